@@ -1,0 +1,71 @@
+/* Who is who: this machine and its boot, and names for migrations. */
+#include "xmig/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+static const char hex_digits[] = "0123456789abcdef";
+
+static bool is_hex(const char *text, size_t len)
+{
+    return strlen(text) == len && strspn(text, hex_digits) == len;
+}
+
+/* The first line of a small file. */
+static bool read_line(const char *path, char *line, size_t size, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got;
+
+    if (fd < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", path);
+    got = read(fd, line, size - 1);
+    if (got < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot read '%s': %m", path);
+    line[got] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    return true;
+}
+
+static void random_hex(char *text, size_t len)
+{
+    unsigned char bytes[16];
+
+    if (getentropy(bytes, len / 2))
+        abort();
+    for (size_t i = 0; i < len; i++)
+        text[i] = hex_digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+    text[len] = '\0';
+}
+
+bool identity_read(struct identity *identity, struct error *err)
+{
+    static const char machine[] = "/etc/machine-id";
+    static const char boot[] = "/proc/sys/kernel/random/boot_id";
+
+    if (!read_line(machine, identity->machine, sizeof(identity->machine), err) ||
+        !read_line(boot, identity->boot, sizeof(identity->boot), err))
+        return false;
+    /* It may be empty or say "uninitialized", as in the image of a machine yet to be born. */
+    if (!is_hex(identity->machine, 32))
+        return error_set(err, ERROR_SYSTEM, "'%s' holds no machine id (32 hex digits)", machine);
+    if (!*identity->boot)
+        return error_set(err, ERROR_SYSTEM, "'%s' is empty", boot);
+    return true;
+}
+
+void journal_new_id(char id[17])
+{
+    random_hex(id, 16);
+}
+
+void journal_new_token(char token[33])
+{
+    random_hex(token, 32);
+}
+
+bool journal_valid_id(const char *id)
+{
+    return is_hex(id, 16);
+}

@@ -1,0 +1,120 @@
+/* Reading JSON that a stranger wrote. */
+#include "xmig/json.h"
+
+#include <math.h>
+
+cJSON *json_parse_object(const char *text, size_t len, struct error *err)
+{
+    AUTO_JSON cJSON *json = NULL;
+    const char *end = NULL;
+
+    /* cJSON ends a text at its first NUL; whatever follows would go unread. */
+    if (memchr(text, '\0', len)) {
+        error_set(err, ERROR_PROTOCOL, "JSON with a NUL byte");
+        return NULL;
+    }
+    json = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+    if (!json) {
+        error_set(err, ERROR_PROTOCOL, "not JSON: '%.*s'", (int)(len < 60 ? len : 60), text);
+        return NULL;
+    }
+    while (end < text + len && strchr(" \t\r\n", *end))
+        end++;
+    if (end != text + len) {
+        error_set(err, ERROR_PROTOCOL, "more after the end of a JSON object");
+        return NULL;
+    }
+    if (!cJSON_IsObject(json)) {
+        error_set(err, ERROR_PROTOCOL, "JSON, but not an object");
+        return NULL;
+    }
+    return steal(json);
+}
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+const char *json_string(const cJSON *object, const char *name, struct error *err)
+{
+    const cJSON *item = member(object, name);
+
+    if (cJSON_IsString(item))
+        return item->valuestring;
+    error_set(err, ERROR_PROTOCOL, "'%s' is %s", name, item ? "not a string" : "missing");
+    return NULL;
+}
+
+/* Is it a whole number that a double holds exactly? */
+static bool is_uint(const cJSON *item)
+{
+    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= 0x1p53 &&
+           floor(item->valuedouble) == item->valuedouble;
+}
+
+bool json_uint(const cJSON *object, const char *name, uint64_t *value, struct error *err)
+{
+    const cJSON *item = member(object, name);
+
+    if (!is_uint(item))
+        return error_set(err, ERROR_PROTOCOL, "'%s' is %s", name,
+                         item ? "not a whole number from 0 to 2^53" : "missing");
+    *value = (uint64_t)item->valuedouble;
+    return true;
+}
+
+const cJSON *json_array(const cJSON *object, const char *name, struct error *err)
+{
+    const cJSON *item = member(object, name);
+
+    if (cJSON_IsArray(item))
+        return item;
+    error_set(err, ERROR_PROTOCOL, "'%s' is %s", name, item ? "not an array" : "missing");
+    return NULL;
+}
+
+const cJSON *json_object(const cJSON *object, const char *name, struct error *err)
+{
+    const cJSON *item = member(object, name);
+
+    if (cJSON_IsObject(item))
+        return item;
+    error_set(err, ERROR_PROTOCOL, "'%s' is %s", name, item ? "not an object" : "missing");
+    return NULL;
+}
+
+const char *json_string_or(const cJSON *object, const char *name, const char *otherwise)
+{
+    const cJSON *item = member(object, name);
+
+    return cJSON_IsString(item) ? item->valuestring : otherwise;
+}
+
+uint64_t json_uint_or(const cJSON *object, const char *name, uint64_t otherwise)
+{
+    const cJSON *item = member(object, name);
+
+    return is_uint(item) ? (uint64_t)item->valuedouble : otherwise;
+}
+
+bool json_true(const cJSON *object, const char *name)
+{
+    return cJSON_IsTrue(member(object, name));
+}
+
+void json_add_uint(cJSON *object, const char *name, uint64_t value)
+{
+    if (value > (UINT64_C(1) << 53))
+        abort();
+    cJSON_AddNumberToObject(object, name, (double)value);
+}
+
+char *json_print(const cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted(json);
+
+    if (!text)
+        abort();
+    return text;
+}

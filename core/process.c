@@ -1,0 +1,60 @@
+/* Other processes, named by pid and start time: a pid alone may be reused. */
+#include "xmig/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "xmig/cleanup.h"
+
+uint64_t process_start_time(pid_t pid)
+{
+    char path[32];
+    char stat[1024];
+    AUTO_CLOSE int fd = -1;
+    ssize_t len;
+    const char *after_name;
+    uint64_t start = 0;
+    char state;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    len = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+    if (len <= 0)
+        return 0;
+    stat[len] = '\0';
+    /* The name, in parentheses, may hold anything; the 22nd field is the start time. */
+    after_name = strrchr(stat, ')');
+    if (!after_name ||
+        sscanf(
+            after_name + 1,
+            " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+            &state, &start) != 2 ||
+        state == 'Z' || state == 'X')
+        return 0;
+    return start;
+}
+
+bool process_lives(pid_t pid, uint64_t start_time)
+{
+    return pid > 0 && start_time > 0 && process_start_time(pid) == start_time;
+}
+
+bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err)
+{
+    AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd end = { .fd = fd, .events = POLLIN };
+
+    /* The descriptor pins the process; only then is its start time looked at. */
+    if (fd < 0 || !process_lives(pid, start_time))
+        return true;
+    if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        return error_set(err, ERROR_SYSTEM, "cannot kill process %d: %m", (int)pid);
+    if (poll(&end, 1, (int)timeout_ms) != 1)
+        return error_set(err, ERROR_TIMEOUT, "process %d does not die", (int)pid);
+    return true;
+}

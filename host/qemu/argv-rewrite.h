@@ -1,0 +1,57 @@
+/* What the rewriters of the various kinds of options share; see argv.c for their table.
+ *
+ * A rewriter says by rewriting_emit() what the target is given in the option's place, and
+ * notes what of the target's file system that option will touch.
+ */
+#ifndef XMIG_HOST_QEMU_ARGV_REWRITE_H
+#define XMIG_HOST_QEMU_ARGV_REWRITE_H
+
+#include "host/qemu/argv.h"
+#include "host/qemu/keyvals.h"
+
+struct rewriting {
+    struct argv_vm *vm;
+    struct argv_result *result;
+    bool has_machine;
+    bool has_accelerator;
+    bool has_name;
+    bool has_display;
+    bool closed_window;
+};
+
+typedef bool argv_rewriter(struct rewriting *r, const char *option, const char *value,
+                           struct error *err);
+
+/* argv-disk.c */
+argv_rewriter rewrite_drive, rewrite_blockdev, rewrite_hda;
+/* argv-chardev.c */
+argv_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon, rewrite_vnc, rewrite_spice;
+/* argv-device.c */
+argv_rewriter rewrite_device, rewrite_object, rewrite_net, rewrite_usbdevice;
+/* argv-file.c */
+argv_rewriter rewrite_input, rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable,
+    rewrite_trace, rewrite_mem_path, rewrite_output, rewrite_log;
+
+/* ---- argv-file.c: what they are made of ---- */
+
+void rewriting_emit(struct rewriting *r, const char *option, const char *value);
+void rewriting_emit_keyvals(struct rewriting *r, const char *option, const struct keyvals *kv);
+void rewriting_note(struct rewriting *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Each makes the path absolute, notes it, and returns what it is at the target; the caller
+ * frees it.
+ */
+char *rewriting_need(struct rewriting *r, const char *path);    /* it is only read */
+char *rewriting_write(struct rewriting *r, const char *path);   /* it is written */
+char *rewriting_listen(struct rewriting *r, const char *path);  /* it is a socket we make */
+char *rewriting_connect(struct rewriting *r, const char *path); /* it is somebody else's socket */
+
+/* The same for the value of `key`, in place, if there is one. */
+void rewriting_need_key(struct rewriting *r, struct keyvals *kv, const char *key);
+void rewriting_write_key(struct rewriting *r, struct keyvals *kv, const char *key);
+
+/* A file that QEMU looks for in its own directories when it is not there. */
+void rewriting_searched_file(struct rewriting *r, struct keyvals *kv, const char *key);
+
+#endif

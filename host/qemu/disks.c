@@ -1,0 +1,318 @@
+/* The source's disks, as the running QEMU tells of them. */
+#include <pwd.h>
+#include <grp.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/qemu/paths.h"
+#include "host/qemu/qemu.h"
+
+/* ---- reading one disk ---- */
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* "/machine/peripheral/disk0/virtio-backend" → "disk0"; other paths have no short form. */
+static char *device_id(const char *qdev)
+{
+    static const char named[] = "/machine/peripheral/";
+
+    if (*qdev != '/')
+        return must(strdup(qdev));
+    if (strncmp(qdev, named, strlen(named)) != 0)
+        return must(strdup(""));
+    qdev += strlen(named);
+    return must(strndup(qdev, strcspn(qdev, "/")));
+}
+
+/* The drive's name is what the user, or QEMU for want of one, has called it ("virtio0",
+ * "ide0-hd0"); -blockdev gives nodes names instead.
+ */
+static char *choose_name(const char *drive, const char *node, const char *qdev)
+{
+    if (*drive)
+        return must(strdup(drive));
+    if (*node && *node != '#')
+        return must(strdup(node));
+    return device_id(qdev);
+}
+
+/* An image, and all that lies beneath it. */
+static size_t chain_length(const cJSON *image)
+{
+    size_t count = 0;
+
+    for (; image; image = get(image, "backing-image"))
+        count++;
+    return count;
+}
+
+static bool read_chain(struct source_disk *disk, const cJSON *image, const char *cwd,
+                       struct error *err)
+{
+    size_t i = 0;
+
+    disk->paths = must(calloc(chain_length(image) + 1, sizeof(*disk->paths)));
+    for (; image; image = get(image, "backing-image")) {
+        const char *name = json_string(image, "filename", err);
+
+        if (!name)
+            return error_prefix(err, "query-block");
+        disk->paths[i++] = path_real(cwd, name);
+        disk->allocated += json_uint_or(image, "actual-size", 0);
+    }
+    return true;
+}
+
+static void add_option(struct source_disk *disk, const char *name, const char *value)
+{
+    cJSON_AddStringToObject(disk->options, name, value);
+}
+
+static void read_qcow2_options(struct source_disk *disk, const cJSON *image)
+{
+    const cJSON *data = get(get(image, "format-specific"), "data");
+    char number[24];
+
+    snprintf(number, sizeof(number), "%llu",
+             (unsigned long long)json_uint_or(image, "cluster-size", 65536));
+    add_option(disk, "cluster_size", number);
+    add_option(disk, "compat", json_string_or(data, "compat", "1.1"));
+    if (json_true(data, "lazy-refcounts"))
+        add_option(disk, "lazy_refcounts", "on");
+    if (json_true(data, "extended-l2"))
+        add_option(disk, "extended_l2", "on");
+    if (get(data, "compression-type") &&
+        strcmp(json_string_or(data, "compression-type", ""), "zlib"))
+        add_option(disk, "compression_type", json_string_or(data, "compression-type", ""));
+}
+
+static bool read_format(struct source_disk *disk, const cJSON *inserted, const cJSON *image,
+                        struct error *err)
+{
+    const char *format = json_string_or(inserted, "drv", "");
+
+    disk->format = must(strdup(format));
+    disk->options = must(cJSON_CreateObject());
+    if (get(get(image, "format-specific"), "data") &&
+        get(get(get(image, "format-specific"), "data"), "encrypt"))
+        return error_set(err, ERROR_REFUSED, "its image is encrypted, which xmig cannot make anew");
+    if (!strcmp(format, "qcow2"))
+        read_qcow2_options(disk, image);
+    else if (strcmp(format, "raw") != 0)
+        return error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved",
+                         format);
+    return true;
+}
+
+static bool check_file(struct source_disk *disk, struct error *err)
+{
+    struct stat st;
+
+    if (stat(disk->paths[0], &st) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is not a file of this host: only local images can be mirrored",
+                         disk->paths[0]);
+    disk->is_block_device = S_ISBLK(st.st_mode);
+    if (disk->is_block_device && disk->allocated == 0)
+        disk->allocated = disk->size;
+    if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+        return true;
+    return error_set(err, ERROR_REFUSED, "'%s' is neither a file nor a block device",
+                     disk->paths[0]);
+}
+
+static bool choose_target(struct qemu *vm, struct source_disk *disk, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    const char *chosen = json_string_or(options->disk_targets, disk->name, NULL);
+
+    if (!options->mirrors_disks) {
+        disk->target = must(strdup(disk->paths[0]));
+        return true;
+    }
+    if (chosen && *chosen != '/')
+        return error_set(err, ERROR_REFUSED,
+                         "its image at the target, '%s', is not an absolute path", chosen);
+    if (disk->is_block_device && !chosen)
+        return error_set(err, ERROR_REFUSED,
+                         "it is the block device '%s'; say what file it shall be at the target: "
+                         "--disk %s=PATH",
+                         disk->paths[0], disk->name);
+    disk->target = chosen ? must(strdup(chosen))
+                          : path_renamed(disk->paths[0], vm->source.name, options->new_name);
+    return true;
+}
+
+static void read_names(struct source_disk *disk, const cJSON *block, const cJSON *inserted)
+{
+    const char *node = json_string_or(inserted, "node-name", "");
+
+    disk->drive = must(strdup(json_string_or(block, "device", "")));
+    disk->qdev = must(strdup(json_string_or(block, "qdev", "")));
+    disk->device = must(strdup(*disk->drive ? disk->drive : node));
+    disk->name = choose_name(disk->drive, node, disk->qdev);
+}
+
+static bool read_disk(struct qemu *vm, struct source_disk *disk, const cJSON *block,
+                      struct error *err)
+{
+    const cJSON *inserted = get(block, "inserted");
+    const cJSON *image = json_object(inserted, "image", err);
+
+    read_names(disk, block, inserted);
+    if (!image || !json_uint(image, "virtual-size", &disk->size, err))
+        return error_prefix(err, "query-block");
+    if (!read_format(disk, inserted, image, err) ||
+        !read_chain(disk, image, vm->source.process.cwd, err))
+        return false;
+    return (!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&
+           choose_target(vm, disk, err);
+}
+
+/* ---- all of them ---- */
+
+static bool is_writable(const cJSON *block)
+{
+    const cJSON *inserted = get(block, "inserted");
+
+    return inserted && !json_true(inserted, "ro");
+}
+
+/* Names become socket and lane names, and are typed by people. */
+static bool check_name(const struct source *source, const char *name, struct error *err)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+    if (!*name || *name == '.' || name[strspn(name, allowed)])
+        return error_set(err, ERROR_REFUSED,
+                         "a disk of the VM has no name that xmig could use ('%s'): give its -drive "
+                         "or -device an id",
+                         name);
+    if (source_disk_find(source, name))
+        return error_set(err, ERROR_REFUSED, "two disks of the VM are called '%s'", name);
+    return true;
+}
+
+static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
+{
+    struct source *source = &vm->source;
+    struct source_disk *disk;
+
+    source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
+    disk = &source->disks[source->disk_count];
+    *disk = (struct source_disk){ 0 };
+    if (!read_disk(vm, disk, block, err)) {
+        source->disk_count++; /* to be freed */
+        return error_prefix(err, "disk '%s'", disk->name);
+    }
+    if (!check_name(source, disk->name, err)) {
+        source->disk_count++;
+        return false;
+    }
+    source->disk_count++;
+    return true;
+}
+
+/* A --disk that means no disk is a slip of the pen with consequences. */
+static bool check_choices(struct qemu *vm, struct error *err)
+{
+    const cJSON *choice;
+
+    cJSON_ArrayForEach (choice, vm->base.context.options.disk_targets)
+        if (!source_disk_find(&vm->source, choice->string))
+            return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
+    return true;
+}
+
+bool source_disks_read(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *block;
+
+    source_disks_done(&vm->source);
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (block, blocks)
+        if (is_writable(block) && !add_disk(vm, block, err))
+            return false;
+    return check_choices(vm, err);
+}
+
+static void free_paths(char **paths)
+{
+    for (char **path = paths; path && *path; path++)
+        free(*path);
+    free(paths);
+}
+
+void source_disks_done(struct source *source)
+{
+    for (size_t i = 0; i < source->disk_count; i++) {
+        struct source_disk *disk = &source->disks[i];
+
+        free(disk->name);
+        free(disk->device);
+        free(disk->drive);
+        free(disk->qdev);
+        free(disk->format);
+        free_paths(disk->paths);
+        free(disk->target);
+        cJSON_Delete(disk->options);
+    }
+    free(steal(source->disks));
+    source->disk_count = 0;
+}
+
+const struct source_disk *source_disk_find(const struct source *source, const char *name)
+{
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (!strcmp(source->disks[i].name, name))
+            return &source->disks[i];
+    return NULL;
+}
+
+/* ---- for the target ---- */
+
+/* Names, and numbers for where the names are unknown. A new file for a block device is the
+ * superuser's alone.
+ */
+static bool add_owner(cJSON *params, const struct source_disk *disk, struct error *err)
+{
+    struct stat st;
+    const struct passwd *user;
+    const struct group *group;
+
+    if (stat(disk->paths[0], &st) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", disk->paths[0]);
+    user = getpwuid(st.st_uid);
+    group = getgrgid(st.st_gid);
+    json_add_uint(params, "mode", S_ISBLK(st.st_mode) ? 0600 : st.st_mode & 0777);
+    json_add_uint(params, "uid", st.st_uid);
+    json_add_uint(params, "gid", st.st_gid);
+    if (user)
+        cJSON_AddStringToObject(params, "user", user->pw_name);
+    if (group)
+        cJSON_AddStringToObject(params, "group", group->gr_name);
+    return true;
+}
+
+cJSON *source_disk_params(const struct source_disk *disk, struct error *err)
+{
+    AUTO_JSON cJSON *params = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(params, "name", disk->name);
+    json_add_uint(params, "size", disk->size);
+    json_add_uint(params, "allocated", disk->allocated);
+    cJSON_AddStringToObject(params, "drive", disk->drive);
+    cJSON_AddStringToObject(params, "qdev", disk->qdev);
+    cJSON_AddStringToObject(params, "node", *disk->drive ? "" : disk->device);
+    cJSON_AddStringToObject(params, "source", disk->paths[0]);
+    cJSON_AddStringToObject(params, "image", disk->target);
+    if (!add_owner(params, disk, err))
+        return NULL;
+    return steal(params);
+}

@@ -1,0 +1,31 @@
+/* The QEMU processes of this machine. */
+#ifndef XMIG_HOST_QEMU_FIND_H
+#define XMIG_HOST_QEMU_FIND_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "xmig/json.h"
+
+struct qemu_process {
+    pid_t pid;
+    uint64_t start_time;
+    cJSON *words; /* its command line, without the program's own name */
+    char *exe;    /* the program's file */
+    char *cwd;
+    char *name; /* what -name says, or NULL */
+    uid_t uid;  /* with whose rights it works */
+    gid_t gid;
+};
+
+/* Read process `pid`, which must be a QEMU. qemu_process_done() frees what it holds. */
+bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err);
+void qemu_process_done(struct qemu_process *process);
+
+/* The one QEMU called `name`. False: there is none, or more than one. */
+bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err);
+
+/* Every QEMU that we may look at. `each(arg, process)` borrows it. */
+void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg);
+
+#endif

@@ -1,0 +1,154 @@
+/* One migration's view of a VM that is a plain QEMU process, at either side. */
+#ifndef XMIG_HOST_QEMU_QEMU_H
+#define XMIG_HOST_QEMU_QEMU_H
+
+#include "host/hosts.h"
+#include "host/qemu/argv.h"
+#include "host/qemu/find.h"
+#include "qmp/commands.h"
+#include "qmp/mirror.h"
+
+/* A disk of the source: a writable image behind a device of the guest. */
+struct source_disk {
+    char *name;   /* for people, lanes and the NBD export */
+    char *device; /* what QEMU's commands call it */
+    char *drive;  /* the drive's name, or "" */
+    char *qdev;   /* the guest device's id or path, or "" */
+    char *format;
+    char **paths; /* its image, then what lies beneath: real, NULL-terminated */
+    char *target; /* its image at the target */
+    uint64_t size;
+    uint64_t allocated; /* by the image and all beneath */
+    bool is_block_device;
+    cJSON *options; /* of the format, as qemu-img takes them */
+};
+
+struct source {
+    struct qemu_process process;
+    char *name; /* what it is called here */
+    char *machine;
+    const char *accelerator;
+    uint64_t memory;
+    struct source_disk *disks;
+    size_t disk_count;
+    struct argv_result argv;
+    enum ram_mode ram; /* what RAM_AUTO has become */
+    uint64_t paused_ms;
+    char *nonce; /* a file beside a shared image, by which the target knows it again */
+};
+
+struct target {
+    const cJSON *params; /* borrowed */
+    struct child *child;
+    char *program;
+    char *log;
+    cJSON *images; /* the facts of those made here */
+    cJSON *notes;  /* for the plan: an array of strings */
+};
+
+struct qemu {
+    struct host base;
+    struct qmp *q; /* NULL: not connected */
+    char *socket;  /* of QMP */
+    pid_t pid;     /* 0: none */
+    uint64_t start_time;
+    struct source source;
+    struct target target;
+};
+
+static inline struct qemu *qemu_of(struct host *host)
+{
+    return (struct qemu *)host;
+}
+
+/* ---- control.c: the process, at either side ---- */
+
+/* Does it live, and do its vCPUs run? */
+enum run_state qemu_run_state(struct qemu *vm);
+
+/* Connect to its QMP socket again, if need be. */
+bool qemu_reconnect(struct qemu *vm, struct error *err);
+void qemu_disconnect(struct qemu *vm);
+
+/* Wait until the process has ended. False: it goes on. */
+bool qemu_await_end(struct qemu *vm, uint64_t timeout_ms);
+
+/* Whom QEMU runs as may use the socket at `path`, in the migration's runtime directory. */
+bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err);
+
+/* "{dir}/{name}"; the caller frees it. */
+char *qemu_join(const char *dir, const char *name);
+
+/* ---- disks.c: the source's disks ---- */
+
+bool source_disks_read(struct qemu *vm, struct error *err);
+void source_disks_done(struct source *source);
+const struct source_disk *source_disk_find(const struct source *source, const char *name);
+/* {"name", "size", …}, as the target gets it. */
+cJSON *source_disk_params(const struct source_disk *disk, struct error *err);
+
+/* ---- source.c ---- */
+
+bool qemu_attach(struct host *host, const char *name, struct error *err);
+bool qemu_describe(struct host *host, cJSON *params, struct error *err);
+void qemu_plan_send(struct host *host, struct plan *plan);
+bool qemu_remember(struct host *host, cJSON *facts, struct error *err);
+bool qemu_mirror_start(struct host *host, const char *disk, const char *path, struct error *err);
+bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
+                       struct error *err);
+void qemu_mirror_stop(struct host *host, const char *disk);
+enum run_state qemu_source_state(struct host *host);
+bool qemu_source_resume(struct host *host, struct error *err);
+bool qemu_source_fence(struct host *host, struct error *err);
+bool qemu_source_unfence(struct host *host, struct error *err);
+bool qemu_source_destroy(struct host *host, struct error *err);
+bool qemu_source_reattach(struct qemu *vm, const cJSON *fact, struct error *err);
+void qemu_source_done(struct qemu *vm);
+
+/* ---- ram.c ---- */
+
+bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+                   struct error *err);
+uint64_t qemu_paused_at(struct host *host);
+/* End a migration that is under way, by force if need be. */
+bool qemu_ram_cancel(struct qemu *vm, struct error *err);
+
+/* ---- check.c: may it come here? ---- */
+
+bool qemu_check_target(struct host *host, const cJSON *params, struct error *err);
+void qemu_plan_recv(struct host *host, struct plan *plan);
+
+/* ---- images.c: the target's disk images ---- */
+
+bool images_create(struct qemu *vm, struct error *err);
+bool images_discard(struct qemu *vm, struct error *err);
+bool images_keep(struct qemu *vm, struct error *err);
+/* Bring everything to the disk, without holding up the loop. */
+bool images_sync(struct qemu *vm, struct error *err);
+
+/* ---- target.c ---- */
+
+bool qemu_create_machine(struct host *host, struct error *err);
+bool qemu_start_device_model(struct host *host, struct error *err);
+int qemu_open_lane(struct host *host, const char *name, struct error *err);
+bool qemu_ram_listen(struct host *host, struct error *err);
+bool qemu_ram_recv(struct host *host, struct error *err);
+bool qemu_seal(struct host *host, struct error *err);
+bool qemu_before_resume(struct host *host, struct error *err);
+bool qemu_target_resume(struct host *host, struct error *err);
+void qemu_after_resume(struct host *host);
+enum run_state qemu_target_state(struct host *host);
+bool qemu_target_destroy(struct host *host, struct error *err);
+bool qemu_disks_discard(struct host *host, struct error *err);
+bool qemu_disks_keep(struct host *host, struct error *err);
+bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *err);
+void qemu_target_done(struct qemu *vm);
+
+/* ---- start.c: the target's process ---- */
+
+/* Start the machine of the parameters, paused, and connect to it. */
+bool qemu_start(struct qemu *vm, struct error *err);
+/* Add the last words of its log to an error that it may explain. */
+void qemu_explain(struct qemu *vm, struct error *err);
+
+#endif

@@ -1,0 +1,141 @@
+/* A simulated VM's lane. */
+#include "lane.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "xmig/cleanup.h"
+
+enum {
+    HEADER = 5,
+    CHUNK = 65536,
+    UNDER_WAY_MAX = 1 << 20,
+    ACK_MS = 60000
+};
+
+static bool put(struct lane *lane, enum lane_frame type, const void *data, size_t len,
+                struct error *err)
+{
+    uint8_t header[HEADER] = { (uint8_t)type };
+    uint32_t size = htonl((uint32_t)len);
+
+    memcpy(header + 1, &size, sizeof(size));
+    return stream_write(lane->stream, header, sizeof(header), err) &&
+           stream_write(lane->stream, data, len, err);
+}
+
+static bool put_number(struct lane *lane, enum lane_frame type, uint64_t number, struct error *err)
+{
+    char text[24];
+
+    return put(lane, type, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, number), err);
+}
+
+static void take_frame(struct lane *lane, uint8_t type, const uint8_t *data, size_t len)
+{
+    char text[24] = "";
+
+    if (type == FRAME_BULK) {
+        lane->heard += len;
+        return;
+    }
+    memcpy(text, data, len < sizeof(text) ? len : sizeof(text) - 1);
+    lane->final = strtoull(text, NULL, 10);
+    lane->has_final = true;
+    if (type == FRAME_FINAL)
+        (void)put_number(lane, FRAME_ACK, lane->final, NULL);
+}
+
+static void on_change(void *arg)
+{
+    struct lane *lane = arg;
+
+    for (;;) {
+        size_t have;
+        const uint8_t *bytes = stream_peek(lane->stream, &have);
+        uint32_t len;
+
+        if (have < HEADER)
+            return;
+        memcpy(&len, bytes + 1, sizeof(len));
+        len = ntohl(len);
+        if (have < HEADER + len)
+            return;
+        take_frame(lane, bytes[0], bytes + HEADER, len);
+        stream_consume(lane->stream, HEADER + len);
+    }
+}
+
+struct lane *lane_new(struct loop *loop, int fd, struct error *err)
+{
+    struct stream *stream = stream_new(loop, fd, fd, 4 * CHUNK, err);
+    struct lane *lane;
+
+    if (!stream)
+        return NULL;
+    lane = must(calloc(1, sizeof(*lane)));
+    lane->loop = loop;
+    lane->stream = stream;
+    stream_on_change(stream, on_change, lane);
+    return lane;
+}
+
+void lane_free(struct lane *lane)
+{
+    if (!lane)
+        return;
+    stream_free(lane->stream);
+    free(lane);
+}
+
+bool lane_pump(struct lane *lane, uint64_t total, struct error *err)
+{
+    static const uint8_t chunk[CHUNK];
+
+    if (stream_ended(lane->stream, err))
+        return error_prefix(err, "the target's end of the lane");
+    while (lane->sent < total && stream_unsent(lane->stream) < UNDER_WAY_MAX) {
+        uint64_t left = total - lane->sent;
+        size_t len = left < CHUNK ? (size_t)left : CHUNK;
+
+        if (!put(lane, FRAME_BULK, chunk, len, err))
+            return false;
+        lane->sent += len;
+    }
+    return true;
+}
+
+static bool final_or_over(void *arg)
+{
+    const struct lane *lane = arg;
+
+    return lane->has_final || stream_ended(lane->stream, NULL);
+}
+
+bool lane_await_final(struct lane *lane, struct error *err)
+{
+    if (!loop_wait(lane->loop, final_or_over, lane, ACK_MS, err))
+        return false;
+    if (!lane->has_final)
+        return !stream_ended(lane->stream, err);
+    return true;
+}
+
+bool lane_complete(struct lane *lane, uint64_t total, uint64_t number, struct error *err)
+{
+    while (lane->sent < total)
+        if (!lane_pump(lane, total, err) || !stream_flush(lane->stream, ACK_MS, err))
+            return false;
+    if (!put_number(lane, FRAME_FINAL, number, err) || !lane_await_final(lane, err))
+        return false;
+    if (lane->final != number)
+        return error_set(err, ERROR_PROTOCOL, "the target has %" PRIu64 ", not %" PRIu64,
+                         lane->final, number);
+    return true;
+}
+
+bool lane_is_final(const struct lane *lane)
+{
+    return lane->has_final;
+}

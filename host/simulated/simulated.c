@@ -1,0 +1,460 @@
+/* The simulated hypervisor: VMs that are structs. It lets the whole pipeline, its
+ * sessions, lanes, journals and commit protocol run where there is nothing to migrate:
+ * for `xmig send --simulate`, and for most of the tests.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "host/hosts.h"
+#include "lane.h"
+#include "machine.h"
+#include "xmig/cleanup.h"
+
+struct simulated {
+    struct host base;
+    struct machine machine;
+    const cJSON *params;                   /* target; borrowed */
+    struct lane *disks[MACHINE_DISKS_MAX]; /* both sides' ends of "disk/…" */
+    struct lane *ram;                      /* … and of "ram" */
+    uint64_t paused_ms;
+    bool started; /* target: the device model is up */
+};
+
+static struct simulated *self(struct host *host)
+{
+    return (struct simulated *)host;
+}
+
+static struct host *create(const struct host_context *context)
+{
+    struct simulated *sim = must(calloc(1, sizeof(*sim)));
+
+    sim->base = (struct host){ &simulated_host, *context };
+    return &sim->base;
+}
+
+static void end_lanes(struct simulated *sim)
+{
+    for (size_t i = 0; i < MACHINE_DISKS_MAX; i++)
+        lane_free(steal(sim->disks[i]));
+    lane_free(steal(sim->ram));
+}
+
+static void free_host(struct host *host)
+{
+    end_lanes(self(host));
+    free(host);
+}
+
+static void place(struct simulated *sim, const char *side)
+{
+    snprintf(sim->machine.path, sizeof(sim->machine.path), "%s/simulated-%s.json",
+             sim->base.context.state_dir, side);
+}
+
+static void disk_title(size_t i, char name[8])
+{
+    snprintf(name, 8, "vd%c", (char)('a' + i));
+}
+
+static size_t disk_index(const char *disk)
+{
+    return (size_t)(disk[2] - 'a') % MACHINE_DISKS_MAX;
+}
+
+static bool change(struct simulated *sim, enum run_state state, struct error *err)
+{
+    machine_set_state(&sim->machine, state);
+    return machine_save(&sim->machine, err);
+}
+
+/* ---- source ---- */
+
+static bool attach(struct host *host, const char *vm, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (!machine_parse(&sim->machine, vm, err))
+        return false;
+    place(sim, "source");
+    machine_set_state(&sim->machine, RUN_RUNNING);
+    return true;
+}
+
+static bool describe(struct host *host, cJSON *params, struct error *err)
+{
+    struct simulated *sim = self(host);
+    const char *new_name = host->context.options.new_name;
+    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+    (void)err;
+
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : sim->machine.name);
+    json_add_uint(params, "memory", sim->machine.ram_size);
+    for (size_t i = 0; i < sim->machine.disk_count; i++) {
+        cJSON *disk = must(cJSON_CreateObject());
+        char name[8];
+
+        disk_title(i, name);
+        cJSON_AddStringToObject(disk, "name", name);
+        json_add_uint(disk, "size", sim->machine.disk_size);
+        cJSON_AddItemToArray(disks, disk);
+    }
+    return true;
+}
+
+static void plan_send(struct host *host, struct plan *plan)
+{
+    struct simulated *sim = self(host);
+
+    plan_say(plan,
+             "move the simulated VM '%s' with %zu disks of %" PRIu64 " bytes and %" PRIu64
+             " bytes of RAM",
+             sim->machine.name, sim->machine.disk_count, sim->machine.disk_size,
+             sim->machine.ram_size);
+}
+
+static bool remember(struct host *host, cJSON *facts, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    cJSON_AddStringToObject(facts, "machine_file", sim->machine.path);
+    return machine_save(&sim->machine, err);
+}
+
+static bool mirror_start(struct host *host, const char *disk, const char *path, struct error *err)
+{
+    struct simulated *sim = self(host);
+    int fd = connect_unix(path, err);
+
+    if (fd < 0)
+        return false;
+    sim->disks[disk_index(disk)] = lane_new(host->context.loop, fd, err);
+    return sim->disks[disk_index(disk)] != NULL;
+}
+
+static bool mirror_state(struct host *host, const char *disk, struct mirror_state *state,
+                         struct error *err)
+{
+    struct simulated *sim = self(host);
+    struct lane *lane = sim->disks[disk_index(disk)];
+
+    machine_work(&sim->machine);
+    if (!lane_pump(lane, sim->machine.disk_size, err))
+        return false;
+    state->done = lane->sent - stream_unsent(lane->stream);
+    state->total = sim->machine.disk_size;
+    state->ready = lane->sent == sim->machine.disk_size;
+    return true;
+}
+
+static void mirror_stop(struct host *host, const char *disk)
+{
+    struct simulated *sim = self(host);
+
+    lane_free(steal(sim->disks[disk_index(disk)]));
+}
+
+static bool drain_mirrors(struct simulated *sim, struct error *err)
+{
+    for (size_t i = 0; i < sim->machine.disk_count; i++) {
+        char name[8];
+
+        if (!sim->disks[i])
+            continue;
+        disk_title(i, name);
+        if (!lane_complete(sim->disks[i], sim->machine.disk_size, sim->machine.writes[i], err))
+            return error_prefix(err, "%s", name);
+        mirror_stop(&sim->base, name);
+    }
+    return true;
+}
+
+static void tell_ram(struct simulated *sim)
+{
+    event_emit(&sim->base.context.events, (struct event){ .kind = EVENT_PROGRESS,
+                                                          .stage = "ram-stream",
+                                                          .subject = "ram",
+                                                          .done = sim->ram->sent,
+                                                          .total = sim->machine.ram_size });
+}
+
+static bool ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+                     struct error *err)
+{
+    struct simulated *sim = self(host);
+    int fd = connect_unix(path, err);
+
+    sim->ram = fd < 0 ? NULL : lane_new(host->context.loop, fd, err);
+    if (!sim->ram)
+        return false;
+    while (sim->ram->sent < sim->machine.ram_size) {
+        machine_work(&sim->machine);
+        if (!lane_pump(sim->ram, sim->machine.ram_size, err) ||
+            !stream_flush(sim->ram->stream, 60000, err))
+            return false;
+        tell_ram(sim);
+    }
+    if (!hooks->pausing(hooks->arg, err))
+        return false;
+    sim->paused_ms = loop_now_ms();
+    if (!change(sim, RUN_PAUSED, err) || !drain_mirrors(sim, err))
+        return false;
+    return lane_complete(sim->ram, sim->machine.ram_size, sim->machine.ram_size, err);
+}
+
+static uint64_t paused_at(struct host *host)
+{
+    return self(host)->paused_ms;
+}
+
+static enum run_state machine_state(struct host *host)
+{
+    return self(host)->machine.state;
+}
+
+static bool source_resume(struct host *host, struct error *err)
+{
+    if (self(host)->machine.state == RUN_GONE)
+        return error_set(err, ERROR_SYSTEM, "the simulated VM is gone");
+    return change(self(host), RUN_RUNNING, err);
+}
+
+static bool set_fenced(struct host *host, bool fenced, struct error *err)
+{
+    self(host)->machine.fenced = fenced;
+    return machine_save(&self(host)->machine, err);
+}
+
+static bool source_fence(struct host *host, struct error *err)
+{
+    return set_fenced(host, true, err);
+}
+
+static bool source_unfence(struct host *host, struct error *err)
+{
+    return set_fenced(host, false, err);
+}
+
+static bool source_destroy(struct host *host, struct error *err)
+{
+    return change(self(host), RUN_GONE, err);
+}
+
+/* ---- target ---- */
+
+static bool check_target(struct host *host, const cJSON *params, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (cJSON_GetArraySize(json_array(params, "disks", NULL)) > MACHINE_DISKS_MAX)
+        return error_set(err, ERROR_REFUSED, "more than %d disks", MACHINE_DISKS_MAX);
+    sim->params = params;
+    return true;
+}
+
+static void plan_recv(struct host *host, struct plan *plan)
+{
+    plan_say(plan, "make a simulated VM '%s' and its disks",
+             json_string_or(self(host)->params, "name", "?"));
+}
+
+static bool create_machine(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    place(sim, "target");
+    cJSON_AddStringToObject(fact, "fact", "made");
+    cJSON_AddStringToObject(fact, "machine_file", sim->machine.path);
+    if (!host->context.note(host->context.note_arg, fact, err))
+        return false;
+    snprintf(sim->machine.name, sizeof(sim->machine.name), "%s",
+             json_string_or(sim->params, "name", "?"));
+    snprintf(sim->machine.disks, sizeof(sim->machine.disks), "made");
+    sim->machine.disk_count = (size_t)cJSON_GetArraySize(json_array(sim->params, "disks", NULL));
+    return change(sim, RUN_PAUSED, err);
+}
+
+static bool start_device_model(struct host *host, struct error *err)
+{
+    (void)err;
+    self(host)->started = true;
+    return true;
+}
+
+/* Where a lane ends. NULL: there is no such lane. */
+static struct lane **lane_end(struct simulated *sim, const char *name)
+{
+    if (!strcmp(name, "ram"))
+        return &sim->ram;
+    if (!strncmp(name, "disk/vd", 7) && name[7] >= 'a' && !name[8] &&
+        (size_t)(name[7] - 'a') < sim->machine.disk_count)
+        return &sim->disks[name[7] - 'a'];
+    return NULL;
+}
+
+static int open_lane(struct host *host, const char *name, struct error *err)
+{
+    struct simulated *sim = self(host);
+    struct lane **end = lane_end(sim, name);
+    int pair[2];
+
+    if (!end || !sim->started) {
+        error_set(err, ERROR_REFUSED, "there is no lane '%s'", name);
+        return -1;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        error_set(err, ERROR_SYSTEM, "cannot make a socket pair: %m");
+        return -1;
+    }
+    lane_free(*end);
+    *end = lane_new(host->context.loop, pair[0], err);
+    return pair[1];
+}
+
+static bool ram_listen(struct host *host, struct error *err)
+{
+    (void)host;
+    (void)err;
+    return true;
+}
+
+static bool ram_has_come(void *arg)
+{
+    const struct simulated *sim = arg;
+
+    return sim->ram && (lane_is_final(sim->ram) || stream_ended(sim->ram->stream, NULL));
+}
+
+static bool ram_recv(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (!loop_wait(host->context.loop, ram_has_come, sim, 600000, err))
+        return false;
+    return lane_await_final(sim->ram, err);
+}
+
+/* All mirrored disks have said their last word before the last of RAM was sent. */
+static bool seal(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    for (size_t i = 0; i < sim->machine.disk_count && host->context.options.mirrors_disks; i++) {
+        if (!sim->disks[i] || !lane_is_final(sim->disks[i]))
+            return error_set(err, ERROR_SYSTEM, "disk %zu is not complete", i);
+        sim->machine.writes[i] = sim->disks[i]->final;
+    }
+    sim->machine.complete = true;
+    end_lanes(sim);
+    return machine_save(&sim->machine, err);
+}
+
+static bool before_resume(struct host *host, struct error *err)
+{
+    (void)host;
+    (void)err;
+    return true;
+}
+
+static bool target_resume(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (!sim->machine.complete)
+        return error_set(err, ERROR_SYSTEM, "the simulated VM is not complete");
+    return change(sim, RUN_RUNNING, err);
+}
+
+static void after_resume(struct host *host)
+{
+    (void)host;
+}
+
+static bool target_destroy(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    end_lanes(sim);
+    sim->started = false;
+    if (!sim->machine.path[0])
+        return true;
+    return change(sim, RUN_GONE, err);
+}
+
+static bool leave_disks(struct host *host, const char *how, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (!sim->machine.path[0])
+        return true;
+    snprintf(sim->machine.disks, sizeof(sim->machine.disks), "%s", how);
+    return machine_save(&sim->machine, err);
+}
+
+static bool disks_discard(struct host *host, struct error *err)
+{
+    return leave_disks(host, "discarded", err);
+}
+
+static bool disks_keep(struct host *host, struct error *err)
+{
+    return leave_disks(host, "kept", err);
+}
+
+/* ---- after a crash ---- */
+
+static bool reattach(struct host *host, const cJSON *records, struct error *err)
+{
+    struct simulated *sim = self(host);
+    const cJSON *record;
+    (void)err;
+
+    cJSON_ArrayForEach (record, records) {
+        const char *path = json_string_or(record, "machine_file", NULL);
+
+        if (path)
+            snprintf(sim->machine.path, sizeof(sim->machine.path), "%s", path);
+    }
+    if (!sim->machine.path[0] || !machine_load(&sim->machine))
+        sim->machine.state = RUN_GONE;
+    return true;
+}
+
+const struct host_ops simulated_host = {
+    .name = "simulated",
+    .summary = "VMs that are only made up, for --simulate",
+    .create = create,
+    .free = free_host,
+    .attach = attach,
+    .describe = describe,
+    .plan_send = plan_send,
+    .remember = remember,
+    .mirror_start = mirror_start,
+    .mirror_state = mirror_state,
+    .mirror_stop = mirror_stop,
+    .ram_send = ram_send,
+    .paused_at = paused_at,
+    .source_state = machine_state,
+    .source_resume = source_resume,
+    .source_fence = source_fence,
+    .source_unfence = source_unfence,
+    .source_destroy = source_destroy,
+    .check_target = check_target,
+    .plan_recv = plan_recv,
+    .create_machine = create_machine,
+    .start_device_model = start_device_model,
+    .open_lane = open_lane,
+    .ram_listen = ram_listen,
+    .ram_recv = ram_recv,
+    .seal = seal,
+    .before_resume = before_resume,
+    .target_resume = target_resume,
+    .after_resume = after_resume,
+    .target_state = machine_state,
+    .target_destroy = target_destroy,
+    .disks_discard = disks_discard,
+    .disks_keep = disks_keep,
+    .reattach = reattach,
+};

@@ -1,0 +1,184 @@
+/* What a stage may ask of this machine's hypervisor.
+ *
+ * A host is one migration's view of one VM, at the source or at the target.
+ * Differences between hypervisors live behind this table and nowhere else.
+ *
+ * `params` is the JSON object that travels from the source's describe() to
+ * the target. The stages know of it only:
+ *     "name"   what the VM shall be called at the target
+ *     "disks"  array of {"name": "vda", "size": virtual bytes}
+ *     "memory" bytes of guest RAM
+ * whatever else the two halves of a host need is theirs.
+ */
+#ifndef XMIG_HOST_H
+#define XMIG_HOST_H
+
+#include "xmig/event.h"
+#include "xmig/json.h"
+#include "xmig/loop.h"
+#include "xmig/plan.h"
+
+enum run_state {
+    RUN_UNKNOWN, /* it could not be asked */
+    RUN_GONE,    /* there is no such VM (any more) */
+    RUN_PAUSED,  /* it exists, and no vCPU runs */
+    RUN_RUNNING,
+};
+
+const char *run_state_name(enum run_state state);
+
+struct mirror_state {
+    bool ready;     /* caught up: every further write is sent along */
+    uint64_t done;  /* bytes */
+    uint64_t total; /* bytes; grows while the guest writes */
+};
+
+enum ram_mode {
+    RAM_AUTO,     /* the host chooses what is safe */
+    RAM_LIVE,     /* passes until the rest fits the downtime */
+    RAM_ONE_PASS, /* one live pass, the rest with the guest stopped */
+    RAM_STOPPED,  /* the guest is stopped for all of it */
+};
+
+/* What the user asked for, as far as a hypervisor is concerned. Borrowed. */
+struct host_options {
+    const char *new_name;      /* --name; NULL: the same */
+    const cJSON *disk_targets; /* --disk NAME=PATH: object NAME → PATH; NULL */
+    const char *device_model;  /* --device-model, at the target; NULL: as at the source */
+    enum ram_mode ram;         /* --ram */
+    uint64_t max_downtime_ms;  /* --max-downtime */
+    uint64_t bandwidth;        /* --bwlimit, bytes a second; 0: no limit */
+    bool mirrors_disks;        /* false: --without drive-mirror, the images are shared */
+};
+
+/* What a host may use. Borrowed; outlives the host. */
+struct host_context {
+    struct loop *loop;
+    struct event_sink events;
+    const char *id;          /* the migration's */
+    const char *state_dir;   /* of this migration: STATE_DIR/ID; exists once it began */
+    const char *runtime_dir; /* of this migration: RUNTIME_DIR/ID, mode 0700 */
+    struct host_options options;
+    /* Write a fact to the journal, durably. A host notes what it has made *before* that
+     * can be mistaken for somebody else's, so that `xmig recover` can clean up after a
+     * crash and nothing else is ever touched. `fact` is borrowed.
+     */
+    bool (*note)(void *arg, const cJSON *fact, struct error *err);
+    void *note_arg;
+};
+
+/* Implementations embed this first. */
+struct host {
+    const struct host_ops *ops;
+    struct host_context context;
+};
+
+/* What ram_send() tells while it works. Called on the loop's thread as
+ * sequential code.
+ */
+struct ram_hooks {
+    /* Just before the guest may be paused for good. False: stop, do not pause. */
+    bool (*pausing)(void *arg, struct error *err);
+    void *arg;
+};
+
+struct host_ops {
+    const char *name;    /* the word before ':' in a VM's name */
+    const char *summary; /* for --help and `xmig stages` */
+
+    struct host *(*create)(const struct host_context *context);
+    void (*free)(struct host *host); /* lets go; changes nothing */
+
+    /* Can this machine do it at all? ERROR_REFUSED says what is missing. */
+    bool (*available)(struct error *err);
+    /* Does this machine have a VM that `vm` can mean? Touches nothing. */
+    bool (*knows)(const char *vm);
+
+    /* ---- at the source, in the order of a migration ---- */
+
+    /* Find the VM and connect to it. Refuses what cannot be moved. */
+    bool (*attach)(struct host *host, const char *vm, struct error *err);
+    /* Everything the target must know. Touches nothing. */
+    bool (*describe)(struct host *host, cJSON *params, struct error *err);
+    void (*plan_send)(struct host *host, struct plan *plan);
+    /* Facts for the journal by which reattach() finds this VM again. */
+    bool (*remember)(struct host *host, cJSON *facts, struct error *err);
+
+    /* Mirror `disk` into the NBD export of its name behind the unix socket `path`. */
+    bool (*mirror_start)(struct host *host, const char *disk, const char *path, struct error *err);
+    bool (*mirror_state)(struct host *host, const char *disk, struct mirror_state *state,
+                         struct error *err);
+    /* End the mirror, complete or not; the guest does not notice. */
+    void (*mirror_stop)(struct host *host, const char *disk);
+
+    /* Send RAM and device state to the unix socket `path`. On return the guest is
+     * paused, every mirror drained and proven complete, nothing more to send. On
+     * failure the guest may be paused: source_resume() is for that.
+     */
+    bool (*ram_send)(struct host *host, const char *path, const struct ram_hooks *hooks,
+                     struct error *err);
+
+    /* When the guest was paused for good (loop_now_ms()); 0: it was not. */
+    uint64_t (*paused_at)(struct host *host);
+
+    /* Look at the machine: does the VM run here? */
+    enum run_state (*source_state)(struct host *host);
+    /* Let the guest go on. Fine when it runs. */
+    bool (*source_resume)(struct host *host, struct error *err);
+    /* After COMMIT: nobody starts the old copy by habit. And its reverse. */
+    bool (*source_fence)(struct host *host, struct error *err);
+    bool (*source_unfence)(struct host *host, struct error *err);
+    /* End the paused copy. Its disks stay. Fine when it is gone. */
+    bool (*source_destroy)(struct host *host, struct error *err);
+
+    /* ---- at the target ---- */
+
+    /* Room, names, versions. Touches nothing. `params` stays valid. */
+    bool (*check_target)(struct host *host, const cJSON *params, struct error *err);
+    void (*plan_recv)(struct host *host, struct plan *plan);
+    /* Make the disks and the empty machine. Notes each thing it makes. */
+    bool (*create_machine)(struct host *host, struct error *err);
+    bool (*start_device_model)(struct host *host, struct error *err);
+    /* A connection to where lane `name` ends. The caller closes it; -1. */
+    int (*open_lane)(struct host *host, const char *name, struct error *err);
+    /* Be ready for the lane "ram"; then take what comes until it is all here. */
+    bool (*ram_listen)(struct host *host, struct error *err);
+    bool (*ram_recv)(struct host *host, struct error *err);
+    /* Load the device state, end the exports, make disks and directories durable. On
+     * return the VM is complete, paused, and could be resumed after any crash of ours.
+     */
+    bool (*seal)(struct host *host, struct error *err);
+    /* After OWNED: all that can be done before a vCPU runs. */
+    bool (*before_resume)(struct host *host, struct error *err);
+    /* Run. ERROR_SYSTEM: it provably never ran. Any other kind: nobody knows. */
+    bool (*target_resume)(struct host *host, struct error *err);
+    /* After RUNNING: tell the network, drop what was only for the move. */
+    void (*after_resume)(struct host *host);
+    enum run_state (*target_state)(struct host *host);
+    /* End the machine made here, running or not, complete or not. Fine when gone. */
+    bool (*target_destroy)(struct host *host, struct error *err);
+    /* Delete the disks made here, or keep them under a name that tells what they are. */
+    bool (*disks_discard)(struct host *host, struct error *err);
+    bool (*disks_keep)(struct host *host, struct error *err);
+
+    /* ---- after a crash ---- */
+
+    /* Find again what the journal's `records` tell of, at the side that wrote them. True
+     * also when it is gone: source_state() and target_state() say so.
+     */
+    bool (*reattach)(struct host *host, const cJSON *records, struct error *err);
+};
+
+/* Every host in this build, NULL-terminated; host/host.c */
+extern const struct host_ops *const host_table[];
+
+/* NULL: no such host in this build. */
+const struct host_ops *host_find(const char *name);
+
+/**
+ * Which host does "VM" mean: the word before ':' if it is a host's name, else the
+ * one host that knows it. `*rest` is the VM's name without the host's.
+ */
+const struct host_ops *host_for_vm(const char *vm, const char **rest, struct error *err);
+
+#endif

@@ -1,0 +1,21 @@
+/* Other processes, named by pid and start time: a pid alone may be reused. */
+#ifndef XMIG_PROCESS_H
+#define XMIG_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "xmig/error.h"
+
+/* In clock ticks since the machine started (field 22 of /proc/PID/stat), or 0 when there
+ * is no such process or it is a zombie.
+ */
+uint64_t process_start_time(pid_t pid);
+
+/* Does that very process still run (or sleep, or is it stopped)? */
+bool process_lives(pid_t pid, uint64_t start_time);
+
+/* SIGKILL that very process and wait for its end. True when it is gone already. */
+bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* The events that QEMU has told, the newest of them, numbered from 0. */
+#ifndef XMIG_QMP_EVENTS_H
+#define XMIG_QMP_EVENTS_H
+
+#include "xmig/json.h"
+
+/* A mirror whose target has died tells some twenty errors at once; a queue of
+ * this length outlives several such at the same time.
+ */
+enum {
+    QMP_EVENTS_KEPT = 256
+};
+
+struct qmp_event {
+    char *name;
+    cJSON *data;
+};
+
+struct qmp_events {
+    struct qmp_event kept[QMP_EVENTS_KEPT]; /* event n is at n % QMP_EVENTS_KEPT */
+    size_t count;                           /* all that ever came */
+};
+
+/* Takes `data`; copies `name`. Pushes out the oldest when full. */
+void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data);
+
+/* The first at or after `*mark` that is wanted, with `*mark` behind it; NULL: none, with
+ * `*mark` behind all that were looked at.
+ */
+const cJSON *qmp_events_find(const struct qmp_events *events, size_t *mark, const char *name,
+                             bool (*match)(const cJSON *data, const void *arg), const void *arg);
+
+void qmp_events_done(struct qmp_events *events);
+
+#endif

@@ -1,0 +1,342 @@
+/* Mirrors: start, watch, drain, stop. */
+#include "qmp/mirror.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "qmp/commands.h"
+
+enum {
+    GRANULARITY_MIN = 4096,  /* a guest's block: random writes are not blown up */
+    GRANULARITY_MAX = 65536, /* QEMU's own default */
+    BITMAP_BUDGET_BYTES = 32 * 1024 * 1024,
+    RECONNECT_DELAY_S = 5, /* a lane that broke can be replaced so long */
+    STOP_DEADLINE_MS = 5000,
+    RETRY_MS = 100,
+    EVENT_GRACE_MS = 1000,
+};
+
+/* FNV-1a: for names, not for secrets. */
+static uint64_t hash(const char *text)
+{
+    uint64_t value = UINT64_C(0xcbf29ce484222325);
+
+    for (; *text; text++)
+        value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return value;
+}
+
+void qmp_mirror_name(const char *id, const char *disk, char name[QMP_NODE_NAME_SIZE])
+{
+    int len = snprintf(name, QMP_NODE_NAME_SIZE, "xmig-%.8s-%s", id, disk);
+
+    if (len >= QMP_NODE_NAME_SIZE)
+        snprintf(name, QMP_NODE_NAME_SIZE, "xmig-%.8s-%016" PRIx64, id, hash(disk));
+}
+
+unsigned qmp_mirror_granularity(uint64_t size)
+{
+    unsigned granularity = GRANULARITY_MIN;
+
+    while (granularity < GRANULARITY_MAX && size / granularity / 8 > BITMAP_BUDGET_BYTES)
+        granularity *= 2;
+    return granularity;
+}
+
+/* ---- start ---- */
+
+/* Zeroes are found at this side, so that they do not even cross the network. */
+static cJSON *node_arguments(const struct qmp_mirror *mirror, const char *name)
+{
+    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *server;
+
+    cJSON_AddStringToObject(arguments, "driver", "nbd");
+    cJSON_AddStringToObject(arguments, "node-name", name);
+    server = cJSON_AddObjectToObject(arguments, "server");
+    cJSON_AddStringToObject(server, "type", "unix");
+    cJSON_AddStringToObject(server, "path", mirror->socket);
+    cJSON_AddStringToObject(arguments, "export", mirror->disk);
+    json_add_uint(arguments, "reconnect-delay", RECONNECT_DELAY_S);
+    cJSON_AddStringToObject(arguments, "detect-zeroes", "unmap");
+    cJSON_AddStringToObject(arguments, "discard", "unmap");
+    return arguments;
+}
+
+/* An error ends the job, and a job that has ended stays to be asked why. */
+static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name)
+{
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(arguments, "job-id", name);
+    cJSON_AddStringToObject(arguments, "device", mirror->device);
+    cJSON_AddStringToObject(arguments, "target", name);
+    cJSON_AddStringToObject(arguments, "sync", "full");
+    json_add_uint(arguments, "granularity", qmp_mirror_granularity(mirror->size));
+    json_add_uint(arguments, "speed", mirror->bandwidth);
+    cJSON_AddStringToObject(arguments, "on-source-error", "report");
+    cJSON_AddStringToObject(arguments, "on-target-error", "report");
+    cJSON_AddBoolToObject(arguments, "auto-finalize", true);
+    cJSON_AddBoolToObject(arguments, "auto-dismiss", false);
+    return arguments;
+}
+
+static bool start_job(struct qmp *q, const struct qmp_mirror *mirror, const char *name,
+                      struct error *err)
+{
+    cJSON *arguments;
+    bool skips_zeroing = false;
+
+    if (mirror->target_is_zero &&
+        !qmp_knows(q, "blockdev-mirror", "target-is-zero", &skips_zeroing, err))
+        return false;
+    arguments = job_arguments(mirror, name);
+    if (skips_zeroing)
+        cJSON_AddBoolToObject(arguments, "target-is-zero", true);
+    return qmp_call(q, "blockdev-mirror", arguments, NULL, err);
+}
+
+bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct error *err)
+{
+    char name[QMP_NODE_NAME_SIZE];
+
+    qmp_mirror_name(mirror->id, mirror->disk, name);
+    if (!qmp_call(q, "blockdev-add", node_arguments(mirror, name), NULL, err))
+        return error_prefix(err, "%s: cannot reach the target's disk", mirror->disk);
+    if (start_job(q, mirror, name, err))
+        return true;
+    (void)qmp_blockdev_del(q, name, NULL);
+    return error_prefix(err, "%s: cannot start its mirror", mirror->disk);
+}
+
+/* ---- state ---- */
+
+static const cJSON *find_job(const cJSON *jobs, const char *name)
+{
+    const cJSON *job;
+
+    cJSON_ArrayForEach (job, jobs)
+        if (!strcmp(json_string_or(job, "device", ""), name))
+            return job;
+    return NULL;
+}
+
+static bool has_concluded(const cJSON *job)
+{
+    return !strcmp(json_string_or(job, "status", ""), "concluded");
+}
+
+/* A job that ends by itself has failed: nothing but we may complete it. */
+static bool check_alive(const cJSON *job, const char *disk, struct error *err)
+{
+    if (!job)
+        return error_set(err, ERROR_SYSTEM, "%s: its mirror is gone", disk);
+    if (!has_concluded(job))
+        return true;
+    return error_set(err, ERROR_SYSTEM, "%s: its mirror has failed: %s", disk,
+                     json_string_or(job, "error", "it was ended by somebody else"));
+}
+
+bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
+                      struct qmp_mirror_state *state, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+    char name[QMP_NODE_NAME_SIZE];
+    const cJSON *job;
+
+    if (!jobs)
+        return false;
+    qmp_mirror_name(id, disk, name);
+    job = find_job(jobs, name);
+    if (!check_alive(job, disk, err))
+        return false;
+    state->ready = json_true(job, "ready");
+    state->done = json_uint_or(job, "offset", 0);
+    state->total = json_uint_or(job, "len", 0);
+    return true;
+}
+
+/* ---- drain ---- */
+
+static uint64_t time_left(uint64_t deadline)
+{
+    uint64_t now = loop_now_ms();
+
+    return now < deadline ? deadline - now : 1;
+}
+
+static bool is_conclusion(const cJSON *data, const void *name)
+{
+    return !strcmp(json_string_or(data, "id", ""), name) &&
+           !strcmp(json_string_or(data, "status", ""), "concluded");
+}
+
+static bool is_of_job(const cJSON *data, const void *name)
+{
+    return !strcmp(json_string_or(data, "device", ""), name);
+}
+
+/* Asked to end without force, a mirror that is not ready is cancelled as if by force, and
+ * one that has failed is not there to be asked.
+ */
+static bool check_ready(struct qmp *q, const char *id, const char *disk, struct error *err)
+{
+    struct qmp_mirror_state state;
+
+    if (!qmp_mirror_state(q, id, disk, &state, err))
+        return false;
+    if (!state.ready)
+        return error_set(err, ERROR_SYSTEM, "%s: its mirror has not caught up", disk);
+    return true;
+}
+
+/* QEMU tells failure under the same name as success: only the absence of an error counts. */
+static bool check_completed(struct qmp *q, size_t mark, const char *name, const char *disk,
+                            struct error *err)
+{
+    struct error why = { 0 };
+    const cJSON *completed =
+        qmp_wait_event(q, &mark, "BLOCK_JOB_COMPLETED", is_of_job, name, EVENT_GRACE_MS, &why);
+
+    if (completed && !cJSON_GetObjectItemCaseSensitive(completed, "error"))
+        return true;
+    if (completed)
+        return error_set(err, ERROR_SYSTEM, "%s: its mirror failed at the end: %s", disk,
+                         json_string_or(completed, "error", "no reason given"));
+    if (why.kind == ERROR_TIMEOUT)
+        return error_set(err, ERROR_SYSTEM, "%s: its mirror ended, but did not complete", disk);
+    if (err)
+        *err = why;
+    return false;
+}
+
+static bool check_concluded(struct qmp *q, const char *name, const char *disk, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+    const cJSON *job;
+
+    if (!jobs)
+        return false;
+    job = find_job(jobs, name);
+    if (!job || !has_concluded(job))
+        return error_set(err, ERROR_SYSTEM, "%s: its mirror cannot be asked how it ended", disk);
+    if (cJSON_GetObjectItemCaseSensitive(job, "error"))
+        return error_set(err, ERROR_SYSTEM, "%s: its mirror failed at the end: %s", disk,
+                         json_string_or(job, "error", "no reason given"));
+    return true;
+}
+
+static bool await_end(struct qmp *q, size_t mark, const char *name, const char *disk,
+                      uint64_t deadline, struct error *err)
+{
+    size_t from = mark;
+
+    if (!qmp_wait_event(q, &from, "JOB_STATUS_CHANGE", is_conclusion, name, time_left(deadline),
+                        err))
+        return error_prefix(err, "%s: its mirror does not end", disk);
+    return check_completed(q, mark, name, disk, err) && check_concluded(q, name, disk, err);
+}
+
+/* ---- removal ---- */
+
+/* Do not ask whether it can be deleted by the words QEMU refuses with. */
+static bool has_node(struct qmp *q, const char *name, bool *found, struct error *err)
+{
+    AUTO_JSON cJSON *nodes = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    const cJSON *node;
+
+    cJSON_AddBoolToObject(arguments, "flat", true);
+    if (!qmp_call(q, "query-named-block-nodes", arguments, &nodes, err))
+        return false;
+    *found = false;
+    cJSON_ArrayForEach (node, nodes)
+        if (!strcmp(json_string_or(node, "node-name", ""), name))
+            *found = true;
+    return true;
+}
+
+/* QEMU may use a node for a moment longer than its job. */
+static bool delete_node(struct qmp *q, const char *name, uint64_t deadline, struct error *err)
+{
+    struct error why = { 0 };
+
+    while (!qmp_blockdev_del(q, name, &why)) {
+        if (why.kind != ERROR_SYSTEM || loop_now_ms() >= deadline) {
+            if (err)
+                *err = why;
+            return false;
+        }
+        if (!loop_pause(qmp_loop(q), RETRY_MS, err))
+            return false;
+    }
+    return true;
+}
+
+static bool end_job(struct qmp *q, const char *name, uint64_t deadline, struct error *err)
+{
+    for (;;) {
+        AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+        const cJSON *job = find_job(jobs, name);
+
+        if (!jobs)
+            return false;
+        if (!job)
+            return true;
+        if (has_concluded(job))
+            return qmp_job_dismiss(q, name, err);
+        if (loop_now_ms() >= deadline)
+            return error_set(err, ERROR_TIMEOUT, "QEMU does not end the block job '%s'", name);
+        /* Asked again: what had just been waiting for a reconnection was not cancelled. */
+        (void)qmp_block_job_cancel(q, name, true, NULL);
+        if (!loop_pause(qmp_loop(q), RETRY_MS, err))
+            return false;
+    }
+}
+
+static bool remove_drained(struct qmp *q, const char *name, const char *disk, struct error *err)
+{
+    if (qmp_job_dismiss(q, name, err) &&
+        delete_node(q, name, loop_now_ms() + STOP_DEADLINE_MS, err))
+        return true;
+    return error_prefix(err, "%s: cannot remove its mirror", disk);
+}
+
+/* ---- the public face ---- */
+
+bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                       uint64_t timeout_ms, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + timeout_ms;
+    size_t mark = qmp_mark(q);
+    char name[QMP_NODE_NAME_SIZE];
+
+    for (size_t i = 0; i < count; i++)
+        if (!check_ready(q, id, disks[i], err))
+            return false;
+    for (size_t i = 0; i < count; i++) {
+        qmp_mirror_name(id, disks[i], name);
+        if (!qmp_block_job_cancel(q, name, false, err))
+            return error_prefix(err, "%s", disks[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        qmp_mirror_name(id, disks[i], name);
+        if (!await_end(q, mark, name, disks[i], deadline, err) ||
+            !remove_drained(q, name, disks[i], err))
+            return false;
+    }
+    return true;
+}
+
+bool qmp_mirror_stop(struct qmp *q, const char *id, const char *disk, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + STOP_DEADLINE_MS;
+    char name[QMP_NODE_NAME_SIZE];
+    bool found;
+
+    qmp_mirror_name(id, disk, name);
+    if (end_job(q, name, deadline, err) && has_node(q, name, &found, err) &&
+        (!found || delete_node(q, name, deadline, err)))
+        return true;
+    return error_prefix(err, "%s: cannot end its mirror", disk);
+}

@@ -1,0 +1,95 @@
+/* Waits until every disk's mirror has caught up, so that RAM is streamed only
+ * when the disks can follow. Starts nothing, so there is nothing to undo: the
+ * jobs belong to drive-mirror.
+ *
+ * A disk may take hours; what ends the wait is a mirror that stands still.
+ */
+#include "stages.h"
+
+#include <stdio.h>
+
+#include "disks.h"
+#include "xmig/cleanup.h"
+
+struct watch {
+    uint64_t done;     /* the sum over all disks at the last progress */
+    uint64_t moved_ms; /* when it last changed */
+};
+
+static void tell(struct migration *m, const char *disk, const struct mirror_state *mirror)
+{
+    char subject[128];
+
+    snprintf(subject, sizeof(subject), "disk/%s", disk);
+    event_emit(&m->events, (struct event){ .kind = EVENT_PROGRESS,
+                                           .stage = m->at,
+                                           .subject = subject,
+                                           .done = mirror->done,
+                                           .total = mirror->total });
+}
+
+/* Asks rather than remembers: a job that failed before we looked has no event
+ * left to wait for.
+ */
+static bool all_ready(struct migration *m, bool *ready, uint64_t *done, struct error *err)
+{
+    *ready = true;
+    *done = 0;
+    for (size_t i = 0; i < disk_count(m); i++) {
+        struct mirror_state mirror = { 0 };
+
+        if (!m->host->ops->mirror_state(m->host, disk_name(m, i), &mirror, err))
+            return error_prefix(err, "%s", disk_name(m, i));
+        tell(m, disk_name(m, i), &mirror);
+        *done += mirror.done;
+        *ready = *ready && mirror.ready;
+    }
+    return true;
+}
+
+static bool has_stalled(struct migration *m, struct watch *watch, uint64_t done)
+{
+    uint64_t now_ms = loop_now_ms();
+
+    if (done != watch->done || watch->moved_ms == 0) {
+        watch->done = done;
+        watch->moved_ms = now_ms;
+    }
+    return now_ms - watch->moved_ms > m->options->stall_ms;
+}
+
+static bool wait_for_mirrors(struct migration *m, void *state, struct error *err)
+{
+    struct watch watch = { 0 };
+    uint64_t done;
+    bool ready;
+
+    (void)state;
+    for (;;) {
+        if (!all_ready(m, &ready, &done, err))
+            return false;
+        if (ready)
+            return true;
+        if (has_stalled(m, &watch, done))
+            return error_set(err, ERROR_TIMEOUT, "the mirrors have made no progress for %llu s",
+                             (unsigned long long)m->options->stall_ms / 1000);
+        if (!loop_pause(m->loop, m->options->poll_ms, err))
+            return false;
+    }
+}
+
+static void plan(struct migration *m, void *state, struct plan *out)
+{
+    (void)state;
+    plan_say(out, "wait until all mirrors have caught up; give up after %llu s without progress",
+             (unsigned long long)m->options->stall_ms / 1000);
+}
+
+const struct stage block_ready_wait = {
+    .name = "block-ready-wait",
+    .summary = "wait until every disk mirror has caught up",
+    .send_summary = "wait for every mirror to be ready; report bytes, rate and time left",
+    .after = (const char *const[]){ "drive-mirror", NULL },
+    .optional = true,
+    .send = { .plan = plan, .run = wait_for_mirrors },
+};

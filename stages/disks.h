@@ -1,0 +1,15 @@
+/* The disks that the parameters name. */
+#ifndef XMIG_STAGES_DISKS_H
+#define XMIG_STAGES_DISKS_H
+
+#include "xmig/migration.h"
+
+size_t disk_count(const struct migration *m);
+
+/* Borrowed from the parameters; `i` is below disk_count(). */
+const char *disk_name(const struct migration *m, size_t i);
+
+/* Virtual size in bytes. */
+uint64_t disk_size(const struct migration *m, size_t i);
+
+#endif

@@ -1,0 +1,209 @@
+/* The first words on a control connection. */
+#include "handshake.h"
+
+#include <inttypes.h>
+
+#include "xmig/cleanup.h"
+#include "xmig/stage.h"
+
+enum {
+    HELLO_MS = 60000
+}; /* a slow login, a busy machine */
+
+/* A query's conversation has one station. */
+static const struct message_rule query_rules[] = {
+    { "query", SIDE_SEND },
+    { "go", SIDE_SEND },
+    { "running", SIDE_RECV },
+    { NULL, SIDE_SEND },
+};
+static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
+
+static cJSON *hello(const struct migration *m)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    json_add_uint(body, "protocol", SESSION_PROTOCOL);
+    cJSON_AddStringToObject(body, "version", XMIG_VERSION);
+    cJSON_AddStringToObject(body, "machine", m->identity.machine);
+    return body;
+}
+
+static bool check_protocol(const struct migration *m, const cJSON *theirs, struct error *err)
+{
+    uint64_t protocol;
+
+    if (!json_uint(theirs, "protocol", &protocol, err))
+        return error_prefix(err, "the peer's hello");
+    if (protocol == SESSION_PROTOCOL)
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "%s has xmig %s, which speaks protocol %" PRIu64
+                     "; this is xmig %s, which speaks %d: "
+                     "install the newer one of them on both machines",
+                     m->peer_name, json_string_or(theirs, "version", "of an unknown version"),
+                     protocol, XMIG_VERSION, SESSION_PROTOCOL);
+}
+
+static bool dial(struct migration *m, struct error *err)
+{
+    struct child *child = NULL;
+    int fd = transport_control(m->transport, &child, err);
+
+    session_free(m->peer);
+    m->peer = NULL;
+    child_release(m->control);
+    m->control = child;
+    if (fd < 0)
+        return false;
+    m->peer = session_new(m->loop, fd, fd, SIDE_SEND, m->options->timing, err);
+    return m->peer != NULL;
+}
+
+/* Say hello and hear theirs. The caller frees it. */
+static cJSON *exchange(struct migration *m, cJSON *mine, struct error *err)
+{
+    AUTO_JSON cJSON *theirs = NULL;
+
+    if (!session_send(m->peer, "hello", mine, err))
+        return NULL;
+    theirs = session_expect(m->peer, "hello", HELLO_MS, err);
+    if (!theirs) {
+        if (err->kind == ERROR_LOST)
+            transport_explain(m->transport, m->control, err);
+        return NULL;
+    }
+    return check_protocol(m, theirs, err) ? steal(theirs) : NULL;
+}
+
+static void add_stage_names(const struct migration *m, cJSON *body)
+{
+    cJSON *names = cJSON_AddArrayToObject(body, "stages");
+
+    for (size_t i = 0; i < m->stage_count; i++)
+        cJSON_AddItemToArray(names, cJSON_CreateString(m->stages[i]->name));
+}
+
+/* The receiver's part of the options: it has no command line of its own. */
+static void add_options(const struct migration *m, cJSON *body)
+{
+    const struct migration_options *options = m->options;
+
+    json_add_uint(body, "lease_ms", options->lease_ms);
+    json_add_uint(body, "alive_ms", options->timing.alive_ms);
+    json_add_uint(body, "lost_ms", options->timing.lost_ms);
+    cJSON_AddBoolToObject(body, "dry_run", options->dry_run);
+    if (options->fault.point[0]) {
+        AUTO_FREE char *fault = fault_print(&options->fault);
+
+        cJSON_AddStringToObject(body, "fault", fault);
+    }
+}
+
+bool handshake_move(struct migration *m, struct error *err)
+{
+    cJSON *mine = hello(m);
+    AUTO_JSON cJSON *theirs = NULL;
+    const char *machine, *ticket;
+
+    cJSON_AddStringToObject(mine, "intent", "move");
+    cJSON_AddStringToObject(mine, "id", m->id);
+    cJSON_AddStringToObject(mine, "token", m->token);
+    cJSON_AddStringToObject(mine, "host", m->host->ops->name);
+    add_stage_names(m, mine);
+    add_options(m, mine);
+    if (!dial(m, err)) {
+        cJSON_Delete(mine);
+        return false;
+    }
+    theirs = exchange(m, mine, err);
+    if (!theirs)
+        return false;
+    machine = json_string(theirs, "machine", err);
+    ticket = json_string(theirs, "ticket", err);
+    if (!machine || !ticket)
+        return error_prefix(err, "the peer's hello");
+    snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", machine);
+    transport_set_ticket(m->transport, m->id, ticket);
+    return true;
+}
+
+/* R5: a verdict is taken only from the machine that the copy was sent to. */
+static bool is_the_same_peer(const struct migration *m, const cJSON *theirs, struct error *err)
+{
+    const char *machine = json_string(theirs, "machine", err);
+
+    if (!machine)
+        return false;
+    if (!strcmp(machine, m->peer_machine))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "%s is now another machine (machine id %s, not %s): its word proves nothing",
+                     m->peer_name, machine, m->peer_machine);
+}
+
+bool handshake_query(struct migration *m, bool committed, struct error *err)
+{
+    cJSON *mine = hello(m);
+    cJSON *query;
+    AUTO_JSON cJSON *theirs = NULL;
+
+    cJSON_AddStringToObject(mine, "intent", "query");
+    cJSON_AddStringToObject(mine, "id", m->id);
+    cJSON_AddStringToObject(mine, "token", m->token);
+    add_options(m, mine);
+    if (!dial(m, err)) {
+        cJSON_Delete(mine);
+        return false;
+    }
+    theirs = exchange(m, mine, err);
+    if (!theirs || !is_the_same_peer(m, theirs, err))
+        return false;
+    session_set_stations(m->peer, query_stations);
+    query = must(cJSON_CreateObject());
+    cJSON_AddBoolToObject(query, "committed", committed);
+    return session_send(m->peer, "query", query, err);
+}
+
+cJSON *handshake_hear(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *theirs = session_expect(m->peer, "hello", HELLO_MS, err);
+    const char *id;
+
+    if (!theirs || !check_protocol(m, theirs, err))
+        return NULL;
+    id = json_string(theirs, "id", err);
+    if (!id || !json_string(theirs, "token", err) || !json_string(theirs, "intent", err))
+        return NULL;
+    if (!journal_valid_id(id)) {
+        error_set(err, ERROR_PROTOCOL, "'%s' is not a migration's id", id);
+        return NULL;
+    }
+    return steal(theirs);
+}
+
+bool handshake_reply(struct migration *m, const char *ticket, struct error *err)
+{
+    cJSON *mine = hello(m);
+
+    if (ticket)
+        cJSON_AddStringToObject(mine, "ticket", ticket);
+    return session_send(m->peer, "hello", mine, err);
+}
+
+bool handshake_answer_query(struct migration *m, int in_fd, int out_fd, bool *committed,
+                            struct error *err)
+{
+    AUTO_JSON cJSON *query = NULL;
+
+    m->peer = session_new(m->loop, in_fd, out_fd, SIDE_RECV, m->options->timing, err);
+    if (!m->peer)
+        return false;
+    m->asked = true;
+    session_set_stations(m->peer, query_stations);
+    if (!handshake_reply(m, NULL, err))
+        return false;
+    query = session_expect(m->peer, "query", HELLO_MS, err);
+    *committed = query && json_true(query, "committed");
+    return query != NULL;
+}

@@ -1,0 +1,88 @@
+/* Hands the guest over: PREPARED ← COMMIT → GO → OWNED → it runs there. The
+ * point of no return is in verdict_commit(), a line of its own.
+ */
+#include "stages.h"
+
+#include "xmig/cleanup.h"
+
+static const struct message_rule messages[] = {
+    { "ready", SIDE_RECV },
+    { "go", SIDE_SEND },
+    { "running", SIDE_RECV },
+    { NULL, SIDE_SEND },
+};
+
+static void plan_send(struct migration *m, void *state, struct plan *out)
+{
+    (void)m;
+    (void)state;
+    plan_say(out,
+             "when the target says ready: write COMMIT, say GO; when it runs there, destroy the "
+             "paused copy here and keep its disks");
+}
+
+/* The receiver says `alive` while it loads; its loss ends this wait. */
+static bool hand_over(struct migration *m, void *state, struct error *err)
+{
+    AUTO_JSON cJSON *ready = session_expect(m->peer, "ready", LOOP_NO_DEADLINE, err);
+
+    (void)state;
+    return ready && verdict_commit(m, err);
+}
+
+/* After a proof that it never ran there: nobody must be kept from starting the VM here. */
+static bool take_back(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    return m->host->ops->source_unfence(m->host, err);
+}
+
+static bool destroy_old_copy(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    return m->host->ops->source_destroy(m->host, err);
+}
+
+static void plan_recv(struct migration *m, void *state, struct plan *out)
+{
+    (void)state;
+    plan_say(
+        out,
+        "load the device state, end the disk exports, make the disks durable; run the VM on GO; "
+        "without GO keep it paused for %llu s",
+        (unsigned long long)m->options->lease_ms / 1000);
+}
+
+static bool take_over(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    if (!m->host->ops->seal(m->host, err))
+        return false;
+    m->prepared = true;
+    return verdict_await(m, err);
+}
+
+static bool drop_machine(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    return m->host->ops->target_destroy(m->host, err);
+}
+
+static bool settle_in(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    (void)err;
+    m->host->ops->after_resume(m->host);
+    return true;
+}
+
+const struct stage incoming_resume = {
+    .name = "incoming-resume",
+    .summary = "load the device state and hand the guest over",
+    .send_summary = "wait for ready, commit, say GO; destroy the old copy when the new one runs",
+    .recv_summary = "load device state, say ready, wait for GO, own and resume the guest",
+    .after = (const char *const[]){ "ram-stream", NULL },
+    .messages = messages,
+    .send = { .plan = plan_send, .run = hand_over, .undo = take_back, .finish = destroy_old_copy },
+    .recv = { .plan = plan_recv, .run = take_over, .undo = drop_machine, .finish = settle_in },
+};

@@ -1,0 +1,78 @@
+/* Copies just what the target needs to make an empty machine like the source's,
+ * and makes it there: disks of the right size, and (xen) a paused domain.
+ *
+ * The parameters are values only: no guest page exists at the target until
+ * ram-stream. They travel while both sides check, so that the target can refuse
+ * before anything is touched.
+ */
+#include "stages.h"
+
+#include "xmig/cleanup.h"
+
+enum {
+    PARAMS_MS = 60000
+};
+
+static const struct message_rule messages[] = { { "params", SIDE_SEND }, { NULL, SIDE_SEND } };
+
+static bool send_params(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    m->params = must(cJSON_CreateObject());
+    if (!m->host->ops->describe(m->host, m->params, err))
+        return false;
+    return session_send(m->peer, "params", cJSON_Duplicate(m->params, true), err);
+}
+
+static bool check_params(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    m->params = session_expect(m->peer, "params", PARAMS_MS, err);
+    if (!m->params)
+        return false;
+    if (!json_string(m->params, "name", err) || !json_array(m->params, "disks", err))
+        return error_prefix(err, "the sender's parameters");
+    return m->host->ops->check_target(m->host, m->params, err);
+}
+
+static void plan_send(struct migration *m, void *state, struct plan *out)
+{
+    (void)state;
+    m->host->ops->plan_send(m->host, out);
+}
+
+static void plan_recv(struct migration *m, void *state, struct plan *out)
+{
+    (void)state;
+    m->host->ops->plan_recv(m->host, out);
+}
+
+static bool create_machine(struct migration *m, void *state, struct error *err)
+{
+    (void)state;
+    return m->host->ops->create_machine(m->host, err);
+}
+
+/* Complete disks are kept, under a name that tells what they are: see R4. */
+static bool remove_machine(struct migration *m, void *state, struct error *err)
+{
+    const struct host_ops *ops = m->host->ops;
+
+    (void)state;
+    return ops->target_destroy(m->host, err) &&
+           (m->prepared ? ops->disks_keep(m->host, err) : ops->disks_discard(m->host, err));
+}
+
+const struct stage params_copy = {
+    .name = "params-copy",
+    .summary = "copy the VM's parameters and make an empty machine",
+    .send_summary = "read the running VM's configuration, disks and features, and send them",
+    .recv_summary = "check room, names and versions; create the disks and the paused machine",
+    .after = (const char *const[]){ NULL },
+    .messages = messages,
+    .send = { .check = send_params, .plan = plan_send },
+    .recv = { .check = check_params,
+              .plan = plan_recv,
+              .run = create_machine,
+              .undo = remove_machine },
+};

@@ -1,0 +1,272 @@
+/* `xmig recover`: settle a migration whose process has died, or does not answer.
+ *
+ * It looks at the machine before the journal, asks before it acts, and never
+ * guesses: what stays open has an exit status, and the words say what would settle it.
+ */
+#include "xmig/migration.h"
+
+#include <stdio.h>
+
+#include "reopen.h"
+#include "status.h"
+#include "verdict.h"
+#include "xmig/cleanup.h"
+
+static void say(struct result *result, enum outcome outcome, enum error_kind kind, const char *text)
+{
+    result->outcome = outcome;
+    error_set(&result->error, kind, "%s", text);
+}
+
+bool recover_owner_at_work(struct migration *m, char **status)
+{
+    return reopen_owner_lives(m) && status_ask(m, status);
+}
+
+static void look_at_source(struct migration *m, struct result *result)
+{
+    result->state = m->host->ops->source_state(m->host);
+}
+
+/* ---- sender ---- */
+
+/* The guest may run here: make it, and drop what the dead process left. */
+static void let_source_run(struct migration *m, struct result *result)
+{
+    const struct host_ops *ops = m->host->ops;
+    struct error err = { 0 };
+
+    if (!ops->source_unfence(m->host, &err) || !ops->source_resume(m->host, &err)) {
+        look_at_source(m, result);
+        say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, err.kind,
+            err.text);
+        return;
+    }
+    look_at_source(m, result);
+    if (result->state != RUN_RUNNING) {
+        say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, ERROR_SYSTEM,
+            "the VM does not run at the source");
+        return;
+    }
+    result->outcome = OUTCOME_ROLLED_BACK;
+}
+
+/* Nothing is left to do here once the target knows, so that it may drop its copy. */
+static void part(struct migration *m, const struct result *result)
+{
+    cJSON *body = must(cJSON_CreateObject());
+    struct error err = { 0 };
+
+    cJSON_AddBoolToObject(body, "running", result->outcome == OUTCOME_ROLLED_BACK);
+    if (m->peer)
+        (void)session_send(m->peer, "settled", body, NULL);
+    else
+        cJSON_Delete(body);
+    if (result->outcome == OUTCOME_ROLLED_BACK && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
+}
+
+/* R7: with shared images the target's copy must be proven gone before the guest runs. */
+static bool needs_proof(const struct migration *m)
+{
+    return !json_true(journal_find(m->journal, RECORD_BEGIN), "mirrors_disks") &&
+           journal_has(m->journal, RECORD_PAUSING);
+}
+
+/* The process died before COMMIT: the guest stays. */
+static void abort_source(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+    bool told = false;
+
+    if (journal_last(m->journal) != RECORD_ABORTED &&
+        !verdict_record(m, RECORD_ABORTED, NULL, &err)) {
+        say(result, OUTCOME_PAUSED, err.kind, err.text);
+        return;
+    }
+    if (needs_proof(m)) {
+        told = verdict_tell_aborted(m, &err);
+        if (!told) {
+            say(result, OUTCOME_PAUSED, err.kind, err.text);
+            return;
+        }
+    }
+    let_source_run(m, result);
+    if (!told && !verdict_tell_aborted(m, &err))
+        event_say(&m->events, EVENT_NOTE, NULL, "the target could not be told: %s", err.text);
+    else
+        part(m, result);
+}
+
+static void target_runs_it(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+
+    result->outcome = OUTCOME_DONE;
+    error_clear(&result->error);
+    if (!m->host->ops->source_destroy(m->host, &err) ||
+        (journal_last(m->journal) != RECORD_CLOSED &&
+         !verdict_record(m, RECORD_CLOSED, NULL, &err)))
+        say(result, OUTCOME_CLEANUP, err.kind, err.text);
+    look_at_source(m, result);
+}
+
+static void take_the_word(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+
+    if (journal_last(m->journal) == RECORD_COMMIT && !verdict_record(m, RECORD_WORD, NULL, &err)) {
+        say(result, OUTCOME_UNDECIDED, err.kind, err.text);
+        return;
+    }
+    let_source_run(m, result);
+    part(m, result);
+}
+
+static void take_the_proof(struct migration *m, struct result *result)
+{
+    error_clear(&result->error);
+    let_source_run(m, result);
+    part(m, result);
+}
+
+/* The last word is COMMIT: only the receiver, or the operator, can tell. */
+static void settle_committed(struct migration *m, const struct recover_options *options,
+                             struct result *result)
+{
+    m->verdict = VERDICT_OPEN;
+    if (result->state == RUN_RUNNING) {
+        say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+            "the VM runs here although it was handed over: nothing was touched. Look whether it "
+            "runs at the target too, and stop one of them");
+        return;
+    }
+    if (options->peer_is_dead) {
+        take_the_word(m, result);
+        return;
+    }
+    if (verdict_seek(m, &result->error))
+        target_runs_it(m, result);
+    else if (m->verdict == VERDICT_SOURCE)
+        take_the_proof(m, result);
+    else
+        result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
+}
+
+static void recover_sender(struct migration *m, const struct recover_options *options,
+                           struct result *result)
+{
+    look_at_source(m, result);
+    switch (journal_last(m->journal)) {
+    case RECORD_BEGIN:
+    case RECORD_PAUSING:
+    case RECORD_ABORTED:
+        abort_source(m, result);
+        break;
+    case RECORD_COMMIT:
+        settle_committed(m, options, result);
+        break;
+    case RECORD_PROOF:
+    case RECORD_WORD:
+        take_the_proof(m, result);
+        break;
+    case RECORD_DONE:
+        target_runs_it(m, result);
+        break;
+    default: /* CLOSED */
+        if (journal_has(m->journal, RECORD_DONE))
+            result->outcome = OUTCOME_DONE;
+        else
+            result->outcome = result->state == RUN_PAUSED ? OUTCOME_PAUSED : OUTCOME_ROLLED_BACK;
+        break;
+    }
+    if (m->peer)
+        session_goodbye(m->peer);
+}
+
+/* ---- receiver ---- */
+
+static void give_back(struct migration *m, const struct recover_options *options,
+                      struct result *result)
+{
+    struct error why = result->error;
+    struct error err = { 0 };
+
+    error_clear(&result->error);
+    result->outcome = OUTCOME_ROLLED_BACK;
+    result->state = RUN_GONE;
+    if (!verdict_settle(m, &why, &err) ||
+        (options->discard && journal_last(m->journal) == RECORD_DESTROYED &&
+         !verdict_discard(m, &err)))
+        say(result, OUTCOME_CLEANUP, err.kind, err.text);
+}
+
+/* Complete and paused, and the sender may have committed: only it, or the operator, can tell. */
+static bool is_undecided(struct migration *m, const struct recover_options *options,
+                         struct result *result)
+{
+    if (journal_last(m->journal) != RECORD_PREPARED || options->peer_is_dead)
+        return false;
+    if (journal_rebooted_since(m->journal) || m->host->ops->target_state(m->host) != RUN_PAUSED)
+        return false;
+    say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+        "the copy here is complete and paused; whether the sender has committed is known there "
+        "only");
+    return true;
+}
+
+static bool take_the_word_here(struct migration *m, struct error *err)
+{
+    return journal_last(m->journal) != RECORD_PREPARED || verdict_record(m, RECORD_WORD, NULL, err);
+}
+
+static void finish_here(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+
+    m->host->ops->after_resume(m->host);
+    result->outcome = OUTCOME_DONE;
+    error_clear(&result->error);
+    if (journal_last(m->journal) == RECORD_RUNNING && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+        say(result, OUTCOME_CLEANUP, err.kind, err.text);
+}
+
+static void recover_receiver(struct migration *m, const struct recover_options *options,
+                             struct result *result)
+{
+    result->state = m->host->ops->target_state(m->host);
+    m->prepared = journal_has(m->journal, RECORD_PREPARED);
+    if (is_undecided(m, options, result))
+        return;
+    m->verdict = VERDICT_OPEN;
+    if (options->peer_is_dead && result->state == RUN_PAUSED &&
+        !take_the_word_here(m, &result->error)) {
+        result->outcome = OUTCOME_UNDECIDED;
+        return;
+    }
+    if (verdict_go_on(m, false, &result->error)) {
+        finish_here(m, result);
+        result->state = m->host->ops->target_state(m->host);
+        return;
+    }
+    if (m->verdict == VERDICT_SOURCE)
+        give_back(m, options, result);
+    else
+        result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
+}
+
+void recover_run(struct migration *m, const struct recover_options *options, struct result *result)
+{
+    *result = (struct result){ .outcome = OUTCOME_UNDECIDED };
+    if (!reopen_end_owner(m, &result->error))
+        return;
+    migration_sweep(m);
+    if (!journal_refresh(m->journal, &result->error) ||
+        !reopen_host(m, &result->error))
+        return;
+    if (m->side == SIDE_SEND)
+        recover_sender(m, options, result);
+    else
+        recover_receiver(m, options, result);
+    result->elapsed_ms = loop_now_ms() - m->started_ms;
+}

@@ -1,0 +1,54 @@
+/* Opening a migration again whose process has died. */
+#include "reopen.h"
+
+#include "xmig/cleanup.h"
+
+/* Our own pid is in the journal when one process lives both lives, as tests do. */
+static pid_t owner_pid(const struct migration *m)
+{
+    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
+    pid_t pid = (pid_t)json_uint_or(begin, "pid", 0);
+
+    return pid == getpid() ? 0 : pid;
+}
+
+static uint64_t owner_start(const struct migration *m)
+{
+    return json_uint_or(journal_find(m->journal, RECORD_BEGIN), "process_started", 0);
+}
+
+bool reopen_owner_lives(const struct migration *m)
+{
+    return !journal_rebooted_since(m->journal) && process_lives(owner_pid(m), owner_start(m));
+}
+
+bool reopen_end_owner(struct migration *m, struct error *err)
+{
+    enum {
+        DEATH_MS = 10000
+    };
+
+    if (!reopen_owner_lives(m))
+        return true;
+    event_say(&m->events, EVENT_WARNING, NULL,
+              "process %d holds this migration and does not answer: ending it", (int)owner_pid(m));
+    return process_kill(owner_pid(m), owner_start(m), DEATH_MS, err);
+}
+
+bool reopen_host(struct migration *m, struct error *err)
+{
+    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
+    const char *name = json_string(begin, "host", err);
+    const struct host_ops *ops = name ? host_find(name) : NULL;
+    struct host_context context;
+
+    if (!name)
+        return false;
+    if (!ops)
+        return error_set(err, ERROR_REFUSED,
+                         "this xmig cannot handle a '%s' VM: it was built without", name);
+    migration_host_context(m, &context);
+    context.options.mirrors_disks = json_true(begin, "mirrors_disks");
+    m->host = ops->create(&context);
+    return m->host->ops->reattach(m->host, journal_records(m->journal), err);
+}

@@ -1,0 +1,16 @@
+/* Opening a migration again whose process has died: its journal, its host. */
+#ifndef XMIG_STAGES_REOPEN_H
+#define XMIG_STAGES_REOPEN_H
+
+#include "xmig/migration.h"
+
+/* The process that wrote BEGIN does not answer: end it, by pid and start time. */
+bool reopen_end_owner(struct migration *m, struct error *err);
+
+/* Does it live? */
+bool reopen_owner_lives(const struct migration *m);
+
+/* Make the host that the journal names, and let it find its VM again. */
+bool reopen_host(struct migration *m, struct error *err);
+
+#endif

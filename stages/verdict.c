@@ -1,0 +1,591 @@
+/* The commit protocol: one answer, always. docs/recovery.md tells it in words,
+ * tests/model/commit.pml proves it, and the rules' numbers (R1 to R9) are those of
+ * docs/architecture.md §5.
+ *
+ * The sender's last words are COMMIT or ABORTED, the receiver's OWNED or
+ * REFUSED. Each is durable before anything is done or said that follows from it.
+ */
+#include "verdict.h"
+
+#include <inttypes.h>
+
+#include "handshake.h"
+#include "xmig/cleanup.h"
+
+/* Resuming loads what the hypervisor has put off: a busy machine may take a while. */
+enum {
+    RESUME_MS = 120000,
+    QUERY_MS = 30000,
+    RETRY_MS = 1000
+};
+
+bool verdict_record(struct migration *m, enum record record, const cJSON *facts, struct error *err)
+{
+    const char *name = record_name(record);
+
+    if (!fault_at(m, name, FAULT_BEFORE, err))
+        return false;
+    if (!journal_append(m->journal, record, facts, err))
+        return error_prefix(err, "%s", name);
+    event_emit(&m->events, (struct event){ .kind = EVENT_RECORD, .stage = m->at, .text = name });
+    return fault_at(m, name, FAULT_AFTER, err);
+}
+
+static cJSON *with_text(const char *member, const char *text)
+{
+    cJSON *json = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(json, member, text);
+    return json;
+}
+
+/* ---- sender ---- */
+
+static bool conclude_running(struct migration *m, struct error *err)
+{
+    m->verdict = VERDICT_TARGET;
+    m->running_ms = loop_now_ms();
+    /* A recover, or we before a break, may have written it already. */
+    if (journal_last(m->journal) != RECORD_COMMIT)
+        return true;
+    return verdict_record(m, RECORD_DONE, NULL, err);
+}
+
+static bool conclude_returned(struct migration *m, const cJSON *message, struct error *err)
+{
+    struct error why = { 0 };
+    AUTO_JSON cJSON *facts = with_text("proof", json_string_or(message, "record", "?"));
+
+    if (journal_last(m->journal) == RECORD_COMMIT &&
+        !verdict_record(m, RECORD_PROOF, facts, &why)) {
+        /* The receiver's own last word is proof enough, now and whenever it is asked again. */
+        event_say(&m->events, EVENT_WARNING, m->at, "%s", why.text);
+        if (why.kind == ERROR_CRASH) {
+            *err = why;
+            return false;
+        }
+    }
+    m->verdict = VERDICT_SOURCE;
+    return error_set(err, ERROR_PEER, "the target gave the VM back: %s",
+                     json_string_or(message, "text", "it did not say why"));
+}
+
+static bool conclude_lost(struct migration *m, const cJSON *message, struct error *err)
+{
+    m->verdict = VERDICT_NOWHERE;
+    return error_set(err, ERROR_PEER, "the target owns the VM, and its copy has died: %s",
+                     json_string_or(message, "text", "it did not say why"));
+}
+
+/* One word of the receiver after COMMIT. *open: no verdict yet, ask again. */
+static bool hear(struct migration *m, const cJSON *message, bool *open, struct error *err)
+{
+    const char *type = json_string_or(message, "type", "");
+    const char *state = json_string_or(message, "state", type);
+
+    *open = false;
+    if (!strcmp(state, "running"))
+        return conclude_running(m, err);
+    if (!strcmp(state, "returned"))
+        return conclude_returned(m, message, err);
+    if (!strcmp(state, "lost"))
+        return conclude_lost(m, message, err);
+    *open = strcmp(state, "unknown") != 0;
+    return error_set(err, ERROR_PEER, "the target's answer is '%s': %s", state,
+                     json_string_or(message, "text", "no more is known"));
+}
+
+/* Say GO and hear what came of it. */
+static bool say_go(struct migration *m, bool *open, struct error *err)
+{
+    static const char *const answers[] = { "running", "verdict", NULL };
+    AUTO_JSON cJSON *message = NULL;
+
+    *open = true;
+    if (!session_send(m->peer, "go", NULL, err))
+        return false;
+    message = session_expect_any(m->peer, answers, RESUME_MS, err);
+    return message && hear(m, message, open, err);
+}
+
+/* One QUERY on a connection of its own. */
+static bool ask(struct migration *m, bool *open, struct error *err)
+{
+    bool committed = journal_has(m->journal, RECORD_COMMIT);
+    AUTO_JSON cJSON *message = NULL;
+
+    *open = true;
+    if (!handshake_query(m, committed, err))
+        return false;
+    message = session_expect(m->peer, "verdict", QUERY_MS, err);
+    if (!message)
+        return false;
+    if (committed && !strcmp(json_string_or(message, "state", ""), "prepared"))
+        return say_go(m, open, err);
+    return hear(m, message, open, err);
+}
+
+bool verdict_seek(struct migration *m, struct error *err)
+{
+    uint64_t give_up_ms = loop_now_ms() + m->options->patience_ms;
+    bool open;
+
+    for (;;) {
+        loop_clear_interruption(m->loop);
+        if (ask(m, &open, err))
+            return true;
+        if (!open || err->kind == ERROR_CRASH || loop_now_ms() >= give_up_ms)
+            return false;
+        event_say(&m->events, EVENT_WARNING, m->at, "no verdict yet, asking again: %s", err->text);
+        loop_clear_interruption(m->loop);
+        (void)loop_pause(m->loop, m->options->poll_ms < RETRY_MS ? m->options->poll_ms : RETRY_MS,
+                         NULL);
+    }
+}
+
+bool verdict_tell_aborted(struct migration *m, struct error *err)
+{
+    const struct migration_options *options = m->options;
+    struct migration_options once = *options;
+
+    once.patience_ms = 0;
+    m->options = &once;
+    m->verdict = VERDICT_OPEN;
+    (void)verdict_seek(m, err);
+    m->options = options;
+    loop_clear_interruption(m->loop);
+    return m->verdict == VERDICT_SOURCE;
+}
+
+/* The word that follows our abort, on this connection or on a new one. */
+bool verdict_hear_returned(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *message = NULL;
+
+    loop_clear_interruption(m->loop);
+    if (m->peer && !session_lost(m->peer))
+        message = session_expect(m->peer, "verdict", QUERY_MS, err);
+    if (message && !strcmp(json_string_or(message, "state", ""), "returned"))
+        return true;
+    m->verdict = VERDICT_OPEN;
+    (void)verdict_seek(m, err);
+    return m->verdict == VERDICT_SOURCE;
+}
+
+bool verdict_commit(struct migration *m, struct error *err)
+{
+    struct error why = { 0 };
+    bool open;
+
+    if (loop_interrupted(m->loop))
+        return loop_pause(m->loop, 1, err);
+    if (!verdict_record(m, RECORD_COMMIT, NULL, err)) { /* ← the point of no return */
+        if (!journal_has(m->journal, RECORD_COMMIT))
+            return false;
+        m->verdict = VERDICT_OPEN;
+        return err->kind != ERROR_CRASH && verdict_seek(m, err);
+    }
+    m->verdict = VERDICT_OPEN;
+    session_mute(m->peer);
+    if (!m->host->ops->source_fence(m->host, &why))
+        event_say(&m->events, EVENT_WARNING, m->at, "the old copy is not fenced: %s", why.text);
+    if (say_go(m, &open, err))
+        return true;
+    if (!open || err->kind == ERROR_CRASH)
+        return false;
+    event_say(&m->events, EVENT_WARNING, m->at, "%s; asking the target what it did", err->text);
+    return verdict_seek(m, err);
+}
+
+/* ---- receiver ---- */
+
+static void tell(struct migration *m, const char *state, const char *text)
+{
+    cJSON *body;
+
+    if (!m->peer)
+        return;
+    body = with_text("state", state);
+    cJSON_AddStringToObject(body, "record", record_name(journal_last(m->journal)));
+    if (text)
+        cJSON_AddStringToObject(body, "text", text);
+    (void)session_send(m->peer, "verdict", body, NULL);
+}
+
+void verdict_say_prepared(struct migration *m)
+{
+    tell(m, "prepared", NULL);
+}
+
+/* OWNED, and the guest provably never ran here. */
+static bool relinquish(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *facts = with_text("why", err->text);
+    struct error why = { 0 };
+
+    if (err->kind == ERROR_CRASH)
+        return false;
+    if (!verdict_record(m, RECORD_RELINQUISHED, facts, &why)) {
+        *err = why;
+        return false;
+    }
+    m->verdict = VERDICT_SOURCE;
+    return false;
+}
+
+/* After RESUMING nobody can prove that the guest never ran, unless the machine said so. */
+static bool failed_to_resume(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *facts = with_text("why", err->text);
+
+    switch (m->host->ops->target_state(m->host)) {
+    case RUN_RUNNING:
+        return true;
+    case RUN_GONE:
+        m->verdict = VERDICT_NOWHERE;
+        if (verdict_record(m, RECORD_LOST, facts, NULL))
+            tell(m, "lost", err->text);
+        return false;
+    case RUN_PAUSED:
+    case RUN_UNKNOWN:
+        break;
+    }
+    return error_prefix(err, "the VM is ours, and whether it runs is not known");
+}
+
+static bool resume(struct migration *m, struct error *err)
+{
+    if (!verdict_record(m, RECORD_RESUMING, NULL, err))
+        return err->kind == ERROR_CRASH || journal_last(m->journal) == RECORD_RESUMING
+                   ? false
+                   : error_prefix(err, "nothing was resumed");
+    if (!m->host->ops->target_resume(m->host, err)) {
+        if (err->kind == ERROR_SYSTEM)
+            return relinquish(m, err);
+        if (!failed_to_resume(m, err))
+            return false;
+    }
+    return true;
+}
+
+static bool conclude_run(struct migration *m, struct error *err)
+{
+    struct error why = { 0 };
+
+    m->verdict = VERDICT_TARGET;
+    if (journal_last(m->journal) != RECORD_RUNNING &&
+        !verdict_record(m, RECORD_RUNNING, NULL, &why)) {
+        if (why.kind == ERROR_CRASH) {
+            *err = why;
+            return false;
+        }
+        /* It runs here, whatever the journal says: RESUMING in it says the same. */
+        event_say(&m->events, EVENT_WARNING, m->at, "%s", why.text);
+    }
+    return true;
+}
+
+/* From OWNED on: the guest is ours; make it run, or prove that it never did. */
+static bool run_it(struct migration *m, struct error *err)
+{
+    if (!m->host->ops->before_resume(m->host, err))
+        return relinquish(m, err);
+    return resume(m, err) && conclude_run(m, err);
+}
+
+static bool own(struct migration *m, struct error *err)
+{
+    if (!verdict_record(m, RECORD_OWNED, NULL, err))
+        return false;
+    return run_it(m, err);
+}
+
+static bool own_and_tell(struct migration *m, struct error *err)
+{
+    if (!own(m, err))
+        return false;
+    (void)session_send(m->peer, "running", NULL, NULL);
+    return true;
+}
+
+/* The verdict is written by the one who gives the copy back: pipeline or recover. */
+static bool refuse(struct migration *m, enum error_kind kind, const char *why, struct error *err)
+{
+    m->verdict = VERDICT_SOURCE;
+    return error_set(err, kind, "%s", why);
+}
+
+struct waiting {
+    struct migration *m;
+    bool had_peer; /* the session was alive when the wait began: its loss is news */
+};
+
+static bool something_happened(void *arg)
+{
+    const struct waiting *waiting = arg;
+    const struct migration *m = waiting->m;
+
+    return m->pending_control[0] >= 0 || (m->peer && session_pending(m->peer)) ||
+           (waiting->had_peer && session_lost(m->peer));
+}
+
+/* A sender that has lost us dials again: its new connection takes the old one's
+ * place. It says whether COMMIT is written; before that the copy is not wanted any more.
+ */
+static bool take_new_control(struct migration *m, bool *refused, struct error *err)
+{
+    int in_fd = m->pending_control[0];
+    int out_fd = m->pending_control[1];
+    bool committed;
+
+    m->pending_control[0] = m->pending_control[1] = -1;
+    session_free(m->peer);
+    m->peer = NULL;
+    if (!handshake_answer_query(m, in_fd, out_fd, &committed, err))
+        return false;
+    session_mute(m->peer);
+    *refused = !committed;
+    if (committed)
+        verdict_say_prepared(m);
+    return true;
+}
+
+/* One message of the sender's while we are prepared. *go: it has committed. */
+static bool hear_sender(struct migration *m, bool *go, struct error *err)
+{
+    static const char *const words[] = { "go", "settled", NULL };
+    AUTO_JSON cJSON *message = session_expect_any(m->peer, words, QUERY_MS, err);
+
+    *go = message && !strcmp(json_string_or(message, "type", ""), "go");
+    return message != NULL;
+}
+
+/* Wait for GO, a refusal, or the lease's end. */
+static bool await_go(struct migration *m, struct error *err)
+{
+    uint64_t lease_ms = m->options->lease_ms ? m->options->lease_ms : LOOP_NO_DEADLINE;
+
+    for (;;) {
+        struct waiting waiting = { m, m->peer && !session_lost(m->peer) };
+        struct error why = { 0 };
+        bool go = false;
+        bool refused = false;
+
+        /* While the sender is there, its keep-alive is the deadline. */
+        loop_clear_interruption(m->loop);
+        if (!loop_wait(m->loop, something_happened, &waiting,
+                       waiting.had_peer ? LOOP_NO_DEADLINE : lease_ms, &why)) {
+            if (why.kind == ERROR_TIMEOUT)
+                return refuse(m, ERROR_TIMEOUT, "the sender did not come back within the lease",
+                              err);
+            continue;
+        }
+        if (m->pending_control[0] >= 0) {
+            if (!take_new_control(m, &refused, &why))
+                event_say(&m->events, EVENT_WARNING, m->at, "a query failed: %s", why.text);
+            if (refused)
+                return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
+            continue;
+        }
+        if (m->peer && session_pending(m->peer)) {
+            if (hear_sender(m, &go, &why)) {
+                if (go)
+                    return own_and_tell(m, err);
+                continue;
+            }
+            /* Its abort: it has written ABORTED, or will never write COMMIT. */
+            return refuse(m, why.kind, why.text, err);
+        }
+        event_say(&m->events, EVENT_WARNING, m->at,
+                  "lost the sender; keeping the complete, paused copy until it comes back");
+    }
+}
+
+bool verdict_await(struct migration *m, struct error *err)
+{
+    if (!verdict_record(m, RECORD_PREPARED, NULL, err))
+        return false;
+    /* From here on the sender may commit at any moment, as soon as it hears of it. */
+    m->verdict = VERDICT_OPEN;
+    session_mute(m->peer);
+    (void)session_send(m->peer, "ready", NULL, NULL);
+    return await_go(m, err);
+}
+
+static bool copy_is_ready(struct migration *m)
+{
+    return !journal_rebooted_since(m->journal) && m->host->ops->target_state(m->host) == RUN_PAUSED;
+}
+
+/* OWNED, by a process that has died. */
+static bool go_on_owned(struct migration *m, struct error *err)
+{
+    if (copy_is_ready(m))
+        return run_it(m, err);
+    error_set(err, ERROR_SYSTEM, "the copy died before it ran");
+    return relinquish(m, err);
+}
+
+/* RESUMING, by a process that has died: the guest may have run. */
+static bool go_on_resuming(struct migration *m, struct error *err)
+{
+    enum run_state state = m->host->ops->target_state(m->host);
+
+    if (state == RUN_PAUSED && !journal_rebooted_since(m->journal)) {
+        if (!m->host->ops->target_resume(m->host, err))
+            return failed_to_resume(m, err) && conclude_run(m, err);
+        return conclude_run(m, err);
+    }
+    if (state == RUN_RUNNING)
+        return conclude_run(m, err);
+    error_set(err, ERROR_SYSTEM, "it died after it had begun to run");
+    return failed_to_resume(m, err);
+}
+
+bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
+{
+    switch (journal_last(m->journal)) {
+    case RECORD_BEGIN:
+        return refuse(m, ERROR_SYSTEM, "the receiver died before the copy was complete", err);
+    case RECORD_PREPARED:
+        m->prepared = true;
+        if (!copy_is_ready(m))
+            return refuse(m, ERROR_SYSTEM, "the paused copy died", err);
+        if (!peer_committed)
+            return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
+        m->verdict = VERDICT_OPEN;
+        return await_go(m, err);
+    case RECORD_WORD:
+        return own(m, err);
+    case RECORD_OWNED:
+        m->verdict = VERDICT_OPEN;
+        return go_on_owned(m, err);
+    case RECORD_RESUMING:
+        m->verdict = VERDICT_OPEN;
+        return go_on_resuming(m, err);
+    case RECORD_RUNNING:
+        m->verdict = VERDICT_TARGET;
+        return true;
+    case RECORD_LOST:
+        m->verdict = VERDICT_NOWHERE;
+        return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
+    case RECORD_REFUSED:
+    case RECORD_RELINQUISHED:
+    case RECORD_DESTROYED:
+        m->prepared = journal_has(m->journal, RECORD_PREPARED);
+        return refuse(m, ERROR_PEER, "the target had given the VM back", err);
+    case RECORD_CLOSED:
+        if (journal_has(m->journal, RECORD_RUNNING)) {
+            m->verdict = VERDICT_TARGET;
+            return true;
+        }
+        if (journal_has(m->journal, RECORD_LOST)) {
+            m->verdict = VERDICT_NOWHERE;
+            return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
+        }
+        return refuse(m, ERROR_PEER, "the target had given the VM back", err);
+    default:
+        return error_set(err, ERROR_PROTOCOL, "the journal ends in an unexpected %s",
+                         record_name(journal_last(m->journal)));
+    }
+}
+
+bool verdict_give_back(struct migration *m, const struct error *why, struct error *err)
+{
+    AUTO_JSON cJSON *facts = with_text("why", why->text);
+    enum record last = journal_last(m->journal);
+
+    if ((last == RECORD_BEGIN || last == RECORD_PREPARED) &&
+        !verdict_record(m, RECORD_REFUSED, facts, err))
+        return false;
+    return true;
+}
+
+bool verdict_destroyed(struct migration *m, struct error *err)
+{
+    enum record last = journal_last(m->journal);
+
+    if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) &&
+        !verdict_record(m, RECORD_DESTROYED, NULL, err))
+        return false;
+    return true;
+}
+
+/* Complete disks stay until the sender says that the guest runs there (R4). */
+static bool sender_has_settled(struct migration *m)
+{
+    AUTO_JSON cJSON *message = NULL;
+    struct error unheard = { 0 };
+
+    if (!m->peer || session_lost(m->peer))
+        return false;
+    message = session_expect(m->peer, "settled", QUERY_MS, &unheard);
+    return message && json_true(message, "running");
+}
+
+bool verdict_discard(struct migration *m, struct error *err)
+{
+    return m->host->ops->disks_discard(m->host, err) && verdict_record(m, RECORD_CLOSED, NULL, err);
+}
+
+bool verdict_part(struct migration *m, const char *why, struct error *err)
+{
+    tell(m, "returned", why);
+    if (!m->prepared)
+        return verdict_record(m, RECORD_CLOSED, NULL, err);
+    if (sender_has_settled(m))
+        return verdict_discard(m, err);
+    event_say(&m->events, EVENT_NOTE, NULL,
+              "the complete disks are kept until the sender reports that the VM runs, or "
+              "'xmig recover --discard %s'",
+              m->id);
+    return true;
+}
+
+/* Destroy what is here of a copy that was given back. Its disks go with it, unless complete. */
+static bool destroy_copy(struct migration *m, struct error *err)
+{
+    const struct host_ops *ops = m->host->ops;
+
+    return ops->target_destroy(m->host, err) &&
+           (m->prepared ? ops->disks_keep(m->host, err) : ops->disks_discard(m->host, err));
+}
+
+bool verdict_settle(struct migration *m, const struct error *why, struct error *err)
+{
+    enum record last;
+
+    if (!verdict_give_back(m, why, err))
+        return false;
+    last = journal_last(m->journal);
+    if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) && !destroy_copy(m, err))
+        return false;
+    if (!verdict_destroyed(m, err))
+        return false;
+    if (journal_last(m->journal) == RECORD_CLOSED) {
+        tell(m, "returned", why->text);
+        return true;
+    }
+    return verdict_part(m, why->text, err);
+}
+
+void verdict_answer(struct migration *m, const struct error *why)
+{
+    struct error problem = { 0 };
+
+    switch (m->verdict) {
+    case VERDICT_TARGET:
+        tell(m, "running", NULL);
+        break;
+    case VERDICT_NOWHERE:
+        tell(m, "lost", why->text);
+        break;
+    case VERDICT_SOURCE:
+        if (!verdict_settle(m, why, &problem))
+            tell(m, "wait", problem.text);
+        break;
+    case VERDICT_OPEN:
+        tell(m, "wait", why->text);
+        break;
+    }
+}

@@ -1,0 +1,54 @@
+/* The commit protocol's inner parts, for the pipeline, for serve and for recover.
+ *
+ * Giving a guest back has an order (R6): the verdict first, then destroy, then
+ * DESTROYED, then tell.
+ */
+#ifndef XMIG_STAGES_VERDICT_H
+#define XMIG_STAGES_VERDICT_H
+
+#include "xmig/migration.h"
+
+/* ---- sender ---- */
+
+/* QUERY the peer until there is a verdict (m->verdict; true when the target runs the
+ * guest) or patience ends.
+ */
+bool verdict_seek(struct migration *m, struct error *err);
+
+/* ABORTED is written: tell a receiver that may be prepared, so that it need not wait for its
+ * lease's end. One try, on a new connection; true when it has given the guest back.
+ */
+bool verdict_tell_aborted(struct migration *m, struct error *err);
+
+/* After our abort: hear that the receiver has given the guest back. */
+bool verdict_hear_returned(struct migration *m, struct error *err);
+
+/* ---- receiver ---- */
+
+/* From whatever the journal of a dead process says, go on to a verdict, as far as it
+ * is ours: true when the guest runs here; false with m->verdict telling.
+ */
+bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err);
+
+/* Answer a QUERY: all is here, say go (again). */
+void verdict_say_prepared(struct migration *m);
+
+/* Write REFUSED, unless a verdict of that kind is written already. */
+bool verdict_give_back(struct migration *m, const struct error *why, struct error *err);
+
+/* The copy is gone: write DESTROYED. */
+bool verdict_destroyed(struct migration *m, struct error *err);
+
+/* After DESTROYED: tell the sender, and when it has settled discard the disks. */
+bool verdict_part(struct migration *m, const char *why, struct error *err);
+
+/* All of that for a copy whose stages are not here to undo it. */
+bool verdict_settle(struct migration *m, const struct error *why, struct error *err);
+
+/* Delete complete disks that nobody needs any more, and write CLOSED. */
+bool verdict_discard(struct migration *m, struct error *err);
+
+/* Say m->verdict on a query's session; give back what has to be. */
+void verdict_answer(struct migration *m, const struct error *why);
+
+#endif

@@ -1,0 +1,286 @@
+/* Two machines in one process. */
+#include "world.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "xmig/cleanup.h"
+
+static const char *const machine_files[] = { "source", "target" };
+
+void world_init(struct world *world)
+{
+    signal(SIGPIPE, SIG_IGN); /* as xmig does: a broken connection is an error, not a death */
+    *world = (struct world){ .vm = "demo,disk-size=64K,ram=64K" };
+    snprintf(world->dir, sizeof(world->dir), "%s/xmig-world-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (!mkdtemp(world->dir))
+        abort();
+    for (int side = 0; side < 2; side++) {
+        snprintf(world->state_dir[side], sizeof(world->state_dir[side]), "%s/s%d", world->dir, side);
+        snprintf(world->runtime_dir[side], sizeof(world->runtime_dir[side]), "%s/r%d", world->dir,
+                 side);
+        snprintf(world->identity[side].machine, sizeof(world->identity[side].machine), "machine-%d",
+                 side);
+        snprintf(world->identity[side].boot, sizeof(world->identity[side].boot), "boot-%d", side);
+        if (mkdir(world->state_dir[side], 0700) || mkdir(world->runtime_dir[side], 0700))
+            abort();
+    }
+    world->options = migration_default_options;
+    world->options.timing = (struct session_timing){ .alive_ms = 100, .lost_ms = 5000 };
+    world->options.lease_ms = 60000;
+    world->options.patience_ms = 0;
+    world->options.poll_ms = 1;
+    world->options.crash_is_simulated = true;
+}
+
+void world_join(struct world *world)
+{
+    for (size_t i = 0; i < world->life_count; i++) {
+        if (!world->lives[i].world)
+            continue;
+        pthread_join(world->lives[i].thread, NULL);
+        world->lives[i].world = NULL;
+    }
+}
+
+const struct result *world_received(const struct world *world)
+{
+    return &world->lives[0].result;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void world_done(struct world *world)
+{
+    world_join(world);
+    nftw(world->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- reaching the other machine ---- */
+
+static void *receive(void *arg)
+{
+    struct life *life = arg;
+    struct world *world = life->world;
+    struct loop *loop = loop_new();
+    struct serve_options options = {
+        .state_dir = world->state_dir[SIDE_RECV],
+        .runtime_dir = world->runtime_dir[SIDE_RECV],
+        .identity = &world->identity[SIDE_RECV],
+        .journal_hook = world->hook[SIDE_RECV],
+        .crash_is_simulated = true,
+    };
+
+    serve_run(loop, life->fd, life->fd, &options, &life->result);
+    loop_free(loop);
+    return NULL;
+}
+
+struct joining {
+    char *runtime_dir;
+    char id[17];
+    char ticket[33];
+    char *name;
+    int fd;
+};
+
+static void *join_a_lane(void *arg)
+{
+    struct joining *joining = arg;
+
+    (void)lane_join(joining->runtime_dir, joining->id, joining->ticket, joining->name, joining->fd,
+                    joining->fd, NULL);
+    shutdown(joining->fd, SHUT_RDWR);
+    close(joining->fd);
+    free(joining->runtime_dir);
+    free(joining->name);
+    free(joining);
+    return NULL;
+}
+
+static void start_lane(struct world *world, const char *const words[], int fd)
+{
+    struct joining *joining = must(calloc(1, sizeof(*joining)));
+    pthread_t thread;
+
+    joining->runtime_dir = must(strdup(world->runtime_dir[SIDE_RECV]));
+    snprintf(joining->id, sizeof(joining->id), "%s", words[1]);
+    snprintf(joining->ticket, sizeof(joining->ticket), "%s", words[2]);
+    joining->name = must(strdup(words[3]));
+    joining->fd = fd;
+    if (pthread_create(&thread, NULL, join_a_lane, joining))
+        abort();
+    pthread_detach(thread);
+}
+
+static void start_receiver(struct world *world, int fd)
+{
+    struct life *life = &world->lives[world->life_count++];
+
+    if (world->life_count > WORLD_LIVES_MAX)
+        abort();
+    *life = (struct life){ .world = world, .fd = fd };
+    if (pthread_create(&life->thread, NULL, receive, life))
+        abort();
+}
+
+static struct child *dial(struct transport *transport, const char *const words[], int fd,
+                          struct error *err)
+{
+    struct world *world = transport->impl;
+    int theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+    if (world->unreachable) {
+        close(theirs);
+        error_set(err, ERROR_LOST, "the network is down");
+        return NULL;
+    }
+    if (!strcmp(words[0], "recv"))
+        start_receiver(world, theirs);
+    else
+        start_lane(world, words, theirs);
+    return child_within(transport->loop);
+}
+
+static const struct transport_ops to_the_other_thread = { .scheme = "thread", .dial = dial };
+
+static struct transport *reach(struct world *world, const struct migration *m)
+{
+    struct transport_options options = { .runtime_dir = m->own_runtime_dir };
+
+    return transport_new_custom(m->loop, &to_the_other_thread, "thread:", world, &options);
+}
+
+/* ---- lives ---- */
+
+static void begin_life(struct world *world, struct migration *m, enum side side, struct loop *loop)
+{
+    migration_init(m, side, loop, &world->options, world->state_dir[side], world->runtime_dir[side]);
+    m->identity = world->identity[side];
+    m->journal_hook = world->hook[side];
+    m->vm = world->vm;
+}
+
+static void fail_locally(struct result *result, const struct error *err)
+{
+    *result = (struct result){ .outcome = OUTCOME_REFUSED, .error = *err };
+}
+
+static void send_it(struct world *world, struct migration *m, struct result *result)
+{
+    struct host_context context;
+    struct error err = { 0 };
+
+    journal_new_id(world->id);
+    journal_new_token(m->token);
+    if (!migration_set_id(m, world->id, &err))
+        abort();
+    migration_host_context(m, &context);
+    m->host = host_find("simulated")->create(&context);
+    m->transport = reach(world, m);
+    if (!m->host->ops->attach(m->host, world->vm, &err) || !migration_connect(m, &err)) {
+        fail_locally(result, &err);
+        return;
+    }
+    pipeline_run(m, result);
+}
+
+void world_send(struct world *world, struct result *result)
+{
+    struct loop *loop = loop_new();
+    struct migration m;
+
+    begin_life(world, &m, SIDE_SEND, loop);
+    send_it(world, &m, result);
+    migration_done(&m);
+    loop_free(loop);
+}
+
+static bool reopen(struct world *world, struct migration *m, struct result *result)
+{
+    enum journal_health health;
+    const cJSON *begin;
+    struct error err = { 0 };
+
+    if (!migration_set_id(m, world->id, &err))
+        abort();
+    m->journal = journal_open(m->state_dir, m->id, m->side, &m->identity, &health, &err);
+    if (!m->journal) {
+        fail_locally(result, &err);
+        return false;
+    }
+    journal_set_hook(m->journal, m->journal_hook);
+    begin = journal_find(m->journal, RECORD_BEGIN);
+    snprintf(m->token, sizeof(m->token), "%s", json_string_or(begin, "token", ""));
+    snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", json_string_or(begin, "peer_machine", ""));
+    return true;
+}
+
+void world_recover(struct world *world, enum side side, struct recover_options options,
+                   struct result *result)
+{
+    struct loop *loop = loop_new();
+    struct migration m;
+
+    begin_life(world, &m, side, loop);
+    if (reopen(world, &m, result)) {
+        m.transport = reach(world, &m);
+        recover_run(&m, &options, result);
+    }
+    migration_done(&m);
+    loop_free(loop);
+}
+
+/* ---- looking ---- */
+
+void world_look(const struct world *world, enum side side, struct machine *machine)
+{
+    *machine = (struct machine){ .state = RUN_GONE };
+    snprintf(machine->path, sizeof(machine->path), "%s/%s/simulated-%s.json", world->state_dir[side],
+             world->id, machine_files[side]);
+    if (!machine_load(machine))
+        machine->state = RUN_GONE;
+}
+
+enum record world_last_record(const struct world *world, enum side side)
+{
+    enum journal_health health;
+    struct journal *journal = journal_open(world->state_dir[side], world->id, side,
+                                           &world->identity[side], &health, NULL);
+    enum record last = journal ? journal_last(journal) : RECORD_NONE;
+
+    journal_free(journal);
+    return last;
+}
+
+void world_lose_journal(struct world *world, enum side side)
+{
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/%s/%s.journal", world->state_dir[side], world->id,
+             side_name(side));
+    if (unlink(path))
+        abort();
+}
+
+void world_reset(struct world *world, enum side side)
+{
+    struct machine machine;
+
+    world_look(world, side, &machine);
+    machine_set_state(&machine, RUN_GONE);
+    if (!machine_save(&machine, NULL))
+        abort();
+    snprintf(world->identity[side].boot, sizeof(world->identity[side].boot), "another-boot");
+}

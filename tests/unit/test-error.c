@@ -1,0 +1,191 @@
+/* Errors: what is said, in which order, and that a text that did not fit says so. */
+#include "xmig/error.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* As long as a text can be, and one byte more. */
+static char full[ERROR_TEXT_MAX];
+static char over[ERROR_TEXT_MAX + 1];
+
+static int fill(void **unused)
+{
+    (void)unused;
+    memset(full, 'x', sizeof(full) - 1);
+    memset(over, 'x', sizeof(over) - 1);
+    return 0;
+}
+
+static const char *end_of(const struct error *err)
+{
+    return err->text + strlen(err->text) - 3;
+}
+
+static void says_what_failed_and_of_which_kind(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(error_set(&err, ERROR_REFUSED, "disk '%s' has %d bytes", "hda", 7));
+    assert_int_equal(err.kind, ERROR_REFUSED);
+    assert_string_equal(err.text, "disk 'hda' has 7 bytes");
+}
+
+static void says_why_in_the_systems_words(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    errno = ENOSPC;
+    error_set(&err, ERROR_SYSTEM, "cannot write '%s': %m", "image");
+    assert_string_equal(err.text, "cannot write 'image': No space left on device");
+}
+
+static void puts_a_prefix_before_the_text_and_leaves_the_kind(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    error_set(&err, ERROR_SYSTEM, "no room");
+    assert_false(error_prefix(&err, "disk %s", "hda"));
+    assert_false(error_prefix(&err, "drive-mirror"));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+    assert_string_equal(err.text, "drive-mirror: disk hda: no room");
+}
+
+static void takes_its_own_text_as_a_prefix(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    error_set(&err, ERROR_SYSTEM, "twice");
+    error_prefix(&err, "%s", err.text);
+    assert_string_equal(err.text, "twice: twice");
+}
+
+static void may_be_of_no_interest(void **unused)
+{
+    (void)unused;
+
+    assert_false(error_set(NULL, ERROR_SYSTEM, "nobody asked"));
+    assert_false(error_prefix(NULL, "nobody"));
+}
+
+static void leaves_a_text_alone_that_just_fits(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    error_set(&err, ERROR_SYSTEM, "%s", full);
+    assert_string_equal(err.text, full);
+    error_set(&err, ERROR_SYSTEM, "%s", full + 3);
+    error_prefix(&err, "p");
+    assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+    assert_string_equal(end_of(&err), "xxx");
+}
+
+static void marks_a_text_that_did_not_fit(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    error_set(&err, ERROR_SYSTEM, "%s", over);
+    assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+    assert_string_equal(end_of(&err), "...");
+}
+
+static void marks_a_text_that_does_not_fit_after_its_prefix(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    error_set(&err, ERROR_SYSTEM, "%s", full + 2);
+    error_prefix(&err, "p");
+    assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+    assert_string_equal(end_of(&err), "...");
+}
+
+static void marks_a_prefix_that_leaves_no_room_for_the_text(void **unused)
+{
+    const char *const prefixes[] = { full, over };
+    (void)unused;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct error err = { 0 };
+
+        error_set(&err, ERROR_SYSTEM, "lost");
+        error_prefix(&err, "%s", prefixes[i]);
+        assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+        assert_string_equal(end_of(&err), "...");
+    }
+}
+
+/* It becomes part of JSON, whose readers refuse half a character. */
+static void never_cuts_a_character_in_two(void **unused)
+{
+    (void)unused;
+
+    for (size_t shift = 0; shift < 3; shift++) {
+        struct error err = { 0 };
+        char text[2 * ERROR_TEXT_MAX] = "";
+
+        memset(text, 'x', shift);
+        while (strlen(text) < ERROR_TEXT_MAX)
+            strcat(text, "€");
+        error_set(&err, ERROR_SYSTEM, "%s", text);
+        assert_string_equal(end_of(&err), "...");
+        assert_memory_equal(end_of(&err) - 3, "€", 3);
+    }
+}
+
+static void is_forgotten_when_dealt_with(void **unused)
+{
+    struct error err = { ERROR_LOST, "gone" };
+    (void)unused;
+
+    error_clear(&err);
+    assert_int_equal(err.kind, ERROR_NONE);
+    assert_string_equal(err.text, "");
+}
+
+static void has_a_name_for_every_kind_and_knows_it_again(void **unused)
+{
+    (void)unused;
+
+    for (int kind = ERROR_NONE; kind <= ERROR_CRASH; kind++)
+        assert_int_equal(error_kind_from_name(error_kind_name((enum error_kind)kind)), kind);
+}
+
+static void takes_a_newer_peers_kind_for_its_own_affair(void **unused)
+{
+    (void)unused;
+
+    assert_int_equal(error_kind_from_name("eclipse"), ERROR_PEER);
+    assert_int_equal(error_kind_from_name(NULL), ERROR_PEER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_failed_and_of_which_kind),
+        cmocka_unit_test(says_why_in_the_systems_words),
+        cmocka_unit_test(puts_a_prefix_before_the_text_and_leaves_the_kind),
+        cmocka_unit_test(takes_its_own_text_as_a_prefix),
+        cmocka_unit_test(may_be_of_no_interest),
+        cmocka_unit_test(leaves_a_text_alone_that_just_fits),
+        cmocka_unit_test(marks_a_text_that_did_not_fit),
+        cmocka_unit_test(marks_a_text_that_does_not_fit_after_its_prefix),
+        cmocka_unit_test(marks_a_prefix_that_leaves_no_room_for_the_text),
+        cmocka_unit_test(never_cuts_a_character_in_two),
+        cmocka_unit_test(is_forgotten_when_dealt_with),
+        cmocka_unit_test(has_a_name_for_every_kind_and_knows_it_again),
+        cmocka_unit_test(takes_a_newer_peers_kind_for_its_own_affair),
+    };
+
+    return cmocka_run_group_tests(tests, fill, NULL);
+}

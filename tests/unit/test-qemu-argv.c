@@ -1,0 +1,346 @@
+/* A QEMU's command line, rewritten for the target. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "host/qemu/argv.h"
+
+/* A command line split at spaces; "" is none. */
+static cJSON *words(const char *line)
+{
+    cJSON *array = must(cJSON_CreateArray());
+    AUTO_FREE char *copy = must(strdup(line));
+    char *rest = copy;
+    const char *word;
+
+    while ((word = strsep(&rest, " ")))
+        if (*word)
+            cJSON_AddItemToArray(array, must(cJSON_CreateString(word)));
+    return array;
+}
+
+static char *joined(const cJSON *array)
+{
+    const cJSON *item;
+    char *text = NULL;
+    size_t len;
+    FILE *out = must(open_memstream(&text, &len));
+
+    cJSON_ArrayForEach (item, array)
+        fprintf(out, "%s%s", item->prev->next ? " " : "", item->valuestring);
+    fclose(out);
+    return must(text);
+}
+
+/* A VM called web in /vm, with the disk /vm/web.qcow2 on the base /vm/base.raw. */
+static char *const disk_paths[] = { "/vm/web.qcow2", "/vm/base.raw", NULL };
+
+struct scene {
+    struct argv_disk disk;
+    struct argv_vm vm;
+    struct argv_result result;
+    struct error err;
+};
+
+/* `options` rewritten for a VM with that disk, or without one. */
+static struct scene *rewrite(const char *options, const char *new_name, bool with_disk)
+{
+    static struct scene scene;
+    AUTO_JSON cJSON *line = words(options);
+
+    argv_result_done(&scene.result);
+    scene = (struct scene){
+        .disk = { (char **)disk_paths, "/vm/web2.qcow2", "qcow2", NULL, false },
+        .vm = { "/vm", "web", new_name, "pc-i440fx-7.2", "tcg", &scene.disk, with_disk },
+    };
+    if (!with_disk)
+        scene.vm.disks = NULL;
+    argv_rewrite(line, &scene.vm, &scene.result, &scene.err);
+    return &scene;
+}
+
+#define UNSAID "-machine pc-i440fx-7.2 -accel tcg"
+#define UNSAID_NAMED UNSAID " -name web2"
+
+/* Without a display and with all else said, `options` become `expected`. */
+static void becomes(const char *options, const char *new_name, bool with_disk, const char *expected)
+{
+    struct scene *scene = rewrite(options, new_name, with_disk);
+    AUTO_FREE char *line = joined(scene->result.words);
+
+    assert_string_equal(scene->err.text, "");
+    assert_string_equal(line, expected);
+}
+
+static void is_refused(const char *options, const char *because)
+{
+    struct scene *scene = rewrite(options, NULL, false);
+
+    assert_int_equal(scene->err.kind, ERROR_REFUSED);
+    if (!strstr(scene->err.text, because))
+        assert_string_equal(scene->err.text, because);
+}
+
+#define NODISPLAY "-display none"
+
+static void says_what_the_source_left_unsaid(void **unused)
+{
+    (void)unused;
+    becomes("-m 512", NULL, false, "-m 512 " UNSAID " " NODISPLAY);
+    becomes("-m 512", "web2", false, "-m 512 " UNSAID_NAMED " " NODISPLAY);
+}
+
+static void keeps_what_is_about_the_machine(void **unused)
+{
+    const char *options =
+        "-cpu max,+avx -smp 2,maxcpus=4 -m size=1G,slots=2,maxmem=4G -uuid "
+        "0-0 -rtc base=utc -nodefaults --no-reboot -device virtio-rng-pci " NODISPLAY;
+    (void)unused;
+
+    becomes(options, NULL, false,
+            "-cpu max,+avx -smp 2,maxcpus=4 -m size=1G,slots=2,maxmem=4G -uuid 0-0 -rtc base=utc "
+            "-nodefaults -no-reboot -device virtio-rng-pci " NODISPLAY " " UNSAID);
+}
+
+static void names_the_versioned_machine_and_the_accelerator_in_use(void **unused)
+{
+    (void)unused;
+    becomes("-machine pc,accel=kvm:tcg,usb=off " NODISPLAY, NULL, false,
+            "-machine pc-i440fx-7.2,accel=tcg,usb=off " NODISPLAY);
+    becomes("-M type=pc -accel kvm -accel tcg,thread=single " NODISPLAY, NULL, false,
+            "-machine type=pc-i440fx-7.2 -accel tcg,thread=single " NODISPLAY);
+    becomes("-M pc -enable-kvm " NODISPLAY, NULL, false,
+            "-machine pc-i440fx-7.2 " NODISPLAY " -accel tcg");
+}
+
+static void drops_what_was_only_about_the_start(void **unused)
+{
+    (void)unused;
+    becomes("-S -incoming defer -daemonize -loadvm x " NODISPLAY, NULL, false,
+            NODISPLAY " " UNSAID);
+}
+
+static void gives_the_new_name(void **unused)
+{
+    (void)unused;
+    becomes("-name web,debug-threads=on " NODISPLAY, "web2", false,
+            "-name web2,debug-threads=on " NODISPLAY " " UNSAID);
+    becomes("-name guest=web " NODISPLAY, "web2", false, "-name guest=web2 " NODISPLAY " " UNSAID);
+    becomes("-name guest=web " NODISPLAY, NULL, false, "-name guest=web " NODISPLAY " " UNSAID);
+}
+
+static void opens_no_window(void **unused)
+{
+    (void)unused;
+    becomes("-display gtk,gl=on", NULL, false, NODISPLAY " " UNSAID);
+    becomes("-sdl -full-screen", NULL, false, NODISPLAY " " UNSAID);
+    becomes("-nographic", NULL, false, "-nographic " UNSAID);
+    becomes("-vnc :1", NULL, false, "-vnc :1 " UNSAID);
+    becomes("-vnc :1,password=on", "web2", false, "-vnc :1,password=on,to=99 " UNSAID_NAMED);
+}
+
+/* ---- disks ---- */
+
+static void gives_a_disk_its_new_image(void **unused)
+{
+    (void)unused;
+    becomes("-drive file=web.qcow2,if=virtio,cache=none " NODISPLAY, NULL, true,
+            "-drive file=/vm/web2.qcow2,if=virtio,cache=none,format=qcow2 " NODISPLAY " " UNSAID);
+    becomes("-hda /vm/./web.qcow2 " NODISPLAY, NULL, true,
+            "-drive index=0,media=disk,file=/vm/web2.qcow2,format=qcow2 " NODISPLAY " " UNSAID);
+    becomes("/vm/web.qcow2 " NODISPLAY, NULL, true,
+            "-drive index=0,media=disk,file=/vm/web2.qcow2,format=qcow2 " NODISPLAY " " UNSAID);
+}
+
+static void forgets_what_the_old_image_lay_on(void **unused)
+{
+    (void)unused;
+    becomes("-drive file=web.qcow2,format=qcow2,backing.file.filename=/vm/base.raw " NODISPLAY,
+            NULL, true, "-drive file=/vm/web2.qcow2,format=qcow2 " NODISPLAY " " UNSAID);
+}
+
+static void keeps_the_format_said_when_a_snapshot_was_put_on_top(void **unused)
+{
+    struct scene *scene = rewrite("-drive file=/vm/base.raw,format=raw", NULL, true);
+    (void)unused;
+
+    assert_string_equal(scene->err.text, "");
+    assert_string_equal(scene->disk.format_at_target, "raw");
+}
+
+static void gives_a_blockdev_its_new_image(void **unused)
+{
+    (void)unused;
+    becomes("-blockdev driver=file,node-name=f,filename=/vm/web.qcow2 "
+            "-blockdev driver=qcow2,node-name=d,file=f " NODISPLAY,
+            NULL, true,
+            "-blockdev driver=file,node-name=f,filename=/vm/web2.qcow2 "
+            "-blockdev driver=qcow2,node-name=d,file=f " NODISPLAY " " UNSAID);
+    becomes("-blockdev {\"driver\":\"qcow2\",\"node-name\":\"d\",\"file\":"
+            "{\"driver\":\"host_device\",\"filename\":\"/vm/web.qcow2\"}} " NODISPLAY,
+            NULL, true,
+            "-blockdev {\"driver\":\"qcow2\",\"node-name\":\"d\",\"file\":"
+            "{\"driver\":\"file\",\"filename\":\"/vm/web2.qcow2\"}} " NODISPLAY " " UNSAID);
+}
+
+static void refuses_a_disk_that_the_command_line_does_not_open(void **unused)
+{
+    struct scene *scene = rewrite("-m 512", NULL, true);
+    (void)unused;
+
+    assert_int_equal(scene->err.kind, ERROR_REFUSED);
+    assert_non_null(strstr(scene->err.text, "plugged in later"));
+}
+
+static void needs_read_only_media_where_they_are(void **unused)
+{
+    struct scene *scene = rewrite("-cdrom cd.iso -kernel /nonexistent", NULL, false);
+    AUTO_FREE char *needs = joined(scene->result.needs);
+    AUTO_FREE char *line = joined(scene->result.words);
+    (void)unused;
+
+    assert_string_equal(needs, "/vm/cd.iso");
+    assert_string_equal(line,
+                        "-drive index=2,media=cdrom,file=/vm/cd.iso -kernel /nonexistent " UNSAID
+                        " " NODISPLAY);
+}
+
+/* ---- character devices ---- */
+
+static void renames_sockets_and_waits_for_nobody(void **unused)
+{
+    struct scene *scene = rewrite("-qmp unix:/vm/web.qmp,server -serial unix:tty,server=on,wait=on "
+                                  "-monitor tcp::4444,server,nowait -nographic",
+                                  "web2", false);
+    AUTO_FREE char *line = joined(scene->result.words);
+    AUTO_FREE char *sockets = joined(scene->result.sockets);
+    (void)unused;
+
+    assert_string_equal(line, "-qmp unix:/vm/web2.qmp,server,wait=off "
+                              "-serial unix:/vm/web2-tty,server=on,wait=off "
+                              "-monitor tcp::4444,server,wait=off -nographic " UNSAID_NAMED);
+    assert_string_equal(sockets, "/vm/web2.qmp /vm/web2-tty");
+}
+
+static void empties_no_log(void **unused)
+{
+    (void)unused;
+    becomes("-chardev socket,id=c,path=/vm/c,server=on,logfile=web.log " NODISPLAY, "web2", false,
+            "-chardev socket,id=c,path=/vm/web2-c,server=on,logfile=/vm/web2.log,wait=off,"
+            "logappend=on " NODISPLAY " " UNSAID_NAMED);
+    becomes("-chardev file,id=c,path=out " NODISPLAY, NULL, false,
+            "-chardev file,id=c,path=/vm/out,append=on " NODISPLAY " " UNSAID);
+    becomes(
+        "-serial file:out " NODISPLAY, NULL, false,
+        "-chardev file,id=xmig-file-0,path=/vm/out,append=on -serial chardev:xmig-file-0 " NODISPLAY
+        " " UNSAID);
+}
+
+static void drops_the_monitor_that_an_earlier_move_added(void **unused)
+{
+    (void)unused;
+    becomes("-chardev socket,id=xmig-monitor,path=/run/x,server=on,wait=off "
+            "-mon chardev=xmig-monitor,mode=control -mon chardev=mine " NODISPLAY,
+            NULL, false, "-mon chardev=mine " NODISPLAY " " UNSAID);
+}
+
+static void keeps_commas_doubled(void **unused)
+{
+    (void)unused;
+    becomes("-device loader,file=/a,,b,addr=0 -smbios type=1,product=a,,b " NODISPLAY, NULL, false,
+            "-device loader,file=/a,,b,addr=0 -smbios type=1,product=a,,b " NODISPLAY " " UNSAID);
+}
+
+/* ---- refusals ---- */
+
+static void refuses_what_cannot_be_made_again(void **unused)
+{
+    (void)unused;
+    is_refused("-snapshot", "snapshot");
+    is_refused("-drive file=a,snapshot=on", "snapshot");
+    is_refused("-device vfio-pci,host=01:00.0", "vfio-pci");
+    is_refused("-device {\"driver\":\"usb-host\"}", "usb-host");
+    is_refused("-netdev tap,id=n,fd=3", "descriptor");
+    is_refused("-chardev socket,id=c,fd=3,server=on", "descriptor");
+    is_refused("-netdev vhost-user,id=n,chardev=c", "vhost-user");
+    is_refused("-virtfs local,path=/,mount_tag=a,security_model=none", "virtfs");
+    is_refused("-blockdev driver=qcow2,node-name=d,file=f,backing=b", "backing");
+    is_refused("-readconfig vm.cfg", "readconfig");
+}
+
+static void refuses_what_it_does_not_know(void **unused)
+{
+    (void)unused;
+    is_refused("-frobnicate", "does not know");
+    is_refused("-m", "no value");
+}
+
+/* ---- finding things on it ---- */
+
+static void finds_the_name(void **unused)
+{
+    AUTO_JSON cJSON *plain = words("-m 1 -name web,process=x");
+    AUTO_JSON cJSON *keyed = words("-name debug-threads=on,guest=web");
+    AUTO_JSON cJSON *value = words("-serial -name -m 1");
+    AUTO_FREE char *a = argv_name(plain);
+    AUTO_FREE char *b = argv_name(keyed);
+    (void)unused;
+
+    assert_string_equal(a, "web");
+    assert_string_equal(b, "web");
+    assert_null(argv_name(value));
+}
+
+static void finds_the_sockets_for_qmp(void **unused)
+{
+    AUTO_JSON cJSON *line =
+        words("-qmp unix:/a,server=on,wait=off -qmp tcp::1,server -monitor unix:/m,server "
+              "-chardev socket,id=b,path=b,server=on -mon chardev=b,mode=control "
+              "-chardev socket,id=h,path=/h,server=on -mon h "
+              "-chardev socket,id=xmig-monitor,path=/own,server=on "
+              "-mon chardev=xmig-monitor,mode=control");
+    AUTO_JSON cJSON *found = argv_qmp_sockets(line, "/vm");
+    AUTO_FREE char *sockets = joined(found);
+    (void)unused;
+
+    assert_string_equal(sockets, "/own /a /vm/b");
+}
+
+static int forget(void **unused)
+{
+    (void)unused;
+    argv_result_done(&rewrite("", NULL, false)->result);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_the_source_left_unsaid),
+        cmocka_unit_test(keeps_what_is_about_the_machine),
+        cmocka_unit_test(names_the_versioned_machine_and_the_accelerator_in_use),
+        cmocka_unit_test(drops_what_was_only_about_the_start),
+        cmocka_unit_test(gives_the_new_name),
+        cmocka_unit_test(opens_no_window),
+        cmocka_unit_test(gives_a_disk_its_new_image),
+        cmocka_unit_test(forgets_what_the_old_image_lay_on),
+        cmocka_unit_test(keeps_the_format_said_when_a_snapshot_was_put_on_top),
+        cmocka_unit_test(gives_a_blockdev_its_new_image),
+        cmocka_unit_test(refuses_a_disk_that_the_command_line_does_not_open),
+        cmocka_unit_test(needs_read_only_media_where_they_are),
+        cmocka_unit_test(renames_sockets_and_waits_for_nobody),
+        cmocka_unit_test(empties_no_log),
+        cmocka_unit_test(drops_the_monitor_that_an_earlier_move_added),
+        cmocka_unit_test(keeps_commas_doubled),
+        cmocka_unit_test(refuses_what_cannot_be_made_again),
+        cmocka_unit_test(refuses_what_it_does_not_know),
+        cmocka_unit_test(finds_the_name),
+        cmocka_unit_test(finds_the_sockets_for_qmp),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, forget);
+}

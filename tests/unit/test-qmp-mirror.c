@@ -1,0 +1,417 @@
+/* Mirrors, against a QEMU that is only a script. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "qmp/mirror.h"
+#include "tests/fake/fake-qemu.h"
+
+#define ID "0123456789abcdef"
+#define NAME_A "xmig-01234567-vda"
+#define NAME_B "xmig-01234567-vdb"
+
+#define JOB(NAME, STATUS, REST)                                                                    \
+    "{\"device\": \"" NAME "\", \"status\": \"" STATUS "\", \"offset\": 5, \"len\": 7" REST "}"
+#define READY(NAME) JOB(NAME, "ready", ", \"ready\": true")
+#define CONCLUDED(NAME) JOB(NAME, "concluded", "")
+#define FAILED(NAME) JOB(NAME, "concluded", ", \"error\": \"Input/output error\"")
+
+#define STATUS(NAME, STATUS)                                                                       \
+    "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"" NAME "\", \"status\": \"" STATUS    \
+    "\"}}"
+#define COMPLETED(NAME)                                                                            \
+    "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME "\"}}",                  \
+        STATUS(NAME, "concluded")
+#define COMPLETED_WITH_ERROR(NAME)                                                                 \
+    "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME                          \
+    "\", \"error\": \"Input/output error\"}}",                                                     \
+        STATUS(NAME, "concluded")
+#define CANCELLED(NAME)                                                                            \
+    "{\"event\": \"BLOCK_JOB_CANCELLED\", \"data\": {\"device\": \"" NAME "\"}}",                  \
+        STATUS(NAME, "concluded")
+
+static const char *const both[] = { "vda", "vdb" };
+
+/* What a test does with a connection to the scripted QEMU. */
+typedef bool deed(struct qmp *q, struct error *err);
+
+static bool run_against(const struct exchange *script, deed *act, struct error *err)
+{
+    struct loop *loop = loop_new();
+    struct fake_qemu *fake = fake_qemu_new(loop, script);
+    struct qmp *q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, err);
+    bool ok;
+
+    assert_non_null(q);
+    ok = act(q, err);
+    assert_null(fake_qemu_complaint(fake));
+    qmp_free(q);
+    fake_qemu_free(fake);
+    loop_free(loop);
+    return ok;
+}
+
+/* ---- names and numbers ---- */
+
+static void names_fit_qemus_limit_and_stay_different(void **unused)
+{
+    char a[QMP_NODE_NAME_SIZE], b[QMP_NODE_NAME_SIZE];
+    (void)unused;
+
+    qmp_mirror_name(ID, "vda", a);
+    assert_string_equal(a, NAME_A);
+    qmp_mirror_name(ID, "a-disk-with-a-very-long-name-1", a);
+    qmp_mirror_name(ID, "a-disk-with-a-very-long-name-2", b);
+    assert_string_not_equal(a, b);
+    assert_memory_equal(a, "xmig-01234567-", 14);
+}
+
+static void granularity_is_fine_unless_the_disk_is_huge(void **unused)
+{
+    const uint64_t tib = UINT64_C(1) << 40;
+    (void)unused;
+
+    assert_int_equal(qmp_mirror_granularity(0), 4096);
+    assert_int_equal(qmp_mirror_granularity(tib), 4096);
+    assert_int_equal(qmp_mirror_granularity(2 * tib), 8192);
+    assert_int_equal(qmp_mirror_granularity(4 * tib), 16384);
+    assert_int_equal(qmp_mirror_granularity(1000 * tib), 65536);
+}
+
+/* ---- start ---- */
+
+static bool start_vda(struct qmp *q, struct error *err)
+{
+    const struct qmp_mirror mirror = {
+        .id = ID, .disk = "vda", .device = "virtio0", .socket = "/nbd", .size = 1 << 20
+    };
+
+    return qmp_mirror_start(q, &mirror, err);
+}
+
+static bool start_vda_on_zeroes(struct qmp *q, struct error *err)
+{
+    const struct qmp_mirror mirror = {
+        .id = ID, .disk = "vda", .device = "virtio0", .socket = "/nbd", .target_is_zero = true
+    };
+
+    return qmp_mirror_start(q, &mirror, err);
+}
+
+static void mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .with = "\"detect-zeroes\":\"unmap\",\"discard\":\"unmap\"" },
+        { "blockdev-mirror", .with = "\"device\":\"virtio0\",\"target\":\"" NAME_A "\"" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, start_vda, &err));
+}
+
+static void leaves_no_node_when_the_job_does_not_start(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .reply = NULL },
+        { "blockdev-mirror", .reply = "error: Device 'virtio0' not found" },
+        { "blockdev-del", .with = NAME_A },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, start_vda, &err));
+    assert_string_equal(err.text, "vda: cannot start its mirror: QEMU refused blockdev-mirror: "
+                                  "Device 'virtio0' not found");
+}
+
+static void skips_zeroing_where_qemu_can(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .reply = NULL },
+        { "query-qmp-schema",
+          .reply = "[{\"name\": \"blockdev-mirror\", \"meta-type\": \"command\", "
+                   "\"arg-type\": \"1\"}, {\"name\": \"1\", \"meta-type\": \"object\", "
+                   "\"members\": [{\"name\": \"target-is-zero\"}]}]" },
+        { "blockdev-mirror", .with = "\"target-is-zero\":true" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, start_vda_on_zeroes, &err));
+}
+
+/* ---- state ---- */
+
+static struct qmp_mirror_state state;
+
+static bool ask_vda(struct qmp *q, struct error *err)
+{
+    return qmp_mirror_state(q, ID, "vda", &state, err);
+}
+
+static void tells_how_far_a_mirror_is(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" JOB(NAME_B, "running", "") ", " READY(NAME_A) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, ask_vda, &err));
+    assert_true(state.ready);
+    assert_int_equal(state.done, 5);
+    assert_int_equal(state.total, 7);
+}
+
+static void tells_why_a_mirror_has_failed(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, ask_vda, &err));
+    assert_string_equal(err.text, "vda: its mirror has failed: Input/output error");
+}
+
+static void a_mirror_that_vanished_has_failed(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" READY(NAME_B) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, ask_vda, &err));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+}
+
+/* ---- drain ---- */
+
+#define BOTH_ARE_READY                                                                             \
+    { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },                     \
+    {                                                                                              \
+        "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]"                      \
+    }
+
+static bool drain_both(struct qmp *q, struct error *err)
+{
+    enum {
+        ENOUGH_MS = 10000
+    };
+
+    return qmp_mirrors_drain(q, ID, both, 2, ENOUGH_MS, err);
+}
+
+static bool drain_both_quickly(struct qmp *q, struct error *err)
+{
+    enum {
+        SOON_MS = 50
+    };
+
+    return qmp_mirrors_drain(q, ID, both, 2, SOON_MS, err);
+}
+
+static void drains_all_at_once_and_removes_them(void **unused)
+{
+    const struct exchange script[] = {
+        BOTH_ARE_READY,
+        { "block-job-cancel", .with = "\"device\":\"" NAME_A "\",\"force\":false" },
+        { "block-job-cancel", .with = "\"device\":\"" NAME_B "\",\"force\":false",
+          .events = { COMPLETED(NAME_B), COMPLETED(NAME_A) } },
+        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
+        { "job-dismiss", .with = NAME_A },
+        { "blockdev-del", .with = NAME_A },
+        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_B) "]" },
+        { "job-dismiss", .with = NAME_B },
+        { "blockdev-del", .with = NAME_B },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, drain_both, &err));
+}
+
+static void ends_no_mirror_while_one_has_not_caught_up(void **unused)
+{
+    const char *const jobs = "[" READY(NAME_A) ", " JOB(NAME_B, "running", "") "]";
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = jobs },
+        { "query-block-jobs", .reply = jobs },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+    assert_string_equal(err.text, "vdb: its mirror has not caught up");
+}
+
+static void completed_with_an_error_is_a_failure(void **unused)
+{
+    const struct exchange script[] = {
+        BOTH_ARE_READY,
+        { "block-job-cancel", .events = { COMPLETED_WITH_ERROR(NAME_A) } },
+        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+    assert_string_equal(err.text, "vda: its mirror failed at the end: Input/output error");
+}
+
+static void cancelled_is_a_failure(void **unused)
+{
+    const struct exchange script[] = {
+        BOTH_ARE_READY,
+        { "block-job-cancel", .events = { CANCELLED(NAME_A) } },
+        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+    assert_string_equal(err.text, "vda: its mirror ended, but did not complete");
+}
+
+static void a_job_that_concluded_with_an_error_beats_its_event(void **unused)
+{
+    const struct exchange script[] = {
+        BOTH_ARE_READY,
+        { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
+        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
+        { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+}
+
+static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
+{
+    const struct exchange script[] = {
+        BOTH_ARE_READY,
+        { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
+        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
+        { "query-block-jobs", .reply = "[]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+}
+
+static void a_mirror_that_does_not_end_runs_into_the_deadline(void **unused)
+{
+    const struct exchange script[] = {
+        BOTH_ARE_READY,
+        { "block-job-cancel", .reply = NULL },
+        { "block-job-cancel", .reply = NULL },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both_quickly, &err));
+    assert_int_equal(err.kind, ERROR_TIMEOUT);
+}
+
+/* ---- stop ---- */
+
+static bool stop_vda(struct qmp *q, struct error *err)
+{
+    return qmp_mirror_stop(q, ID, "vda", err);
+}
+
+#define NODES(NAME) "[{\"node-name\": \"disk\"}, {\"node-name\": \"" NAME "\"}]"
+
+static void stops_by_force_until_the_job_has_ended(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" READY(NAME_A) "]" },
+        { "block-job-cancel", .with = "\"force\":true" },
+        { "query-block-jobs", .reply = "[" READY(NAME_A) "]" },
+        { "block-job-cancel", .with = "\"force\":true" },
+        { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
+        { "job-dismiss", .with = NAME_A },
+        { "query-named-block-nodes", .reply = NODES(NAME_A) },
+        { "blockdev-del", .with = NAME_A },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, stop_vda, &err));
+}
+
+static void stopping_no_mirror_is_fine(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[]" },
+        { "query-named-block-nodes", .reply = NODES("other") },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, stop_vda, &err));
+}
+
+static void tries_again_while_a_node_is_still_in_use(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[]" },
+        { "query-named-block-nodes", .reply = NODES(NAME_A) },
+        { "blockdev-del", .reply = "error: Node " NAME_A " is in use" },
+        { "blockdev-del", .reply = NULL },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, stop_vda, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_fit_qemus_limit_and_stay_different),
+        cmocka_unit_test(granularity_is_fine_unless_the_disk_is_huge),
+        cmocka_unit_test(mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin),
+        cmocka_unit_test(leaves_no_node_when_the_job_does_not_start),
+        cmocka_unit_test(skips_zeroing_where_qemu_can),
+        cmocka_unit_test(tells_how_far_a_mirror_is),
+        cmocka_unit_test(tells_why_a_mirror_has_failed),
+        cmocka_unit_test(a_mirror_that_vanished_has_failed),
+        cmocka_unit_test(drains_all_at_once_and_removes_them),
+        cmocka_unit_test(ends_no_mirror_while_one_has_not_caught_up),
+        cmocka_unit_test(completed_with_an_error_is_a_failure),
+        cmocka_unit_test(cancelled_is_a_failure),
+        cmocka_unit_test(a_job_that_concluded_with_an_error_beats_its_event),
+        cmocka_unit_test(a_job_dismissed_by_somebody_else_proves_nothing),
+        cmocka_unit_test(a_mirror_that_does_not_end_runs_into_the_deadline),
+        cmocka_unit_test(stops_by_force_until_the_job_has_ended),
+        cmocka_unit_test(stopping_no_mirror_is_fine),
+        cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,33 @@
+/* What the ways to reach a peer share; for this folder and its tests. */
+#ifndef XMIG_TRANSPORT_INTERNAL_H
+#define XMIG_TRANSPORT_INTERNAL_H
+
+#include "xmig/transport.h"
+
+extern const struct transport_ops transport_ssh;
+extern const struct transport_ops transport_local;
+
+/* Words for a program to be started with; the words are borrowed. */
+struct argv {
+    const char **words; /* ended by a NULL */
+    size_t count;
+};
+
+void argv_add(struct argv *argv, const char *word);
+void argv_add_all(struct argv *argv, const char *const words[]);
+void argv_done(struct argv *argv);
+
+#define AUTO_ARGV __attribute__((cleanup(argv_done)))
+
+/* The command line for a shell: `remote_path` (NULL: "xmig") as it stands, for it may set
+ * variables first, and then each word, quoted. The caller frees it.
+ */
+char *remote_command(const char *remote_path, const char *const words[]);
+
+/* What the exit status of `xmig recv`, started by a shell `where`, tells. */
+void explain_status(const char *where, int status, struct error *err);
+
+/* Wait for a child's end also when the loop has been interrupted. False: it goes on. */
+bool wait_for_end_anyway(struct loop *loop, struct child *child, uint64_t timeout_ms, int *status);
+
+#endif

@@ -1,0 +1,175 @@
+/* The sender's end of the lanes: each is an `xmig lane` at the peer whose standard input
+ * and output are a socket of this machine's hypervisor.
+ */
+#include "transport/internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "xmig/cleanup.h"
+
+struct lane {
+    struct lane *next;
+    struct transport *transport;
+    struct lane_door *door; /* it came in there; NULL: it did not, or the door has gone */
+    size_t number;          /* … as its how manieth */
+    char *name;
+    struct child *child;
+    int fd; /* a copy of what the child has: shutting it down reaches all copies */
+};
+
+struct lane_door {
+    struct transport *transport;
+    struct listener *listener;
+    char *name;
+    char *path;
+    size_t count;
+    struct error failure; /* of the last lane */
+};
+
+/* Ends the lane for the hypervisor before anything else: killing the child alone would
+ * not, for ssh's control master has a copy of the socket and may be stuck.
+ */
+static void lane_free(struct lane *lane)
+{
+    shutdown(lane->fd, SHUT_RDWR);
+    close(lane->fd);
+    child_free(lane->child);
+    free(lane->name);
+    free(lane);
+}
+
+static void unlink_lane(struct lane *lane)
+{
+    struct lane **link = &lane->transport->lanes;
+
+    while (*link != lane)
+        link = &(*link)->next;
+    *link = lane->next;
+}
+
+static void on_end(void *arg)
+{
+    struct lane *lane = arg;
+    int status = 0;
+
+    child_ended(lane->child, &status);
+    if (status && lane->door && lane->number == lane->door->count)
+        error_set(&lane->door->failure, ERROR_LOST, "lane %s broke (status %d)", lane->name,
+                  status);
+    unlink_lane(lane);
+    lane_free(lane);
+}
+
+/* Programs like ssh expect a blocking standard input, or set what they need themselves. */
+static struct child *dial(struct transport *transport, const char *name, int fd, struct error *err)
+{
+    const char *const words[] = { "lane", transport->id, transport->ticket, name, NULL };
+
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return transport->ops->dial(transport, words, fd, err);
+}
+
+static bool join_lane(struct transport *transport, struct lane_door *door, const char *name,
+                      int taken_fd, struct error *err)
+{
+    AUTO_CLOSE int fd = taken_fd;
+    struct child *child = dial(transport, name, fd, err);
+    struct lane *lane;
+
+    if (!child)
+        return error_prefix(err, "lane %s", name);
+    lane = must(calloc(1, sizeof(*lane)));
+    lane->transport = transport;
+    lane->door = door;
+    lane->number = door ? door->count : 0;
+    lane->name = must(strdup(name));
+    lane->child = child;
+    lane->fd = steal_fd(&fd);
+    lane->next = transport->lanes;
+    transport->lanes = lane;
+    child_on_end(child, on_end, lane);
+    return true;
+}
+
+bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err)
+{
+    return join_lane(transport, NULL, name, fd, err);
+}
+
+void transport_cut_lanes(struct transport *transport)
+{
+    while (transport->lanes) {
+        struct lane *lane = transport->lanes;
+
+        transport->lanes = lane->next;
+        lane_free(lane);
+    }
+}
+
+static void on_connection(void *arg, int fd)
+{
+    struct lane_door *door = arg;
+
+    door->count++;
+    error_clear(&door->failure);
+    join_lane(door->transport, door, door->name, fd, &door->failure);
+}
+
+static char *socket_path(const char *dir, const char *name)
+{
+    char *path;
+    int len = asprintf(&path, "%s/lane-%s.sock", dir, name);
+
+    if (len < 0)
+        abort();
+    for (char *c = path + strlen(dir) + 1; *c; c++)
+        if (*c == '/')
+            *c = '-';
+    return path;
+}
+
+struct lane_door *lane_door_new(struct transport *transport, const char *name, struct error *err)
+{
+    struct lane_door *door = must(calloc(1, sizeof(*door)));
+
+    door->transport = transport;
+    door->name = must(strdup(name));
+    door->path = socket_path(transport->options.runtime_dir, name);
+    door->listener = listener_new(transport->loop, door->path, on_connection, door, err);
+    if (door->listener)
+        return door;
+    lane_door_free(door);
+    return NULL;
+}
+
+const char *lane_door_path(const struct lane_door *door)
+{
+    return door->path;
+}
+
+size_t lane_door_count(const struct lane_door *door)
+{
+    return door->count;
+}
+
+bool lane_door_ok(const struct lane_door *door, struct error *err)
+{
+    if (door->failure.kind && err)
+        *err = door->failure;
+    return !door->failure.kind;
+}
+
+void lane_door_free(struct lane_door *door)
+{
+    if (!door)
+        return;
+    for (struct lane *lane = door->transport->lanes; lane; lane = lane->next)
+        if (lane->door == door)
+            lane->door = NULL;
+    listener_free(door->listener);
+    free(door->path);
+    free(door->name);
+    free(door);
+}

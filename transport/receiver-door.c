@@ -1,0 +1,461 @@
+/* The receiver's door: a unix socket at which other processes of this machine get a lane's
+ * descriptor, or leave a new control connection, with the process that owns the migration.
+ *
+ * One request a connection, a line of JSON: {"lane": NAME, "ticket": TICKET}, or {"control":
+ * true} with two descriptors (SCM_RIGHTS). Answered by a line, {"ok": true}, with the
+ * lane's descriptor, or {"error": TEXT}.
+ */
+#include "xmig/transport.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <openssl/crypto.h>
+
+#include "xmig/cleanup.h"
+#include "xmig/journal.h"
+
+enum {
+    REQUEST_MAX = 4096,
+    ANSWER_MAX = 8 * ERROR_TEXT_MAX, /* JSON may need six bytes for one of the text */
+    LANE_TIMEOUT_MS = 30 * 1000,
+};
+
+/* Somebody at the door. */
+struct asker {
+    struct asker *next;
+    struct receiver_door *door;
+    uv_poll_t poll;
+    int fd;
+    int brought[2]; /* -1: none (yet) */
+    size_t len;
+    char request[REQUEST_MAX];
+};
+
+struct receiver_door {
+    struct loop *loop;
+    struct listener *listener;
+    struct receiver_door_ops ops;
+    char *ticket;
+    char *dir;
+    bool made_dir;
+    struct asker *askers;
+};
+
+/* Room for the two descriptors that a message may carry. */
+union rights {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(2 * sizeof(int))];
+};
+
+static void put_rights(struct msghdr *message, union rights *rights, const int fds[], size_t count)
+{
+    if (count == 0)
+        return;
+    memset(rights, 0, sizeof(*rights));
+    rights->header.cmsg_level = SOL_SOCKET;
+    rights->header.cmsg_type = SCM_RIGHTS;
+    rights->header.cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(&rights->header), fds, count * sizeof(int));
+    message->msg_control = rights;
+    message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+}
+
+static void close_if_open(int *fd)
+{
+    if (*fd >= 0)
+        close(steal_fd(fd));
+}
+
+/* The first two go to `fds`, where there is room; more are closed. */
+static void keep_rights(struct msghdr *message, int fds[2])
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+            if (fds[0] < 0)
+                fds[0] = fd;
+            else if (fds[1] < 0)
+                fds[1] = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+static ssize_t send_with(int fd, const char *text, const int fds[], size_t count)
+{
+    struct iovec bytes = { .iov_base = (char *)text, .iov_len = strlen(text) };
+    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+    union rights rights;
+
+    put_rights(&message, &rights, fds, count);
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_with(int fd, char *text, size_t size, int fds[2])
+{
+    struct iovec bytes = { .iov_base = text, .iov_len = size };
+    union rights rights;
+    struct msghdr message = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = &rights,
+        .msg_controllen = sizeof(rights),
+    };
+    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+
+    if (got >= 0)
+        keep_rights(&message, fds);
+    return got;
+}
+
+static char *door_path(const char *dir)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/recv.sock", dir) < 0)
+        abort();
+    return path;
+}
+
+static char *migration_dir(const char *runtime_dir, const char *id)
+{
+    char *dir;
+
+    if (asprintf(&dir, "%s/%s", runtime_dir, id) < 0)
+        abort();
+    return dir;
+}
+
+static void free_asker(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void send_off(struct asker *asker)
+{
+    struct asker **link = &asker->door->askers;
+
+    while (*link != asker)
+        link = &(*link)->next;
+    *link = asker->next;
+    uv_poll_stop(&asker->poll);
+    uv_close((uv_handle_t *)&asker->poll, free_asker);
+    close_if_open(&asker->brought[0]);
+    close_if_open(&asker->brought[1]);
+    close(asker->fd);
+}
+
+/* An answer fits into an empty socket's buffer; one that does not go is lost. */
+static bool answer(const struct asker *asker, cJSON *taken, int fd)
+{
+    AUTO_JSON cJSON *json = taken;
+    AUTO_FREE char *text = json_print(json);
+    AUTO_FREE char *line = NULL;
+
+    if (asprintf(&line, "%s\n", text) < 0)
+        abort();
+    return send_with(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
+}
+
+static bool answer_ok(const struct asker *asker, int fd)
+{
+    cJSON *json = must(cJSON_CreateObject());
+
+    cJSON_AddTrueToObject(json, "ok");
+    return answer(asker, json, fd);
+}
+
+static void answer_error(const struct asker *asker, const char *text)
+{
+    cJSON *json = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(json, "error", text);
+    (void)answer(asker, json, -1);
+}
+
+/* Takes as long for a wrong ticket as for the right one. */
+static bool is_ticket(const struct receiver_door *door, const char *ticket)
+{
+    size_t len = strlen(door->ticket);
+
+    return strlen(ticket) == len && CRYPTO_memcmp(ticket, door->ticket, len) == 0;
+}
+
+static void give_lane(const struct asker *asker, const cJSON *request)
+{
+    const struct receiver_door *door = asker->door;
+    const char *name = json_string_or(request, "lane", "");
+    struct error err = { 0 };
+    AUTO_CLOSE int fd = -1;
+
+    if (!is_ticket(door, json_string_or(request, "ticket", ""))) {
+        answer_error(asker, "the ticket is not this migration's");
+        return;
+    }
+    fd = door->ops.lane(door->ops.arg, name, &err);
+    if (fd >= 0)
+        (void)answer_ok(asker, fd);
+    else
+        answer_error(asker, err.text);
+}
+
+static void take_control(struct asker *asker)
+{
+    const struct receiver_door *door = asker->door;
+
+    if (asker->brought[1] < 0)
+        answer_error(asker, "a control connection is two descriptors");
+    else if (answer_ok(asker, -1))
+        door->ops.control(door->ops.arg, steal_fd(&asker->brought[0]),
+                          steal_fd(&asker->brought[1]));
+}
+
+/* Whoever has lost patience while this process was stopped wants nothing any more. */
+static bool has_gone(const struct asker *asker)
+{
+    struct pollfd polled = { .fd = asker->fd };
+
+    return poll(&polled, 1, 0) > 0 && (polled.revents & (POLLHUP | POLLERR));
+}
+
+static void serve(struct asker *asker, size_t len)
+{
+    struct error err = { 0 };
+    AUTO_JSON cJSON *request = json_parse_object(asker->request, len, &err);
+
+    if (has_gone(asker))
+        return;
+    if (!request)
+        answer_error(asker, err.text);
+    else if (json_true(request, "control"))
+        take_control(asker);
+    else
+        give_lane(asker, request);
+}
+
+static void on_request(uv_poll_t *poll_handle, int status, int events)
+{
+    struct asker *asker = poll_handle->data;
+    ssize_t got;
+    const char *end;
+    (void)events;
+
+    got = status < 0 ? 0
+                     : receive_with(asker->fd, asker->request + asker->len,
+                                    REQUEST_MAX - asker->len, asker->brought);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got > 0)
+        asker->len += (size_t)got;
+    end = memchr(asker->request, '\n', asker->len);
+    if (end)
+        serve(asker, (size_t)(end - asker->request));
+    else if (got > 0 && asker->len < REQUEST_MAX)
+        return;
+    else if (got > 0)
+        answer_error(asker, "the request is too long");
+    send_off(asker);
+}
+
+static void on_asker(void *arg, int fd)
+{
+    struct receiver_door *door = arg;
+    struct asker *asker = must(calloc(1, sizeof(*asker)));
+
+    asker->door = door;
+    asker->fd = fd;
+    asker->brought[0] = asker->brought[1] = -1;
+    asker->next = door->askers;
+    door->askers = asker;
+    if (uv_poll_init(loop_uv(door->loop), &asker->poll, fd))
+        abort();
+    asker->poll.data = asker;
+    uv_poll_start(&asker->poll, UV_READABLE, on_request);
+}
+
+static bool make_dir(struct receiver_door *door, struct error *err)
+{
+    door->made_dir = mkdir(door->dir, 0700) == 0;
+    if (door->made_dir || errno == EEXIST)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot create '%s': %m", door->dir);
+}
+
+struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_dir, const char *id,
+                                        const char *ticket, struct receiver_door_ops ops,
+                                        struct error *err)
+{
+    struct receiver_door *door = must(calloc(1, sizeof(*door)));
+    AUTO_FREE char *path = NULL;
+
+    door->loop = loop;
+    door->ops = ops;
+    door->ticket = must(strdup(ticket));
+    door->dir = migration_dir(runtime_dir, id);
+    path = door_path(door->dir);
+    if (make_dir(door, err))
+        door->listener = listener_new(loop, path, on_asker, door, err);
+    if (door->listener)
+        return door;
+    receiver_door_free(door);
+    return NULL;
+}
+
+void receiver_door_free(struct receiver_door *door)
+{
+    if (!door)
+        return;
+    while (door->askers)
+        send_off(door->askers);
+    listener_free(door->listener);
+    if (door->made_dir)
+        (void)rmdir(door->dir); /* others may have put something there */
+    free(door->dir);
+    free(door->ticket);
+    free(door);
+}
+
+static int knock(const char *runtime_dir, const char *id, struct error *err)
+{
+    AUTO_FREE char *dir = migration_dir(runtime_dir, id);
+    AUTO_FREE char *path = door_path(dir);
+    struct error why = { 0 };
+    int fd;
+
+    /* It comes from the other machine, and becomes part of a path. */
+    if (!journal_valid_id(id)) {
+        error_set(err, ERROR_REFUSED, "'%s' is not the id of a migration", id);
+        return -1;
+    }
+    fd = connect_unix(path, &why);
+    if (fd < 0)
+        error_set(err, why.kind == ERROR_REFUSED ? ERROR_REFUSED : ERROR_LOST,
+                  "nobody receives migration %s: %s", id, why.text);
+    return fd;
+}
+
+static void set_patience(int fd, uint64_t timeout_ms)
+{
+    struct timeval limit = { .tv_sec = (time_t)(timeout_ms / 1000),
+                             .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000) };
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+/* One line, without its end; the descriptor that came with it goes to `fds[0]`. */
+static bool receive_line(int fd, char *line, size_t size, int fds[2], struct error *err)
+{
+    size_t len = 0;
+
+    while (len == 0 || line[len - 1] != '\n') {
+        ssize_t got = receive_with(fd, line + len, size - len, fds);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return error_set(err, ERROR_TIMEOUT, "the receiver does not answer");
+        if (got <= 0)
+            return error_set(err, ERROR_LOST, "the receiver went away without an answer");
+        len += (size_t)got;
+        if (len == size)
+            return error_set(err, ERROR_PROTOCOL, "the receiver's answer is too long");
+    }
+    line[len - 1] = '\0';
+    return true;
+}
+
+/* Returns the descriptor that came with the answer, which is -1 where `wanted` is false. */
+static bool hear_answer(int fd, int *given, struct error *err)
+{
+    char line[ANSWER_MAX];
+    int fds[2] = { -1, -1 };
+    AUTO_JSON cJSON *json = NULL;
+    bool ok = receive_line(fd, line, sizeof(line), fds, err);
+
+    *given = fds[0];
+    close_if_open(&fds[1]);
+    if (!ok)
+        return false;
+    json = json_parse_object(line, strlen(line), err);
+    if (!json)
+        return false;
+    if (json_true(json, "ok"))
+        return true;
+    return error_set(err, ERROR_PEER, "%s", json_string_or(json, "error", "refused"));
+}
+
+/* Put `request` to the door, with descriptors. `*given` is the caller's to close, -1: none. */
+static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count,
+                uint64_t timeout_ms, int *given, struct error *err)
+{
+    AUTO_FREE char *text = json_print(request);
+    AUTO_FREE char *line = NULL;
+
+    *given = -1;
+    set_patience(door_fd, timeout_ms);
+    if (asprintf(&line, "%s\n", text) < 0)
+        abort();
+    if (send_with(door_fd, line, fds, count) != (ssize_t)strlen(line))
+        return error_set(err, ERROR_LOST, "cannot ask the receiver: %m");
+    return hear_answer(door_fd, given, err);
+}
+
+bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
+               int in, int out, struct error *err)
+{
+    AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
+    AUTO_CLOSE int lane_fd = -1;
+    AUTO_JSON cJSON *request = must(cJSON_CreateObject());
+
+    if (door_fd < 0)
+        return false;
+    cJSON_AddStringToObject(request, "lane", name);
+    cJSON_AddStringToObject(request, "ticket", ticket);
+    if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &lane_fd, err))
+        return error_prefix(err, "lane %s", name);
+    if (lane_fd < 0)
+        return error_set(err, ERROR_PROTOCOL, "lane %s: the receiver gave none", name);
+    if (!relay_both(in, out, lane_fd, err))
+        return error_prefix(err, "lane %s", name);
+    return true;
+}
+
+/* The receiver gets a socket of its own, and not `in` and `out` themselves: so that we see
+ * when it is through, and whoever started us sees it by our end.
+ */
+bool receiver_door_hand_over(const char *runtime_dir, const char *id, int in, int out,
+                             uint64_t timeout_ms, struct error *err)
+{
+    AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
+    AUTO_CLOSE int ours = -1;
+    AUTO_CLOSE int given = -1;
+    AUTO_JSON cJSON *request = must(cJSON_CreateObject());
+    int both[2];
+    bool ok;
+
+    if (door_fd < 0)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
+    ours = both[0];
+    cJSON_AddTrueToObject(request, "control");
+    ok = ask(door_fd, request, (const int[]){ both[1], both[1] }, 2, timeout_ms, &given, err);
+    close(both[1]);
+    if (!ok)
+        return error_prefix(err, "migration %s", id);
+    /* How it ends is a matter between the two who talk. */
+    (void)relay_both(in, out, ours, NULL);
+    return true;
+}

@@ -1,0 +1,411 @@
+/* The control connection: frames, keep-alive, and what may be said when. */
+#include "xmig/session.h"
+
+#include <arpa/inet.h>
+
+#include "xmig/cleanup.h"
+#include "xmig/stream.h"
+
+const struct session_timing session_default_timing = { .alive_ms = 5000, .lost_ms = 20000 };
+
+enum {
+    FRAME_HEADER = 4,
+    QUEUE_MAX = 64
+};
+
+struct session {
+    struct loop *loop;
+    struct stream *stream;
+    enum side side;
+    struct session_timing timing;
+    uv_timer_t *clock; /* keep-alive; on the heap until libuv has closed it */
+    uint64_t heard_ms;
+    const struct session_station *stations;
+    size_t peer_station; /* where the peer is */
+    cJSON *queue[QUEUE_MAX];
+    size_t queued;
+    bool muted;
+    bool lost;
+    bool said_goodbye;
+    bool heard_goodbye;
+    struct error why_lost;
+};
+
+/* Permitted at any station, from either side. */
+static const char *const always[] = { "hello", "alive",   "checked", "done",
+                                      "abort", "goodbye", "verdict", "settled" };
+
+/* The connection is of no use any more. */
+static void lose(struct session *session, const struct error *why)
+{
+    if (session->lost)
+        return;
+    session->lost = true;
+    session->why_lost = *why;
+    if (!session->muted)
+        loop_interrupt(session->loop, why);
+}
+
+static bool is_one_of(const char *type, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(type, list[i]))
+            return true;
+    return false;
+}
+
+static bool station_permits(const struct session *session, const char *type)
+{
+    const struct session_station *station;
+
+    if (!session->stations || !session->stations[session->peer_station].name)
+        return false;
+    station = &session->stations[session->peer_station];
+    for (const struct message_rule *rule = station->rules; rule && rule->type; rule++)
+        if (rule->from != session->side && !strcmp(rule->type, type))
+            return true;
+    return false;
+}
+
+static bool permitted(const struct session *session, const char *type)
+{
+    return is_one_of(type, always, sizeof(always) / sizeof(always[0])) ||
+           station_permits(session, type);
+}
+
+/* `done` moves the peer to its next station. It must name the present one. */
+static bool advance_peer(struct session *session, const cJSON *message, struct error *err)
+{
+    const char *name = json_string(message, "stage", err);
+    const char *here = session->stations ? session->stations[session->peer_station].name : NULL;
+
+    if (!name)
+        return false;
+    if (!here || strcmp(name, here) != 0)
+        return error_set(err, ERROR_PROTOCOL,
+                         "the peer says it is through with '%s', not with '%s'", name,
+                         here ? here : "(nothing)");
+    session->peer_station++;
+    return true;
+}
+
+/* Its machine failed, not ours; a refusal or a cancellation is the same for both. */
+static void abort_reason(const cJSON *message, struct error *why)
+{
+    enum error_kind kind = error_kind_from_name(json_string_or(message, "kind", "peer"));
+
+    if (kind != ERROR_REFUSED && kind != ERROR_CANCELLED)
+        kind = ERROR_PEER;
+    error_set(why, kind, "%s", json_string_or(message, "text", "the peer gave no reason"));
+}
+
+/* One message, parsed. Takes it. */
+static bool receive(struct session *session, cJSON *taken, struct error *err)
+{
+    AUTO_JSON cJSON *message = taken;
+    const char *type = json_string(message, "type", err);
+
+    if (!type)
+        return error_prefix(err, "a message without a type");
+    if (!permitted(session, type))
+        return error_set(err, ERROR_PROTOCOL, "the peer said '%s', which is not permitted now",
+                         type);
+    if (!strcmp(type, "alive"))
+        return true;
+    if (!strcmp(type, "goodbye")) {
+        session->heard_goodbye = true;
+        return true;
+    }
+    if (!strcmp(type, "done") && !advance_peer(session, message, err))
+        return false;
+    if (session->queued == QUEUE_MAX)
+        return error_set(err, ERROR_PROTOCOL, "the peer says more than anybody waits for");
+    session->queue[session->queued++] = steal(message);
+    if (!strcmp(type, "abort") && !session->muted) {
+        struct error why = { 0 };
+
+        abort_reason(session->queue[session->queued - 1], &why);
+        loop_interrupt(session->loop, &why);
+    }
+    return true;
+}
+
+/* The next whole frame in the buffer. *message is NULL when there is none yet. */
+static bool next_frame(struct session *session, cJSON **message, struct error *err)
+{
+    size_t len;
+    const uint8_t *bytes = stream_peek(session->stream, &len);
+    uint32_t size;
+
+    *message = NULL;
+    if (len < FRAME_HEADER)
+        return true;
+    memcpy(&size, bytes, FRAME_HEADER);
+    size = ntohl(size);
+    if (size > SESSION_MESSAGE_MAX)
+        return error_set(err, ERROR_PROTOCOL,
+                         "the peer does not speak xmig's protocol (a message of %u bytes)", size);
+    if (len < FRAME_HEADER + size)
+        return true;
+    *message = json_parse_object((const char *)bytes + FRAME_HEADER, size, err);
+    stream_consume(session->stream, FRAME_HEADER + size);
+    return *message != NULL;
+}
+
+static void on_change(void *arg)
+{
+    struct session *session = arg;
+    struct error err = { 0 };
+
+    session->heard_ms = loop_now_ms();
+    for (;;) {
+        cJSON *message;
+
+        if (session->lost)
+            return;
+        if (!next_frame(session, &message, &err) || (message && !receive(session, message, &err))) {
+            lose(session, &err);
+            return;
+        }
+        if (!message)
+            break;
+    }
+    if (stream_ended(session->stream, &err) && !session->heard_goodbye) {
+        error_prefix(&err, "lost the connection to the peer");
+        lose(session, &err);
+    }
+}
+
+/* A link whose buffers are full takes no bytes, and a stopped peer reads none: then
+ * another `alive` would only pile up.
+ */
+static void on_clock(uv_timer_t *timer)
+{
+    enum {
+        BACKLOG_MAX = 4096
+    };
+    struct session *session = timer->data;
+    uint64_t silence = loop_now_ms() - session->heard_ms;
+    struct error why = { 0 };
+
+    if (session->said_goodbye || session->lost)
+        return;
+    if (silence > session->timing.lost_ms) {
+        error_set(&why, ERROR_LOST, "lost the peer: it has been silent for %llu s",
+                  (unsigned long long)(silence / 1000));
+        lose(session, &why);
+    } else if (stream_unsent(session->stream) < BACKLOG_MAX) {
+        (void)session_send(session, "alive", NULL, NULL);
+    }
+}
+
+static void on_clock_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+struct session *session_new(struct loop *loop, int in_fd, int out_fd, enum side side,
+                            struct session_timing timing, struct error *err)
+{
+    struct stream *stream = stream_new(loop, in_fd, out_fd, 2 * SESSION_MESSAGE_MAX, err);
+    struct session *session;
+
+    if (!stream)
+        return NULL;
+    session = must(calloc(1, sizeof(*session)));
+    session->loop = loop;
+    session->stream = stream;
+    session->side = side;
+    session->timing = timing;
+    session->heard_ms = loop_now_ms();
+    session->clock = must(calloc(1, sizeof(*session->clock)));
+    uv_timer_init(loop_uv(loop), session->clock);
+    session->clock->data = session;
+    uv_timer_start(session->clock, on_clock, timing.alive_ms, timing.alive_ms);
+    stream_on_change(stream, on_change, session);
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    for (size_t i = 0; i < session->queued; i++)
+        cJSON_Delete(session->queue[i]);
+    uv_timer_stop(session->clock);
+    uv_close((uv_handle_t *)session->clock, on_clock_closed);
+    stream_free(session->stream);
+    free(session);
+}
+
+void session_set_timing(struct session *session, struct session_timing timing)
+{
+    session->timing = timing;
+    uv_timer_start(session->clock, on_clock, timing.alive_ms, timing.alive_ms);
+}
+
+void session_set_stations(struct session *session, const struct session_station *stations)
+{
+    session->stations = stations;
+    session->peer_station = 0;
+}
+
+bool session_send(struct session *session, const char *type, cJSON *body, struct error *err)
+{
+    AUTO_JSON cJSON *message = body ? body : must(cJSON_CreateObject());
+    AUTO_FREE char *text = NULL;
+    uint32_t size;
+
+    cJSON_AddStringToObject(message, "type", type);
+    text = json_print(message);
+    if (strlen(text) > SESSION_MESSAGE_MAX)
+        return error_set(err, ERROR_PROTOCOL, "cannot say '%s': it has %zu bytes, more than %d",
+                         type, strlen(text), SESSION_MESSAGE_MAX);
+    if (session->lost) {
+        if (err)
+            *err = session->why_lost;
+        return false;
+    }
+    size = htonl((uint32_t)strlen(text));
+    return stream_write(session->stream, &size, sizeof(size), err) &&
+           stream_write(session->stream, text, strlen(text), err);
+}
+
+static bool something_to_hear(void *arg)
+{
+    const struct session *session = arg;
+
+    return session->queued > 0 || session->lost || session->heard_goodbye;
+}
+
+bool session_pending(const struct session *session)
+{
+    return session->queued > 0;
+}
+
+static cJSON *take_message(struct session *session)
+{
+    cJSON *message = session->queue[0];
+
+    session->queued--;
+    memmove(session->queue, session->queue + 1, session->queued * sizeof(session->queue[0]));
+    return message;
+}
+
+static bool is_awaited(const char *type, const char *const types[])
+{
+    for (; *types; types++)
+        if (!strcmp(type, *types))
+            return true;
+    return false;
+}
+
+/* An `abort` that was not asked for is the peer's failure, in its own words. */
+static cJSON *unexpected(const cJSON *message, const char *wanted, struct error *err)
+{
+    const char *type = json_string_or(message, "type", "");
+
+    if (!strcmp(type, "abort"))
+        abort_reason(message, err);
+    else
+        error_set(err, ERROR_PROTOCOL, "the peer said '%s' where '%s' was due", type, wanted);
+    return NULL;
+}
+
+cJSON *session_expect_any(struct session *session, const char *const types[], uint64_t timeout_ms,
+                          struct error *err)
+{
+    AUTO_JSON cJSON *message = NULL;
+
+    if (!loop_wait(session->loop, something_to_hear, session, timeout_ms, err)) {
+        if (err && err->kind == ERROR_TIMEOUT)
+            error_prefix(err, "waiting for the peer's '%s'", types[0]);
+        return NULL;
+    }
+    if (session->queued == 0) {
+        if (session->lost && err)
+            *err = session->why_lost;
+        else
+            error_set(err, ERROR_LOST, "the peer said goodbye where '%s' was due", types[0]);
+        return NULL;
+    }
+    message = take_message(session);
+    if (!is_awaited(json_string_or(message, "type", ""), types))
+        return unexpected(message, types[0], err);
+    return steal(message);
+}
+
+cJSON *session_expect(struct session *session, const char *type, uint64_t timeout_ms,
+                      struct error *err)
+{
+    const char *const types[] = { type, NULL };
+
+    return session_expect_any(session, types, timeout_ms, err);
+}
+
+bool session_done(struct session *session, const char *name, uint64_t timeout_ms, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *answer = NULL;
+
+    cJSON_AddStringToObject(body, "stage", name);
+    if (!session_send(session, "done", body, err))
+        return false;
+    answer = session_expect(session, "done", timeout_ms, err);
+    return answer != NULL;
+}
+
+void session_abort(struct session *session, const struct error *why)
+{
+    enum {
+        PARTING_MS = 1000
+    };
+    cJSON *body = must(cJSON_CreateObject());
+
+    session_mute(session);
+    cJSON_AddStringToObject(body, "kind", error_kind_name(why->kind));
+    cJSON_AddStringToObject(body, "text", why->text);
+    loop_clear_interruption(session->loop);
+    if (session_send(session, "abort", body, NULL))
+        (void)stream_flush(session->stream, PARTING_MS, NULL);
+}
+
+void session_mute(struct session *session)
+{
+    session->muted = true;
+}
+
+bool session_lost(const struct session *session)
+{
+    return session->lost || session->heard_goodbye;
+}
+
+void session_cut(struct session *session)
+{
+    struct error why = { 0 };
+
+    error_set(&why, ERROR_LOST, "lost the connection to the peer (cut by --fault)");
+    stream_shutdown(session->stream);
+    lose(session, &why);
+}
+
+static bool parted(void *arg)
+{
+    const struct session *session = arg;
+
+    return session->heard_goodbye || session->lost;
+}
+
+void session_goodbye(struct session *session)
+{
+    enum {
+        PARTING_MS = 3000
+    };
+
+    session_mute(session);
+    if (!session_send(session, "goodbye", NULL, NULL))
+        return;
+    session->said_goodbye = true;
+    (void)stream_flush(session->stream, PARTING_MS, NULL);
+    (void)loop_wait(session->loop, parted, session, PARTING_MS, NULL);
+}

@@ -1,0 +1,26 @@
+/* The parts of the way by ssh that can be told without a network; for its tests. */
+#ifndef XMIG_TRANSPORT_SSH_H
+#define XMIG_TRANSPORT_SSH_H
+
+#include "xmig/error.h"
+
+/* Where to, as ssh wants it told. */
+struct ssh_dest {
+    char *host; /* with "user@" if one was given, without brackets */
+    char *port; /* NULL: none was given */
+};
+
+/* Understand "[user@]host", "[user@]host:port", "[user@][v6address]:port". */
+bool ssh_parse_dest(const char *text, struct ssh_dest *dest, struct error *err);
+void ssh_dest_done(struct ssh_dest *dest);
+
+/**
+ * The ciphers to ask for, fastest first, as `ssh -c` takes them; the caller frees them.
+ *
+ * @param resolved  what `ssh -G HOST` says
+ * @param built_in  what `ssh -F none -G HOST` says
+ * @return NULL: ssh's own choice, or the user's, is the one
+ */
+char *ssh_choose_ciphers(const char *resolved, const char *built_in, bool has_aes);
+
+#endif

@@ -1,0 +1,212 @@
+/* The table of ways to reach a peer, and what is the same for all of them. */
+#include "transport/internal.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "xmig/cleanup.h"
+
+const struct transport_ops *const transport_schemes[] = {
+    &transport_ssh,
+    &transport_local,
+    NULL,
+};
+
+void argv_add(struct argv *argv, const char *word)
+{
+    argv->words = must(realloc(argv->words, (argv->count + 2) * sizeof(*argv->words)));
+    argv->words[argv->count++] = word;
+    argv->words[argv->count] = NULL;
+}
+
+void argv_add_all(struct argv *argv, const char *const words[])
+{
+    for (size_t i = 0; words[i]; i++)
+        argv_add(argv, words[i]);
+}
+
+void argv_done(struct argv *argv)
+{
+    free(argv->words);
+}
+
+static void put_quoted(FILE *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:@_";
+
+    if (*word && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word; word++)
+        if (*word == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*word, out);
+    fputc('\'', out);
+}
+
+char *remote_command(const char *remote_path, const char *const words[])
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = must(open_memstream(&text, &size));
+
+    fputs(remote_path ? remote_path : "xmig", out);
+    for (size_t i = 0; words[i]; i++) {
+        fputc(' ', out);
+        put_quoted(out, words[i]);
+    }
+    if (fclose(out))
+        abort();
+    return text;
+}
+
+void explain_status(const char *where, int status, struct error *err)
+{
+    if (status == 127)
+        error_set(err, ERROR_REFUSED,
+                  "xmig is not installed on %s, or not in its PATH: install it there, or give "
+                  "--remote-path",
+                  where);
+    else if (status == 126)
+        error_set(err, ERROR_REFUSED,
+                  "xmig on %s cannot be executed: check its mode and its architecture there, or "
+                  "give --remote-path",
+                  where);
+    else
+        error_set(err, ERROR_PEER, "xmig recv on %s ended with status %d before its first word",
+                  where, status);
+}
+
+bool wait_for_end_anyway(struct loop *loop, struct child *child, uint64_t timeout_ms, int *status)
+{
+    struct error interruption = { 0 };
+    bool ended;
+
+    if (child_wait(child, timeout_ms, status, &interruption))
+        return true;
+    if (!loop_interrupted(loop))
+        return false;
+    loop_clear_interruption(loop);
+    ended = child_wait(child, timeout_ms, status, NULL);
+    loop_interrupt(loop, &interruption);
+    return ended;
+}
+
+/* Returns what follows "SCHEME:" and "//" in `dest`, or NULL. */
+static const char *after_scheme(const char *dest, const char *scheme)
+{
+    size_t len = strlen(scheme);
+
+    if (strncmp(dest, scheme, len) || dest[len] != ':')
+        return NULL;
+    dest += len + 1;
+    return strncmp(dest, "//", 2) ? dest : dest + 2;
+}
+
+/* No scheme at all means ssh, as it does elsewhere. */
+static const struct transport_ops *find_scheme(const char *dest, const char **rest,
+                                               struct error *err)
+{
+    const char *colon = strstr(dest, "://");
+
+    for (size_t i = 0; transport_schemes[i]; i++) {
+        *rest = after_scheme(dest, transport_schemes[i]->scheme);
+        if (*rest)
+            return transport_schemes[i];
+    }
+    *rest = dest;
+    if (!colon)
+        return &transport_ssh;
+    error_set(err, ERROR_REFUSED, "no way '%.*s' to reach a peer is known", (int)(colon - dest),
+              dest);
+    return NULL;
+}
+
+struct transport *transport_new_custom(struct loop *loop, const struct transport_ops *ops,
+                                       const char *dest, void *impl,
+                                       const struct transport_options *options)
+{
+    struct transport *transport = must(calloc(1, sizeof(*transport)));
+
+    transport->ops = ops;
+    transport->loop = loop;
+    transport->dest = must(strdup(dest));
+    transport->rest = must(strdup(dest));
+    transport->options = *options;
+    transport->impl = impl;
+    return transport;
+}
+
+struct transport *transport_new(struct loop *loop, const char *dest,
+                                const struct transport_options *options, struct error *err)
+{
+    const char *rest;
+    const struct transport_ops *ops = find_scheme(dest, &rest, err);
+    struct transport *transport;
+
+    if (!ops || !ops->accepts(rest, err)) {
+        error_prefix(err, "destination '%s'", dest);
+        return NULL;
+    }
+    transport = transport_new_custom(loop, ops, dest, NULL, options);
+    free(transport->rest);
+    transport->rest = must(strdup(rest));
+    return transport;
+}
+
+void transport_free(struct transport *transport)
+{
+    if (!transport)
+        return;
+    transport_cut_lanes(transport);
+    if (transport->ops->close)
+        transport->ops->close(transport);
+    free(transport->dest);
+    free(transport->rest);
+    free(transport);
+}
+
+bool transport_open(struct transport *transport, struct error *err)
+{
+    return !transport->ops->open || transport->ops->open(transport, err);
+}
+
+int transport_control(struct transport *transport, struct child **child, struct error *err)
+{
+    static const char *const words[] = { "recv", NULL };
+    AUTO_CLOSE int ours = -1;
+    AUTO_CLOSE int theirs = -1;
+    int both[2];
+
+    *child = NULL;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0) {
+        error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
+        return -1;
+    }
+    ours = both[0];
+    theirs = both[1];
+    *child = transport->ops->dial(transport, words, theirs, err);
+    return *child ? steal_fd(&ours) : -1;
+}
+
+void transport_explain(struct transport *transport, struct child *child, struct error *err)
+{
+    enum {
+        LAST_BREATH_MS = 3000 /* its connection is closed: the process is about to end */
+    };
+    int status = 0;
+
+    if (transport->ops->explain && child &&
+        wait_for_end_anyway(transport->loop, child, LAST_BREATH_MS, &status))
+        transport->ops->explain(transport, status, err);
+}
+
+void transport_set_ticket(struct transport *transport, const char *id, const char *ticket)
+{
+    snprintf(transport->id, sizeof(transport->id), "%s", id);
+    snprintf(transport->ticket, sizeof(transport->ticket), "%s", ticket);
+}
