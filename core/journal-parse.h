@@ -31,6 +31,9 @@ struct journal_text {
 /* What line follows `chain`: 16 hex digits and a NUL. */
 void journal_checksum(const char *chain, const char *json, size_t len, char checksum[17]);
 
+/* No records yet: journal_text_done() frees it. */
+void journal_text_init(struct journal_text *text, const struct journal_owner *owner);
+
 /**
  * Verify `bytes` and take the records out. journal_text_done() frees `text`, which is
  * empty on failure.

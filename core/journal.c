@@ -1,11 +1,10 @@
 /* The journal: promises on disk, each durable before anybody acts on it.
  *
- * In this order: which record may follow which; the text, bytes in and records out; the
- * file, with its lock, its re-reading and its one way to write; creating; looking.
+ * In this order: the file, with its lock, its re-reading and its one way to write;
+ * creating; looking. Text and transitions are journal-parse.c's.
  */
 #include "xmig/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -14,16 +13,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include <openssl/evp.h>
-
+#include "core/directory.h"
 #include "core/journal-parse.h"
 
 enum {
     FILE_SIZE = 64 * 1024,
     NOTES_END = FILE_SIZE - 8 * 1024, /* BEGIN and NOTE end here, to leave room for the words */
     FACTS_END = FILE_SIZE - 4 * 1024, /* further on, words stand without facts: they must fit */
-    CHECKSUM_LEN = 16,
-    JSON_AT = CHECKSUM_LEN + 1, /* in a line */
     LOCK_PAUSE_MS = 2,
     LOCK_TRIES = 5000, /* 10 s in all */
 };
@@ -42,14 +38,6 @@ struct journal {
     bool broken;  /* a write or sync has failed: memory and disk may disagree */
 };
 
-/* Out of memory, as everywhere: abort. The guest is safe with whoever owns it. */
-static void *checked(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 static char *formatted(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static char *formatted(const char *format, ...)
 {
@@ -62,232 +50,6 @@ static char *formatted(const char *format, ...)
     va_end(args);
     return text;
 }
-
-/* -- which record may follow which ------------------------------------------------------- */
-
-static const char *const record_names[RECORD_COUNT] = {
-    [RECORD_NONE] = "NONE",           [RECORD_BEGIN] = "BEGIN",
-    [RECORD_NOTE] = "NOTE",           [RECORD_PAUSING] = "PAUSING",
-    [RECORD_COMMIT] = "COMMIT",       [RECORD_ABORTED] = "ABORTED",
-    [RECORD_DONE] = "DONE",           [RECORD_PROOF] = "PROOF",
-    [RECORD_PREPARED] = "PREPARED",   [RECORD_OWNED] = "OWNED",
-    [RECORD_REFUSED] = "REFUSED",     [RECORD_RESUMING] = "RESUMING",
-    [RECORD_RUNNING] = "RUNNING",     [RECORD_RELINQUISHED] = "RELINQUISHED",
-    [RECORD_DESTROYED] = "DESTROYED", [RECORD_LOST] = "LOST",
-    [RECORD_WORD] = "WORD",           [RECORD_CLOSED] = "CLOSED",
-};
-
-/* tests/model/transitions.txt in C; a test compares the two. */
-static const struct transition {
-    enum side side;
-    enum record last;
-    enum record next;
-} transitions[] = {
-    { SIDE_SEND, RECORD_NONE, RECORD_BEGIN },
-    { SIDE_SEND, RECORD_BEGIN, RECORD_PAUSING },
-    { SIDE_SEND, RECORD_BEGIN, RECORD_ABORTED },
-    { SIDE_SEND, RECORD_PAUSING, RECORD_COMMIT },
-    { SIDE_SEND, RECORD_PAUSING, RECORD_ABORTED },
-    { SIDE_SEND, RECORD_COMMIT, RECORD_DONE },
-    { SIDE_SEND, RECORD_COMMIT, RECORD_PROOF },
-    { SIDE_SEND, RECORD_COMMIT, RECORD_WORD },
-    { SIDE_SEND, RECORD_ABORTED, RECORD_CLOSED },
-    { SIDE_SEND, RECORD_DONE, RECORD_CLOSED },
-    { SIDE_SEND, RECORD_PROOF, RECORD_CLOSED },
-    { SIDE_SEND, RECORD_WORD, RECORD_CLOSED },
-
-    { SIDE_RECV, RECORD_NONE, RECORD_BEGIN },
-    { SIDE_RECV, RECORD_BEGIN, RECORD_PREPARED },
-    { SIDE_RECV, RECORD_BEGIN, RECORD_REFUSED },
-    { SIDE_RECV, RECORD_PREPARED, RECORD_OWNED },
-    { SIDE_RECV, RECORD_PREPARED, RECORD_REFUSED },
-    { SIDE_RECV, RECORD_PREPARED, RECORD_WORD },
-    { SIDE_RECV, RECORD_WORD, RECORD_OWNED },
-    { SIDE_RECV, RECORD_WORD, RECORD_LOST },
-    { SIDE_RECV, RECORD_OWNED, RECORD_RESUMING },
-    { SIDE_RECV, RECORD_OWNED, RECORD_RELINQUISHED },
-    { SIDE_RECV, RECORD_OWNED, RECORD_LOST },
-    { SIDE_RECV, RECORD_RESUMING, RECORD_RUNNING },
-    { SIDE_RECV, RECORD_RESUMING, RECORD_RELINQUISHED },
-    { SIDE_RECV, RECORD_RESUMING, RECORD_LOST },
-    { SIDE_RECV, RECORD_RUNNING, RECORD_CLOSED },
-    { SIDE_RECV, RECORD_REFUSED, RECORD_DESTROYED },
-    { SIDE_RECV, RECORD_RELINQUISHED, RECORD_DESTROYED },
-    { SIDE_RECV, RECORD_DESTROYED, RECORD_CLOSED },
-    { SIDE_RECV, RECORD_LOST, RECORD_CLOSED },
-};
-
-const char *side_name(enum side side)
-{
-    return side == SIDE_SEND ? "send" : "recv";
-}
-
-const char *record_name(enum record record)
-{
-    return record_names[record];
-}
-
-enum record record_from_name(const char *name)
-{
-    for (int i = RECORD_NONE + 1; i < RECORD_COUNT; i++)
-        if (!strcmp(record_names[i], name))
-            return (enum record)i;
-    return RECORD_NONE;
-}
-
-bool record_permitted(enum side side, enum record last, enum record next)
-{
-    if (next == RECORD_NOTE)
-        return true;
-    for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
-        const struct transition *t = &transitions[i];
-
-        if (t->side == side && t->last == last && t->next == next)
-            return true;
-    }
-    return false;
-}
-
-/* -- the text ---------------------------------------------------------------------------- */
-
-void journal_checksum(const char *chain, const char *json, size_t len, char checksum[17])
-{
-    EVP_MD_CTX *context = checked(EVP_MD_CTX_new());
-    unsigned char digest[EVP_MAX_MD_SIZE];
-
-    if (!EVP_DigestInit_ex(context, EVP_sha256(), NULL) ||
-        !EVP_DigestUpdate(context, chain, strlen(chain)) || !EVP_DigestUpdate(context, json, len) ||
-        !EVP_DigestFinal_ex(context, digest, NULL))
-        abort();
-    EVP_MD_CTX_free(context);
-    for (int i = 0; i < CHECKSUM_LEN / 2; i++)
-        snprintf(checksum + 2 * i, 3, "%02x", digest[i]);
-}
-
-/* Is this last line, which has no newline, the beginning of a record? A whole object is
- * more than a beginning, and what follows it is not what was written: then the newline
- * has been changed, and that is damage.
- */
-static bool is_torn(const char *line, size_t len)
-{
-    AUTO_JSON cJSON *json = NULL;
-
-    if (len > JSON_AT)
-        json = cJSON_ParseWithLengthOpts(line + JSON_AT, len - JSON_AT, NULL, false);
-    return !json;
-}
-
-/* The members every record has; `record` is which one it is. */
-static bool check_members(const cJSON *json, const struct journal_owner *owner, uint64_t seq,
-                          enum record *record, struct error *err)
-{
-    const char *name = json_string(json, "record", err);
-    const char *machine = json_string(json, "machine", err);
-    uint64_t pid;
-    uint64_t number;
-
-    if (!name || !machine || !json_string(json, "time", err) || !json_string(json, "boot", err) ||
-        !json_uint(json, "pid", &pid, err) || !json_uint(json, "seq", &number, err))
-        return false;
-    if (number != seq)
-        return error_set(err, ERROR_PROTOCOL, "its number is %ju", (uintmax_t)number);
-    if (strcmp(machine, owner->machine) != 0)
-        return error_set(err, ERROR_PROTOCOL, "written on another machine ('%s', and this is '%s')",
-                         machine, owner->machine);
-    *record = record_from_name(name);
-    if (*record == RECORD_NONE)
-        return error_set(err, ERROR_PROTOCOL, "unknown record '%s'", name);
-    return true;
-}
-
-/* NOTE may follow anything, but it cannot be the first. */
-static bool check_order(const struct journal_text *text, enum side side, enum record record,
-                        struct error *err)
-{
-    if (record_permitted(side, text->last, record) && (text->count || record == RECORD_BEGIN))
-        return true;
-    return error_set(err, ERROR_PROTOCOL, "%s after %s", record_name(record),
-                     record_name(text->last));
-}
-
-static bool take_line(struct journal_text *text, const char *line, size_t len,
-                      const struct journal_owner *owner, struct error *err)
-{
-    AUTO_JSON cJSON *json = NULL;
-    char checksum[CHECKSUM_LEN + 1];
-    enum record record = RECORD_NONE;
-
-    if (len < JSON_AT || line[CHECKSUM_LEN] != ' ')
-        return error_set(err, ERROR_PROTOCOL, "not a record");
-    journal_checksum(text->chain, line + JSON_AT, len - JSON_AT, checksum);
-    if (memcmp(line, checksum, CHECKSUM_LEN) != 0)
-        return error_set(err, ERROR_PROTOCOL, "its checksum is wrong");
-    json = json_parse_object(line + JSON_AT, len - JSON_AT, err);
-    if (!json || !check_members(json, owner, text->count + 1, &record, err) ||
-        !check_order(text, owner->side, record, err))
-        return false;
-    memcpy(text->chain, checksum, sizeof(checksum));
-    if (record != RECORD_NOTE)
-        text->last = record;
-    text->count++;
-    cJSON_AddItemToArray(text->records, steal(json));
-    return true;
-}
-
-static bool take_lines(struct journal_text *text, const char *bytes,
-                       const struct journal_owner *owner, struct error *err)
-{
-    while (text->next < text->length) {
-        const char *line = bytes + text->next;
-        size_t rest = text->length - text->next;
-        const char *newline = memchr(line, '\n', rest);
-        size_t len = newline ? (size_t)(newline - line) : rest;
-
-        if (!newline && is_torn(line, len))
-            return true;
-        if (!take_line(text, line, len, owner, err))
-            return error_prefix(err, "line %ju", (uintmax_t)text->count + 1);
-        text->next += len + 1;
-    }
-    return true;
-}
-
-/* What lies beyond the text may be a write whose later sectors reached the disk before
- * its earlier ones: then nobody acted on it. It may as well be a record that somebody did
- * act on and whose first sector was lost since. The two look the same, and to ignore the
- * second could run the guest twice; so neither is ignored.
- */
-static bool check_padding(const char *bytes, size_t length, size_t size, struct error *err)
-{
-    for (size_t i = length; i < size; i++)
-        if (bytes[i])
-            return error_set(err, ERROR_PROTOCOL, "there is a hole in it, at byte %zu", length);
-    return true;
-}
-
-static void text_init(struct journal_text *text, const struct journal_owner *owner)
-{
-    *text = (struct journal_text){ .records = checked(cJSON_CreateArray()) };
-    snprintf(text->chain, sizeof(text->chain), "%s/%s", owner->id, side_name(owner->side));
-}
-
-void journal_text_done(struct journal_text *text)
-{
-    cJSON_Delete(text->records);
-    *text = (struct journal_text){ 0 };
-}
-
-bool journal_parse(const char *bytes, size_t size, const struct journal_owner *owner,
-                   struct journal_text *text, struct error *err)
-{
-    text_init(text, owner);
-    text->length = strnlen(bytes, size);
-    if (check_padding(bytes, text->length, size, err) && take_lines(text, bytes, owner, err))
-        return true;
-    journal_text_done(text);
-    return false;
-}
-
 /* -- the file: read ---------------------------------------------------------------------- */
 
 /* Keeps the loop waiting, but seldom and not for long: nobody holds a lock for more than
@@ -420,7 +182,7 @@ static void adopt(struct journal *journal, char *bytes, struct journal_text *tex
  */
 static bool read_again(struct journal *journal, struct error *err)
 {
-    AUTO_FREE char *bytes = checked(calloc(1, FILE_SIZE + 1));
+    AUTO_FREE char *bytes = must(calloc(1, FILE_SIZE + 1));
     struct journal_owner owner = owner_of(journal);
     struct journal_text text;
 
@@ -440,7 +202,7 @@ static bool read_again(struct journal *journal, struct error *err)
 
 static cJSON *new_record(const struct journal *journal, enum record record)
 {
-    cJSON *json = checked(cJSON_CreateObject());
+    cJSON *json = must(cJSON_CreateObject());
     struct timespec now;
     struct tm utc;
     char text[40];
@@ -467,7 +229,7 @@ static bool add_facts(cJSON *json, const cJSON *facts, struct error *err)
         if (!fact->string || cJSON_GetObjectItem(json, fact->string))
             return error_set(err, ERROR_REFUSED, "a fact may not be called '%s'",
                              fact->string ? fact->string : "");
-        cJSON_AddItemToObject(json, fact->string, checked(cJSON_Duplicate(fact, true)));
+        cJSON_AddItemToObject(json, fact->string, must(cJSON_Duplicate(fact, true)));
     }
     return true;
 }
@@ -476,7 +238,7 @@ static bool add_facts(cJSON *json, const cJSON *facts, struct error *err)
 static char *new_line(const struct journal *journal, const cJSON *json)
 {
     AUTO_FREE char *body = json_print(json);
-    char checksum[CHECKSUM_LEN + 1];
+    char checksum[17];
 
     journal_checksum(journal->text.chain, body, strlen(body), checksum);
     return formatted("%s%s %s\n", journal->text.next ? "\n" : "", checksum, body);
@@ -548,7 +310,7 @@ static bool put_record(struct journal *journal, enum record record, const cJSON 
                        struct error *err)
 {
     AUTO_FREE char *line = compose(journal, record, facts, err);
-    AUTO_FREE char *bytes = checked(calloc(1, FILE_SIZE + 1));
+    AUTO_FREE char *bytes = must(calloc(1, FILE_SIZE + 1));
     struct journal_owner owner = owner_of(journal);
     struct journal_text text;
 
@@ -646,44 +408,6 @@ void journal_unlock(struct journal *journal)
 
 /* -- creating, opening ------------------------------------------------------------------- */
 
-static bool sync_directory(const char *path, struct error *err)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd))
-        return error_set(err, ERROR_SYSTEM, "cannot sync directory '%s': %m", path);
-    return true;
-}
-
-/* One that is there already is fine. */
-static bool make_directory(const char *path, bool *made, struct error *err)
-{
-    AUTO_FREE char *copy = checked(strdup(path));
-
-    *made = mkdir(path, 0700) == 0;
-    if (*made)
-        return sync_directory(dirname(copy), err);
-    return errno == EEXIST ||
-           error_set(err, ERROR_SYSTEM, "cannot create directory '%s': %m", path);
-}
-
-/* Like mkdir -p. */
-static bool make_directories(const char *path, struct error *err)
-{
-    AUTO_FREE char *copy = checked(strdup(path));
-    bool made;
-
-    for (size_t i = 1; i < strlen(path); i++) {
-        if (path[i] != '/')
-            continue;
-        copy[i] = '\0';
-        if (!make_directory(copy, &made, err))
-            return false;
-        copy[i] = '/';
-    }
-    return make_directory(path, &made, err);
-}
-
 /* Take the space now, while nothing has been touched yet. */
 static bool allocate(const struct journal *journal, struct error *err)
 {
@@ -700,13 +424,13 @@ static bool allocate(const struct journal *journal, struct error *err)
 /* Only now the file gets its name: whoever finds one finds BEGIN in it. */
 static bool publish(const struct journal *journal, const char *draft, struct error *err)
 {
-    AUTO_FREE char *copy = checked(strdup(journal->path));
+    AUTO_FREE char *copy = must(strdup(journal->path));
 
     if (link(draft, journal->path))
         return error_set(err, errno == EEXIST ? ERROR_REFUSED : ERROR_SYSTEM,
                          "cannot create it: %m");
     (void)unlink(draft);
-    if (sync_directory(dirname(copy), err))
+    if (directory_sync(dirname(copy), err))
         return true;
     (void)unlink(journal->path);
     return false;
@@ -715,7 +439,7 @@ static bool publish(const struct journal *journal, const char *draft, struct err
 static struct journal *journal_new(const char *state_dir, const char *id, enum side side,
                                    const struct identity *identity)
 {
-    struct journal *journal = checked(calloc(1, sizeof(*journal)));
+    struct journal *journal = must(calloc(1, sizeof(*journal)));
     struct journal_owner owner;
 
     journal->path = formatted("%s/%s/%s.journal", state_dir, id, side_name(side));
@@ -723,9 +447,9 @@ static struct journal *journal_new(const char *state_dir, const char *id, enum s
     journal->side = side;
     journal->identity = *identity;
     journal->fd = -1;
-    journal->bytes = checked(calloc(1, FILE_SIZE + 1));
+    journal->bytes = must(calloc(1, FILE_SIZE + 1));
     owner = owner_of(journal);
-    text_init(&journal->text, &owner);
+    journal_text_init(&journal->text, &owner);
     return journal;
 }
 
@@ -759,8 +483,8 @@ struct journal *journal_create(const char *state_dir, const char *id, enum side 
     }
     journal = journal_new(state_dir, id, side, identity);
     /* The other side may have made the directory an instant ago: sync it all the same. */
-    if (make_directories(state_dir, err) && make_directory(directory, &made, err) &&
-        sync_directory(state_dir, err) && create_file(journal, facts, err))
+    if (directory_make_all(state_dir, err) && directory_make(directory, &made, err) &&
+        directory_sync(state_dir, err) && create_file(journal, facts, err))
         return journal;
     error_prefix(err, "journal '%s'", journal->path);
     journal_free(journal);
@@ -864,77 +588,4 @@ const char *journal_id(const struct journal *journal)
 const char *journal_path(const struct journal *journal)
 {
     return journal->path;
-}
-
-struct entry {
-    char id[17];
-    enum side side;
-    struct timespec written;
-};
-
-struct entries {
-    struct entry *list;
-    size_t count;
-};
-
-static int newest_first(const void *left, const void *right)
-{
-    const struct entry *a = left;
-    const struct entry *b = right;
-
-    if (a->written.tv_sec != b->written.tv_sec)
-        return a->written.tv_sec < b->written.tv_sec ? 1 : -1;
-    if (a->written.tv_nsec != b->written.tv_nsec)
-        return a->written.tv_nsec < b->written.tv_nsec ? 1 : -1;
-    return strcmp(a->id, b->id);
-}
-
-static bool add_entry(struct entries *entries, int directory, const char *id, enum side side,
-                      struct error *err)
-{
-    AUTO_FREE char *name = formatted("%s/%s.journal", id, side_name(side));
-    struct entry *entry;
-    struct stat st;
-
-    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT || errno == ENOTDIR ||
-               error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", name);
-    entries->list = checked(realloc(entries->list, (entries->count + 1) * sizeof(*entries->list)));
-    entry = &entries->list[entries->count++];
-    *entry = (struct entry){ .side = side, .written = st.st_mtim };
-    strcpy(entry->id, id);
-    return true;
-}
-
-static bool add_entries(struct entries *entries, DIR *directory, struct error *err)
-{
-    const struct dirent *found;
-
-    for (errno = 0; (found = readdir(directory)); errno = 0) {
-        if (!journal_valid_id(found->d_name))
-            continue;
-        if (!add_entry(entries, dirfd(directory), found->d_name, SIDE_SEND, err) ||
-            !add_entry(entries, dirfd(directory), found->d_name, SIDE_RECV, err))
-            return false;
-    }
-    return !errno || error_set(err, ERROR_SYSTEM, "cannot read the directory: %m");
-}
-
-bool journal_list(const char *state_dir, void (*each)(void *arg, const char *id, enum side side),
-                  void *arg, struct error *err)
-{
-    struct entries entries = { 0 };
-    DIR *directory = opendir(state_dir);
-    bool good;
-
-    if (!directory)
-        return errno == ENOENT || error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", state_dir);
-    good = add_entries(&entries, directory, err) || error_prefix(err, "'%s'", state_dir);
-    closedir(directory);
-    if (good && entries.count)
-        qsort(entries.list, entries.count, sizeof(*entries.list), newest_first);
-    for (size_t i = 0; good && i < entries.count; i++)
-        each(arg, entries.list[i].id, entries.list[i].side);
-    free(entries.list);
-    return good;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "xmig/cleanup.h"
@@ -38,6 +39,8 @@ static int new_socket(struct error *err)
 
 int connect_unix(const char *path, struct error *err)
 {
+    const struct timeval patience = { .tv_sec = 5 };
+    const struct timeval for_ever = { 0 };
     AUTO_CLOSE int fd = -1;
     struct sockaddr_un addr;
 
@@ -46,10 +49,13 @@ int connect_unix(const char *path, struct error *err)
     fd = new_socket(err);
     if (fd < 0)
         return -1;
+    /* A stopped process whose backlog is full would keep us here for ever. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         error_set(err, ERROR_SYSTEM, "cannot connect to '%s': %m", path);
         return -1;
     }
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &for_ever, sizeof(for_ever));
     return steal_fd(&fd);
 }
 

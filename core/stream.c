@@ -51,13 +51,12 @@ static void end_with(struct stream *stream, enum error_kind kind, int status)
         error_set(&stream->broken, kind, "the connection broke: %s", uv_strerror(status));
 }
 
-static void make_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+/* At least a chunk, after what is unread. */
+static uv_buf_t make_room(struct stream *stream)
 {
     enum {
         CHUNK = 65536
     };
-    struct stream *stream = handle->data;
-    (void)suggested;
 
     if (stream->start > 0) {
         memmove(stream->buffer, stream->buffer + stream->start, stream->end - stream->start);
@@ -68,11 +67,15 @@ static void make_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
         stream->capacity = stream->end + CHUNK;
         stream->buffer = must(realloc(stream->buffer, stream->capacity));
     }
-    *out = uv_buf_init((char *)stream->buffer + stream->end,
+    return uv_buf_init((char *)stream->buffer + stream->end,
                        (unsigned)(stream->capacity - stream->end));
 }
 
-static void start_reading(struct stream *stream);
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    (void)suggested;
+    *out = make_room(handle->data);
+}
 
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
@@ -99,7 +102,7 @@ static void start_reading(struct stream *stream)
 {
     if (stream->reading || stream->ended || stream->end - stream->start >= stream->limit)
         return;
-    stream->reading = uv_read_start((uv_stream_t *)&stream->in, make_room, on_read) == 0;
+    stream->reading = uv_read_start((uv_stream_t *)&stream->in, on_alloc, on_read) == 0;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -117,6 +120,14 @@ static void close_handle(uv_pipe_t *pipe)
     uv_close((uv_handle_t *)pipe, on_closed);
 }
 
+/* A file, or /dev/null, cannot be waited for: libuv would abort. */
+static bool can_be_waited_for(int fd)
+{
+    uv_handle_type type = uv_guess_handle(fd);
+
+    return type == UV_NAMED_PIPE || type == UV_TCP || type == UV_TTY;
+}
+
 static bool open_handle(struct stream *stream, uv_pipe_t *pipe, int fd, struct error *err)
 {
     int status = uv_pipe_init(loop_uv(stream->loop), pipe, 0);
@@ -125,6 +136,10 @@ static bool open_handle(struct stream *stream, uv_pipe_t *pipe, int fd, struct e
         abort();
     pipe->data = stream;
     stream->open_handles++;
+    if (!can_be_waited_for(fd)) {
+        close(fd);
+        return error_set(err, ERROR_REFUSED, "descriptor %d is neither a socket nor a pipe", fd);
+    }
     status = uv_pipe_open(pipe, fd);
     if (status == 0)
         return true;
@@ -171,7 +186,7 @@ void stream_on_change(struct stream *stream, void (*callback)(void *arg), void *
 const uint8_t *stream_peek(const struct stream *stream, size_t *len)
 {
     *len = stream->end - stream->start;
-    return stream->buffer + stream->start;
+    return *len > 0 ? stream->buffer + stream->start : NULL;
 }
 
 void stream_consume(struct stream *stream, size_t len)
@@ -187,26 +202,52 @@ bool stream_ended(const struct stream *stream, struct error *err)
     return stream->ended;
 }
 
+/* Writing has failed, for the other end has gone; what it said before is still to be heard.
+ * True when its end came after that.
+ */
+static bool read_the_rest(struct stream *stream)
+{
+    uv_os_fd_t fd;
+    ssize_t got = 1;
+
+    if (!stream->reading || uv_fileno((const uv_handle_t *)&stream->in, &fd))
+        return false;
+    while (got > 0 && stream->end - stream->start < stream->limit) {
+        uv_buf_t room = make_room(stream);
+
+        got = read(fd, room.base, room.len);
+        stream->end += got > 0 ? (size_t)got : 0;
+    }
+    uv_read_stop((uv_stream_t *)&stream->in);
+    stream->reading = false;
+    return got == 0;
+}
+
+/* What was not taken stays unsent: so stream_flush() sees it. */
 static void on_written(uv_write_t *request, int status)
 {
     struct write *write = (struct write *)request;
     struct stream *stream = write->stream;
 
-    stream->unsent -= write->len;
+    if (status == 0)
+        stream->unsent -= write->len;
     free(write);
-    if (status < 0 && !stream->freed) {
-        end_with(stream, ERROR_LOST, status);
+    if (status < 0 && !stream->freed && !stream->ended) {
+        end_with(stream, ERROR_LOST, read_the_rest(stream) ? UV_EOF : status);
         changed(stream);
     }
 }
 
 bool stream_write(struct stream *stream, const void *data, size_t len, struct error *err)
 {
-    struct write *write = must(malloc(sizeof(*write) + len));
     uv_pipe_t *pipe = stream->one_handle ? &stream->in : &stream->out;
+    struct write *write;
     uv_buf_t buf;
     int status;
 
+    if (stream_ended(stream, err))
+        return false;
+    write = must(malloc(sizeof(*write) + len));
     write->stream = stream;
     write->len = len;
     memcpy(write->data, data, len);

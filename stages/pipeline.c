@@ -286,7 +286,7 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
             session_abort(m->peer, why);
         return true; /* COMMIT: the proof was heard and could not be written */
     }
-    aborted = verdict_record(m, RECORD_ABORTED, facts, &problem);
+    aborted = last == RECORD_ABORTED || verdict_record(m, RECORD_ABORTED, facts, &problem);
     if (problem.kind == ERROR_CRASH) {
         m->crashed = true;
         return false;

@@ -261,8 +261,7 @@ void recover_run(struct migration *m, const struct recover_options *options, str
     if (!reopen_end_owner(m, &result->error))
         return;
     migration_sweep(m);
-    if (!journal_refresh(m->journal, &result->error) ||
-        !reopen_host(m, &result->error))
+    if (!journal_refresh(m->journal, &result->error) || !reopen_host(m, &result->error))
         return;
     if (m->side == SIDE_SEND)
         recover_sender(m, options, result);

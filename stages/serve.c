@@ -15,6 +15,7 @@
 struct serving {
     struct migration m;
     struct migration_options options;
+    const struct serve_options *asked;
     const char *without[MIGRATION_STAGES_MAX + 1];
     int spare_in, spare_out; /* the connection again, to hand it to a living receiver */
 };
@@ -292,6 +293,8 @@ static void serve(struct serving *serving, struct result *result)
         return;
     }
     snprintf(m->token, sizeof(m->token), "%s", json_string_or(hello, "token", ""));
+    if (serving->asked->named)
+        serving->asked->named(serving->asked->named_arg, m->id);
     if (!strcmp(json_string_or(hello, "intent", ""), "query"))
         serve_query(serving, hello, result);
     else
@@ -306,7 +309,7 @@ static int duplicate(int fd)
 void serve_run(struct loop *loop, int in_fd, int out_fd, const struct serve_options *options,
                struct result *result)
 {
-    struct serving serving = { .options = migration_default_options };
+    struct serving serving = { .options = migration_default_options, .asked = options };
     struct migration *m = &serving.m;
 
     *result = (struct result){ .outcome = OUTCOME_LOCAL_ERROR };

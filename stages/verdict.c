@@ -163,7 +163,7 @@ bool verdict_hear_returned(struct migration *m, struct error *err)
     AUTO_JSON cJSON *message = NULL;
 
     loop_clear_interruption(m->loop);
-    if (m->peer && !session_lost(m->peer))
+    if (m->peer)
         message = session_expect(m->peer, "verdict", QUERY_MS, err);
     if (message && !strcmp(json_string_or(message, "state", ""), "returned"))
         return true;
@@ -217,7 +217,24 @@ void verdict_say_prepared(struct migration *m)
     tell(m, "prepared", NULL);
 }
 
-/* OWNED, and the guest provably never ran here. */
+/* The guest is ours for good, and its copy is dead. Always false. */
+static bool lose_copy(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *facts = with_text("why", err->text);
+    struct error why = { 0 };
+
+    if (!verdict_record(m, RECORD_LOST, facts, &why)) {
+        *err = why;
+        return false;
+    }
+    m->verdict = VERDICT_NOWHERE;
+    tell(m, "lost", err->text);
+    return false;
+}
+
+/* OWNED, and the guest provably never ran here: give it back. On the operator's word there
+ * is nobody to give it back to. Always false.
+ */
 static bool relinquish(struct migration *m, struct error *err)
 {
     AUTO_JSON cJSON *facts = with_text("why", err->text);
@@ -225,6 +242,8 @@ static bool relinquish(struct migration *m, struct error *err)
 
     if (err->kind == ERROR_CRASH)
         return false;
+    if (journal_has(m->journal, RECORD_WORD))
+        return lose_copy(m, err);
     if (!verdict_record(m, RECORD_RELINQUISHED, facts, &why)) {
         *err = why;
         return false;
@@ -234,18 +253,13 @@ static bool relinquish(struct migration *m, struct error *err)
 }
 
 /* After RESUMING nobody can prove that the guest never ran, unless the machine said so. */
-static bool failed_to_resume(struct migration *m, struct error *err)
+static bool runs_all_the_same(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *facts = with_text("why", err->text);
-
     switch (m->host->ops->target_state(m->host)) {
     case RUN_RUNNING:
         return true;
     case RUN_GONE:
-        m->verdict = VERDICT_NOWHERE;
-        if (verdict_record(m, RECORD_LOST, facts, NULL))
-            tell(m, "lost", err->text);
-        return false;
+        return lose_copy(m, err);
     case RUN_PAUSED:
     case RUN_UNKNOWN:
         break;
@@ -253,19 +267,29 @@ static bool failed_to_resume(struct migration *m, struct error *err)
     return error_prefix(err, "the VM is ours, and whether it runs is not known");
 }
 
-static bool resume(struct migration *m, struct error *err)
+static bool resume_locked(struct migration *m, struct error *err)
 {
     if (!verdict_record(m, RECORD_RESUMING, NULL, err))
-        return err->kind == ERROR_CRASH || journal_last(m->journal) == RECORD_RESUMING
-                   ? false
-                   : error_prefix(err, "nothing was resumed");
-    if (!m->host->ops->target_resume(m->host, err)) {
-        if (err->kind == ERROR_SYSTEM)
-            return relinquish(m, err);
-        if (!failed_to_resume(m, err))
-            return false;
-    }
-    return true;
+        return false;
+    if (m->host->ops->target_resume(m->host, err))
+        return true;
+    if (err->kind == ERROR_SYSTEM)
+        return relinquish(m, err);
+    return runs_all_the_same(m, err);
+}
+
+/* The lock makes RESUMING, the act and its failure one: a process that was stopped in
+ * between cannot give back what another one has meanwhile resumed.
+ */
+static bool resume(struct migration *m, struct error *err)
+{
+    bool ok;
+
+    if (!journal_lock(m->journal, err))
+        return false;
+    ok = resume_locked(m, err);
+    journal_unlock(m->journal);
+    return ok;
 }
 
 static bool conclude_run(struct migration *m, struct error *err)
@@ -433,13 +457,13 @@ static bool go_on_resuming(struct migration *m, struct error *err)
 
     if (state == RUN_PAUSED && !journal_rebooted_since(m->journal)) {
         if (!m->host->ops->target_resume(m->host, err))
-            return failed_to_resume(m, err) && conclude_run(m, err);
+            return runs_all_the_same(m, err) && conclude_run(m, err);
         return conclude_run(m, err);
     }
     if (state == RUN_RUNNING)
         return conclude_run(m, err);
     error_set(err, ERROR_SYSTEM, "it died after it had begun to run");
-    return failed_to_resume(m, err);
+    return runs_all_the_same(m, err);
 }
 
 bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
@@ -456,7 +480,11 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
         m->verdict = VERDICT_OPEN;
         return await_go(m, err);
     case RECORD_WORD:
-        return own(m, err);
+        m->verdict = VERDICT_OPEN;
+        if (copy_is_ready(m))
+            return own(m, err);
+        error_set(err, ERROR_SYSTEM, "the paused copy died; its complete disks are here");
+        return lose_copy(m, err);
     case RECORD_OWNED:
         m->verdict = VERDICT_OPEN;
         return go_on_owned(m, err);
@@ -517,7 +545,7 @@ static bool sender_has_settled(struct migration *m)
     AUTO_JSON cJSON *message = NULL;
     struct error unheard = { 0 };
 
-    if (!m->peer || session_lost(m->peer))
+    if (!m->peer)
         return false;
     message = session_expect(m->peer, "settled", QUERY_MS, &unheard);
     return message && json_true(message, "running");

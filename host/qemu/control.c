@@ -1,4 +1,5 @@
 /* The QEMU process: alive or not, reachable or not. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -18,6 +19,22 @@ char *qemu_join(const char *dir, const char *name)
     if (asprintf(&path, "%s/%s", dir, name) < 0)
         abort();
     return path;
+}
+
+void qemu_add_inode(cJSON *fact, uint64_t inode)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, inode);
+    cJSON_AddStringToObject(fact, "inode", text);
+}
+
+bool qemu_is_inode(const cJSON *fact, uint64_t inode)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, inode);
+    return !strcmp(json_string_or(fact, "inode", ""), text);
 }
 
 void qemu_disconnect(struct qemu *vm)

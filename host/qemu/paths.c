@@ -2,6 +2,8 @@
 #include "host/qemu/paths.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -102,4 +104,44 @@ char *path_renamed(const char *path, const char *old, const char *new)
     if (asprintf(&result, "%.*s%s", (int)(name - path), path, renamed) < 0)
         abort();
     return result;
+}
+
+char *path_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        return must(strdup("."));
+    return must(strndup(path, slash == path ? 1 : (size_t)(slash - path)));
+}
+
+bool path_sync_directory(const char *path, struct error *err)
+{
+    AUTO_FREE char *dir = path_directory(path);
+    AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s' durable: %m", dir);
+    return true;
+}
+
+/* Some file systems (NFS) have no rename that does not replace. */
+static bool rename_carefully(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    if (access(to, F_OK) == 0) {
+        errno = EEXIST;
+        return false;
+    }
+    return rename(from, to) == 0;
+}
+
+bool path_rename(const char *from, const char *to, struct error *err)
+{
+    if (!rename_carefully(from, to))
+        return error_set(err, ERROR_SYSTEM, "cannot rename '%s' to '%s': %m", from, to);
+    return path_sync_directory(to, err);
 }

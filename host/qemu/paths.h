@@ -2,7 +2,7 @@
 #ifndef XMIG_HOST_QEMU_PATHS_H
 #define XMIG_HOST_QEMU_PATHS_H
 
-#include <stdbool.h>
+#include "xmig/error.h"
 
 /* `path` as seen from the directory `cwd`: absolute, without "." and "..", which are taken
  * out of the text. The caller frees it.
@@ -20,5 +20,14 @@ char *path_real(const char *cwd, const char *path);
  * /vm/web2-disk.raw). The caller frees it.
  */
 char *path_renamed(const char *path, const char *old, const char *new);
+
+/* Give a file another name, durably, without replacing what may have that name. */
+bool path_rename(const char *from, const char *to, struct error *err);
+
+/* Make what was done in the directory of `path` durable. */
+bool path_sync_directory(const char *path, struct error *err);
+
+/* The directory of `path`; the caller frees it. */
+char *path_directory(const char *path);
 
 #endif

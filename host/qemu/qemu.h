@@ -34,11 +34,15 @@ struct source {
     struct argv_result argv;
     enum ram_mode ram; /* what RAM_AUTO has become */
     uint64_t paused_ms;
-    char *nonce; /* a file beside a shared image, by which the target knows it again */
+    cJSON *proofs; /* paths of files beside shared images, by which the target knows them */
+    cJSON *facts;  /* those in the journal */
+    bool reattached;
 };
 
 struct target {
     const cJSON *params; /* borrowed */
+    uid_t uid;           /* whom QEMU runs as, or comes to run as */
+    bool as_self;        /* it is started with our own rights */
     struct child *child;
     char *program;
     char *log;
@@ -78,6 +82,10 @@ bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err
 
 /* "{dir}/{name}"; the caller frees it. */
 char *qemu_join(const char *dir, const char *name);
+
+/* An inode may need all of 64 bits, which a number in JSON has not. */
+void qemu_add_inode(cJSON *fact, uint64_t inode);
+bool qemu_is_inode(const cJSON *fact, uint64_t inode);
 
 /* ---- disks.c: the source's disks ---- */
 
@@ -148,7 +156,11 @@ void qemu_target_done(struct qemu *vm);
 
 /* Start the machine of the parameters, paused, and connect to it. */
 bool qemu_start(struct qemu *vm, struct error *err);
-/* Add the last words of its log to an error that it may explain. */
-void qemu_explain(struct qemu *vm, struct error *err);
+/* Add the last words of its log to an error that they may explain. Always false. */
+bool qemu_explain(struct qemu *vm, struct error *err);
+/* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
+char *qemu_socket(const struct qemu *vm, const char *name);
+/* Remove them. */
+void qemu_remove_sockets(struct qemu *vm);
 
 #endif

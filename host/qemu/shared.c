@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-enum { NONCE_SIZE = 33 };
+enum {
+    NONCE_SIZE = 33
+};
 
 /* The first line of a small file, without its end; "" if there is none. */
 static void read_line(const char *path, char *line, size_t size)
@@ -81,8 +83,7 @@ static bool offer_file(const char *image, const char *id, cJSON *params, char **
     return true;
 }
 
-bool shared_offer(const char *image, const char *id, cJSON *params, char **nonce,
-                  struct error *err)
+bool shared_offer(const char *image, const char *id, cJSON *params, char **nonce, struct error *err)
 {
     struct stat st;
 

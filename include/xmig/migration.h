@@ -172,6 +172,8 @@ struct serve_options {
     const char *state_dir;   /* all migrations' */
     const char *runtime_dir; /* all migrations' */
     struct event_sink events;
+    void (*named)(void *arg, const char *id); /* the peer has said which migration; NULL */
+    void *named_arg;
     /* For tests that have both sides, and many lives of them, in one process. */
     const struct identity *identity; /* NULL: this machine's */
     struct journal_hook journal_hook;

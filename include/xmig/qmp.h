@@ -88,6 +88,9 @@ const cJSON *qmp_wait_event(struct qmp *q, size_t *mark, const char *name,
                             bool (*match)(const cJSON *data, const void *arg), const void *arg,
                             uint64_t timeout_ms, struct error *err);
 
+/* When the newest event called `name` came in (loop_now_ms()); 0: none did lately. */
+uint64_t qmp_last_event_ms(const struct qmp *q, const char *name);
+
 /* Does this QEMU know `command`, and its argument `argument` (NULL: any)? Asks it for its
  * schema the first time; names came and went between versions.
  */

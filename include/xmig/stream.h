@@ -13,9 +13,9 @@
 
 struct stream;
 
-/* Takes the descriptors (sockets or pipes; they may be the same one), also when
- * it fails. Reading starts at once. `limit` bytes unread stop the reading until
- * some are consumed.
+/* Takes the descriptors (sockets, pipes or terminals: others are refused; they may be the
+ * same one), also when it fails. Reading starts at once. `limit` bytes unread stop the
+ * reading until some are consumed.
  */
 struct stream *stream_new(struct loop *loop, int in_fd, int out_fd, size_t limit,
                           struct error *err);
@@ -26,14 +26,14 @@ void stream_free(struct stream *stream);
 /* `changed(arg)` runs on the loop when bytes or the end have come in. */
 void stream_on_change(struct stream *stream, void (*changed)(void *arg), void *arg);
 
-/* What is buffered; valid until the next consume or the loop's next turn. */
+/* What is buffered; valid until the next consume or the loop's next turn. NULL: nothing. */
 const uint8_t *stream_peek(const struct stream *stream, size_t *len);
 void stream_consume(struct stream *stream, size_t len);
 
 /* The other end closed its side, or the connection broke (`err` says how). */
 bool stream_ended(const struct stream *stream, struct error *err);
 
-/* Queue a copy of `data`. False when the stream has already broken. */
+/* Queue a copy of `data`. False when the stream has already ended. */
 bool stream_write(struct stream *stream, const void *data, size_t len, struct error *err);
 
 /* Bytes that are queued and not yet taken by the kernel. */

@@ -32,9 +32,8 @@ static void assert_one_copy_runs(const struct world *world, struct machine machi
     world_look(world, SIDE_SEND, &machines[SIDE_SEND]);
     world_look(world, SIDE_RECV, &machines[SIDE_RECV]);
     assert_false(overlap(&machines[SIDE_SEND], &machines[SIDE_RECV]));
-    assert_int_equal((machines[SIDE_SEND].state == RUN_RUNNING) +
-                         (machines[SIDE_RECV].state == RUN_RUNNING),
-                     1);
+    assert_int_equal(
+        (machines[SIDE_SEND].state == RUN_RUNNING) + (machines[SIDE_RECV].state == RUN_RUNNING), 1);
 }
 
 static void assert_no_write_lost(const struct machine machines[2])
@@ -82,7 +81,8 @@ static bool is_final(const struct result *result)
            result->outcome != OUTCOME_PAUSED;
 }
 
-/* The simulated VM's file exists from the journal's first record on; before, the VM is untouched. */
+/* The simulated VM's file exists from the journal's first record on; before, the VM is untouched.
+ */
 static bool nothing_began(const struct world *world)
 {
     return world_last_record(world, SIDE_SEND) == RECORD_NONE;
@@ -105,6 +105,17 @@ static void recover_everything(struct world *world, struct result *result)
         world_recover(world, SIDE_RECV, discard, &other);
 }
 
+/* Nobody owes anybody anything any more, and the journals say how it came to that. */
+static void assert_closed(const struct world *world)
+{
+    enum record received = world_last_record(world, SIDE_RECV);
+
+    assert_int_equal(world_last_record(world, SIDE_SEND), RECORD_CLOSED);
+    assert_true(received == RECORD_CLOSED || received == RECORD_NONE);
+    world_replay(world, SIDE_SEND);
+    world_replay(world, SIDE_RECV);
+}
+
 static void survive(const struct fault *fault, const char *until)
 {
     struct world world;
@@ -119,9 +130,7 @@ static void survive(const struct fault *fault, const char *until)
         if (until && result.outcome == OUTCOME_DONE)
             result.outcome = OUTCOME_ROLLED_BACK;
         assert_settled(&world, &result);
-        assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
-        assert_true(world_last_record(&world, SIDE_RECV) == RECORD_CLOSED ||
-                    world_last_record(&world, SIDE_RECV) == RECORD_NONE);
+        assert_closed(&world);
     } else {
         world_join(&world);
         assert_true(result.crashed || result.outcome == OUTCOME_REFUSED ||
@@ -214,8 +223,8 @@ static void survives_a_crash_before_and_after_every_record(void **unused)
 static void every_until_rolls_back_cleanly(void **unused)
 {
     (void)unused;
-    for (const struct stage *const *stage = stage_catalog; strcmp((*stage)->name, "incoming-resume");
-         stage++) {
+    for (const struct stage *const *stage = stage_catalog;
+         strcmp((*stage)->name, "incoming-resume"); stage++) {
         struct world world;
         struct result result;
 
@@ -229,6 +238,79 @@ static void every_until_rolls_back_cleanly(void **unused)
         assert_settled(&world, &result);
         assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
         world_done(&world);
+    }
+}
+
+/* ---- chains of faults, drawn by a seed ---- */
+
+static unsigned draw(unsigned *seed, unsigned below)
+{
+    return (unsigned)rand_r(seed) % below;
+}
+
+static void draw_fault(unsigned *seed, struct fault *fault)
+{
+    bool at_record = draw(seed, 2);
+    const char *point =
+        at_record
+            ? record_name((enum record)(RECORD_BEGIN + draw(seed, RECORD_COUNT - RECORD_BEGIN)))
+            : stage_catalog[draw(seed, 6)]->name;
+
+    *fault = (struct fault){
+        .phase = at_record ? FAULT_BEFORE + draw(seed, 2) : FAULT_BEGIN + draw(seed, 4),
+        .side = (enum side)draw(seed, 2),
+        .how = (enum fault_how)draw(seed, 3),
+    };
+    snprintf(fault->point, sizeof(fault->point), "%s", point);
+}
+
+static void one_chain(unsigned seed)
+{
+    struct world world;
+    struct result result;
+    unsigned links;
+
+    world_init(&world);
+    draw_fault(&seed, &world.options.fault);
+    world_send(&world, &result);
+    links = draw(&seed, 4);
+    for (unsigned i = 0; i < links && !nothing_began(&world); i++) {
+        enum side side = (enum side)draw(&seed, 2);
+
+        draw_fault(&seed, &world.options.fault);
+        world.unreachable = draw(&seed, 4) == 0;
+        if (world_last_record(&world, side) == RECORD_NONE)
+            continue;
+        /* A living receiver is not recovered: a person would be told that it is at work. */
+        if (side == SIDE_RECV)
+            world_join_dead(&world);
+        if (side == SIDE_SEND || world_all_joined(&world))
+            world_recover(&world, side, (struct recover_options){ 0 }, &result);
+    }
+    world.unreachable = false;
+    if (!nothing_began(&world)) {
+        world_recover(&world, SIDE_SEND, (struct recover_options){ 0 }, &result);
+        recover_everything(&world, &result);
+        assert_settled(&world, &result);
+        assert_closed(&world);
+    }
+    world_done(&world);
+}
+
+static void survives_chains_of_faults(void **unused)
+{
+    enum {
+        CHAINS = 700
+    };
+    (void)unused;
+
+    for (unsigned seed = 1; seed <= CHAINS; seed++) {
+        if (getenv("XMIG_TEST_VERBOSE"))
+            print_message("chain %u\n", seed);
+        if (getenv("XMIG_TEST_CHAIN") && (unsigned)atoi(getenv("XMIG_TEST_CHAIN")) != seed)
+            continue;
+        one_chain(seed);
+        runs++;
     }
 }
 
@@ -247,6 +329,7 @@ int main(void)
         cmocka_unit_test(survives_a_fault_at_every_point_of_every_stage),
         cmocka_unit_test(survives_a_fault_in_every_undo),
         cmocka_unit_test(survives_a_crash_before_and_after_every_record),
+        cmocka_unit_test(survives_chains_of_faults),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);

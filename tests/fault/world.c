@@ -10,25 +10,35 @@
 
 #include "xmig/cleanup.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
 static const char *const machine_files[] = { "source", "target" };
+
+static char *make_dir(const char *parent, const char *kind, int side)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s%d", parent, kind, side) < 0 || mkdir(path, 0700))
+        abort();
+    return path;
+}
 
 void world_init(struct world *world)
 {
     signal(SIGPIPE, SIG_IGN); /* as xmig does: a broken connection is an error, not a death */
     *world = (struct world){ .vm = "demo,disk-size=64K,ram=64K" };
-    snprintf(world->dir, sizeof(world->dir), "%s/xmig-world-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    world->dir = must(strdup("/dev/shm/xmig-world-XXXXXX"));
     if (!mkdtemp(world->dir))
         abort();
     for (int side = 0; side < 2; side++) {
-        snprintf(world->state_dir[side], sizeof(world->state_dir[side]), "%s/s%d", world->dir, side);
-        snprintf(world->runtime_dir[side], sizeof(world->runtime_dir[side]), "%s/r%d", world->dir,
-                 side);
+        world->state_dir[side] = make_dir(world->dir, "s", side);
+        world->runtime_dir[side] = make_dir(world->dir, "r", side);
         snprintf(world->identity[side].machine, sizeof(world->identity[side].machine), "machine-%d",
                  side);
         snprintf(world->identity[side].boot, sizeof(world->identity[side].boot), "boot-%d", side);
-        if (mkdir(world->state_dir[side], 0700) || mkdir(world->runtime_dir[side], 0700))
-            abort();
     }
     world->options = migration_default_options;
     world->options.timing = (struct session_timing){ .alive_ms = 100, .lost_ms = 5000 };
@@ -38,14 +48,32 @@ void world_init(struct world *world)
     world->options.crash_is_simulated = true;
 }
 
+static void join_life(struct life *life)
+{
+    if (life->world)
+        pthread_join(life->thread, NULL);
+    life->world = NULL;
+}
+
 void world_join(struct world *world)
 {
-    for (size_t i = 0; i < world->life_count; i++) {
-        if (!world->lives[i].world)
-            continue;
-        pthread_join(world->lives[i].thread, NULL);
-        world->lives[i].world = NULL;
-    }
+    for (size_t i = 0; i < world->life_count; i++)
+        join_life(&world->lives[i]);
+}
+
+void world_join_dead(struct world *world)
+{
+    for (size_t i = 0; i < world->life_count; i++)
+        if (world->lives[i].world && pthread_tryjoin_np(world->lives[i].thread, NULL) == 0)
+            world->lives[i].world = NULL;
+}
+
+bool world_all_joined(const struct world *world)
+{
+    for (size_t i = 0; i < world->life_count; i++)
+        if (world->lives[i].world)
+            return false;
+    return true;
 }
 
 const struct result *world_received(const struct world *world)
@@ -65,6 +93,11 @@ void world_done(struct world *world)
 {
     world_join(world);
     nftw(world->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(world->dir);
+    for (int side = 0; side < 2; side++) {
+        free(world->state_dir[side]);
+        free(world->runtime_dir[side]);
+    }
 }
 
 /* ---- reaching the other machine ---- */
@@ -141,7 +174,8 @@ static struct child *dial(struct transport *transport, const char *const words[]
     struct world *world = transport->impl;
     int theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-    if (world->unreachable) {
+    if (world->unreachable ||
+        (world->unreachable_after_commit && !strcmp(words[0], "recv") && world->life_count > 0)) {
         close(theirs);
         error_set(err, ERROR_LOST, "the network is down");
         return NULL;
@@ -166,7 +200,8 @@ static struct transport *reach(struct world *world, const struct migration *m)
 
 static void begin_life(struct world *world, struct migration *m, enum side side, struct loop *loop)
 {
-    migration_init(m, side, loop, &world->options, world->state_dir[side], world->runtime_dir[side]);
+    migration_init(m, side, loop, &world->options, world->state_dir[side],
+                   world->runtime_dir[side]);
     m->identity = world->identity[side];
     m->journal_hook = world->hook[side];
     m->vm = world->vm;
@@ -223,7 +258,10 @@ static bool reopen(struct world *world, struct migration *m, struct result *resu
     journal_set_hook(m->journal, m->journal_hook);
     begin = journal_find(m->journal, RECORD_BEGIN);
     snprintf(m->token, sizeof(m->token), "%s", json_string_or(begin, "token", ""));
-    snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", json_string_or(begin, "peer_machine", ""));
+    if (world->wrong_token)
+        journal_new_token(m->token);
+    snprintf(m->peer_machine, sizeof(m->peer_machine), "%s",
+             json_string_or(begin, "peer_machine", ""));
     return true;
 }
 
@@ -247,8 +285,8 @@ void world_recover(struct world *world, enum side side, struct recover_options o
 void world_look(const struct world *world, enum side side, struct machine *machine)
 {
     *machine = (struct machine){ .state = RUN_GONE };
-    snprintf(machine->path, sizeof(machine->path), "%s/%s/simulated-%s.json", world->state_dir[side],
-             world->id, machine_files[side]);
+    snprintf(machine->path, sizeof(machine->path), "%s/%s/simulated-%s.json",
+             world->state_dir[side], world->id, machine_files[side]);
     if (!machine_load(machine))
         machine->state = RUN_GONE;
 }
@@ -262,6 +300,43 @@ enum record world_last_record(const struct world *world, enum side side)
 
     journal_free(journal);
     return last;
+}
+
+static bool model_permits(const char *side, const char *last, const char *next)
+{
+    FILE *list = fopen(SOURCE_DIR "/tests/model/transitions.txt", "r");
+    char line[256], want[128];
+    bool found = false;
+
+    if (!list)
+        abort();
+    snprintf(want, sizeof(want), "%s %s %s\n", side, last, next);
+    while (!found && fgets(line, sizeof(line), list))
+        found = !strcmp(line, want);
+    fclose(list);
+    return found;
+}
+
+void world_replay(const struct world *world, enum side side)
+{
+    enum journal_health health;
+    struct journal *journal = journal_open(world->state_dir[side], world->id, side,
+                                           &world->identity[side], &health, NULL);
+    const cJSON *records = journal ? journal_records(journal) : NULL;
+    const char *last = "NONE";
+    const cJSON *record;
+
+    assert_true(journal || health == JOURNAL_MISSING);
+    cJSON_ArrayForEach (record, records) {
+        const char *next = json_string_or(record, "record", "?");
+
+        if (!strcmp(next, "NOTE"))
+            continue;
+        if (!model_permits(side_name(side), last, next))
+            fail_msg("%s: the model does not permit %s after %s", side_name(side), next, last);
+        last = next;
+    }
+    journal_free(journal);
 }
 
 void world_lose_journal(struct world *world, enum side side)

@@ -10,7 +10,9 @@
 #include "host/simulated/machine.h"
 #include "xmig/migration.h"
 
-enum { WORLD_LIVES_MAX = 64 };
+enum {
+    WORLD_LIVES_MAX = 64
+};
 
 struct life {
     struct world *world;
@@ -20,15 +22,16 @@ struct life {
 };
 
 struct world {
-    char dir[64];
-    char state_dir[2][80];
-    char runtime_dir[2][80];
+    char *dir;
+    char *state_dir[2];
+    char *runtime_dir[2];
     struct identity identity[2];
     struct migration_options options;
-    struct migration sender; /* the last life's, kept for its id */
-    char id[17];
+    char id[17]; /* the migration's */
     const char *vm;
-    bool unreachable; /* the network is down: dialling fails */
+    bool unreachable;              /* the network is down: dialling fails */
+    bool unreachable_after_commit; /* … from the second connection on */
+    bool wrong_token;              /* the next recover has another migration's */
     struct journal_hook hook[2];
     struct life lives[WORLD_LIVES_MAX]; /* receivers, oldest first */
     size_t life_count;
@@ -39,6 +42,10 @@ void world_init(struct world *world);
 
 /* Wait for every receiver's end. */
 void world_join(struct world *world);
+
+/* The same for those that have ended already; are there no others? */
+void world_join_dead(struct world *world);
+bool world_all_joined(const struct world *world);
 
 /* The receivers' first life's result: that of the process that received. */
 const struct result *world_received(const struct world *world);
@@ -57,6 +64,9 @@ void world_look(const struct world *world, enum side side, struct machine *machi
 
 /* The last record of a side's journal; RECORD_NONE: there is none. */
 enum record world_last_record(const struct world *world, enum side side);
+
+/* Every record of a side's journal is a step that the model permits. */
+void world_replay(const struct world *world, enum side side);
 
 /* Damage: this side's journal is lost. */
 void world_lose_journal(struct world *world, enum side side);

@@ -1,0 +1,16 @@
+/* Directories that are still there after a power failure. */
+#ifndef CORE_DIRECTORY_H
+#define CORE_DIRECTORY_H
+
+#include "xmig/error.h"
+
+/* Make the names in it durable. */
+bool directory_sync(const char *path, struct error *err);
+
+/* Make one, durably, mode 0700; `*made` is false when it was there already, which is fine. */
+bool directory_make(const char *path, bool *made, struct error *err);
+
+/* Like mkdir -p. */
+bool directory_make_all(const char *path, struct error *err);
+
+#endif

@@ -1,0 +1,371 @@
+/* May this VM come here? Looks at everything that would otherwise fail in the middle. */
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "host/qemu/images.h"
+#include "host/qemu/paths.h"
+#include "host/qemu/program.h"
+#include "host/qemu/qemu.h"
+#include "host/qemu/shared.h"
+
+enum {
+    HELP_MS = 20000,
+    MIB = 1024 * 1024
+};
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+__attribute__((format(printf, 2, 3))) static void note(struct qemu *vm, const char *format, ...)
+{
+    AUTO_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    cJSON_AddItemToArray(vm->target.notes, must(cJSON_CreateString(text)));
+}
+
+/* ---- the program ---- */
+
+/* The sender names the program; that it is a QEMU is all that is asked of it. */
+static bool check_program(struct qemu *vm, const cJSON *qemu, struct error *err)
+{
+    const char *wanted = json_string(qemu, "program", err);
+    const char *slash = wanted ? strrchr(wanted, '/') : NULL;
+    const char *name = slash ? slash + 1 : wanted;
+
+    if (!wanted)
+        return false;
+    if (strncmp(name, "qemu-system-", 12) != 0 && strcmp(name, "qemu-kvm") != 0 &&
+        strcmp(name, "kvm") != 0)
+        return error_set(err, ERROR_REFUSED, "'%s' is not the name of a QEMU", wanted);
+    free(vm->target.program);
+    vm->target.program = program_find(wanted);
+    if (!vm->target.program)
+        vm->target.program = program_find(name);
+    if (!vm->target.program)
+        return error_set(err, ERROR_REFUSED,
+                         "there is no '%s' here: install it, or name another "
+                         "with --device-model",
+                         wanted);
+    return true;
+}
+
+/* The first words of the lines of "-machine help" are what there is. */
+static bool lists(const char *text, const char *wanted)
+{
+    size_t len = strlen(wanted);
+    const char *line = text;
+
+    while (line) {
+        if (!strncmp(line, wanted, len) && (line[len] == ' ' || line[len] == '\n' || !line[len]))
+            return true;
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    return false;
+}
+
+static bool check_help(struct qemu *vm, const char *option, const char *wanted, struct error *err)
+{
+    const char *const words[] = { vm->target.program, option, "help", NULL };
+    AUTO_FREE char *help = NULL;
+
+    if (!program_run(vm->base.context.loop, words, &help, HELP_MS, err))
+        return false;
+    if (lists(help, wanted))
+        return true;
+    return error_set(err, ERROR_REFUSED, "%s here knows no %s '%s'", vm->target.program, option + 1,
+                     wanted);
+}
+
+static bool check_machine(struct qemu *vm, const cJSON *qemu, struct error *err)
+{
+    const char *machine = json_string(qemu, "machine", err);
+    const char *accelerator = json_string(qemu, "accelerator", err);
+
+    if (!machine || !accelerator || !check_help(vm, "-machine", machine, err) ||
+        !check_help(vm, "-accel", accelerator, err))
+        return false;
+    if (!strcmp(accelerator, "kvm") && access("/dev/kvm", R_OK | W_OK) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "the VM runs with KVM, which cannot be used here: "
+                         "/dev/kvm: %m");
+    return true;
+}
+
+static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
+{
+    const char *const words[] = { vm->target.program, "--version", NULL };
+    uint64_t major = json_uint_or(qemu, "major", 0);
+    uint64_t minor = json_uint_or(qemu, "minor", 0);
+    AUTO_FREE char *text = NULL;
+    unsigned here_major, here_minor;
+    const char *number;
+
+    if (!program_run(vm->base.context.loop, words, &text, HELP_MS, err))
+        return false;
+    number = strstr(text, "version ");
+    if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
+        return true;
+    if (here_major < major || (here_major == major && here_minor < minor))
+        note(vm, "QEMU is older here (%u.%u) than at the source (%" PRIu64 ".%" PRIu64 ")",
+             here_major, here_minor, major, minor);
+    return true;
+}
+
+/* ---- names ---- */
+
+static bool check_name(const cJSON *params, struct error *err)
+{
+    const char *name = json_string(params, "name", err);
+    struct qemu_process other;
+
+    if (!name)
+        return false;
+    if (!qemu_process_find(name, &other, NULL))
+        return true;
+    error_set(err, ERROR_REFUSED,
+              "a QEMU called '%s' runs here already (process %d): give the VM another name with "
+              "--name",
+              name, (int)other.pid);
+    qemu_process_done(&other);
+    return false;
+}
+
+static bool check_user(struct qemu *vm, const cJSON *qemu, struct error *err)
+{
+    const char *name = json_string_or(qemu, "user", NULL);
+    uint64_t uid = json_uint_or(qemu, "uid", geteuid());
+    const struct passwd *user = name ? getpwnam(name) : NULL;
+
+    vm->target.uid = user ? user->pw_uid : (uid_t)uid;
+    vm->target.as_self = vm->target.uid == geteuid() || json_true(qemu, "drops_privileges");
+    if (name && !user && vm->target.uid != geteuid())
+        return error_set(err, ERROR_REFUSED,
+                         "QEMU runs as the user '%s', whom this host does not "
+                         "know",
+                         name);
+    if (geteuid() != 0 && (vm->target.uid != geteuid() || json_true(qemu, "drops_privileges")))
+        return error_set(err, ERROR_REFUSED,
+                         "QEMU runs as '%s' (%u) at the source: only the "
+                         "superuser can start it so here",
+                         name ? name : "another user", (unsigned)vm->target.uid);
+    return true;
+}
+
+/* ---- files ---- */
+
+static bool check_directory_of(const char *path, struct error *err)
+{
+    AUTO_FREE char *dir = path_directory(path);
+    struct stat st;
+
+    if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
+        return true;
+    return error_set(err, ERROR_REFUSED, "there is no directory '%s' here for '%s'", dir, path);
+}
+
+static bool check_need(const cJSON *need, struct error *err)
+{
+    const char *path = json_string(need, "path", err);
+    uint64_t size;
+    struct stat st;
+
+    if (!path)
+        return false;
+    if (stat(path, &st) < 0)
+        return error_set(err, ERROR_REFUSED, "the VM needs '%s', which is not here: %m", path);
+    if (!get(need, "size"))
+        return true;
+    if (!json_uint(need, "size", &size, err))
+        return false;
+    if ((uint64_t)st.st_size != size)
+        return error_set(err, ERROR_REFUSED,
+                         "the VM needs '%s', and the one here is another: it has %lld bytes, the "
+                         "source's has %" PRIu64,
+                         path, (long long)st.st_size, size);
+    return true;
+}
+
+static bool check_socket(const char *path, struct error *err)
+{
+    int fd;
+
+    if (!check_directory_of(path, err))
+        return false;
+    fd = connect_unix(path, NULL);
+    if (fd < 0)
+        return true;
+    close(fd);
+    return error_set(err, ERROR_REFUSED,
+                     "at '%s', a socket of the VM, another process listens here", path);
+}
+
+static bool check_files(const cJSON *qemu, struct error *err)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, get(qemu, "needs"))
+        if (!check_need(item, err))
+            return false;
+    cJSON_ArrayForEach (item, get(qemu, "outputs"))
+        if (!check_directory_of(cJSON_IsString(item) ? item->valuestring : "", err))
+            return false;
+    cJSON_ArrayForEach (item, get(qemu, "sockets"))
+        if (!check_socket(cJSON_IsString(item) ? item->valuestring : "", err))
+            return false;
+    return true;
+}
+
+/* ---- room ---- */
+
+static bool read_kilobytes(const char *text, const char *key, uint64_t *sum)
+{
+    const char *line = strstr(text, key);
+    uint64_t value;
+
+    if (!line || sscanf(line + strlen(key), " %" SCNu64, &value) != 1)
+        return false;
+    *sum += value * 1024;
+    return true;
+}
+
+static bool check_memory(const cJSON *params, struct error *err)
+{
+    char text[4096];
+    uint64_t free_bytes = 0;
+    uint64_t needed = json_uint_or(params, "memory", 0);
+    FILE *file = fopen("/proc/meminfo", "re");
+    size_t len = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+    if (file)
+        fclose(file);
+    text[len] = '\0';
+    if (!read_kilobytes(text, "MemAvailable:", &free_bytes) ||
+        !read_kilobytes(text, "SwapFree:", &free_bytes) || free_bytes >= needed)
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "the VM has %" PRIu64 " MiB of RAM, and only %" PRIu64 " MiB are free here",
+                     needed / MIB, free_bytes / MIB);
+}
+
+/* Room is counted by file system: several images may share one. */
+struct room {
+    dev_t device;
+    uint64_t needed;
+    uint64_t virtual;
+    uint64_t available;
+    const char *image; /* the last one there */
+};
+
+static bool add_to_room(struct room *rooms, size_t *count, const cJSON *disk, struct error *err)
+{
+    const char *image = json_string_or(disk, "image", "");
+    AUTO_FREE char *dir = path_directory(image);
+    struct room *room = rooms;
+    struct statvfs fs;
+    struct stat st;
+
+    if (stat(dir, &st) < 0 || statvfs(dir, &fs) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot look at '%s': %m", dir);
+    while (room < rooms + *count && room->device != st.st_dev)
+        room++;
+    if (room == rooms + *count)
+        rooms[(*count)++] = (struct room){ .device = st.st_dev };
+    room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    room->needed += json_uint_or(disk, "allocated", 0);
+    room->virtual += json_uint_or(disk, "size", 0);
+    room->image = image;
+    return true;
+}
+
+static bool check_room(struct qemu *vm, const cJSON *disks, struct error *err)
+{
+    AUTO_FREE struct room *rooms =
+        must(calloc((size_t)cJSON_GetArraySize(disks) + 1, sizeof(*rooms)));
+    size_t count = 0;
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, disks)
+        if (!add_to_room(rooms, &count, disk, err))
+            return false;
+    for (size_t i = 0; i < count; i++) {
+        if (rooms[i].needed > rooms[i].available)
+            return error_set(err, ERROR_REFUSED,
+                             "the disks that go where '%s' goes have %" PRIu64 " MiB allocated (of "
+                             "%" PRIu64 " MiB), and only %" PRIu64 " MiB are free there",
+                             rooms[i].image, rooms[i].needed / MIB, rooms[i].virtual / MIB,
+                             rooms[i].available / MIB);
+        if (rooms[i].virtual > rooms[i].available)
+            note(vm, "the disks may grow to %" PRIu64 " MiB where %" PRIu64 " MiB are free ('%s')",
+                 rooms[i].virtual / MIB, rooms[i].available / MIB, rooms[i].image);
+    }
+    return true;
+}
+
+static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
+{
+    const cJSON *disks = get(params, "disks");
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, disks)
+        if (vm->base.context.options.mirrors_disks ? !image_check(vm, disk, err)
+                                                   : !shared_prove(disk, err))
+            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
+    return !vm->base.context.options.mirrors_disks || check_room(vm, disks, err);
+}
+
+/* ---- the public face ---- */
+
+bool qemu_check_target(struct host *host, const cJSON *params, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    const cJSON *qemu = json_object(params, "qemu", err);
+
+    if (!qemu || !json_array(qemu, "words", err))
+        return false;
+    vm->target.params = params;
+    cJSON_Delete(vm->target.notes);
+    vm->target.notes = must(cJSON_CreateArray());
+    return check_name(params, err) && check_program(vm, qemu, err) &&
+           check_machine(vm, qemu, err) && note_version(vm, qemu, err) &&
+           check_user(vm, qemu, err) && check_files(qemu, err) && check_memory(params, err) &&
+           check_disks(vm, params, err);
+}
+
+static void plan_disk(const struct qemu *vm, const cJSON *disk, struct plan *plan)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const char *image = json_string_or(disk, "image", "?");
+
+    if (vm->base.context.options.mirrors_disks)
+        plan_say(plan, "disk %s: create '%s' (%s, sparse, %" PRIu64 " bytes)", name, image,
+                 json_string_or(disk, "format", "?"), json_uint_or(disk, "size", 0));
+    else
+        plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
+}
+
+void qemu_plan_recv(struct host *host, struct plan *plan)
+{
+    struct qemu *vm = qemu_of(host);
+    AUTO_FREE char *log = qemu_join(host->context.state_dir, "qemu.log");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, get(vm->target.params, "disks"))
+        plan_disk(vm, item, plan);
+    plan_say(plan, "run %s as '%s'; its log is '%s'", vm->target.program,
+             json_string_or(vm->target.params, "name", "?"), log);
+    cJSON_ArrayForEach (item, vm->target.notes)
+        plan_say(plan, "%s", item->valuestring);
+}

@@ -1,0 +1,275 @@
+/* The source's RAM: sent while the guest runs, paused at the end, disks drained, device state
+ * sent. The order is the one that loses nothing; what the others lose was tried (docs/qemu.md).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "host/qemu/qemu.h"
+
+enum {
+    POLL_MS = 200,
+    STALL_MS = 30000,  /* RAM without progress */
+    STOP_MS = 60000,   /* to pause: every disk is flushed */
+    DRAIN_MS = 120000, /* the mirrors' rest */
+    DEVICE_MS = 60000, /* device state, besides what is left of RAM */
+    CANCEL_MS = 20000,
+    ANSWER_MS = 3000, /* a QEMU that does not answer so long is stuck in its stream */
+    ONE_PASS_DOWNTIME_MS = 60000,
+    SLOWEST_BYTES_PER_MS = 1024, /* below a megabyte a second nobody moves RAM */
+};
+
+static const char *const capabilities[] = { "events", "pause-before-switchover", "return-path",
+                                            NULL };
+
+/* ---- preparation ---- */
+
+static bool set_parameters(struct qemu *vm, struct error *err)
+{
+    const uint64_t no_limit = UINT64_C(1) << 40;
+    const struct host_options *options = &vm->base.context.options;
+    bool live = vm->source.ram == RAM_LIVE;
+    cJSON *parameters = must(cJSON_CreateObject());
+
+    json_add_uint(parameters, "max-bandwidth", options->bandwidth ? options->bandwidth : no_limit);
+    json_add_uint(parameters, "downtime-limit",
+                  live ? options->max_downtime_ms : ONE_PASS_DOWNTIME_MS);
+    return qmp_set_parameters(vm->q, parameters, err);
+}
+
+static void tell_downtime(struct qemu *vm, const char *part, uint64_t since_ms)
+{
+    event_emit(&vm->base.context.events, (struct event){ .kind = EVENT_DOWNTIME,
+                                                         .subject = part,
+                                                         .elapsed_ms = loop_now_ms() - since_ms });
+}
+
+static bool stop_first(struct qemu *vm, struct error *err)
+{
+    if (vm->source.ram != RAM_STOPPED)
+        return true;
+    vm->source.paused_ms = loop_now_ms();
+    return qmp_stop(vm->q, STOP_MS, err);
+}
+
+/* ---- while the stream runs ---- */
+
+struct progress {
+    uint64_t remaining;
+    uint64_t transferred;
+    uint64_t moved_ms; /* when it last changed */
+};
+
+static bool check_mirrors(struct qemu *vm, struct error *err)
+{
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        struct mirror_state state;
+
+        if (!qemu_mirror_state(&vm->base, vm->source.disks[i].name, &state, err))
+            return false;
+    }
+    return true;
+}
+
+static bool follow(struct qemu *vm, struct progress *progress, struct error *err)
+{
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
+    const cJSON *ram = cJSON_GetObjectItemCaseSensitive(migration, "ram");
+    uint64_t total = json_uint_or(ram, "total", 0);
+    uint64_t transferred = json_uint_or(ram, "transferred", 0);
+
+    if (!migration)
+        return false;
+    progress->remaining = json_uint_or(ram, "remaining", 0);
+    if (transferred != progress->transferred || progress->moved_ms == 0)
+        progress->moved_ms = loop_now_ms();
+    progress->transferred = transferred;
+    if (loop_now_ms() - progress->moved_ms > STALL_MS)
+        return error_set(err, ERROR_TIMEOUT, "the RAM stream has made no progress for %d s",
+                         STALL_MS / 1000);
+    event_emit(
+        &vm->base.context.events,
+        (struct event){ .kind = EVENT_PROGRESS,
+                        .subject = "ram",
+                        .done = total > progress->remaining ? total - progress->remaining : 0,
+                        .total = total });
+    return !vm->base.context.options.mirrors_disks || check_mirrors(vm, err);
+}
+
+static bool why_failed(struct qemu *vm, const char *status, struct error *err)
+{
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, NULL);
+
+    return error_set(err, ERROR_SYSTEM, "QEMU's migration has ended as '%s': %s", status,
+                     json_string_or(migration, "error-desc", "no reason given"));
+}
+
+static bool is_end(const char *status)
+{
+    return !strcmp(status, "failed") || !strcmp(status, "cancelled") ||
+           !strcmp(status, "completed");
+}
+
+/* Wait a while for the migration to become `wanted`. */
+static bool reach(struct qemu *vm, size_t *mark, const char *wanted, uint64_t timeout_ms,
+                  bool *reached, struct error *err)
+{
+    const cJSON *data = qmp_wait_event(vm->q, mark, "MIGRATION", NULL, NULL, timeout_ms, err);
+    char status[32];
+
+    *reached = false;
+    if (!data)
+        return false;
+    snprintf(status, sizeof(status), "%s", json_string_or(data, "status", ""));
+    *reached = !strcmp(status, wanted);
+    if (*reached || !is_end(status))
+        return true;
+    return why_failed(vm, status, err);
+}
+
+/* Has no deadline of its own: while RAM moves, it may take as long as it takes. */
+static bool await_pause(struct qemu *vm, size_t *mark, struct progress *progress, struct error *err)
+{
+    for (;;) {
+        struct error why = { 0 };
+        bool paused;
+
+        if (reach(vm, mark, "pre-switchover", POLL_MS, &paused, &why)) {
+            if (paused)
+                return true;
+        } else if (why.kind != ERROR_TIMEOUT) {
+            *err = why;
+            return false;
+        }
+        if (!follow(vm, progress, err))
+            return false;
+    }
+}
+
+/* ---- the switchover ---- */
+
+static bool drain(struct qemu *vm, struct error *err)
+{
+    size_t count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
+    AUTO_FREE const char **names = must(calloc(count + 1, sizeof(*names)));
+    uint64_t since_ms = loop_now_ms();
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = vm->source.disks[i].name;
+    if (!qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_MS, err))
+        return false;
+    tell_downtime(vm, "drain", since_ms);
+    return true;
+}
+
+/* QEMU does not answer while it sends what is left of RAM and the devices: only its event,
+ * or the deadline, ends this.
+ */
+static bool send_rest(struct qemu *vm, size_t *mark, uint64_t remaining, struct error *err)
+{
+    uint64_t since_ms = loop_now_ms();
+    uint64_t deadline = since_ms + DEVICE_MS + remaining / SLOWEST_BYTES_PER_MS;
+    bool completed = false;
+
+    if (!qmp_migrate_continue(vm->q, err))
+        return false;
+    while (!completed) {
+        uint64_t now = loop_now_ms();
+
+        if (!reach(vm, mark, "completed", now < deadline ? deadline - now : 1, &completed, err)) {
+            if (err->kind == ERROR_TIMEOUT)
+                (void)qmp_yank_migration(vm->q, NULL);
+            return error_prefix(err, "the rest of RAM and the devices");
+        }
+    }
+    tell_downtime(vm, "ram", since_ms);
+    return true;
+}
+
+static bool switch_over(struct qemu *vm, size_t *mark, uint64_t remaining, struct error *err)
+{
+    struct qmp_status status;
+
+    if (!drain(vm, err) || !send_rest(vm, mark, remaining, err))
+        return false;
+    if (!qmp_query_status(vm->q, &status, err))
+        return false;
+    if (status.running)
+        return error_set(err, ERROR_SYSTEM, "the guest runs, although all of it was sent");
+    return true;
+}
+
+bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+                   struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    struct progress progress = { 0 };
+    struct error why = { 0 };
+    size_t mark = qmp_mark(vm->q);
+    bool ok;
+
+    ok = qemu_let_in(vm, path, vm->source.process.uid, &why) &&
+         qmp_set_capabilities(vm->q, capabilities, &why) && set_parameters(vm, &why) &&
+         /* From here on QEMU may pause the guest by itself. */
+         hooks->pausing(hooks->arg, &why) && stop_first(vm, &why) &&
+         qmp_migrate(vm->q, path, &why) && await_pause(vm, &mark, &progress, &why);
+    if (ok && !vm->source.paused_ms)
+        vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
+    if (ok)
+        tell_downtime(vm, "pause", vm->source.paused_ms);
+    ok = ok && switch_over(vm, &mark, progress.remaining, &why);
+    if (!ok && err)
+        *err = why;
+    return ok;
+}
+
+uint64_t qemu_paused_at(struct host *host)
+{
+    return qemu_of(host)->source.paused_ms;
+}
+
+/* ---- giving up ---- */
+
+static bool is_over(const char *status)
+{
+    return is_end(status) || !strcmp(status, "none");
+}
+
+/* One step towards its end; `*over` when there. */
+static bool urge(struct qemu *vm, bool *over, struct error *err)
+{
+    AUTO_JSON cJSON *migration = NULL;
+    const char *status;
+
+    if (!qmp_call_within(vm->q, "query-migrate", NULL, &migration, ANSWER_MS, err))
+        return false;
+    status = json_string_or(migration, "status", "none");
+    *over = is_over(status);
+    if (!*over && strcmp(status, "cancelling") != 0)
+        (void)qmp_migrate_cancel(vm->q, NULL);
+    return true;
+}
+
+/* A QEMU that does not answer hangs in its stream: out of band that is cut. */
+bool qemu_ram_cancel(struct qemu *vm, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + CANCEL_MS;
+    bool over = false;
+
+    for (;;) {
+        struct error why = { 0 };
+
+        if (!urge(vm, &over, &why)) {
+            if (why.kind != ERROR_TIMEOUT || loop_now_ms() >= deadline) {
+                *err = why;
+                return false;
+            }
+            (void)qmp_yank_migration(vm->q, NULL);
+        }
+        if (over)
+            return true;
+        if (loop_now_ms() >= deadline)
+            return error_set(err, ERROR_TIMEOUT, "QEMU does not give up its migration");
+        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+            return false;
+    }
+}

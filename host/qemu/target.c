@@ -1,0 +1,365 @@
+/* The target's side: an empty machine that waits, is filled, and runs. */
+#include <stdio.h>
+
+#include "host/qemu/paths.h"
+#include "host/qemu/qemu.h"
+#include "xmig/process.h"
+
+enum {
+    KILL_MS = 10000,
+    SYNC_EVERY_MS = 2000, /* while RAM comes in */
+};
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static bool mirrors(const struct qemu *vm)
+{
+    return vm->base.context.options.mirrors_disks;
+}
+
+bool qemu_create_machine(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return !mirrors(vm) || images_create(vm, err);
+}
+
+/* ---- exports ---- */
+
+static bool is_disk(const cJSON *block, const cJSON *disk)
+{
+    const char *drive = json_string_or(disk, "drive", "");
+    const char *node = json_string_or(disk, "node", "");
+
+    if (*drive)
+        return !strcmp(json_string_or(block, "device", ""), drive);
+    if (*node)
+        return !strcmp(json_string_or(get(block, "inserted"), "node-name", ""), node);
+    return !strcmp(json_string_or(block, "qdev", ""), json_string_or(disk, "qdev", "-"));
+}
+
+static const cJSON *find_block(const cJSON *blocks, const cJSON *disk)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks)
+        if (is_disk(block, disk))
+            return block;
+    return NULL;
+}
+
+/* A mirror onto a disk of another size would fail at once, and less clearly. */
+static bool check_size(const cJSON *inserted, const cJSON *disk, struct error *err)
+{
+    uint64_t here = json_uint_or(get(inserted, "image"), "virtual-size", 0);
+    uint64_t there = json_uint_or(disk, "size", 0);
+
+    if (here == there)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "it has %llu bytes here and %llu at the source",
+                     (unsigned long long)here, (unsigned long long)there);
+}
+
+static bool export_disk(struct qemu *vm, const cJSON *blocks, const cJSON *disk, struct error *err)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const cJSON *inserted = get(find_block(blocks, disk), "inserted");
+    const char *node = json_string_or(inserted, "node-name", NULL);
+    AUTO_FREE char *id = NULL;
+
+    if (!node)
+        return error_set(err, ERROR_SYSTEM, "disk '%s': QEMU has none like it here", name);
+    if (asprintf(&id, "xmig-%s", name) < 0)
+        abort();
+    if (check_size(inserted, disk, err) && qmp_block_export_add(vm->q, id, node, name, err))
+        return true;
+    return error_prefix(err, "disk '%s'", name);
+}
+
+static bool export_disks(struct qemu *vm, struct error *err)
+{
+    enum {
+        NO_LIMIT = 0
+    };
+    AUTO_FREE char *socket = qemu_socket(vm, "nbd");
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *disk;
+
+    if (!qmp_nbd_server_start(vm->q, socket, NO_LIMIT, err) ||
+        !qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (disk, get(vm->target.params, "disks"))
+        if (!export_disk(vm, blocks, disk, err))
+            return false;
+    return true;
+}
+
+/* ---- start ---- */
+
+static bool set_capabilities(struct qemu *vm, struct error *err)
+{
+    static const char *const own_disks[] = { "events", "pause-before-switchover", "return-path",
+                                             NULL };
+    /* Shared images stay the source's until the guest is resumed here. */
+    static const char *const shared_disks[] = { "events", "pause-before-switchover", "return-path",
+                                                "late-block-activate", NULL };
+
+    return qmp_set_capabilities(vm->q, mirrors(vm) ? own_disks : shared_disks, err);
+}
+
+bool qemu_start_device_model(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return qemu_start(vm, err) && set_capabilities(vm, err) &&
+           (!mirrors(vm) || export_disks(vm, err));
+}
+
+int qemu_open_lane(struct host *host, const char *name, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    AUTO_FREE char *socket = NULL;
+
+    if (!strcmp(name, "ram"))
+        socket = qemu_socket(vm, "ram");
+    else if (!strncmp(name, "disk/", 5))
+        socket = qemu_socket(vm, "nbd");
+    if (socket)
+        return connect_unix(socket, err);
+    error_set(err, ERROR_PROTOCOL, "there is no lane '%s'", name);
+    return -1;
+}
+
+/* ---- RAM ---- */
+
+bool qemu_ram_listen(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    AUTO_FREE char *socket = qemu_socket(vm, "ram");
+
+    return qmp_migrate_incoming(vm->q, socket, err);
+}
+
+static bool is_end(const cJSON *data, const void *unused)
+{
+    const char *status = json_string_or(data, "status", "");
+
+    (void)unused;
+    return !strcmp(status, "completed") || !strcmp(status, "failed");
+}
+
+/* Has no deadline of its own: the sender's end, or QEMU's, interrupts it. What the mirrors have
+ * brought is written to the disk meanwhile, lest that be left for the pause.
+ */
+static bool await_end(struct qemu *vm, bool *completed, struct error *err)
+{
+    size_t mark = 0;
+
+    for (;;) {
+        struct error why = { 0 };
+        const cJSON *data =
+            qmp_wait_event(vm->q, &mark, "MIGRATION", is_end, NULL, SYNC_EVERY_MS, &why);
+
+        if (data) {
+            *completed = !strcmp(json_string_or(data, "status", ""), "completed");
+            return true;
+        }
+        if (why.kind != ERROR_TIMEOUT) {
+            *err = why;
+            return false;
+        }
+        if (!images_sync(vm, err))
+            return false;
+    }
+}
+
+bool qemu_ram_recv(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    bool completed;
+
+    if (!images_sync(vm, err))
+        return false;
+    if (!await_end(vm, &completed, err))
+        return err->kind == ERROR_LOST ? qemu_explain(vm, err) : false;
+    if (completed)
+        return true;
+    error_set(err, ERROR_SYSTEM, "QEMU could not load what came");
+    return qemu_explain(vm, err);
+}
+
+/* ---- seal ---- */
+
+/* The source's word that all was sent is no proof that it is here. */
+static bool check_complete(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
+    const char *migrated = json_string_or(migration, "status", "none");
+    struct qmp_status status;
+
+    if (!migration || !qmp_query_status(vm->q, &status, err))
+        return false;
+    if (strcmp(migrated, "completed") != 0)
+        return error_set(err, ERROR_SYSTEM, "QEMU has not received all: its migration is '%s'",
+                         migrated);
+    if (status.running || !strcmp(status.text, "inmigrate"))
+        return error_set(err, ERROR_SYSTEM, "QEMU should have the guest paused: it is '%s'",
+                         status.text);
+    return true;
+}
+
+/* A late writer would write under the running guest. */
+static bool end_exports(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *exports = NULL;
+
+    if (!qmp_nbd_server_stop(vm->q, err) ||
+        !qmp_call(vm->q, "query-block-exports", NULL, &exports, err))
+        return false;
+    if (cJSON_GetArraySize(exports) > 0)
+        return error_set(err, ERROR_SYSTEM, "QEMU still exports a disk");
+    return true;
+}
+
+bool qemu_seal(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return check_complete(vm, err) && (!mirrors(vm) || end_exports(vm, err)) &&
+           images_sync(vm, err);
+}
+
+/* ---- run ---- */
+
+bool qemu_before_resume(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    enum run_state state = qemu_run_state(vm);
+
+    if (state == RUN_PAUSED)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "the copy is not paused any more, but %s",
+                     run_state_name(state));
+}
+
+/* QEMU refuses before it lets a vCPU run, or not at all. */
+bool qemu_target_resume(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return qemu_reconnect(vm, err) && qmp_cont(vm->q, err);
+}
+
+static void announce(struct qemu *vm)
+{
+    static const struct {
+        const char *name;
+        uint64_t value;
+    } timing[] = { { "initial", 50 }, { "max", 550 }, { "rounds", 5 }, { "step", 100 } };
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    for (size_t i = 0; i < sizeof(timing) / sizeof(timing[0]); i++)
+        json_add_uint(arguments, timing[i].name, timing[i].value);
+    (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
+}
+
+/* Our monitor stays: a later move finds it free when the user's own is taken. */
+void qemu_after_resume(struct host *host)
+{
+    struct qemu *vm = qemu_of(host);
+
+    if (!qemu_reconnect(vm, NULL))
+        return;
+    qmp_guard(vm->q, false);
+    announce(vm);
+    if (vm->target.log)
+        event_say(&host->context.events, EVENT_NOTE, NULL, "QEMU's process is %d, its log '%s'",
+                  (int)vm->pid, vm->target.log);
+}
+
+enum run_state qemu_target_state(struct host *host)
+{
+    return qemu_run_state(qemu_of(host));
+}
+
+/* ---- undo ---- */
+
+bool qemu_target_destroy(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    if (vm->q)
+        qmp_guard(vm->q, false);
+    qemu_disconnect(vm);
+    if (vm->pid && !process_kill(vm->pid, vm->start_time, KILL_MS, err))
+        return error_prefix(err, "QEMU");
+    child_free(steal(vm->target.child));
+    vm->pid = 0;
+    if (vm->socket)
+        qemu_remove_sockets(vm);
+    return true;
+}
+
+bool qemu_disks_discard(struct host *host, struct error *err)
+{
+    return images_discard(qemu_of(host), err);
+}
+
+bool qemu_disks_keep(struct host *host, struct error *err)
+{
+    return images_keep(qemu_of(host), err);
+}
+
+/* ---- after a crash ---- */
+
+static void find_by_socket(void *arg, const struct qemu_process *process)
+{
+    struct qemu *vm = arg;
+    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->cwd);
+
+    if (!sockets->child || strcmp(sockets->child->valuestring, vm->socket) != 0)
+        return;
+    vm->pid = process->pid;
+    vm->start_time = process->start_time;
+}
+
+static void take_fact(struct qemu *vm, const cJSON *record, const char *fact)
+{
+    if (!strcmp(fact, "image") || !strcmp(fact, "images")) {
+        cJSON_AddItemToArray(vm->target.images, cJSON_Duplicate(record, true));
+    } else if (!strcmp(fact, "machine")) {
+        free(vm->socket);
+        free(vm->target.log);
+        vm->socket = must(strdup(json_string_or(record, "socket", "")));
+        vm->target.log = must(strdup(json_string_or(record, "log", "")));
+    } else if (!strcmp(fact, "process")) {
+        vm->pid = (pid_t)json_uint_or(record, "pid", 0);
+        vm->start_time = json_uint_or(record, "start_time", 0);
+    }
+}
+
+bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *err)
+{
+    const cJSON *record;
+
+    (void)err;
+    cJSON_ArrayForEach (record, records)
+        take_fact(vm, record, json_string_or(record, "fact", ""));
+    if (vm->socket && !vm->pid)
+        qemu_process_each(find_by_socket, vm);
+    return true;
+}
+
+/* A QEMU that was not destroyed goes on without us. */
+void qemu_target_done(struct qemu *vm)
+{
+    child_release(steal(vm->target.child));
+    cJSON_Delete(vm->target.images);
+    cJSON_Delete(vm->target.notes);
+    free(vm->target.program);
+    free(vm->target.log);
+    vm->target = (struct target){ 0 };
+}

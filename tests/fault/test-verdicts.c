@@ -1,0 +1,383 @@
+/* The commit protocol's stories: what a person at 2 a.m. may come to see, each with
+ * the answer xmig must give. Both machines are in this process; see world.h.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+static void fault(struct world *world, const char *text)
+{
+    struct error err = { 0 };
+
+    world->options.fault = (struct fault){ 0 };
+    if (*text && !fault_parse(text, &world->options.fault, &err))
+        fail_msg("%s", err.text);
+}
+
+static enum outcome send_with(struct world *world, const char *fault_text, struct result *result)
+{
+    fault(world, fault_text);
+    world_send(world, result);
+    fault(world, "");
+    return result->outcome;
+}
+
+static enum outcome recover_at(struct world *world, enum side side, struct recover_options options)
+{
+    struct result result;
+
+    world_recover(world, side, options, &result);
+    return result.outcome;
+}
+
+static enum run_state state_at(const struct world *world, enum side side)
+{
+    struct machine machine;
+
+    world_look(world, side, &machine);
+    return machine.state;
+}
+
+static const struct recover_options plain = { 0 };
+static const struct recover_options on_my_word = { .peer_is_dead = true };
+static const struct recover_options discarding = { .discard = true };
+
+#define SCENE                                                                                      \
+    struct world world;                                                                            \
+    struct result result;                                                                          \
+    (void)unused;                                                                                  \
+    world_init(&world)
+
+static void a_sender_that_dies_after_commit_is_asked_to_go_again(void **unused)
+{
+    SCENE;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+static void after_the_lease_the_source_gets_its_guest_back_by_proof(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_replay(&world, SIDE_SEND);
+    world_done(&world);
+}
+
+static void complete_disks_stay_until_the_sender_has_settled(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world_look(&world, SIDE_RECV, &machine);
+    assert_string_equal(machine.disks, "kept");
+    recover_at(&world, SIDE_SEND, plain);
+    world_join(&world);
+    world_look(&world, SIDE_RECV, &machine);
+    assert_string_equal(machine.disks, "discarded");
+    world_done(&world);
+}
+
+static void the_operator_may_discard_kept_disks(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, discarding), OUTCOME_ROLLED_BACK);
+    world_look(&world, SIDE_RECV, &machine);
+    assert_string_equal(machine.disks, "discarded");
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static void an_unreachable_target_after_commit_is_undecided_and_touches_nothing(void **unused)
+{
+    SCENE;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    world_done(&world);
+}
+
+static void on_the_operators_word_the_source_runs_without_a_target(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 1;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_RECV);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_replay(&world, SIDE_SEND);
+    world_done(&world);
+}
+
+static void a_target_without_its_journal_proves_nothing(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 1;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world_lose_journal(&world, SIDE_RECV);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_done(&world);
+}
+
+static void another_machine_at_the_targets_address_proves_nothing(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 1;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    snprintf(world.identity[SIDE_RECV].machine, sizeof(world.identity[SIDE_RECV].machine),
+             "another");
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "another machine"));
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_done(&world);
+}
+
+static void a_question_without_the_token_gets_no_verdict(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 1;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world.wrong_token = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_done(&world);
+}
+
+static void a_target_reset_while_prepared_gives_the_guest_back(void **unused)
+{
+    SCENE;
+    send_with(&world, "PREPARED:after:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_RECV);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void a_target_reset_between_owned_and_resuming_gives_the_guest_back(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_join(&world);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    world_reset(&world, SIDE_RECV);
+    world.unreachable_after_commit = world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_replay(&world, SIDE_RECV);
+    world_done(&world);
+}
+
+static void a_target_reset_after_resuming_owns_a_guest_that_runs_nowhere(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "RESUMING:after:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_RECV);
+    world.unreachable_after_commit = world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
+    world_done(&world);
+}
+
+static void a_guest_found_running_against_its_journal_is_reported_and_left_alone(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_look(&world, SIDE_SEND, &machine);
+    machine_set_state(&machine, RUN_RUNNING);
+    assert_true(machine_save(&machine, NULL));
+    world_recover(&world, SIDE_SEND, on_my_word, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "runs here although"));
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    machine_set_state(&machine, RUN_PAUSED);
+    assert_true(machine_save(&machine, NULL));
+    recover_at(&world, SIDE_SEND, plain);
+    world_done(&world);
+}
+
+static void recover_at_a_prepared_target_decides_nothing_by_itself(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    world.unreachable_after_commit = world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    world_done(&world);
+}
+
+static void on_the_operators_word_a_prepared_target_runs(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_SEND);
+    assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_replay(&world, SIDE_RECV);
+    world_done(&world);
+}
+
+static void the_operators_word_for_a_dead_copy_is_recorded_as_lost(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_SEND);
+    fault(&world, "WORD:after:recv:crash");
+    world_recover(&world, SIDE_RECV, on_my_word, &result);
+    fault(&world, "");
+    world_reset(&world, SIDE_RECV);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_NOWHERE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
+    world_done(&world);
+}
+
+static void shared_images_wait_for_the_proof_before_the_guest_runs_again(void **unused)
+{
+    static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
+    SCENE;
+
+    world.options.without = without;
+    world.options.host.mirrors_disks = false;
+    send_with(&world, "ram-stream:end:send:crash", &result);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_PAUSED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void a_move_without_mirrors_succeeds(void **unused)
+{
+    static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
+    SCENE;
+
+    world.options.without = without;
+    world.options.host.mirrors_disks = false;
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void recovering_twice_changes_nothing(void **unused)
+{
+    SCENE;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
+    world_done(&world);
+}
+
+static void a_refused_check_touches_nothing(void **unused)
+{
+    SCENE;
+    assert_int_equal(send_with(&world, "params-copy:check:recv", &result), OUTCOME_REFUSED);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_NONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_NONE);
+    world_done(&world);
+}
+
+static void a_dry_run_plans_on_both_sides_and_touches_nothing(void **unused)
+{
+    SCENE;
+    world.options.dry_run = true;
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_NONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_NONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    world_done(&world);
+}
+
+static void leftovers_at_the_source_still_say_where_the_guest_runs(void **unused)
+{
+    SCENE;
+    assert_int_equal(send_with(&world, "incoming-resume:finish:send", &result), OUTCOME_CLEANUP);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_move_without_mirrors_succeeds),
+        cmocka_unit_test(a_refused_check_touches_nothing),
+        cmocka_unit_test(a_dry_run_plans_on_both_sides_and_touches_nothing),
+        cmocka_unit_test(a_sender_that_dies_after_commit_is_asked_to_go_again),
+        cmocka_unit_test(after_the_lease_the_source_gets_its_guest_back_by_proof),
+        cmocka_unit_test(complete_disks_stay_until_the_sender_has_settled),
+        cmocka_unit_test(the_operator_may_discard_kept_disks),
+        cmocka_unit_test(an_unreachable_target_after_commit_is_undecided_and_touches_nothing),
+        cmocka_unit_test(on_the_operators_word_the_source_runs_without_a_target),
+        cmocka_unit_test(a_target_without_its_journal_proves_nothing),
+        cmocka_unit_test(another_machine_at_the_targets_address_proves_nothing),
+        cmocka_unit_test(a_question_without_the_token_gets_no_verdict),
+        cmocka_unit_test(a_target_reset_while_prepared_gives_the_guest_back),
+        cmocka_unit_test(a_target_reset_between_owned_and_resuming_gives_the_guest_back),
+        cmocka_unit_test(a_target_reset_after_resuming_owns_a_guest_that_runs_nowhere),
+        cmocka_unit_test(a_guest_found_running_against_its_journal_is_reported_and_left_alone),
+        cmocka_unit_test(recover_at_a_prepared_target_decides_nothing_by_itself),
+        cmocka_unit_test(on_the_operators_word_a_prepared_target_runs),
+        cmocka_unit_test(the_operators_word_for_a_dead_copy_is_recorded_as_lost),
+        cmocka_unit_test(shared_images_wait_for_the_proof_before_the_guest_runs_again),
+        cmocka_unit_test(recovering_twice_changes_nothing),
+        cmocka_unit_test(leftovers_at_the_source_still_say_where_the_guest_runs),
+    };
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
