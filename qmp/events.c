@@ -8,13 +8,14 @@ static void drop(struct qmp_event *event)
     *event = (struct qmp_event){ 0 };
 }
 
-void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data)
+void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data, uint64_t at_ms)
 {
     struct qmp_event *event = &events->kept[events->count % QMP_EVENTS_KEPT];
 
     drop(event);
     event->name = must(strdup(name));
     event->data = data;
+    event->at_ms = at_ms;
     events->count++;
 }
 
@@ -35,6 +36,17 @@ const cJSON *qmp_events_find(const struct qmp_events *events, size_t *mark, cons
             return event->data;
     }
     return NULL;
+}
+
+uint64_t qmp_events_last_ms(const struct qmp_events *events, const char *name)
+{
+    for (size_t i = events->count; i-- > oldest(events);) {
+        const struct qmp_event *event = &events->kept[i % QMP_EVENTS_KEPT];
+
+        if (!strcmp(event->name, name))
+            return event->at_ms;
+    }
+    return 0;
 }
 
 void qmp_events_done(struct qmp_events *events)

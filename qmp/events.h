@@ -14,6 +14,7 @@ enum {
 struct qmp_event {
     char *name;
     cJSON *data;
+    uint64_t at_ms; /* when it came in */
 };
 
 struct qmp_events {
@@ -22,13 +23,16 @@ struct qmp_events {
 };
 
 /* Takes `data`; copies `name`. Pushes out the oldest when full. */
-void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data);
+void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data, uint64_t at_ms);
 
 /* The first at or after `*mark` that is wanted, with `*mark` behind it; NULL: none, with
  * `*mark` behind all that were looked at.
  */
 const cJSON *qmp_events_find(const struct qmp_events *events, size_t *mark, const char *name,
                              bool (*match)(const cJSON *data, const void *arg), const void *arg);
+
+/* When the newest of that name came in; 0: none is kept. */
+uint64_t qmp_events_last_ms(const struct qmp_events *events, const char *name);
 
 void qmp_events_done(struct qmp_events *events);
 

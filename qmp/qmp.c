@@ -84,7 +84,7 @@ static void take_message(struct qmp *q, struct qmp_message *message)
         take_greeting(q, message);
         break;
     case QMP_EVENT:
-        qmp_events_add(&q->events, message->text, qmp_message_take_body(message));
+        qmp_events_add(&q->events, message->text, qmp_message_take_body(message), loop_now_ms());
         break;
     case QMP_RETURN:
     case QMP_ERROR:
@@ -365,6 +365,11 @@ const cJSON *qmp_wait_event(struct qmp *q, size_t *mark, const char *name,
     if (!wait.found)
         qmp_lost(q, err);
     return wait.found;
+}
+
+uint64_t qmp_last_event_ms(const struct qmp *q, const char *name)
+{
+    return qmp_events_last_ms(&q->events, name);
 }
 
 bool qmp_knows(struct qmp *q, const char *command, const char *argument, bool *known,

@@ -47,6 +47,7 @@ static bool send_ram(struct migration *m, void *state, struct error *err)
     if (!m->host->ops->ram_send(m->host, lane_door_path(stream->door), &hooks, err))
         return false;
     m->paused_ms = m->host->ops->paused_at(m->host);
+    m->sent_ms = loop_now_ms();
     return true;
 }
 

@@ -95,6 +95,16 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
                      json_string_or(message, "text", "no more is known"));
 }
 
+/* A part of the guest's pause, which began at `since_ms` and ends now. */
+static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
+{
+    if (since_ms)
+        event_emit(&m->events, (struct event){ .kind = EVENT_DOWNTIME,
+                                               .stage = m->at,
+                                               .subject = part,
+                                               .elapsed_ms = loop_now_ms() - since_ms });
+}
+
 /* Say GO and hear what came of it. */
 static bool say_go(struct migration *m, bool *open, struct error *err)
 {
@@ -104,8 +114,13 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     *open = true;
     if (!session_send(m->peer, "go", NULL, err))
         return false;
+    tell_downtime(m, "handshake", m->sent_ms);
+    m->sent_ms = loop_now_ms();
     message = session_expect_any(m->peer, answers, RESUME_MS, err);
-    return message && hear(m, message, open, err);
+    if (!message || !hear(m, message, open, err))
+        return false;
+    tell_downtime(m, "resume", m->sent_ms);
+    return true;
 }
 
 /* One QUERY on a connection of its own. */

@@ -111,7 +111,8 @@ bool ssh_parse_dest(const char *text, struct ssh_dest *dest, struct error *err)
     AUTO_FREE char *copy = must(strdup(text));
     char *at = strrchr(copy, '@');
     char *host = at ? at + 1 : copy;
-    const char *port;
+    const char *port = NULL;
+    bool ok;
 
     if (*host && host[strlen(host) - 1] == '/') /* as in ssh://host/ */
         host[strlen(host) - 1] = '\0';
@@ -119,8 +120,8 @@ bool ssh_parse_dest(const char *text, struct ssh_dest *dest, struct error *err)
         *at = '\0';
     if (at && !is_safe(copy, "'`\";&<>|(){}", "user", err))
         return false;
-    if (!(*host == '[' ? split_brackets : split_port)(host, &port, err) ||
-        !is_safe(host, "'`\"$\\;&<>|(){}/", "host", err))
+    ok = *host == '[' ? split_brackets(host, &port, err) : split_port(host, &port, err);
+    if (!ok || !is_safe(host, "'`\"$\\;&<>|(){}/", "host", err))
         return false;
     *dest = (struct ssh_dest){ .port = port ? must(strdup(port)) : NULL };
     if (asprintf(&dest->host, "%s%s%s", at ? copy : "", at ? "@" : "", host) < 0)

@@ -113,7 +113,7 @@ struct migration {
     const char *peer_name; /* for messages: "host", or "the source" */
     enum verdict verdict;
     bool prepared;          /* receiver: the disks here are complete */
-    bool asked;                   /* receiver: m->peer is a QUERY, which awaits a verdict */
+    bool asked;             /* receiver: m->peer is a QUERY, which awaits a verdict */
     int pending_control[2]; /* receiver: a new control connection came in; -1 */
     const struct stage *stages[MIGRATION_STAGES_MAX];
     void *states[MIGRATION_STAGES_MAX];
@@ -125,6 +125,7 @@ struct migration {
     bool crashed; /* a simulated crash: do nothing more */
     uint64_t started_ms;
     uint64_t paused_ms;  /* sender: when the guest was paused; 0 */
+    uint64_t sent_ms;    /* sender: when the last of RAM was through; then when GO was said */
     uint64_t running_ms; /* sender: when the target was known to run it; 0 */
 };
 

@@ -351,6 +351,19 @@ static void leftovers_at_the_source_still_say_where_the_guest_runs(void **unused
     world_done(&world);
 }
 
+static void a_move_past_its_deadline_rolls_back(void **unused)
+{
+    SCENE;
+    world.vm = "demo,disk-size=512M,ram=64K";
+    world.options.deadline_ms = 20;
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(result.error.kind, ERROR_TIMEOUT);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +388,7 @@ int main(void)
         cmocka_unit_test(the_operators_word_for_a_dead_copy_is_recorded_as_lost),
         cmocka_unit_test(shared_images_wait_for_the_proof_before_the_guest_runs_again),
         cmocka_unit_test(recovering_twice_changes_nothing),
+        cmocka_unit_test(a_move_past_its_deadline_rolls_back),
         cmocka_unit_test(leftovers_at_the_source_still_say_where_the_guest_runs),
     };
 
