@@ -7,6 +7,7 @@ const struct host_ops *const host_table[] = {
 #ifdef XMIG_XEN
     &xen_host,
 #endif
+    &qemu_host,
     &simulated_host,
     NULL,
 };

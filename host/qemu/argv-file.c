@@ -223,11 +223,12 @@ bool rewrite_mem_path(struct rewriting *r, const char *option, const char *value
     return true;
 }
 
-bool rewrite_output(struct rewriting *r, const char *option, const char *value, struct error *err)
+bool rewrite_pidfile(struct rewriting *r, const char *option, const char *value, struct error *err)
 {
     AUTO_FREE char *path = rewriting_write(r, value);
 
     (void)err;
+    list(r->result->pidfiles, path);
     rewriting_emit(r, option, path);
     return true;
 }

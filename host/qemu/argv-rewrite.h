@@ -30,7 +30,7 @@ argv_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon, rewrite_vn
 argv_rewriter rewrite_device, rewrite_object, rewrite_net, rewrite_usbdevice;
 /* argv-file.c */
 argv_rewriter rewrite_input, rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable,
-    rewrite_trace, rewrite_mem_path, rewrite_output, rewrite_log;
+    rewrite_trace, rewrite_mem_path, rewrite_pidfile, rewrite_log;
 
 /* ---- argv-file.c: what they are made of ---- */
 

@@ -272,7 +272,7 @@ static const struct option options[] = {
     { "acpitable", true, rewrite_acpitable },
     { "trace", true, rewrite_trace },
     { "mem-path", true, rewrite_mem_path },
-    { "pidfile", true, rewrite_output },
+    { "pidfile", true, rewrite_pidfile },
     { "D", true, rewrite_log },
 
     { "display", true, display },
@@ -416,6 +416,7 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
         .needs = must(cJSON_CreateArray()),
         .outputs = must(cJSON_CreateArray()),
         .sockets = must(cJSON_CreateArray()),
+        .pidfiles = must(cJSON_CreateArray()),
         .notes = must(cJSON_CreateArray()),
     };
     if (!rewrite_all(words, &r, err) || !all_disks_found(vm, err))
@@ -430,6 +431,7 @@ void argv_result_done(struct argv_result *result)
     cJSON_Delete(result->needs);
     cJSON_Delete(result->outputs);
     cJSON_Delete(result->sockets);
+    cJSON_Delete(result->pidfiles);
     cJSON_Delete(result->notes);
     *result = (struct argv_result){ 0 };
 }

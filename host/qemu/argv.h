@@ -33,6 +33,7 @@ struct argv_result {
     cJSON *needs;          /* files and directories that it only reads: they must be there */
     cJSON *outputs;        /* files that it writes: their directories must be there */
     cJSON *sockets;        /* sockets that it listens at: nobody else may */
+    cJSON *pidfiles;       /* of the outputs */
     cJSON *notes;          /* for the plan */
     bool drops_privileges; /* -runas: it is started by the superuser */
 };

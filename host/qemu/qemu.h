@@ -46,8 +46,9 @@ struct target {
     struct child *child;
     char *program;
     char *log;
-    cJSON *images; /* the facts of those made here */
-    cJSON *notes;  /* for the plan: an array of strings */
+    cJSON *images;  /* the facts of those made here */
+    cJSON *machine; /* the fact of the machine started here; NULL */
+    cJSON *notes;   /* for the plan: an array of strings */
 };
 
 struct qemu {
@@ -160,7 +161,7 @@ bool qemu_start(struct qemu *vm, struct error *err);
 bool qemu_explain(struct qemu *vm, struct error *err);
 /* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
 char *qemu_socket(const struct qemu *vm, const char *name);
-/* Remove them. */
-void qemu_remove_sockets(struct qemu *vm);
+/* Remove what a QEMU that was killed leaves: sockets and pid files, ours and its own. */
+void qemu_sweep(struct qemu *vm, pid_t pid);
 
 #endif

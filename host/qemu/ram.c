@@ -7,15 +7,14 @@
 #include "host/qemu/qemu.h"
 
 enum {
-    POLL_MS = 200,
+    POLL_MS = 50,
     STALL_MS = 30000,  /* RAM without progress */
     STOP_MS = 60000,   /* to pause: every disk is flushed */
     DRAIN_MS = 120000, /* the mirrors' rest */
     DEVICE_MS = 60000, /* device state, besides what is left of RAM */
     CANCEL_MS = 20000,
     ANSWER_MS = 3000, /* a QEMU that does not answer so long is stuck in its stream */
-    ONE_PASS_DOWNTIME_MS = 60000,
-    SLOWEST_BYTES_PER_MS = 1024, /* below a megabyte a second nobody moves RAM */
+    SLOWEST_BYTES_PER_MS = 10 * 1024, /* slower than 10 MiB/s nobody moves RAM */
 };
 
 static const char *const capabilities[] = { "events", "pause-before-switchover", "return-path",
@@ -23,6 +22,10 @@ static const char *const capabilities[] = { "events", "pause-before-switchover",
 
 /* ---- preparation ---- */
 
+/* With no downtime allowed QEMU goes on until nothing is left of the first pass. Then it pauses
+ * the guest, and only then looks what was written meanwhile: it never looks while the guest
+ * runs, which is when, without KVM, it would lose track of writes.
+ */
 static bool set_parameters(struct qemu *vm, struct error *err)
 {
     const uint64_t no_limit = UINT64_C(1) << 40;
@@ -31,8 +34,7 @@ static bool set_parameters(struct qemu *vm, struct error *err)
     cJSON *parameters = must(cJSON_CreateObject());
 
     json_add_uint(parameters, "max-bandwidth", options->bandwidth ? options->bandwidth : no_limit);
-    json_add_uint(parameters, "downtime-limit",
-                  live ? options->max_downtime_ms : ONE_PASS_DOWNTIME_MS);
+    json_add_uint(parameters, "downtime-limit", live ? options->max_downtime_ms : 0);
     return qmp_set_parameters(vm->q, parameters, err);
 }
 
@@ -54,7 +56,8 @@ static bool stop_first(struct qemu *vm, struct error *err)
 /* ---- while the stream runs ---- */
 
 struct progress {
-    uint64_t remaining;
+    size_t passes; /* a mark for MIGRATION_PASS events */
+    bool warned;
     uint64_t transferred;
     uint64_t moved_ms; /* when it last changed */
 };
@@ -75,24 +78,55 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
     AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
     const cJSON *ram = cJSON_GetObjectItemCaseSensitive(migration, "ram");
     uint64_t total = json_uint_or(ram, "total", 0);
+    uint64_t remaining = json_uint_or(ram, "remaining", 0);
     uint64_t transferred = json_uint_or(ram, "transferred", 0);
 
     if (!migration)
         return false;
-    progress->remaining = json_uint_or(ram, "remaining", 0);
     if (transferred != progress->transferred || progress->moved_ms == 0)
         progress->moved_ms = loop_now_ms();
     progress->transferred = transferred;
     if (loop_now_ms() - progress->moved_ms > STALL_MS)
         return error_set(err, ERROR_TIMEOUT, "the RAM stream has made no progress for %d s",
                          STALL_MS / 1000);
-    event_emit(
-        &vm->base.context.events,
-        (struct event){ .kind = EVENT_PROGRESS,
-                        .subject = "ram",
-                        .done = total > progress->remaining ? total - progress->remaining : 0,
-                        .total = total });
+    event_emit(&vm->base.context.events,
+               (struct event){ .kind = EVENT_PROGRESS,
+                               .subject = "ram",
+                               .done = total > remaining ? total - remaining : 0,
+                               .total = total });
     return !vm->base.context.options.mirrors_disks || check_mirrors(vm, err);
+}
+
+static bool is_late_pass(const cJSON *data, const void *least)
+{
+    return json_uint_or(data, "pass", 0) >= *(const uint64_t *)least;
+}
+
+/* Has pass number `pass` begun? */
+static bool has_begun(struct qemu *vm, struct progress *progress, uint64_t pass)
+{
+    return qmp_wait_event(vm->q, &progress->passes, "MIGRATION_PASS", is_late_pass, &pass, 1,
+                          NULL) != NULL;
+}
+
+/* A QEMU that would begin a second pass is told to pause the guest now. */
+static bool check_passes(struct qemu *vm, struct progress *progress, struct error *err)
+{
+    enum {
+        MANY_PASSES = 20
+    };
+
+    if (vm->source.ram == RAM_ONE_PASS && !vm->source.paused_ms && has_begun(vm, progress, 2)) {
+        vm->source.paused_ms = loop_now_ms();
+        return qmp_stop(vm->q, STOP_MS, err);
+    }
+    if (vm->source.ram == RAM_LIVE && !progress->warned && has_begun(vm, progress, MANY_PASSES)) {
+        progress->warned = true;
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "the guest writes to its RAM about as fast as it is sent: a larger "
+                  "--max-downtime, or --ram one-pass, brings it to an end");
+    }
+    return true;
 }
 
 static bool why_failed(struct qemu *vm, const char *status, struct error *err)
@@ -140,7 +174,7 @@ static bool await_pause(struct qemu *vm, size_t *mark, struct progress *progress
             *err = why;
             return false;
         }
-        if (!follow(vm, progress, err))
+        if (!check_passes(vm, progress, err) || !follow(vm, progress, err))
             return false;
     }
 }
@@ -164,10 +198,10 @@ static bool drain(struct qemu *vm, struct error *err)
 /* QEMU does not answer while it sends what is left of RAM and the devices: only its event,
  * or the deadline, ends this.
  */
-static bool send_rest(struct qemu *vm, size_t *mark, uint64_t remaining, struct error *err)
+static bool send_rest(struct qemu *vm, size_t *mark, struct error *err)
 {
     uint64_t since_ms = loop_now_ms();
-    uint64_t deadline = since_ms + DEVICE_MS + remaining / SLOWEST_BYTES_PER_MS;
+    uint64_t deadline = since_ms + DEVICE_MS + vm->source.memory / SLOWEST_BYTES_PER_MS;
     bool completed = false;
 
     if (!qmp_migrate_continue(vm->q, err))
@@ -185,11 +219,11 @@ static bool send_rest(struct qemu *vm, size_t *mark, uint64_t remaining, struct 
     return true;
 }
 
-static bool switch_over(struct qemu *vm, size_t *mark, uint64_t remaining, struct error *err)
+static bool switch_over(struct qemu *vm, size_t *mark, struct error *err)
 {
     struct qmp_status status;
 
-    if (!drain(vm, err) || !send_rest(vm, mark, remaining, err))
+    if (!drain(vm, err) || !send_rest(vm, mark, err))
         return false;
     if (!qmp_query_status(vm->q, &status, err))
         return false;
@@ -202,9 +236,9 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
                    struct error *err)
 {
     struct qemu *vm = qemu_of(host);
-    struct progress progress = { 0 };
-    struct error why = { 0 };
     size_t mark = qmp_mark(vm->q);
+    struct progress progress = { .passes = mark };
+    struct error why = { 0 };
     bool ok;
 
     ok = qemu_let_in(vm, path, vm->source.process.uid, &why) &&
@@ -216,7 +250,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
         vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
     if (ok)
         tell_downtime(vm, "pause", vm->source.paused_ms);
-    ok = ok && switch_over(vm, &mark, progress.remaining, &why);
+    ok = ok && switch_over(vm, &mark, &why);
     if (!ok && err)
         *err = why;
     return ok;

@@ -357,6 +357,7 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "needs", needs_with_sizes(source));
     cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
     cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
+    cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
     describe_user(source, qemu);
     return describe_version(vm, qemu, err);
 }
@@ -476,7 +477,7 @@ bool qemu_remember(struct host *host, cJSON *facts, struct error *err)
     cJSON *images = cJSON_AddArrayToObject(facts, "images");
 
     (void)err;
-    json_add_uint(facts, "pid", (uint64_t)vm->pid);
+    json_add_uint(facts, "qemu_pid", (uint64_t)vm->pid);
     json_add_uint(facts, "start_time", vm->start_time);
     json_add_uint(facts, "uid", vm->source.process.uid);
     cJSON_AddStringToObject(facts, "socket", vm->socket);
@@ -497,7 +498,7 @@ bool qemu_source_reattach(struct qemu *vm, const cJSON *fact, struct error *err)
     const char *socket = json_string(fact, "socket", err);
     uint64_t pid;
 
-    if (!socket || !json_uint(fact, "pid", &pid, err) ||
+    if (!socket || !json_uint(fact, "qemu_pid", &pid, err) ||
         !json_uint(fact, "start_time", &vm->start_time, err))
         return error_prefix(err, "the journal");
     vm->pid = (pid_t)pid;

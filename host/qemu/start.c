@@ -44,7 +44,7 @@ static bool make_socket_directory(struct qemu *vm, struct error *err)
     return qemu_let_in(vm, dir, vm->target.uid, err);
 }
 
-void qemu_remove_sockets(struct qemu *vm)
+static void sweep_own(struct qemu *vm)
 {
     static const char *const names[] = { "qmp", "nbd", "ram" };
     AUTO_FREE char *dir = socket_directory(vm);
@@ -55,6 +55,43 @@ void qemu_remove_sockets(struct qemu *vm)
         unlink(path);
     }
     rmdir(dir);
+}
+
+/* A socket at which somebody listens is not the dead QEMU's. */
+static void sweep_socket(const char *path)
+{
+    struct stat st;
+    int fd;
+
+    if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return;
+    fd = connect_unix(path, NULL);
+    if (fd < 0)
+        unlink(path);
+    else
+        close(fd);
+}
+
+static void sweep_pidfile(const char *path, pid_t pid)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_FREE char *text = program_tail(fd, LOG_TAIL);
+
+    if (fd >= 0 && pid > 0 && strtol(text, NULL, 10) == pid)
+        unlink(path);
+}
+
+void qemu_sweep(struct qemu *vm, pid_t pid)
+{
+    const cJSON *item;
+
+    sweep_own(vm);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "sockets"))
+        if (cJSON_IsString(item))
+            sweep_socket(item->valuestring);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "pidfiles"))
+        if (cJSON_IsString(item))
+            sweep_pidfile(item->valuestring, pid);
 }
 
 /* ---- the command line ---- */
@@ -182,16 +219,29 @@ static int open_log(struct qemu *vm, struct error *err)
 
 /* ---- the process ---- */
 
+static void add_copy(cJSON *fact, const cJSON *from, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(from, name);
+
+    if (item)
+        cJSON_AddItemToObject(fact, name, cJSON_Duplicate(item, true));
+}
+
 /* Its socket's path is in its command line: by that a process is known whose number was not
  * noted any more.
  */
 static bool note_machine(struct qemu *vm, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->target.params, "qemu");
+    cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", "machine");
     cJSON_AddStringToObject(fact, "socket", vm->socket);
     cJSON_AddStringToObject(fact, "log", vm->target.log);
+    add_copy(fact, qemu, "sockets");
+    add_copy(fact, qemu, "pidfiles");
+    cJSON_Delete(vm->target.machine);
+    vm->target.machine = fact;
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
@@ -200,7 +250,7 @@ static bool note_process(struct qemu *vm, struct error *err)
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", "process");
-    json_add_uint(fact, "pid", (uint64_t)vm->pid);
+    json_add_uint(fact, "qemu_pid", (uint64_t)vm->pid);
     json_add_uint(fact, "start_time", vm->start_time);
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }

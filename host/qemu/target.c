@@ -297,9 +297,9 @@ bool qemu_target_destroy(struct host *host, struct error *err)
     if (vm->pid && !process_kill(vm->pid, vm->start_time, KILL_MS, err))
         return error_prefix(err, "QEMU");
     child_free(steal(vm->target.child));
+    if (vm->target.machine)
+        qemu_sweep(vm, vm->pid);
     vm->pid = 0;
-    if (vm->socket)
-        qemu_remove_sockets(vm);
     return true;
 }
 
@@ -333,10 +333,12 @@ static void take_fact(struct qemu *vm, const cJSON *record, const char *fact)
     } else if (!strcmp(fact, "machine")) {
         free(vm->socket);
         free(vm->target.log);
+        cJSON_Delete(vm->target.machine);
+        vm->target.machine = cJSON_Duplicate(record, true);
         vm->socket = must(strdup(json_string_or(record, "socket", "")));
         vm->target.log = must(strdup(json_string_or(record, "log", "")));
     } else if (!strcmp(fact, "process")) {
-        vm->pid = (pid_t)json_uint_or(record, "pid", 0);
+        vm->pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
         vm->start_time = json_uint_or(record, "start_time", 0);
     }
 }
@@ -358,6 +360,7 @@ void qemu_target_done(struct qemu *vm)
 {
     child_release(steal(vm->target.child));
     cJSON_Delete(vm->target.images);
+    cJSON_Delete(vm->target.machine);
     cJSON_Delete(vm->target.notes);
     free(vm->target.program);
     free(vm->target.log);

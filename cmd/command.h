@@ -1,0 +1,39 @@
+/* The commands: one file each, and what they share. */
+#ifndef XMIG_CMD_COMMAND_H
+#define XMIG_CMD_COMMAND_H
+
+#include "xmig/error.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char *argv[]); /* argv[0] is the name; returns the exit status */
+    const char *summary;
+};
+
+/* Ends with a NULL name; cmd/main.c */
+extern const struct command commands[];
+
+/* NULL: there is no such command. */
+const struct command *command_find(const char *name);
+
+int command_send(int argc, char *argv[]);
+int command_recv(int argc, char *argv[]);
+int command_lane(int argc, char *argv[]);
+int command_stages(int argc, char *argv[]);
+int command_list(int argc, char *argv[]);
+int command_recover(int argc, char *argv[]);
+int command_help(int argc, char *argv[]);
+
+/* `xmig --help`: returns 0. */
+int print_overview(void);
+
+/* There is no such command: say which one may have been meant. Returns 2. */
+int complain_about_command(const char *name);
+
+/* Print a help text: returns 0. */
+int print_help(const char *text);
+
+/* A command line that makes no sense: one line, and a result for programs. Returns 2. */
+int end_with_usage(int argc, char *argv[], const struct error *err);
+
+#endif

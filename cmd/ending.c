@@ -1,0 +1,245 @@
+/* Where the VM is now, in words. What is said here is what people act on at 2 a.m.: the
+ * same words stand in docs/man/xmig-recovery.7.
+ */
+#include "ending.h"
+
+#include <stdio.h>
+
+#include "xmig/cleanup.h"
+
+const char *place_name(enum place place)
+{
+    switch (place) {
+    case PLACE_UNKNOWN:
+        return "unknown";
+    case PLACE_SOURCE:
+        return "source";
+    case PLACE_TARGET:
+        return "target";
+    case PLACE_NOWHERE:
+        return "nowhere";
+    }
+    return "unknown";
+}
+
+const char *target_name(const char *dest)
+{
+    return strcmp(dest, "local:") ? dest : "this host";
+}
+
+static enum place place_of(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_DONE:
+    case OUTCOME_CLEANUP:
+        return PLACE_TARGET;
+    case OUTCOME_UNDECIDED:
+    case OUTCOME_USAGE:
+        return PLACE_UNKNOWN;
+    case OUTCOME_NOWHERE:
+        return PLACE_NOWHERE;
+    case OUTCOME_LOCAL_ERROR:
+    case OUTCOME_REFUSED:
+    case OUTCOME_ROLLED_BACK:
+    case OUTCOME_PAUSED:
+    case OUTCOME_SIGNAL:
+        break;
+    }
+    return PLACE_SOURCE;
+}
+
+#define SAY(member, ...) snprintf(member, sizeof(member), __VA_ARGS__)
+
+/* ---- send ---- */
+
+static void say_done(struct ending *ending, const struct sent *sent)
+{
+    if (sent->dry_run)
+        SAY(ending->text, "nothing was touched; all checks passed on both sides");
+    else if (sent->until)
+        SAY(ending->text, "stopped after %s as asked and undone; '%s' runs here", sent->until,
+            sent->vm);
+    else
+        SAY(ending->text, "'%s' runs on %s now", sent->vm, sent->target);
+    if (sent->dry_run || sent->until)
+        ending->where = PLACE_SOURCE;
+}
+
+static void say_untouched(struct ending *ending, const struct sent *sent)
+{
+    if (sent->attached) {
+        SAY(ending->text, "nothing was touched; '%s' is here as before", sent->vm);
+        return;
+    }
+    ending->where = PLACE_UNKNOWN;
+    SAY(ending->text, "nothing was touched");
+}
+
+static void say_paused(struct ending *ending, const struct sent *sent)
+{
+    SAY(ending->text, "'%s' is paused here; it runs nowhere else", sent->vm);
+    if (sent->has_journal)
+        SAY(ending->next, "run 'xmig recover %s' here", sent->id);
+    else
+        SAY(ending->next, "look at it here; nothing was begun");
+}
+
+static void say_where_sent(struct ending *ending, const struct sent *sent)
+{
+    switch (ending->result.outcome) {
+    case OUTCOME_DONE:
+        say_done(ending, sent);
+        break;
+    case OUTCOME_LOCAL_ERROR:
+    case OUTCOME_USAGE:
+    case OUTCOME_REFUSED:
+        say_untouched(ending, sent);
+        break;
+    case OUTCOME_ROLLED_BACK:
+        SAY(ending->text, "'%s' runs here; it is safe to try again", sent->vm);
+        break;
+    case OUTCOME_PAUSED:
+        say_paused(ending, sent);
+        break;
+    case OUTCOME_UNDECIDED:
+        SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", sent->vm,
+            sent->target);
+        SAY(ending->next, "start it nowhere; run 'xmig recover %s' here", sent->id);
+        break;
+    case OUTCOME_CLEANUP:
+        SAY(ending->text, "'%s' runs on %s now, but something of the old copy is left here",
+            sent->vm, sent->target);
+        SAY(ending->next, "run 'xmig recover %s' here", sent->id);
+        break;
+    case OUTCOME_NOWHERE:
+        SAY(ending->text, "'%s' runs nowhere; its last owner is told above", sent->vm);
+        SAY(ending->next, "run 'xmig recover %s' on both hosts: it says where to start it",
+            sent->id);
+        break;
+    case OUTCOME_SIGNAL:
+        break;
+    }
+}
+
+/* Interrupted, and undone because of it? A failure of its own is told as such. */
+static bool ended_by_signal(const struct result *result, const struct sent *sent)
+{
+    return sent->signal && result->error.kind == ERROR_CANCELLED &&
+           (result->outcome == OUTCOME_ROLLED_BACK || result->outcome == OUTCOME_LOCAL_ERROR);
+}
+
+void ending_of_send(struct ending *ending, const struct result *result, const struct sent *sent)
+{
+    *ending = (struct ending){ .vm = sent->vm,
+                               .id = sent->id,
+                               .result = *result,
+                               .status = (int)result->outcome,
+                               .where = place_of(result->outcome) };
+    say_where_sent(ending, sent);
+    ending->moved = ending->where == PLACE_TARGET;
+    if (result->outcome == OUTCOME_DONE)
+        error_clear(&ending->result.error); /* --until's, or one that did not matter any more */
+    if (ended_by_signal(result, sent))
+        ending->status = OUTCOME_SIGNAL + sent->signal;
+}
+
+/* ---- recover ---- */
+
+static void say_sender(struct ending *ending, const struct recovered *r)
+{
+    switch (ending->result.outcome) {
+    case OUTCOME_DONE:
+        SAY(ending->text, "'%s' runs on %s; nothing is left to do here", r->vm, r->target);
+        break;
+    case OUTCOME_ROLLED_BACK:
+        SAY(ending->text, "'%s' runs here; it is safe to move it again", r->vm);
+        break;
+    case OUTCOME_PAUSED:
+        SAY(ending->text, "'%s' belongs here and does not run", r->vm);
+        SAY(ending->next, "remove the cause and run 'xmig recover %s' again", r->id);
+        break;
+    case OUTCOME_CLEANUP:
+        SAY(ending->text, "'%s' runs on %s, but something of the old copy is left here", r->vm,
+            r->target);
+        SAY(ending->next, "remove the cause and run 'xmig recover %s' again", r->id);
+        break;
+    case OUTCOME_NOWHERE:
+        SAY(ending->text, "'%s' runs nowhere", r->vm);
+        SAY(ending->next,
+            "if %s owns it, start it there from its disks there; else start it here from its disks "
+            "here. 'xmig list --all' on both hosts names the owner",
+            r->target);
+        break;
+    default:
+        SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", r->vm, r->target);
+        SAY(ending->next,
+            "start it nowhere. When %s can be reached, run 'xmig recover %s' here again. Only if "
+            "it "
+            "is dead for good: 'xmig recover --peer-is-dead %s'",
+            r->target, r->id, r->id);
+        break;
+    }
+}
+
+static void say_receiver(struct ending *ending, const struct recovered *r)
+{
+    switch (ending->result.outcome) {
+    case OUTCOME_DONE:
+        SAY(ending->text, "'%s' runs here", r->vm);
+        break;
+    case OUTCOME_ROLLED_BACK:
+    case OUTCOME_PAUSED:
+        SAY(ending->text, "'%s' belongs to the source; nothing of it runs here", r->vm);
+        if (r->disks_kept)
+            SAY(ending->next,
+                "its complete disks were kept here; when it runs at the source, 'xmig recover "
+                "--discard %s' deletes them",
+                r->id);
+        break;
+    case OUTCOME_CLEANUP:
+        SAY(ending->text, "something of the migration of '%s' is left here", r->vm);
+        SAY(ending->next, "remove the cause and run 'xmig recover %s' here again", r->id);
+        break;
+    case OUTCOME_NOWHERE:
+        SAY(ending->text, "'%s' belongs here and runs nowhere: its copy died", r->vm);
+        SAY(ending->next, "start it here from its disks here");
+        break;
+    default:
+        SAY(ending->text, "it is not decided whether '%s' belongs here or to the source", r->vm);
+        SAY(ending->next,
+            "start it nowhere. Run 'xmig recover %s' at the source, which settles it on both "
+            "hosts. Only if the source is dead for good: 'xmig recover --peer-is-dead %s' here",
+            r->id, r->id);
+        break;
+    }
+}
+
+void ending_of_recover(struct ending *ending, const struct result *result,
+                       const struct recovered *recovered)
+{
+    *ending = (struct ending){ .vm = recovered->vm,
+                               .id = recovered->id,
+                               .result = *result,
+                               .status = (int)result->outcome,
+                               .where = place_of(result->outcome) };
+    if (recovered->side == SIDE_SEND)
+        say_sender(ending, recovered);
+    else
+        say_receiver(ending, recovered);
+}
+
+/* ---- both ---- */
+
+void ending_of_failure(struct ending *ending, enum outcome outcome, const struct error *err)
+{
+    *ending = (struct ending){ .result = { .outcome = outcome, .error = *err },
+                               .status = (int)outcome,
+                               .where = PLACE_UNKNOWN,
+                               .text = "nothing was touched" };
+}
+
+void ending_of_usage(struct ending *ending, const char *command, const struct error *err)
+{
+    ending_of_failure(ending, OUTCOME_USAGE, err);
+    SAY(ending->next, "see 'xmig %s --help'", command);
+}

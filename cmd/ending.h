@@ -1,0 +1,59 @@
+/* How a command ended: its exit status, where the VM is now, and what to do next. */
+#ifndef XMIG_CMD_ENDING_H
+#define XMIG_CMD_ENDING_H
+
+#include "xmig/migration.h"
+
+enum place {
+    PLACE_UNKNOWN,
+    PLACE_SOURCE,
+    PLACE_TARGET,
+    PLACE_NOWHERE
+};
+
+const char *place_name(enum place place);
+
+struct ending {
+    const char *vm; /* as the user wrote it; NULL: no VM was asked for */
+    const char *id; /* NULL: there is no migration */
+    struct result result;
+    int status; /* the exit status */
+    enum place where;
+    bool moved;     /* this command has moved it */
+    char text[512]; /* where the VM is, and how it is: for a person */
+    char next[512]; /* what to do; "": nothing */
+};
+
+/* How a person calls DEST. */
+const char *target_name(const char *dest);
+
+/* What only the command knows. */
+struct sent {
+    const char *vm;
+    const char *target; /* its name */
+    const char *id;
+    const char *until;
+    bool dry_run;
+    bool attached;    /* the VM was found */
+    bool has_journal; /* it was begun: xmig recover knows it */
+    int signal;       /* that interrupted it; 0 */
+};
+
+void ending_of_send(struct ending *ending, const struct result *result, const struct sent *sent);
+
+struct recovered {
+    const char *vm;
+    const char *target; /* its name; NULL at the target itself */
+    const char *id;
+    enum side side;
+    bool disks_kept; /* receiver: complete disks are here that nobody owns */
+};
+
+void ending_of_recover(struct ending *ending, const struct result *result,
+                       const struct recovered *recovered);
+
+/* Before there was anything to move. `command` is for "see 'xmig COMMAND --help'". */
+void ending_of_usage(struct ending *ending, const char *command, const struct error *err);
+void ending_of_failure(struct ending *ending, enum outcome outcome, const struct error *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* xmig lane: one stream of a migration, from our standard input and output to the
+ * hypervisor that receives.
+ */
+#include "command.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "options.h"
+#include "places.h"
+
+static const char help_text[] =
+    "usage: xmig lane ID TICKET NAME\n"
+    "\n"
+    "Carries one stream of migration ID (a disk, or RAM) between standard input and\n"
+    "output and the hypervisor that receives. 'xmig send' starts it on the target, through\n"
+    "ssh; there is no need to type it.\n"
+    "\n"
+    "  -h, --help  this text\n";
+
+static int join(const struct lane_options *options)
+{
+    struct places places;
+    struct error err = { 0 };
+    bool ok;
+
+    signal(SIGPIPE, SIG_IGN);
+    ok = places_make(&places, &err) && lane_join(places.runtime_dir, options->id, options->ticket,
+                                                 options->name, STDIN_FILENO, STDOUT_FILENO, &err);
+    if (!ok)
+        fprintf(stderr, "xmig lane: %s\n", err.text);
+    places_done(&places);
+    return ok ? OUTCOME_DONE : OUTCOME_LOCAL_ERROR;
+}
+
+int command_lane(int argc, char *argv[])
+{
+    struct lane_options options;
+    struct error err = { 0 };
+
+    if (!parse_lane(&options, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    return options.help ? print_help(help_text) : join(&options);
+}

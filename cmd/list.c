@@ -1,0 +1,186 @@
+/* xmig list: the migrations that this host knows of, from their journals. */
+#include "command.h"
+
+#include <stdio.h>
+
+#include "meaning.h"
+#include "options.h"
+#include "places.h"
+#include "report.h"
+#include "units.h"
+#include "xmig/cleanup.h"
+
+static const char help_text[] =
+    "usage: xmig list [--all] [--json]\n"
+    "\n"
+    "Shows the migrations that this host knows of and that are not finished: what the last\n"
+    "record in their journal is, what that means, and whether a process is at work on them.\n"
+    "'xmig recover ID' settles one that nobody works on.\n"
+    "\n"
+    "      --all   finished ones, too\n"
+    "      --json  for programs: see xmig-json(5)\n"
+    "  -h, --help  this text\n";
+
+struct listing {
+    const struct list_options *options;
+    struct places places;
+    struct identity identity;
+    struct report *report;
+    size_t count;
+};
+
+/* What is told of one migration. */
+struct item {
+    const char *id;
+    enum side side;
+    const char *vm;
+    const char *peer; /* as the sender knows it; NULL */
+    const char *record;
+    const char *meaning;
+    uint64_t age_ms;
+    enum worker worker;
+    const char *status; /* what the worker says; NULL */
+    int pid;
+    const char *unreadable; /* why; NULL */
+};
+
+static void add_text(cJSON *body, const char *name, const char *text)
+{
+    cJSON_AddItemToObject(body, name, text ? cJSON_CreateString(text) : cJSON_CreateNull());
+}
+
+static void tell(struct listing *listing, const struct item *item)
+{
+    static const char *const workers[] = {
+        [WORKER_NONE] = "none", [WORKER_AT_WORK] = "at-work", [WORKER_SILENT] = "silent"
+    };
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(body, "id", item->id);
+    cJSON_AddStringToObject(body, "side", side_name(item->side));
+    cJSON_AddBoolToObject(body, "readable", !item->unreadable);
+    add_text(body, "vm", item->vm);
+    add_text(body, "peer", item->peer);
+    add_text(body, "record", item->record);
+    add_text(body, "meaning", item->unreadable ? item->unreadable : item->meaning);
+    json_add_uint(body, "age_ms", item->age_ms);
+    cJSON_AddStringToObject(body, "process", workers[item->worker]);
+    add_text(body, "status", item->status);
+    report_json(listing->report, "migration", body);
+}
+
+static void print_worker(const struct item *item)
+{
+    if (item->worker == WORKER_AT_WORK)
+        printf("    %s\n", item->status);
+    else if (item->worker == WORKER_SILENT)
+        printf("    process %d holds it and does not answer\n", item->pid);
+}
+
+static void print(const struct item *item)
+{
+    const char *direction = item->side == SIDE_SEND ? "to" : "from";
+    char age[UNITS_TEXT_MAX];
+
+    if (item->unreadable) {
+        printf("%s  %s  its journal cannot be read, which proves nothing: %s\n", item->id,
+               side_name(item->side), item->unreadable);
+        return;
+    }
+    printf("%s  %s  '%s' %s %s, %s: %s\n", item->id, side_name(item->side), item->vm, direction,
+           item->peer ? item->peer : "another host", print_age(age, item->age_ms), item->record);
+    printf("    %s\n", item->meaning);
+    print_worker(item);
+}
+
+static void show(struct listing *listing, const struct item *item)
+{
+    listing->count++;
+    if (listing->options->json)
+        tell(listing, item);
+    else
+        print(item);
+}
+
+static void show_journal(struct listing *listing, struct migration *m)
+{
+    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
+    AUTO_FREE char *status = NULL;
+    struct item item = {
+        .id = journal_id(m->journal),
+        .side = m->side,
+        .vm = json_string_or(begin, "source_vm", json_string_or(begin, "vm", "?")),
+        .peer = json_string_or(begin, "dest", NULL),
+        .record = record_name(journal_last(m->journal)),
+        .meaning = journal_meaning(m->journal),
+        .age_ms = record_age_ms(newest_record(m->journal)),
+        .pid = worker_pid(m),
+    };
+
+    if (journal_is_finished(m->journal) && !listing->options->all)
+        return;
+    item.worker = find_worker(m, &status);
+    item.status = status;
+    show(listing, &item);
+}
+
+/* Nothing of it is made or changed: no migration_set_id() here, which makes directories. */
+static void on_journal(void *arg, const char *id, enum side side)
+{
+    struct listing *listing = arg;
+    struct migration m = { .side = side };
+    struct error err = { 0 };
+    enum journal_health health;
+
+    m.journal =
+        journal_open(listing->places.state_dir, id, side, &listing->identity, &health, &err);
+    if (!m.journal) {
+        if (health == JOURNAL_UNREADABLE)
+            show(listing, &(struct item){ .id = id, .side = side, .unreadable = err.text });
+        return;
+    }
+    if (asprintf(&m.own_runtime_dir, "%s/%s", listing->places.runtime_dir, id) < 0)
+        abort();
+    show_journal(listing, &m);
+    free(m.own_runtime_dir);
+    journal_free(m.journal);
+}
+
+static void list_all(struct listing *listing, struct ending *ending)
+{
+    struct error err = { 0 };
+
+    if (!identity_read(&listing->identity, &err) ||
+        !journal_list(listing->places.state_dir, on_journal, listing, &err))
+        ending_of_failure(ending, OUTCOME_LOCAL_ERROR, &err);
+    else if (!listing->count && !listing->options->json)
+        fprintf(stderr, "xmig list: no %s here (%s)\n",
+                listing->options->all ? "migrations" : "unfinished migrations",
+                listing->places.state_dir);
+}
+
+static int list(const struct list_options *options)
+{
+    struct output_options output = { .json = options->json, .quiet = true };
+    struct listing listing = { .options = options,
+                               .report = report_new("xmig list", &output, stdout, stderr) };
+    struct ending ending = { .status = OUTCOME_DONE };
+    int status;
+
+    places_find(&listing.places);
+    list_all(&listing, &ending);
+    status = report_end(listing.report, &ending);
+    report_free(listing.report);
+    places_done(&listing.places);
+    return status;
+}
+
+int command_list(int argc, char *argv[])
+{
+    struct list_options options;
+    struct error err = { 0 };
+
+    if (!parse_list(&options, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    return options.help ? print_help(help_text) : list(&options);
+}

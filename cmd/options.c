@@ -1,0 +1,524 @@
+/* argv → a struct, by getopt_long(). */
+#include "options.h"
+
+#include <getopt.h>
+
+#include "units.h"
+#include "xmig/cleanup.h"
+#include "xmig/stage.h"
+
+/* What an option is in a switch: its letter, or one of these. */
+enum {
+    OPTION_JSON = 256,
+    OPTION_PROGRESS,
+    OPTION_SIMULATE,
+    OPTION_NAME,
+    OPTION_DISK,
+    OPTION_DEVICE_MODEL,
+    OPTION_RAM,
+    OPTION_MAX_DOWNTIME,
+    OPTION_BWLIMIT,
+    OPTION_DEADLINE,
+    OPTION_LEASE,
+    OPTION_WITHOUT,
+    OPTION_UNTIL,
+    OPTION_FAULT,
+    OPTION_REMOTE_PATH,
+    OPTION_ALL,
+    OPTION_PEER_IS_DEAD,
+    OPTION_DISCARD,
+    OPTION_SIDE,
+};
+
+struct syntax {
+    const char *letters; /* begins with ':': a missing value is told apart */
+    const struct option *words;
+    bool (*take)(void *options, int option, const char *value, struct error *err);
+};
+
+/* ---- the same for all commands ---- */
+
+static bool complain(int result, const struct syntax *syntax, char *const argv[], struct error *err)
+{
+    const char *word = argv[optind - 1];
+
+    if (result == ':')
+        return error_set(err, ERROR_REFUSED, "option '%s' needs a value", word);
+    for (const struct option *option = syntax->words; option->name; option++)
+        if (optopt && option->val == optopt)
+            return error_set(err, ERROR_REFUSED, "option '--%s' takes no value", option->name);
+    if (optopt)
+        return error_set(err, ERROR_REFUSED, "there is no option '-%c'", optopt);
+    return error_set(err, ERROR_REFUSED, "there is no option '%s'", word);
+}
+
+/* argv[0] is the command's name. Afterwards argv[optind] is the first operand. */
+static bool take_all(const struct syntax *syntax, void *options, int argc, char *argv[],
+                     struct error *err)
+{
+    int option;
+
+    opterr = 0;
+    optind = 0; /* begin anew, also with what glibc remembers */
+    while ((option = getopt_long(argc, argv, syntax->letters, syntax->words, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return complain(option, syntax, argv, err);
+        if (!syntax->take(options, option, optarg, err))
+            return false;
+    }
+    return true;
+}
+
+/* Exactly as many operands as there are names for them. */
+static bool take_operands(int argc, char *argv[], const char *const names[],
+                          const char **const places[], struct error *err)
+{
+    int given = argc - optind;
+    int wanted = 0;
+
+    for (; names[wanted]; wanted++) {
+        if (wanted >= given)
+            return error_set(err, ERROR_REFUSED, "%s is missing", names[wanted]);
+        *places[wanted] = argv[optind + wanted];
+    }
+    if (given > wanted)
+        return error_set(err, ERROR_REFUSED, "'%s' is one word too many", argv[optind + wanted]);
+    return true;
+}
+
+static bool take_no_operands(int argc, char *argv[], struct error *err)
+{
+    return take_operands(argc, argv, (const char *const[]){ NULL }, NULL, err);
+}
+
+/* Which of `names`? */
+static bool choose(const char *option, const char *value, const char *const names[], int *chosen,
+                   struct error *err)
+{
+    char list[128] = "";
+
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(names[i], value)) {
+            *chosen = i;
+            return true;
+        }
+        strcat(strcat(list, i ? ", " : ""), names[i]);
+    }
+    return error_set(err, ERROR_REFUSED, "%s '%s' is none of %s", option, value, list);
+}
+
+static bool take_output(struct output_options *output, int option, const char *value,
+                        struct error *err)
+{
+    static const char *const names[] = { "auto", "always", "never", NULL };
+    int when;
+
+    switch (option) {
+    case OPTION_JSON:
+        output->json = true;
+        return true;
+    case 'q':
+        output->quiet = true;
+        return true;
+    case 'v':
+        output->verbose = true;
+        return true;
+    default: /* OPTION_PROGRESS */
+        if (!choose("--progress", value, names, &when, err))
+            return false;
+        output->progress = (enum progress_when)when;
+        return true;
+    }
+}
+
+/* ---- send ---- */
+
+static bool take_disk(struct send_options *options, const char *value, struct error *err)
+{
+    const char *equals = strchr(value, '=');
+    AUTO_FREE char *name = equals ? must(strndup(value, (size_t)(equals - value))) : NULL;
+
+    if (!name || !*name || !equals[1])
+        return error_set(err, ERROR_REFUSED, "--disk '%s' is not NAME=PATH", value);
+    if (cJSON_GetObjectItemCaseSensitive(options->disk_targets, name))
+        return error_set(err, ERROR_REFUSED, "--disk %s is given twice", name);
+    cJSON_AddStringToObject(options->disk_targets, name, equals + 1);
+    return true;
+}
+
+static bool take_ram(struct send_options *options, const char *value, struct error *err)
+{
+    static const char *const names[] = {
+        [RAM_AUTO] = "auto",       [RAM_LIVE] = "live",      [RAM_ONE_PASS] = "one-pass",
+        [RAM_STOPPED] = "stopped", [RAM_STOPPED + 1] = NULL,
+    };
+    int mode;
+
+    if (!choose("--ram", value, names, &mode, err))
+        return false;
+    options->migration.host.ram = (enum ram_mode)mode;
+    return true;
+}
+
+static bool is_left_out(const struct send_options *options, const char *stage)
+{
+    for (const char *const *name = options->without; *name; name++)
+        if (!strcmp(*name, stage))
+            return true;
+    return false;
+}
+
+static void leave_out(struct send_options *options, const char *stage)
+{
+    size_t count = 0;
+
+    if (is_left_out(options, stage))
+        return;
+    while (options->without[count])
+        count++;
+    options->without[count] = stage;
+}
+
+static bool comes_after(const struct stage *stage, const char *earlier)
+{
+    for (const char *const *name = stage->after; *name; name++)
+        if (!strcmp(*name, earlier))
+            return true;
+    return false;
+}
+
+/* What only waits for a stage that is left out goes with it. */
+static bool take_without(struct send_options *options, const char *value, struct error *err)
+{
+    const struct stage *left_out = stage_find(value);
+
+    if (!left_out)
+        return error_set(err, ERROR_REFUSED, "--without: there is no stage '%s'", value);
+    if (!left_out->optional)
+        return error_set(err, ERROR_REFUSED, "--without: the stage %s cannot be left out", value);
+    leave_out(options, left_out->name);
+    for (const struct stage *const *stage = stage_catalog; *stage; stage++)
+        if ((*stage)->optional && comes_after(*stage, left_out->name))
+            leave_out(options, (*stage)->name);
+    return true;
+}
+
+static bool take_until(struct send_options *options, const char *value, struct error *err)
+{
+    if (!stage_find(value))
+        return error_set(err, ERROR_REFUSED, "--until: there is no stage '%s'", value);
+    options->migration.until = value;
+    return true;
+}
+
+static bool check_value(bool ok, const char *option, struct error *err)
+{
+    return ok || error_prefix(err, "%s", option);
+}
+
+static bool take_limit(struct migration_options *migration, int option, const char *value,
+                       struct error *err)
+{
+    switch (option) {
+    case OPTION_MAX_DOWNTIME:
+        return check_value(parse_time(value, &migration->host.max_downtime_ms, err),
+                           "--max-downtime", err);
+    case OPTION_BWLIMIT:
+        return check_value(parse_size(value, &migration->host.bandwidth, err), "--bwlimit", err);
+    case OPTION_DEADLINE:
+        return check_value(parse_time(value, &migration->deadline_ms, err), "--deadline", err);
+    default: /* OPTION_LEASE */
+        return check_value(parse_time(value, &migration->lease_ms, err), "--lease", err);
+    }
+}
+
+static bool take_send(void *arg, int option, const char *value, struct error *err)
+{
+    struct send_options *options = arg;
+
+    switch (option) {
+    case 'h':
+        options->help = true;
+        return true;
+    case 'n':
+        options->migration.dry_run = true;
+        return true;
+    case 'e':
+        options->rsh = value;
+        return true;
+    case OPTION_REMOTE_PATH:
+        options->remote_path = value;
+        return true;
+    case OPTION_SIMULATE:
+        options->simulate = true;
+        return true;
+    case OPTION_NAME:
+        options->migration.host.new_name = value;
+        return true;
+    case OPTION_DEVICE_MODEL:
+        options->migration.host.device_model = value;
+        return true;
+    case OPTION_DISK:
+        return take_disk(options, value, err);
+    case OPTION_RAM:
+        return take_ram(options, value, err);
+    case OPTION_WITHOUT:
+        return take_without(options, value, err);
+    case OPTION_UNTIL:
+        return take_until(options, value, err);
+    case OPTION_FAULT:
+        return check_value(fault_parse(value, &options->migration.fault, err), "--fault", err);
+    case OPTION_MAX_DOWNTIME:
+    case OPTION_BWLIMIT:
+    case OPTION_DEADLINE:
+    case OPTION_LEASE:
+        return take_limit(&options->migration, option, value, err);
+    default:
+        return take_output(&options->output, option, value, err);
+    }
+}
+
+static const struct stage *last_stage(void)
+{
+    const struct stage *const *stage = stage_catalog;
+
+    while (stage[1])
+        stage++;
+    return *stage;
+}
+
+/* What only makes sense, or not, together. */
+static bool check_stages(struct send_options *options, struct error *err)
+{
+    const char *until = options->migration.until;
+
+    options->migration.host.mirrors_disks = !is_left_out(options, "drive-mirror");
+    if (options->without[0] && options->migration.host.mirrors_disks)
+        return error_set(err, ERROR_REFUSED, "--without %s: only together with drive-mirror",
+                         options->without[0]);
+    if (until && is_left_out(options, until))
+        return error_set(err, ERROR_REFUSED, "--until %s: that stage is left out", until);
+    if (until && !strcmp(until, last_stage()->name))
+        return error_set(err, ERROR_REFUSED,
+                         "--until %s: after that stage nothing can be undone; leave --until away",
+                         until);
+    return true;
+}
+
+bool parse_send(struct send_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = {
+        { "simulate", no_argument, NULL, OPTION_SIMULATE },
+        { "name", required_argument, NULL, OPTION_NAME },
+        { "disk", required_argument, NULL, OPTION_DISK },
+        { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
+        { "ram", required_argument, NULL, OPTION_RAM },
+        { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
+        { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
+        { "deadline", required_argument, NULL, OPTION_DEADLINE },
+        { "lease", required_argument, NULL, OPTION_LEASE },
+        { "without", required_argument, NULL, OPTION_WITHOUT },
+        { "until", required_argument, NULL, OPTION_UNTIL },
+        { "dry-run", no_argument, NULL, 'n' },
+        { "fault", required_argument, NULL, OPTION_FAULT },
+        { "rsh", required_argument, NULL, 'e' },
+        { "remote-path", required_argument, NULL, OPTION_REMOTE_PATH },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "quiet", no_argument, NULL, 'q' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "progress", required_argument, NULL, OPTION_PROGRESS },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    static const struct syntax syntax = { ":ne:qvh", words, take_send };
+    static const char *const names[] = { "VM", "DEST", NULL };
+
+    *options = (struct send_options){ .migration = migration_default_options,
+                                      .disk_targets = must(cJSON_CreateObject()) };
+    options->migration.without = options->without;
+    options->migration.host.disk_targets = options->disk_targets;
+    if (!take_all(&syntax, options, argc, argv, err))
+        return false;
+    return options->help ||
+           (take_operands(argc, argv, names, (const char **const[]){ &options->vm, &options->dest },
+                          err) &&
+            check_stages(options, err));
+}
+
+void send_options_done(struct send_options *options)
+{
+    cJSON_Delete(options->disk_targets);
+}
+
+/* ---- the others ---- */
+
+static bool take_recv(void *arg, int option, const char *value, struct error *err)
+{
+    struct recv_options *options = arg;
+
+    (void)value;
+    (void)err;
+    *(option == 'h' ? &options->help : &options->verbose) = true;
+    return true;
+}
+
+bool parse_recv(struct recv_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = {
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    static const struct syntax syntax = { ":vh", words, take_recv };
+
+    *options = (struct recv_options){ 0 };
+    return take_all(&syntax, options, argc, argv, err) &&
+           (options->help || take_no_operands(argc, argv, err));
+}
+
+static bool take_lane(void *arg, int option, const char *value, struct error *err)
+{
+    struct lane_options *options = arg;
+
+    (void)option;
+    (void)value;
+    (void)err;
+    options->help = true;
+    return true;
+}
+
+bool parse_lane(struct lane_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct syntax syntax = { ":h", words, take_lane };
+    static const char *const names[] = { "ID", "TICKET", "NAME", NULL };
+
+    *options = (struct lane_options){ 0 };
+    if (!take_all(&syntax, options, argc, argv, err))
+        return false;
+    return options->help ||
+           take_operands(argc, argv, names,
+                         (const char **const[]){ &options->id, &options->ticket, &options->name },
+                         err);
+}
+
+static bool take_stages(void *arg, int option, const char *value, struct error *err)
+{
+    struct stages_options *options = arg;
+
+    (void)value;
+    (void)err;
+    *(option == 'h' ? &options->help : &options->json) = true;
+    return true;
+}
+
+bool parse_stages(struct stages_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = {
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    static const struct syntax syntax = { ":h", words, take_stages };
+
+    *options = (struct stages_options){ 0 };
+    return take_all(&syntax, options, argc, argv, err) &&
+           (options->help || take_no_operands(argc, argv, err));
+}
+
+static bool take_list(void *arg, int option, const char *value, struct error *err)
+{
+    struct list_options *options = arg;
+
+    (void)value;
+    (void)err;
+    if (option == OPTION_ALL)
+        options->all = true;
+    else if (option == OPTION_JSON)
+        options->json = true;
+    else
+        options->help = true;
+    return true;
+}
+
+bool parse_list(struct list_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = {
+        { "all", no_argument, NULL, OPTION_ALL },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    static const struct syntax syntax = { ":h", words, take_list };
+
+    *options = (struct list_options){ 0 };
+    return take_all(&syntax, options, argc, argv, err) &&
+           (options->help || take_no_operands(argc, argv, err));
+}
+
+static bool take_recover(void *arg, int option, const char *value, struct error *err)
+{
+    static const char *const sides[] = { [SIDE_SEND] = "send", [SIDE_RECV] = "recv", NULL };
+    struct recover_command_options *options = arg;
+    int side;
+
+    switch (option) {
+    case 'h':
+        options->help = true;
+        return true;
+    case 'y':
+        options->yes = true;
+        return true;
+    case OPTION_PEER_IS_DEAD:
+        options->recover.peer_is_dead = true;
+        return true;
+    case OPTION_DISCARD:
+        options->recover.discard = true;
+        return true;
+    case OPTION_SIDE:
+        options->has_side = choose("--side", value, sides, &side, err);
+        options->side = options->has_side ? (enum side)side : SIDE_SEND;
+        return options->has_side;
+    default:
+        return take_output(&options->output, option, value, err);
+    }
+}
+
+bool parse_recover(struct recover_command_options *options, int argc, char *argv[],
+                   struct error *err)
+{
+    static const struct option words[] = {
+        { "peer-is-dead", no_argument, NULL, OPTION_PEER_IS_DEAD },
+        { "discard", no_argument, NULL, OPTION_DISCARD },
+        { "side", required_argument, NULL, OPTION_SIDE },
+        { "yes", no_argument, NULL, 'y' },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "quiet", no_argument, NULL, 'q' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    static const struct syntax syntax = { ":yqvh", words, take_recover };
+    static const char *const names[] = { "ID", NULL };
+
+    *options = (struct recover_command_options){ .output.progress = PROGRESS_NEVER };
+    if (!take_all(&syntax, options, argc, argv, err))
+        return false;
+    if (options->help)
+        return true;
+    if (!take_operands(argc, argv, names, (const char **const[]){ &options->id }, err))
+        return false;
+    if (!journal_valid_id(options->id))
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is not the id of a migration (16 hex digits; see 'xmig list')",
+                         options->id);
+    return true;
+}
+
+bool asks_for_json(int argc, char *argv[])
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--json"))
+            return true;
+    return false;
+}

@@ -1,0 +1,83 @@
+/* argv → a struct. What makes no sense is refused in one line; nothing is printed. */
+#ifndef XMIG_CMD_OPTIONS_H
+#define XMIG_CMD_OPTIONS_H
+
+#include "xmig/migration.h"
+
+enum progress_when {
+    PROGRESS_AUTO,   /* drawn on a terminal, a line now and then elsewhere */
+    PROGRESS_ALWAYS, /* drawn, whatever standard error is */
+    PROGRESS_NEVER,
+};
+
+/* How a command talks. */
+struct output_options {
+    bool json;
+    bool quiet;
+    bool verbose;
+    enum progress_when progress;
+};
+
+struct send_options {
+    struct output_options output;
+    bool help;
+    bool simulate;
+    const char *vm;
+    const char *dest;
+    const char *rsh;
+    const char *remote_path;
+    cJSON *disk_targets; /* what migration.host.disk_targets borrows */
+    const char *without[MIGRATION_STAGES_MAX + 1];
+    struct migration_options migration; /* points into this struct: do not copy it */
+};
+
+struct recv_options {
+    bool help;
+    bool verbose;
+};
+
+struct lane_options {
+    bool help;
+    const char *id;
+    const char *ticket;
+    const char *name;
+};
+
+struct stages_options {
+    bool help;
+    bool json;
+};
+
+struct list_options {
+    bool help;
+    bool json;
+    bool all;
+};
+
+struct recover_command_options {
+    struct output_options output;
+    bool help;
+    bool yes;
+    const char *id;
+    bool has_side;
+    enum side side;
+    struct recover_options recover;
+};
+
+/* Strings are borrowed from `argv`, whose words are sorted: operands last. With `help` set
+ * the rest does not count. ERROR_REFUSED is a usage error.
+ */
+bool parse_send(struct send_options *options, int argc, char *argv[], struct error *err);
+void send_options_done(struct send_options *options);
+
+bool parse_recv(struct recv_options *options, int argc, char *argv[], struct error *err);
+bool parse_lane(struct lane_options *options, int argc, char *argv[], struct error *err);
+bool parse_stages(struct stages_options *options, int argc, char *argv[], struct error *err);
+bool parse_list(struct list_options *options, int argc, char *argv[], struct error *err);
+bool parse_recover(struct recover_command_options *options, int argc, char *argv[],
+                   struct error *err);
+
+/* Does a command line that makes no sense ask for JSON all the same? */
+bool asks_for_json(int argc, char *argv[]);
+
+#endif

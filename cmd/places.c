@@ -1,0 +1,102 @@
+/* Where xmig keeps things on this machine: as the environment says, else where root, or
+ * where an unprivileged user, keeps such things.
+ */
+#include "places.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "xmig/cleanup.h"
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+static char *joined(const char *directory, const char *name)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
+        abort();
+    return path;
+}
+
+static const char *home(void)
+{
+    const char *value = environment("HOME");
+    const struct passwd *user = value ? NULL : getpwuid(getuid());
+
+    if (user)
+        value = user->pw_dir;
+    return value ? value : "/";
+}
+
+static char *find_state_dir(void)
+{
+    const char *given = environment("XMIG_STATE_DIR");
+    const char *xdg = environment("XDG_STATE_HOME");
+
+    if (given)
+        return must(strdup(given));
+    if (geteuid() == 0)
+        return must(strdup("/var/lib/xmig"));
+    return xdg ? joined(xdg, "xmig") : joined(home(), ".local/state/xmig");
+}
+
+static char *find_runtime_dir(void)
+{
+    const char *given = environment("XMIG_RUNTIME_DIR");
+    const char *xdg = environment("XDG_RUNTIME_DIR");
+    char *path;
+
+    if (given)
+        return must(strdup(given));
+    if (geteuid() == 0)
+        return must(strdup("/run/xmig"));
+    if (xdg)
+        return joined(xdg, "xmig");
+    if (asprintf(&path, "/tmp/xmig-%u", (unsigned)geteuid()) < 0)
+        abort();
+    return path;
+}
+
+/* In /tmp anybody can have been there first. */
+static bool make_private(const char *path, struct error *err)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s': %m", path);
+    if (lstat(path, &st) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", path);
+    if (!S_ISDIR(st.st_mode))
+        return error_set(err, ERROR_SYSTEM, "'%s' is not a directory", path);
+    if (st.st_uid != geteuid() || (st.st_mode & 022))
+        return error_set(err, ERROR_SYSTEM,
+                         "'%s' belongs to somebody else, or others may write there: remove it, or "
+                         "set XMIG_RUNTIME_DIR",
+                         path);
+    return true;
+}
+
+void places_find(struct places *places)
+{
+    *places = (struct places){ .state_dir = find_state_dir(), .runtime_dir = find_runtime_dir() };
+}
+
+bool places_make(struct places *places, struct error *err)
+{
+    places_find(places);
+    return make_private(places->runtime_dir, err);
+}
+
+void places_done(struct places *places)
+{
+    free(places->state_dir);
+    free(places->runtime_dir);
+}

@@ -1,0 +1,20 @@
+/* Where xmig keeps things on this machine. */
+#ifndef XMIG_CMD_PLACES_H
+#define XMIG_CMD_PLACES_H
+
+#include "xmig/error.h"
+
+struct places {
+    char *state_dir;   /* journals: they outlive a reboot */
+    char *runtime_dir; /* sockets of living processes; mode 0700 and ours */
+};
+
+/* The state directory only, which need not exist: for a look at the journals. */
+void places_find(struct places *places);
+
+/* Both; the runtime directory is made, and refused when somebody else could write there. */
+bool places_make(struct places *places, struct error *err);
+
+void places_done(struct places *places);
+
+#endif

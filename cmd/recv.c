@@ -1,0 +1,139 @@
+/* xmig recv: the target's side of a migration, on standard input and output. It outlives the
+ * ssh that started it, for as long as it has a promise to keep.
+ */
+#include "command.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "options.h"
+#include "places.h"
+#include "report.h"
+#include "signals.h"
+#include "xmig/cleanup.h"
+
+static const char help_text[] =
+    "usage: xmig recv [-v]\n"
+    "\n"
+    "Receives a VM, or answers what became of one. It speaks xmig's protocol on standard\n"
+    "input and output: 'xmig send' starts it on the target, through ssh; there is no need to\n"
+    "type it.\n"
+    "\n"
+    "  -v, --verbose  tell on standard error what happens\n"
+    "  -h, --help     this text\n";
+
+struct receiving {
+    struct loop *loop;
+    struct report *report;
+    struct places places;
+};
+
+/* Nobody but the session may read or write there from now on. */
+static int take_descriptor(int fd, int flags, struct error *err)
+{
+    int taken = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int null = open("/dev/null", flags | O_CLOEXEC);
+
+    if (taken < 0 || null < 0 || dup2(null, fd) < 0)
+        error_set(err, ERROR_SYSTEM, "cannot take over descriptor %d: %m", fd);
+    cleanup_close(&null);
+    return taken;
+}
+
+/* Past PREPARED the commit protocol clears it again: the copy is somebody's by then. */
+static void on_signal(void *arg, int number)
+{
+    struct receiving *receiving = arg;
+    struct error why = { 0 };
+
+    error_set(&why, ERROR_CANCELLED, "xmig recv was ended by %s", signal_name(number));
+    report_say(receiving->report, "%s", why.text);
+    loop_interrupt(receiving->loop, &why);
+}
+
+/* The migration's name is known: from here on there is a place for a log. */
+static void on_named(void *arg, const char *id)
+{
+    struct receiving *receiving = arg;
+    AUTO_FREE char *path = NULL;
+
+    if (asprintf(&path, "%s/%s/recv.log", receiving->places.state_dir, id) < 0)
+        abort();
+    report_log_at(receiving->report, path);
+}
+
+static int end(struct receiving *receiving, const struct result *result)
+{
+    if (result->error.kind != ERROR_NONE)
+        report_say(receiving->report, "%s", result->error.text);
+    report_say(receiving->report, "ends: %s", outcome_name(result->outcome));
+    return (int)result->outcome;
+}
+
+static int serve(struct receiving *receiving, struct error *err)
+{
+    struct serve_options options = {
+        .events = report_sink(receiving->report),
+        .named = on_named,
+        .named_arg = receiving,
+    };
+    struct result result;
+    struct signals *signals;
+    int in_fd = take_descriptor(STDIN_FILENO, O_RDONLY, err);
+    int out_fd = take_descriptor(STDOUT_FILENO, O_WRONLY, err);
+
+    if (err->kind != ERROR_NONE || !places_make(&receiving->places, err))
+        return OUTCOME_LOCAL_ERROR;
+    options.state_dir = receiving->places.state_dir;
+    options.runtime_dir = receiving->places.runtime_dir;
+    signals = signals_new(receiving->loop, on_signal, receiving);
+    serve_run(receiving->loop, in_fd, out_fd, &options, &result);
+    signals_free(signals);
+    return end(receiving, &result);
+}
+
+/* A hang-up, or a Ctrl-C at the terminal of a local: move, is not for us. */
+static void leave_terminal(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    (void)setsid(); /* fails for a session leader, which we want to be */
+}
+
+static int receive(const struct output_options *output)
+{
+    struct receiving receiving = { .loop = loop_new(),
+                                   .report = report_new("xmig recv", output, stdout, stderr) };
+    struct error err = { 0 };
+    int status;
+
+    leave_terminal();
+    status = serve(&receiving, &err);
+    if (err.kind != ERROR_NONE)
+        fprintf(stderr, "xmig recv: %s\n", err.text);
+    loop_free(receiving.loop);
+    report_free(receiving.report);
+    places_done(&receiving.places);
+    return status;
+}
+
+int command_recv(int argc, char *argv[])
+{
+    struct recv_options options;
+    struct error err = { 0 };
+
+    if (!parse_recv(&options, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    if (options.help)
+        return print_help(help_text);
+    if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO)) {
+        error_set(
+            &err, ERROR_REFUSED,
+            "it speaks to 'xmig send', not to a terminal: run 'xmig send VM THIS-HOST' on the "
+            "host where the VM runs");
+        return end_with_usage(argc, argv, &err);
+    }
+    return receive(&(struct output_options){
+        .quiet = !options.verbose, .verbose = options.verbose, .progress = PROGRESS_NEVER });
+}

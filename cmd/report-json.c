@@ -1,0 +1,150 @@
+/* --json. What is promised of these lines stands in docs/man/xmig-json.5: change both. */
+#include "report-json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "xmig/cleanup.h"
+
+enum {
+    SCHEMA = 1,
+    PROGRESS_MS = 1000
+};
+
+static const char *const types[] = {
+    [EVENT_STAGE_BEGIN] = "stage-begin",
+    [EVENT_STAGE_END] = "stage-end",
+    [EVENT_UNDO] = "undo",
+    [EVENT_PROGRESS] = "progress",
+    [EVENT_RECORD] = "record",
+    [EVENT_NOTE] = "note",
+    [EVENT_WARNING] = "warning",
+    [EVENT_DEBUG] = "debug",
+    [EVENT_DOWNTIME] = "downtime",
+};
+
+void print_timestamp(char text[32])
+{
+    struct timespec now;
+    struct tm utc;
+    size_t len;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    len = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + len, 32 - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}
+
+void json_report_line(struct json_report *json, const char *type, cJSON *body)
+{
+    AUTO_JSON cJSON *line = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *members = body;
+    AUTO_FREE char *text = NULL;
+    char now[32];
+
+    print_timestamp(now);
+    json_add_uint(line, "schema", SCHEMA);
+    json_add_uint(line, "seq", json->seq++);
+    cJSON_AddStringToObject(line, "time", now);
+    cJSON_AddStringToObject(line, "type", type);
+    while (members && members->child) {
+        cJSON *member = cJSON_DetachItemViaPointer(members, members->child);
+
+        cJSON_AddItemToObject(line, member->string, member);
+    }
+    text = json_print(line);
+    fprintf(json->out, "%s\n", text);
+    fflush(json->out); /* a reader that has gone is no reason to stop */
+}
+
+static void add_text(cJSON *body, const char *name, const char *text)
+{
+    if (text)
+        cJSON_AddStringToObject(body, name, text);
+}
+
+static void add_progress(cJSON *body, const struct transfer *transfer)
+{
+    uint64_t left_ms = transfer_left_ms(transfer);
+
+    json_add_uint(body, "done", transfer->done);
+    json_add_uint(body, "total", transfer->total);
+    json_add_uint(body, "rate", transfer->rate);
+    if (left_ms)
+        json_add_uint(body, "left_ms", left_ms);
+}
+
+/* Mirrors are asked several times a second; a subject's first and last lines are told. */
+static bool is_due(struct json_report *json, size_t i, const struct transfer *transfer,
+                   uint64_t now_ms)
+{
+    bool complete = transfer->grew && transfer->done >= transfer->total;
+
+    if (json->told_ms[i] && !complete && now_ms - json->told_ms[i] < PROGRESS_MS)
+        return false;
+    json->told_ms[i] = now_ms;
+    return true;
+}
+
+void json_report_event(struct json_report *json, const struct event *event,
+                       const struct transfers *transfers, const struct transfer *transfer,
+                       uint64_t now_ms)
+{
+    cJSON *body;
+
+    if (event->kind == EVENT_PROGRESS &&
+        (!transfer || !is_due(json, (size_t)(transfer - transfers->list), transfer, now_ms)))
+        return;
+    body = must(cJSON_CreateObject());
+    add_text(body, "stage", event->stage);
+    add_text(body, "subject", event->subject);
+    add_text(body, event->kind == EVENT_RECORD ? "record" : "text", event->text);
+    if (event->kind == EVENT_STAGE_END || event->kind == EVENT_DOWNTIME)
+        json_add_uint(body, "elapsed_ms", event->elapsed_ms);
+    if (event->kind == EVENT_PROGRESS)
+        add_progress(body, transfer);
+    json_report_line(json, types[event->kind], body);
+}
+
+static void add_or_null(cJSON *body, const char *name, const char *text)
+{
+    if (text && *text)
+        cJSON_AddStringToObject(body, name, text);
+    else
+        cJSON_AddNullToObject(body, name);
+}
+
+static void add_error(cJSON *body, const struct error *error)
+{
+    cJSON *object;
+
+    if (error->kind == ERROR_NONE) {
+        cJSON_AddNullToObject(body, "error");
+        return;
+    }
+    object = cJSON_AddObjectToObject(body, "error");
+    cJSON_AddStringToObject(object, "kind", error_kind_name(error->kind));
+    cJSON_AddStringToObject(object, "text", error->text);
+}
+
+void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes)
+{
+    const struct result *result = &ending->result;
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(body, "outcome", outcome_name((enum outcome)ending->status));
+    json_add_uint(body, "status", (uint64_t)ending->status);
+    add_or_null(body, "id", ending->id);
+    add_or_null(body, "vm", ending->vm);
+    cJSON_AddStringToObject(body, "where", place_name(ending->where));
+    cJSON_AddStringToObject(body, "state", run_state_name(result->state));
+    add_or_null(body, "stage", result->stage);
+    add_error(body, &result->error);
+    json_add_uint(body, "elapsed_ms", result->elapsed_ms);
+    json_add_uint(body, "downtime_ms", result->downtime_ms);
+    json_add_uint(body, "bytes", bytes);
+    cJSON_AddStringToObject(body, "text", ending->text);
+    add_or_null(body, "next", ending->next);
+    json_report_line(json, "result", body);
+}

@@ -1,0 +1,28 @@
+/* --json: one JSON object a line on standard output; docs/man/xmig-json.5 describes it. */
+#ifndef XMIG_CMD_REPORT_JSON_H
+#define XMIG_CMD_REPORT_JSON_H
+
+#include "ending.h"
+#include "transfers.h"
+
+struct json_report {
+    FILE *out;
+    uint64_t seq;
+    uint64_t told_ms[TRANSFERS_MAX]; /* when each subject last had a line */
+};
+
+/* A line of `type` with the members of `body` (taken; NULL: none). */
+void json_report_line(struct json_report *json, const char *type, cJSON *body);
+
+/* `transfer` is the event's own, or NULL. */
+void json_report_event(struct json_report *json, const struct event *event,
+                       const struct transfers *transfers, const struct transfer *transfer,
+                       uint64_t now_ms);
+
+/* The last line. */
+void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes);
+
+/* The present time as in RFC 3339, in UTC, with milliseconds. */
+void print_timestamp(char text[32]);
+
+#endif

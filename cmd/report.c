@@ -1,0 +1,423 @@
+/* Events → people, programs and the log. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "drawing.h"
+#include "log.h"
+#include "report-json.h"
+#include "transfers.h"
+#include "units.h"
+#include "xmig/cleanup.h"
+#include "xmig/stage.h"
+
+enum {
+    DRAW_MS = 200,     /* a terminal is drawn anew at most so often */
+    LINE_MS = 5000,    /* elsewhere a line of progress comes at most so often */
+    LOG_MS = 30000,    /* and in the log */
+    DOWNTIME_PARTS = 8 /* pause, drain, ram, handshake, resume; a host may know more */
+};
+
+struct report {
+    const char *name;
+    const struct output_options *output;
+    FILE *errors;
+    FILE *out;
+    bool draws;
+    struct drawing drawing;
+    struct json_report json;
+    struct log log;
+    struct transfers transfers;
+    char stage[32]; /* now running; "" */
+    char warned[ERROR_TEXT_MAX];
+    uint64_t drawn_ms, told_ms, logged_ms;
+    struct downtime {
+        char subject[16];
+        uint64_t ms;
+    } downtime[DOWNTIME_PARTS];
+    size_t downtime_count;
+};
+
+/* ---- people ---- */
+
+static void erase(struct report *report)
+{
+    if (report->draws)
+        drawing_erase(&report->drawing);
+}
+
+static void draw(struct report *report)
+{
+    const struct stage *stage = stage_find(report->stage);
+    char line[256];
+
+    if (!report->draws || report->output->quiet)
+        return;
+    drawing_erase(&report->drawing);
+    if (stage) {
+        snprintf(line, sizeof(line), "%s: %s ...", stage->name, stage->summary);
+        drawing_line(&report->drawing, line);
+    }
+    for (size_t i = 0; stage && i < report->transfers.count; i++) {
+        const struct transfer *transfer = &report->transfers.list[i];
+        AUTO_FREE char *text = transfer_text(transfer);
+
+        snprintf(line, sizeof(line), "  %-10s %s", transfer->subject, text);
+        drawing_line(&report->drawing, line);
+    }
+    fflush(report->errors);
+}
+
+/* A line that stays, above what is drawn. */
+static void print_line(struct report *report, const char *text)
+{
+    erase(report);
+    fprintf(report->errors, "%s: %s\n", report->name, text);
+    draw(report);
+    fflush(report->errors);
+}
+
+static char *progress_line(const struct report *report)
+{
+    char *line = NULL;
+    size_t size;
+    FILE *out = must(open_memstream(&line, &size));
+
+    for (size_t i = 0; i < report->transfers.count; i++) {
+        AUTO_FREE char *text = transfer_text(&report->transfers.list[i]);
+
+        fprintf(out, "%s%s: %s", i ? "; " : "", report->transfers.list[i].subject, text);
+    }
+    if (fclose(out))
+        abort();
+    return line;
+}
+
+static bool is_due(uint64_t *told_ms, uint64_t interval_ms, uint64_t now_ms)
+{
+    if (*told_ms && now_ms - *told_ms < interval_ms)
+        return false;
+    *told_ms = now_ms;
+    return true;
+}
+
+static void tell_progress(struct report *report, uint64_t now_ms)
+{
+    AUTO_FREE char *line = NULL;
+
+    if (is_due(&report->logged_ms, LOG_MS, now_ms)) {
+        line = progress_line(report);
+        log_line(&report->log, line);
+    }
+    if (report->draws && is_due(&report->drawn_ms, DRAW_MS, now_ms))
+        draw(report);
+    if (report->draws || report->output->quiet || report->output->progress == PROGRESS_NEVER ||
+        !is_due(&report->told_ms, LINE_MS, now_ms))
+        return;
+    free(line);
+    line = progress_line(report);
+    print_line(report, line);
+}
+
+/* The event as a line; NULL: a drawing shows it. The caller frees it. */
+static char *event_line(const struct event *event)
+{
+    const struct stage *stage = event->stage ? stage_find(event->stage) : NULL;
+    char elapsed[UNITS_TEXT_MAX];
+    char *line = NULL;
+    int len = 0;
+
+    switch (event->kind) {
+    case EVENT_STAGE_BEGIN:
+        len = asprintf(&line, "%s: %s", event->stage, stage ? stage->summary : "begun");
+        break;
+    case EVENT_STAGE_END:
+        len =
+            asprintf(&line, "%s: done in %s", event->stage, print_time(elapsed, event->elapsed_ms));
+        break;
+    case EVENT_UNDO:
+        len = asprintf(&line, "undoing %s", event->stage);
+        break;
+    case EVENT_RECORD:
+        len = asprintf(&line, "the journal says %s", event->text);
+        break;
+    case EVENT_WARNING:
+        len = asprintf(&line, "warning: %s", event->text);
+        break;
+    case EVENT_NOTE:
+    case EVENT_DEBUG:
+        len = asprintf(&line, "%s", event->text);
+        break;
+    case EVENT_DOWNTIME:
+        len = asprintf(&line, "downtime: %s took %s", event->subject,
+                       print_time(elapsed, event->elapsed_ms));
+        break;
+    case EVENT_PROGRESS:
+        break;
+    }
+    if (len < 0)
+        abort();
+    return line;
+}
+
+static bool is_for_people(const struct report *report, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_STAGE_BEGIN:
+        return !report->draws; /* the drawing names it */
+    case EVENT_RECORD:
+    case EVENT_DEBUG:
+    case EVENT_DOWNTIME:
+        return report->output->verbose;
+    default:
+        return true;
+    }
+}
+
+/* Somebody who asks a dead host again and again need not be told again and again. */
+static bool is_repetition(struct report *report, const struct event *event)
+{
+    if (event->kind != EVENT_WARNING)
+        return false;
+    if (!strcmp(report->warned, event->text))
+        return true;
+    snprintf(report->warned, sizeof(report->warned), "%s", event->text);
+    return false;
+}
+
+static void tell_line(struct report *report, const struct event *event)
+{
+    AUTO_FREE char *line = event_line(event);
+
+    if (is_repetition(report, event))
+        return;
+    log_line(&report->log, line);
+    if (!report->output->quiet && is_for_people(report, event))
+        print_line(report, line);
+}
+
+/* ---- events ---- */
+
+static void remember_stage(struct report *report, const struct event *event)
+{
+    if (event->kind == EVENT_STAGE_BEGIN)
+        snprintf(report->stage, sizeof(report->stage), "%s", event->stage);
+    else if (event->kind == EVENT_STAGE_END || event->kind == EVENT_UNDO)
+        report->stage[0] = '\0';
+}
+
+static void remember_downtime(struct report *report, const struct event *event)
+{
+    struct downtime *part = &report->downtime[report->downtime_count];
+
+    if (event->kind != EVENT_DOWNTIME || report->downtime_count == DOWNTIME_PARTS)
+        return;
+    snprintf(part->subject, sizeof(part->subject), "%s", event->subject);
+    part->ms = event->elapsed_ms;
+    report->downtime_count++;
+}
+
+static void on_event(void *arg, const struct event *event)
+{
+    struct report *report = arg;
+    uint64_t now_ms = loop_now_ms();
+    struct transfer *transfer = NULL;
+
+    if (event->kind == EVENT_PROGRESS)
+        transfer = transfers_update(&report->transfers, event, now_ms);
+    remember_stage(report, event);
+    remember_downtime(report, event);
+    if (report->output->json)
+        json_report_event(&report->json, event, &report->transfers, transfer, now_ms);
+    if (event->kind == EVENT_PROGRESS)
+        tell_progress(report, now_ms);
+    else
+        tell_line(report, event);
+    if (event->kind == EVENT_STAGE_BEGIN)
+        draw(report);
+}
+
+/* ---- the end ---- */
+
+static void add_downtime(FILE *out, const struct report *report, const struct result *result)
+{
+    char text[UNITS_TEXT_MAX];
+
+    if (!result->downtime_ms)
+        return;
+    fprintf(out, ", with %s of downtime", print_time(text, result->downtime_ms));
+    for (size_t i = 0; i < report->downtime_count; i++)
+        fprintf(out, "%s%s %s", i ? ", " : " (", report->downtime[i].subject,
+                print_time(text, report->downtime[i].ms));
+    if (report->downtime_count)
+        fputc(')', out);
+}
+
+/* "It took 12.3 s, with 84 ms of downtime (pause 1 ms, ...); 24.0 GiB were moved." */
+static char *account(const struct report *report, const struct result *result)
+{
+    uint64_t bytes = transfers_sum(&report->transfers);
+    char elapsed[UNITS_TEXT_MAX], size[UNITS_TEXT_MAX];
+    char *text = NULL;
+    size_t len;
+    FILE *out = must(open_memstream(&text, &len));
+
+    fprintf(out, "it took %s", print_time(elapsed, result->elapsed_ms));
+    add_downtime(out, report, result);
+    if (bytes)
+        fprintf(out, "; %s were moved", print_size(size, bytes));
+    if (fclose(out))
+        abort();
+    return text;
+}
+
+/* Also to --quiet: nobody may miss a failure. */
+static void end_line(struct report *report, bool is_error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void end_line(struct report *report, bool is_error, const char *format, ...)
+{
+    AUTO_FREE char *line = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&line, format, args) < 0)
+        abort();
+    va_end(args);
+    log_line(&report->log, line);
+    if (is_error || !report->output->quiet)
+        fprintf(report->errors, "%s: %s\n", report->name, line);
+}
+
+static void end_for_people(struct report *report, const struct ending *ending)
+{
+    const struct result *result = &ending->result;
+    bool failed = ending->status != 0;
+
+    report->stage[0] = '\0';
+    erase(report);
+    if (result->error.kind != ERROR_NONE)
+        end_line(report, failed, "%s", result->error.text);
+    end_line(report, failed, "%s", ending->text);
+    if (ending->moved) {
+        AUTO_FREE char *text = account(report, result);
+
+        end_line(report, false, "%s", text);
+    }
+    if (ending->next[0])
+        end_line(report, failed, "next: %s", ending->next);
+    fflush(report->errors);
+}
+
+int report_end(struct report *report, const struct ending *ending)
+{
+    end_for_people(report, ending);
+    if (report->output->json)
+        json_report_result(&report->json, ending, transfers_sum(&report->transfers));
+    return ending->status;
+}
+
+/* ---- plans ---- */
+
+static void print_plan(FILE *out, const cJSON *plans, enum side side)
+{
+    const char *at = "";
+    const cJSON *step;
+
+    fprintf(out, "%s:\n", side == SIDE_SEND ? "The source" : "The target");
+    cJSON_ArrayForEach (step, plans) {
+        const char *stage = json_string_or(step, "stage", "");
+
+        if (strcmp(json_string_or(step, "side", ""), side_name(side)))
+            continue;
+        fprintf(out, "  %-18s%s\n", strcmp(stage, at) ? stage : "",
+                json_string_or(step, "text", ""));
+        at = stage;
+    }
+}
+
+void report_plans(struct report *report, const cJSON *plans)
+{
+    const cJSON *step;
+
+    if (!report->output->json || !report->output->quiet) {
+        print_plan(report_words(report), plans, SIDE_SEND);
+        print_plan(report_words(report), plans, SIDE_RECV);
+        fflush(report_words(report));
+    }
+    cJSON_ArrayForEach (step, plans)
+        report_json(report, "plan", cJSON_Duplicate(step, true));
+}
+
+/* ---- what the commands say themselves ---- */
+
+void report_say(struct report *report, const char *format, ...)
+{
+    AUTO_FREE char *line = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&line, format, args) < 0)
+        abort();
+    va_end(args);
+    log_line(&report->log, line);
+    if (!report->output->quiet)
+        print_line(report, line);
+}
+
+void report_json(struct report *report, const char *type, cJSON *body)
+{
+    if (report->output->json)
+        json_report_line(&report->json, type, body);
+    else
+        cJSON_Delete(body);
+}
+
+FILE *report_words(const struct report *report)
+{
+    return report->output->json ? report->errors : report->out;
+}
+
+static bool can_draw(const struct output_options *output, FILE *errors)
+{
+    const char *terminal = getenv("TERM");
+
+    if (output->progress == PROGRESS_AUTO)
+        return isatty(fileno(errors)) && terminal && strcmp(terminal, "dumb");
+    return output->progress == PROGRESS_ALWAYS;
+}
+
+struct report *report_new(const char *name, const struct output_options *output, FILE *out,
+                          FILE *errors)
+{
+    struct report *report = must(calloc(1, sizeof(*report)));
+
+    report->name = name;
+    report->output = output;
+    report->out = out;
+    report->errors = errors;
+    report->draws = can_draw(output, errors);
+    report->drawing.out = errors;
+    report->json.out = out;
+    log_init(&report->log);
+    return report;
+}
+
+void report_free(struct report *report)
+{
+    if (!report)
+        return;
+    log_done(&report->log);
+    free(report);
+}
+
+void report_log_at(struct report *report, const char *path)
+{
+    log_place(&report->log, path);
+}
+
+struct event_sink report_sink(struct report *report)
+{
+    return (struct event_sink){ on_event, report };
+}

@@ -1,0 +1,40 @@
+/* What is happening, told to everybody who wants to know: to people on standard error, to
+ * programs on standard output (--json), and to the migration's log.
+ */
+#ifndef XMIG_CMD_REPORT_H
+#define XMIG_CMD_REPORT_H
+
+#include "ending.h"
+#include "options.h"
+
+struct report;
+
+/* `name` stands before what is said to people; `out` and `errors` are where programs and
+ * people listen. All borrowed.
+ */
+struct report *report_new(const char *name, const struct output_options *output, FILE *out,
+                          FILE *errors);
+void report_free(struct report *report);
+
+/* Keep a log at `path`, once its directory exists. */
+void report_log_at(struct report *report, const char *path);
+
+struct event_sink report_sink(struct report *report);
+
+/* A line for people that --quiet silences. */
+void report_say(struct report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line for programs, with the members of `body` (taken). */
+void report_json(struct report *report, const char *type, cJSON *body);
+
+/* What --dry-run found: an array of {"side", "stage", "text"}. */
+void report_plans(struct report *report, const cJSON *plans);
+
+/* Exactly once, as the last. Returns the exit status. */
+int report_end(struct report *report, const struct ending *ending);
+
+/* Where results for people go that are not a report of what is happening. */
+FILE *report_words(const struct report *report);
+
+#endif

@@ -1,0 +1,327 @@
+/* xmig send: move a running VM to another host. */
+#include "command.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "options.h"
+#include "places.h"
+#include "report.h"
+#include "signals.h"
+#include "xmig/cleanup.h"
+
+static const char help_text[] =
+    "usage: xmig send [OPTION...] VM DEST\n"
+    "\n"
+    "Moves the running VM, with its local disks, to the host DEST. VM is qemu:NAME,\n"
+    "qemu:/path/to/qmp.sock, xen:NAME, or a name alone where only one of them is meant.\n"
+    "DEST is HOST, USER@HOST, ssh://[USER@]HOST[:PORT], or local: for this machine itself.\n"
+    "\n"
+    "What to move, and how:\n"
+    "      --name NEW            call it NEW at the target\n"
+    "      --disk NAME=PATH      put disk NAME at PATH on the target (may be repeated)\n"
+    "      --device-model PATH   the target's device model, if not the same as here\n"
+    "      --ram MODE            live, one-pass, stopped, or auto (default): when to copy RAM\n"
+    "      --max-downtime TIME   let the VM stand still at most so long (default 100ms)\n"
+    "      --bwlimit RATE        at most RATE bytes a second; K, M and G are understood\n"
+    "      --deadline TIME       give up and undo everything after TIME\n"
+    "      --lease TIME          how long the target keeps a complete copy when this host falls\n"
+    "                            silent (default 10min; 0: for ever)\n"
+    "      --without STAGE       leave a stage out: without drive-mirror, for shared disks\n"
+    "      --until STAGE         stop after STAGE and undo everything\n"
+    "  -n, --dry-run             check both sides and say what would be done\n"
+    "      --simulate            VM is made up: NAME[,disks=N][,disk-size=SIZE][,ram=SIZE]\n"
+    "      --fault POINT         fail at STAGE:PHASE:SIDE[:HOW] or RECORD:PHASE:SIDE[:HOW]\n"
+    "\n"
+    "How to reach the target:\n"
+    "  -e, --rsh COMMAND         instead of ssh\n"
+    "      --remote-path COMMAND how the target's shell finds xmig (default xmig)\n"
+    "\n"
+    "What to say:\n"
+    "      --json                for programs, on standard output: see xmig-json(5)\n"
+    "  -q, --quiet               only errors\n"
+    "  -v, --verbose             every detail\n"
+    "      --progress WHEN       auto (default), always or never\n"
+    "  -h, --help                this text\n"
+    "\n"
+    "TIME is like 300ms, 30s, 10min or 2h. The exit status says where the VM runs:\n"
+    "  0 at the target (or nothing was to be moved)   5 at the source, paused\n"
+    "  1 at the source: this host could not begin     6 undecided: xmig recover ID\n"
+    "  2 at the source: the command makes no sense    7 at the target; leftovers at the source\n"
+    "  3 at the source: a check refused               8 nowhere\n"
+    "  4 at the source: failed and undone             128+N at the source: undone on signal N\n";
+
+struct sending {
+    const struct send_options *options;
+    struct places places;
+    struct loop *loop;
+    struct report *report;
+    struct migration m;
+    uv_timer_t *deadline; /* on the heap until libuv has closed it; NULL: none */
+    bool attached;
+    bool going_back; /* what was done is being undone: nothing may interrupt that */
+    int signal;
+};
+
+/* ---- what interrupts ---- */
+
+static bool may_interrupt(const struct sending *sending)
+{
+    return sending->m.verdict == VERDICT_SOURCE && !sending->going_back;
+}
+
+static const char *what_happens(const struct sending *sending)
+{
+    if (sending->m.verdict == VERDICT_OPEN)
+        return "the VM has been handed over; waiting for the target's word on it";
+    if (sending->m.verdict == VERDICT_SOURCE)
+        return "everything is being undone; the VM stays here";
+    return "the VM runs at the target; cleaning up here";
+}
+
+/* The first one before COMMIT undoes; any other is answered, and changes nothing. */
+static void stop_for(struct sending *sending, int number)
+{
+    struct error why = { 0 };
+
+    if (!may_interrupt(sending)) {
+        report_say(sending->report, "%s: %s", signal_name(number), what_happens(sending));
+        return;
+    }
+    sending->going_back = true;
+    sending->signal = number;
+    error_set(&why, ERROR_CANCELLED, "interrupted by %s", signal_name(number));
+    report_say(sending->report, "%s: %s", signal_name(number), what_happens(sending));
+    loop_interrupt(sending->loop, &why);
+}
+
+static void on_signal(void *arg, int number)
+{
+    struct sending *sending = arg;
+
+    if (number == SIGHUP)
+        report_say(sending->report,
+                   "the terminal has gone; the migration goes on, and %s/send.log "
+                   "tells of it",
+                   sending->m.own_state_dir);
+    else
+        stop_for(sending, number);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct sending *sending = timer->data;
+    struct error why = { 0 };
+
+    if (!may_interrupt(sending))
+        return;
+    sending->going_back = true;
+    error_set(&why, ERROR_TIMEOUT, "it has taken longer than --deadline permits");
+    loop_interrupt(sending->loop, &why);
+}
+
+static void start_deadline(struct sending *sending)
+{
+    uint64_t deadline_ms = sending->options->migration.deadline_ms;
+
+    if (!deadline_ms)
+        return;
+    sending->deadline = must(calloc(1, sizeof(*sending->deadline)));
+    uv_timer_init(loop_uv(sending->loop), sending->deadline);
+    sending->deadline->data = sending;
+    uv_timer_start(sending->deadline, on_deadline, deadline_ms, 0);
+}
+
+static void on_deadline_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void stop_deadline(struct sending *sending)
+{
+    if (sending->deadline)
+        uv_close((uv_handle_t *)steal(sending->deadline), on_deadline_closed);
+}
+
+/* From the first step back on, and while a verdict is written, no signal may interfere. */
+static void on_event(void *arg, const struct event *event)
+{
+    struct sending *sending = arg;
+    struct event_sink sink = report_sink(sending->report);
+
+    if (event->kind == EVENT_UNDO ||
+        (event->kind == EVENT_RECORD && !strcmp(event->text, record_name(RECORD_ABORTED))))
+        sending->going_back = true;
+    event_emit(&sink, *event);
+}
+
+/* ---- the way there ---- */
+
+static bool prepare(struct sending *sending, struct error *err)
+{
+    struct migration *m = &sending->m;
+    AUTO_FREE char *log = NULL;
+    char id[17];
+
+    m->events = (struct event_sink){ on_event, sending };
+    m->vm = sending->options->vm;
+    journal_new_id(id);
+    journal_new_token(m->token);
+    if (!identity_read(&m->identity, err) || !migration_set_id(m, id, err))
+        return false;
+    if (asprintf(&log, "%s/send.log", m->own_state_dir) < 0)
+        abort();
+    report_log_at(sending->report, log);
+    return true;
+}
+
+static bool find_way(struct sending *sending, struct error *err)
+{
+    struct migration *m = &sending->m;
+    struct transport_options options = {
+        .rsh = sending->options->rsh,
+        .remote_path = sending->options->remote_path,
+        .runtime_dir = m->own_runtime_dir,
+    };
+
+    m->transport = transport_new(m->loop, sending->options->dest, &options, err);
+    return m->transport != NULL;
+}
+
+static const struct host_ops *find_host(const struct send_options *options, const char **vm,
+                                        struct error *err)
+{
+    *vm = options->vm;
+    return options->simulate ? host_find("simulated") : host_for_vm(options->vm, vm, err);
+}
+
+static bool attach(struct sending *sending, struct error *err)
+{
+    struct migration *m = &sending->m;
+    struct host_context context;
+    const char *vm;
+    const struct host_ops *ops = find_host(sending->options, &vm, err);
+
+    if (!ops || (ops->available && !ops->available(err)))
+        return false;
+    migration_host_context(m, &context);
+    m->host = ops->create(&context);
+    sending->attached = ops->attach(m->host, vm, err);
+    return sending->attached;
+}
+
+static void announce(struct sending *sending)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    report_say(sending->report, "moving '%s' to %s; this is migration %s", sending->m.vm,
+               target_name(sending->options->dest), sending->m.id);
+    cJSON_AddStringToObject(body, "id", sending->m.id);
+    cJSON_AddStringToObject(body, "vm", sending->m.vm);
+    cJSON_AddStringToObject(body, "dest", sending->options->dest);
+    cJSON_AddBoolToObject(body, "dry_run", sending->options->migration.dry_run);
+    report_json(sending->report, "begin", body);
+}
+
+/* Before there is a peer to ask, or while it is asked: nothing was touched. */
+static void fail_before(const struct sending *sending, struct result *result)
+{
+    if (result->error.kind == ERROR_REFUSED)
+        result->outcome = OUTCOME_REFUSED;
+    else
+        result->outcome = sending->m.peer ? OUTCOME_ROLLED_BACK : OUTCOME_LOCAL_ERROR;
+}
+
+static void move(struct sending *sending, struct result *result)
+{
+    struct migration *m = &sending->m;
+
+    if (!attach(sending, &result->error)) {
+        fail_before(sending, result);
+        return;
+    }
+    announce(sending);
+    start_deadline(sending);
+    if (migration_connect(m, &result->error))
+        pipeline_run(m, result);
+    else
+        fail_before(sending, result);
+    if (m->plans && m->options->dry_run && result->outcome == OUTCOME_DONE)
+        report_plans(sending->report, m->plans);
+    if (result->state == RUN_UNKNOWN && m->verdict == VERDICT_SOURCE)
+        result->state = m->host->ops->source_state(m->host);
+}
+
+static void send_vm(struct sending *sending, struct result *result)
+{
+    struct signals *signals;
+
+    *result = (struct result){ .outcome = OUTCOME_LOCAL_ERROR };
+    if (!prepare(sending, &result->error))
+        return;
+    if (!find_way(sending, &result->error)) {
+        result->outcome = OUTCOME_USAGE;
+        return;
+    }
+    signals = signals_new(sending->loop, on_signal, sending);
+    move(sending, result);
+    stop_deadline(sending);
+    signals_free(signals);
+}
+
+static int end(struct sending *sending, const struct result *result)
+{
+    const struct send_options *options = sending->options;
+    struct sent sent = {
+        .vm = options->vm,
+        .target = target_name(options->dest),
+        .id = sending->m.id[0] ? sending->m.id : NULL,
+        .until = options->migration.until,
+        .dry_run = options->migration.dry_run,
+        .attached = sending->attached,
+        .has_journal = sending->m.journal != NULL,
+        .signal = sending->signal,
+    };
+    struct ending ending;
+
+    ending_of_send(&ending, result, &sent);
+    return report_end(sending->report, &ending);
+}
+
+static int run(const struct send_options *options, int argc, char *argv[])
+{
+    struct sending sending = { .options = options, .loop = loop_new() };
+    struct result result = { .outcome = OUTCOME_LOCAL_ERROR };
+    bool placed;
+    int status;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN); /* a terminal set to `tostop` must not stop it half-way */
+    sending.report = report_new("xmig", &options->output, stdout, stderr);
+    placed = places_make(&sending.places, &result.error);
+    migration_init(&sending.m, SIDE_SEND, sending.loop, &options->migration,
+                   sending.places.state_dir, sending.places.runtime_dir);
+    if (placed)
+        send_vm(&sending, &result);
+    status = result.outcome == OUTCOME_USAGE ? end_with_usage(argc, argv, &result.error)
+                                             : end(&sending, &result);
+    migration_done(&sending.m);
+    loop_free(sending.loop);
+    report_free(sending.report);
+    places_done(&sending.places);
+    return status;
+}
+
+int command_send(int argc, char *argv[])
+{
+    struct send_options options;
+    struct error err = { 0 };
+    int status;
+
+    if (!parse_send(&options, argc, argv, &err))
+        status = end_with_usage(argc, argv, &err);
+    else
+        status = options.help ? print_help(help_text) : run(&options, argc, argv);
+    send_options_done(&options);
+    return status;
+}

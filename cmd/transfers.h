@@ -1,0 +1,44 @@
+/* How much of each disk and of RAM has moved, how fast, and how long the rest takes. */
+#ifndef XMIG_CMD_TRANSFERS_H
+#define XMIG_CMD_TRANSFERS_H
+
+#include <stddef.h>
+
+#include "xmig/event.h"
+
+enum {
+    TRANSFERS_MAX = 64,
+    TRANSFER_SAMPLES = 8
+};
+
+struct transfer {
+    char subject[64];
+    uint64_t done;  /* bytes */
+    uint64_t total; /* bytes; 0: not known */
+    uint64_t rate;  /* bytes a second, over the last few seconds; 0: not known yet */
+    bool grew;      /* did the last event tell something new? */
+    struct {
+        uint64_t ms, done;
+    } samples[TRANSFER_SAMPLES]; /* about one a second; a ring */
+    size_t sample_count;
+};
+
+struct transfers {
+    struct transfer list[TRANSFERS_MAX];
+    size_t count;
+};
+
+/* Take in an EVENT_PROGRESS. NULL when there are more subjects than anybody reads. */
+struct transfer *transfers_update(struct transfers *transfers, const struct event *event,
+                                  uint64_t now_ms);
+
+/* Milliseconds until it is done at its present rate; 0: not known, or done. */
+uint64_t transfer_left_ms(const struct transfer *transfer);
+
+/* "1.0 GiB of 4.0 GiB, 25%, 100.0 MiB/s, 30.0 s left". The caller frees it. */
+char *transfer_text(const struct transfer *transfer);
+
+/* All subjects' bytes. */
+uint64_t transfers_sum(const struct transfers *transfers);
+
+#endif

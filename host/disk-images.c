@@ -1,0 +1,432 @@
+/* The target's disk images.
+ *
+ * An image is made as PATH.xmig-ID.partial, noted in the journal with its inode, and then
+ * linked to PATH, which never replaces anything. What is deleted later is what was noted, and
+ * nothing else that may have come to bear its name.
+ */
+#include "host/disk-images.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/qemu/paths.h"
+#include "host/qemu/program.h"
+
+enum {
+    IMG_MS = 60000,
+    SYNC_MS = 600000
+};
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* ---- names ---- */
+
+static char *with_suffix(const struct disk_images *images, const char *path, const char *suffix)
+{
+    char *name;
+
+    if (asprintf(&name, "%s.xmig-%s%s", path, images->context->id, suffix) < 0)
+        abort();
+    return name;
+}
+
+static char *partial_name(const struct disk_images *images, const char *path)
+{
+    return with_suffix(images, path, ".partial");
+}
+
+/* For a complete copy whose VM went back to the source. */
+static char *kept_name(const struct disk_images *images, const char *path)
+{
+    return with_suffix(images, path, "");
+}
+
+/* ---- owners ---- */
+
+static uid_t owner_of(const cJSON *disk)
+{
+    const char *name = json_string_or(disk, "user", NULL);
+    const struct passwd *user = name ? getpwnam(name) : NULL;
+
+    return user ? user->pw_uid : (uid_t)json_uint_or(disk, "uid", 0);
+}
+
+static gid_t group_of(const cJSON *disk)
+{
+    const char *name = json_string_or(disk, "group", NULL);
+    const struct group *group = name ? getgrnam(name) : NULL;
+
+    return group ? group->gr_gid : (gid_t)json_uint_or(disk, "gid", 0);
+}
+
+/* ---- check ---- */
+
+static bool check_format(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *format = json_string(disk, "format", err);
+    AUTO_FREE char *program = NULL;
+
+    (void)images;
+    if (!format)
+        return false;
+    if (!strcmp(format, "raw"))
+        return true;
+    if (strcmp(format, "qcow2") != 0)
+        return error_set(err, ERROR_REFUSED, "its format '%s' cannot be made here", format);
+    program = program_find("qemu-img");
+    if (!program)
+        return error_set(err, ERROR_REFUSED,
+                         "there is no qemu-img here to make it a qcow2 image: install qemu-utils");
+    return true;
+}
+
+bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *path = json_string(disk, "image", err);
+    AUTO_FREE char *dir = NULL;
+    struct stat st;
+    uint64_t size;
+
+    if (!path || !json_uint(disk, "size", &size, err))
+        return false;
+    dir = path_directory(path);
+    if (*path != '/' || access(dir, W_OK | X_OK) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
+    if (lstat(path, &st) == 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is there already, and nothing is ever overwritten: name another "
+                         "place with --disk %s=PATH, or move that file away",
+                         path, json_string_or(disk, "name", "NAME"));
+    if (geteuid() != 0 && owner_of(disk) != geteuid())
+        return error_set(err, ERROR_REFUSED,
+                         "its image belongs to another user (%u), whom only the superuser can "
+                         "give a file",
+                         (unsigned)owner_of(disk));
+    return check_format(images, disk, err);
+}
+
+/* ---- create ---- */
+
+/* By its inode and the time of its birth a file is known again after a reboot, when devices
+ * may have other numbers.
+ */
+static bool add_identity(cJSON *fact, int fd, struct error *err)
+{
+    struct statx st;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot look at a new image: %m");
+    qemu_add_inode(fact, st.stx_ino);
+    json_add_uint(fact, "born_s", (uint64_t)st.stx_btime.tv_sec);
+    json_add_uint(fact, "born_ns", st.stx_btime.tv_nsec);
+    return true;
+}
+
+static bool has_identity(const char *path, const cJSON *fact)
+{
+    struct statx st;
+
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) == 0 &&
+           qemu_is_inode(fact, st.stx_ino) &&
+           (uint64_t)st.stx_btime.tv_sec == json_uint_or(fact, "born_s", 0) &&
+           st.stx_btime.tv_nsec == json_uint_or(fact, "born_ns", 0);
+}
+
+static bool note_image(struct disk_images *images, const char *path, int fd, struct error *err)
+{
+    cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "image");
+    cJSON_AddStringToObject(fact, "path", path);
+    cJSON_AddItemToArray(images->facts, fact);
+    if (!add_identity(fact, fd, err))
+        return false;
+    return images->context->note(images->context->note_arg, fact, err);
+}
+
+static void add_option(char **options, const char *name, const char *value)
+{
+    char *joined;
+
+    if (asprintf(&joined, "%s%s%s=%s", *options ? *options : "", *options ? "," : "", name, value) <
+        0)
+        abort();
+    free(*options);
+    *options = joined;
+}
+
+/* They become words of qemu-img's command line. */
+static bool is_plain(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._";
+
+    return text && *text && !text[strspn(text, allowed)];
+}
+
+static char *qcow2_options(const cJSON *disk)
+{
+    const cJSON *option;
+    char *options = NULL;
+
+    cJSON_ArrayForEach (option, get(disk, "options"))
+        if (is_plain(option->string) && is_plain(cJSON_GetStringValue(option)))
+            add_option(&options, option->string, option->valuestring);
+    return options;
+}
+
+static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char *path, struct error *err)
+{
+    AUTO_FREE char *options = qcow2_options(disk);
+    char size[24];
+    const char *const words[] = {
+        "qemu-img", "create", "-q", "-f", "qcow2", "-o", options ? options : "compat=1.1",
+        "--",       path,     size, NULL
+    };
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)json_uint_or(disk, "size", 0));
+    return program_run(images->context->loop, words, NULL, IMG_MS, err);
+}
+
+static bool fill(struct disk_images *images, const cJSON *disk, const char *path, int fd, struct error *err)
+{
+    mode_t mode = (mode_t)json_uint_or(disk, "mode", 0600) & 0777;
+
+    if (!strcmp(json_string_or(disk, "format", ""), "qcow2")) {
+        if (!make_qcow2(images, disk, path, err))
+            return false;
+    } else if (ftruncate(fd, (off_t)json_uint_or(disk, "size", 0)) < 0) {
+        return error_set(err, ERROR_SYSTEM, "cannot size '%s': %m", path);
+    }
+    if ((geteuid() == 0 && fchown(fd, owner_of(disk), group_of(disk)) < 0) || fchmod(fd, mode) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", path);
+    if (fsync(fd) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot make '%s' durable: %m", path);
+    return true;
+}
+
+/* Unlike a rename, a link never replaces. */
+static bool publish(const char *partial, const char *path, struct error *err)
+{
+    if (link(partial, path) < 0 && errno == EEXIST)
+        return error_set(err, ERROR_REFUSED, "'%s' has come to be there in the meantime", path);
+    if (access(path, F_OK) < 0)
+        return path_rename(partial, path, err); /* a file system without links */
+    if (unlink(partial) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", partial);
+    return path_sync_directory(path, err);
+}
+
+static bool create_image(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *path = json_string(disk, "image", err);
+    AUTO_FREE char *partial = path ? partial_name(images, path) : NULL;
+    AUTO_CLOSE int fd = -1;
+
+    if (!path)
+        return false;
+    fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot create '%s': %m", partial);
+    return note_image(images, path, fd, err) && fill(images, disk, partial, fd, err) &&
+           publish(partial, path, err);
+}
+
+/* A file whose name holds our id is ours; said before one is made, this finds it after a crash
+ * between its making and its own note.
+ */
+static bool note_intent(struct disk_images *images, const cJSON *disks, struct error *err)
+{
+    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *paths = cJSON_AddArrayToObject(fact, "paths");
+    const cJSON *disk;
+
+    cJSON_AddItemToArray(images->facts, fact);
+    cJSON_AddStringToObject(fact, "fact", "images");
+    cJSON_ArrayForEach (disk, disks)
+        cJSON_AddItemToArray(paths, cJSON_CreateString(json_string_or(disk, "image", "")));
+    return images->context->note(images->context->note_arg, fact, err);
+}
+
+bool disk_images_create(struct disk_images *images, struct error *err)
+{
+    const cJSON *disks = images->disks;
+    const cJSON *disk;
+
+    if (!note_intent(images, disks, err))
+        return false;
+    cJSON_ArrayForEach (disk, disks)
+        if (!create_image(images, disk, err))
+            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
+    return true;
+}
+
+/* ---- discard, keep ---- */
+
+static bool remove_file(const char *path, struct error *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", path);
+}
+
+static bool discard_image(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    const char *path = json_string_or(fact, "path", "");
+    AUTO_FREE char *partial = partial_name(images, path);
+    AUTO_FREE char *kept = kept_name(images, path);
+    const char *const names[] = { partial, kept, path };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (has_identity(names[i], fact) && !remove_file(names[i], err))
+            return false;
+    return true;
+}
+
+/* Partial files that a crash left without a note of their own. */
+static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    const cJSON *path;
+
+    cJSON_ArrayForEach (path, get(fact, "paths")) {
+        AUTO_FREE char *partial = cJSON_IsString(path) ? partial_name(images, path->valuestring) : NULL;
+
+        if (partial && !remove_file(partial, err))
+            return false;
+    }
+    return true;
+}
+
+bool disk_images_discard(struct disk_images *images, struct error *err)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images->facts)
+        if (get(fact, "paths") ? !discard_unnoted(images, fact, err) : !discard_image(images, fact, err))
+            return false;
+    return true;
+}
+
+static bool keep_image(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    const char *path = json_string_or(fact, "path", "");
+    AUTO_FREE char *kept = kept_name(images, path);
+
+    if (!has_identity(path, fact))
+        return true; /* it is kept already */
+    if (!path_rename(path, kept, err))
+        return false;
+    event_say(&images->context->events, EVENT_NOTE, NULL,
+              "the complete copy of a disk is kept as '%s'", kept);
+    return true;
+}
+
+bool disk_images_keep(struct disk_images *images, struct error *err)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images->facts)
+        if (!get(fact, "paths") && !keep_image(images, fact, err))
+            return false;
+    return true;
+}
+
+/* ---- sync ---- */
+
+/* On the heap, for it may outlive the wait for it. */
+struct sync {
+    uv_fs_t request;
+    int fd;
+    bool abandoned;
+    bool done;
+    int status;
+};
+
+static void free_sync(struct sync *sync)
+{
+    close(sync->fd);
+    free(sync);
+}
+
+static void on_synced(uv_fs_t *request)
+{
+    struct sync *sync = (struct sync *)request;
+
+    sync->done = true;
+    sync->status = (int)request->result;
+    uv_fs_req_cleanup(request);
+    if (sync->abandoned)
+        free_sync(sync);
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct sync *)arg)->done;
+}
+
+/* libuv's own thread does it: a disk may need many seconds. */
+static bool sync_file(struct loop *loop, const char *path, struct error *err)
+{
+    struct sync *sync = must(calloc(1, sizeof(*sync)));
+    bool ok;
+
+    sync->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (sync->fd < 0) {
+        free(sync);
+        return error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", path);
+    }
+    uv_fs_fdatasync(loop_uv(loop), &sync->request, sync->fd, on_synced);
+    if (!loop_wait(loop, is_done, sync, SYNC_MS, err)) {
+        sync->abandoned = true;
+        return error_prefix(err, "bringing '%s' to the disk", path);
+    }
+    ok = sync->status == 0 || error_set(err, ERROR_SYSTEM, "cannot bring '%s' to the disk: %s",
+                                        path, uv_strerror(sync->status));
+    free_sync(sync);
+    return ok;
+}
+
+bool disk_images_sync(struct disk_images *images, struct error *err)
+{
+    const cJSON *disk;
+
+    if (!images->context->options.mirrors_disks)
+        return true;
+    cJSON_ArrayForEach (disk, images->disks) {
+        const char *path = json_string_or(disk, "image", "");
+
+        if (!sync_file(images->context->loop, path, err) || !path_sync_directory(path, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the set ---- */
+
+void disk_images_init(struct disk_images *images, const struct host_context *context)
+{
+    *images = (struct disk_images){ .context = context, .facts = must(cJSON_CreateArray()) };
+}
+
+void disk_images_done(struct disk_images *images)
+{
+    cJSON_Delete(steal(images->facts));
+}
+
+void disk_images_reattach(struct disk_images *images, const cJSON *records)
+{
+    const cJSON *record;
+
+    cJSON_ArrayForEach (record, records) {
+        const char *fact = json_string_or(record, "fact", "");
+
+        if (!strcmp(fact, "image") || !strcmp(fact, "images"))
+            cJSON_AddItemToArray(images->facts, must(cJSON_Duplicate(record, true)));
+    }
+}

@@ -1,0 +1,36 @@
+/* The disk images that a target makes. Shared by all hosts whose disks are files. */
+#ifndef XMIG_HOST_DISK_IMAGES_H
+#define XMIG_HOST_DISK_IMAGES_H
+
+#include "xmig/host.h"
+
+struct disk_images {
+    const struct host_context *context; /* borrowed */
+    const cJSON *disks; /* of the parameters, borrowed: {"name", "image", "size", "format",
+                         * "options", "mode", "user", "uid", "group", "gid"}
+                         */
+    cJSON *facts;       /* what the journal knows of those made here */
+};
+
+void disk_images_init(struct disk_images *images, const struct host_context *context);
+void disk_images_done(struct disk_images *images);
+
+/* May the image of this disk be made? Touches nothing. */
+bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err);
+
+/* Make them all, noting each before anything could be mistaken for it. */
+bool disk_images_create(struct disk_images *images, struct error *err);
+
+/* Delete what was made here, and nothing else that may have come to bear its name; or keep
+ * it, under a name that tells what it is.
+ */
+bool disk_images_discard(struct disk_images *images, struct error *err);
+bool disk_images_keep(struct disk_images *images, struct error *err);
+
+/* Bring everything to the disk, without holding up the loop. */
+bool disk_images_sync(struct disk_images *images, struct error *err);
+
+/* Find again what the journal's records tell of. */
+void disk_images_reattach(struct disk_images *images, const cJSON *records);
+
+#endif

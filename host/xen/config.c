@@ -1,0 +1,109 @@
+/* libxl's configuration of a domain: a file of JSON, which ends in a NUL, beside others that
+ * are named for the domain's number and UUID. libxl's lock is held while it is used.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "host/xen/xen.h"
+
+#define DIRECTORY "/var/lib/xen"
+
+static char *file_name(char kind, uint32_t domid, const char *uuid, const char *what)
+{
+    return xen_text(DIRECTORY "/userdata-%c.%u.%s.%s", kind, domid, uuid, what);
+}
+
+/* The holder may have removed the file: then the lock is on nothing. */
+static int lock(uint32_t domid, const char *uuid, struct error *err)
+{
+    AUTO_FREE char *path = file_name('l', domid, uuid, "domain-userdata-lock");
+
+    for (;;) {
+        AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        struct stat mine, present;
+
+        if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &mine) < 0) {
+            error_set(err, ERROR_SYSTEM, "cannot lock '%s': %m", path);
+            return -1;
+        }
+        if (stat(path, &present) == 0 && present.st_ino == mine.st_ino)
+            return steal_fd(&fd);
+    }
+}
+
+static cJSON *parse(const char *path, const char *text, struct error *err)
+{
+    cJSON *config = cJSON_Parse(text);
+
+    if (!cJSON_IsObject(config)) {
+        cJSON_Delete(config);
+        error_set(err, ERROR_REFUSED, "libxl's configuration of the domain, '%s', is not JSON",
+                  path);
+        return NULL;
+    }
+    return config;
+}
+
+cJSON *config_read(uint32_t domid, const char *uuid, struct error *err)
+{
+    enum {
+        SIZE_MAX_ = 1024 * 1024
+    };
+    AUTO_FREE char *path = file_name('d', domid, uuid, "libxl-json");
+    AUTO_FREE char *text = must(calloc(1, SIZE_MAX_ + 1));
+    AUTO_CLOSE int held = lock(domid, uuid, err);
+    AUTO_CLOSE int fd = held < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, SIZE_MAX_);
+
+    if (held < 0)
+        return NULL;
+    if (len <= 0) {
+        error_set(err, ERROR_REFUSED, "cannot read libxl's configuration of the domain, '%s': %s",
+                  path, len < 0 ? strerror(errno) : "it is empty");
+        return NULL;
+    }
+    return parse(path, text, err);
+}
+
+static bool write_all(const char *path, const char *text, size_t size, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0 || write(fd, text, size) != (ssize_t)size || fsync(fd) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
+    return true;
+}
+
+bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct error *err)
+{
+    AUTO_FREE char *new = file_name('n', domid, uuid, "libxl-json");
+    AUTO_FREE char *path = file_name('d', domid, uuid, "libxl-json");
+    AUTO_FREE char *text = must(cJSON_Print(config));
+    AUTO_CLOSE int held = lock(domid, uuid, err);
+
+    if (held < 0 || !write_all(new, text, strlen(text) + 1, err))
+        return false;
+    if (rename(new, path) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot rename '%s': %m", new);
+    return true;
+}
+
+void config_remove(uint32_t domid, const char *uuid)
+{
+    AUTO_FREE char *pattern = xen_text(DIRECTORY "/userdata-?.%u.%s.*", domid, uuid);
+    glob_t found;
+
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            unlink(found.gl_pathv[i]);
+    globfree(&found);
+}
+
+const cJSON *config_hvm(const cJSON *config, const char *name)
+{
+    return xen_get(xen_get(xen_get(config, "b_info"), "type.hvm"), name);
+}

@@ -1,0 +1,286 @@
+/* The nodes of a domain's devices: a frontend's, a backend's, and libxl's own, which name
+ * each other. The console is none of these: it is made with the domain (seal.c).
+ */
+#include <stdio.h>
+
+#include "host/xen/xen.h"
+
+enum {
+    BACKEND_MS = 20000,
+    POLL_MS = 10,
+    STATE_INIT_WAIT = 2,
+    STATE_CLOSING = 5,
+    STATE_CLOSED = 6
+};
+
+/* ---- reading ---- */
+
+/* What of a frontend's own keys the toolstack has written, not the guest. */
+static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
+{
+    static const char *const names[] = { "virtual-device", "device-type", "trusted",
+                                         "handle",         "mac",         "mtu" };
+    cJSON *keys = must(cJSON_CreateObject());
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        AUTO_FREE char *value =
+            store_read(vm->xs, "/local/domain/%u/device/%s/%s/%s", vm->domid, kind, id, names[i]);
+
+        if (value)
+            cJSON_AddStringToObject(keys, names[i], value);
+    }
+    return keys;
+}
+
+static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const char *id,
+                        struct error *err)
+{
+    AUTO_JSON cJSON *keys = store_values(vm->xs, "/libxl/%u/device/%s/%s", vm->domid, kind, id);
+    const char *path = json_string_or(keys, "backend", "");
+    unsigned domain;
+    char backend[32];
+    cJSON *device;
+
+    if (sscanf(path, "/local/domain/%u/backend/%31[^/]/", &domain, backend) != 2)
+        return error_set(err, ERROR_REFUSED, "the device %s/%s has no backend that xmig knows",
+                         kind, id);
+    if (domain != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "the backend of the device %s/%s is in another domain (%u): driver "
+                         "domains are not supported",
+                         kind, id, domain);
+    device = must(cJSON_CreateObject());
+    cJSON_AddItemToArray(devices, device);
+    cJSON_AddStringToObject(device, "kind", kind);
+    cJSON_AddStringToObject(device, "id", id);
+    cJSON_AddStringToObject(device, "backend", backend);
+    cJSON_AddItemToObject(device, "backend_keys", steal(keys));
+    cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));
+    return true;
+}
+
+cJSON *devices_read(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *devices = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    const cJSON *kind, *id;
+
+    cJSON_ArrayForEach (kind, kinds) {
+        AUTO_JSON cJSON *ids =
+            store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind->valuestring);
+
+        if (!strcmp(kind->valuestring, "console"))
+            continue;
+        cJSON_ArrayForEach (id, ids)
+            if (!read_device(vm, devices, kind->valuestring, id->valuestring, err))
+                return NULL;
+    }
+    return steal(devices);
+}
+
+/* ---- writing ---- */
+
+static const cJSON *moved_disk(const struct xen *vm, const char *dev)
+{
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+        if (!strcmp(json_string_or(disk, "name", ""), dev))
+            return disk;
+    return NULL;
+}
+
+/* What the backend is told of its disk. A moved disk is a file, served by the device model. */
+static void set_disk(const struct xen *vm, cJSON *keys)
+{
+    const cJSON *disk = moved_disk(vm, json_string_or(keys, "dev", ""));
+    const char *format = json_string_or(disk, "format", "raw");
+    AUTO_FREE char *params = NULL;
+
+    if (!disk)
+        return;
+    params = xen_text("%s:%s", !strcmp(format, "raw") ? "aio" : format,
+                      json_string_or(disk, "image", ""));
+    cJSON_DeleteItemFromObjectCaseSensitive(keys, "params");
+    cJSON_AddStringToObject(keys, "params", params);
+    if (vm->base.context.options.mirrors_disks) {
+        cJSON_DeleteItemFromObjectCaseSensitive(keys, "type");
+        cJSON_AddStringToObject(keys, "type", "qdisk");
+        cJSON_DeleteItemFromObjectCaseSensitive(keys, "script");
+    }
+}
+
+/* A raw block device of the source is a kernel backend's there. */
+static const char *backend_of(const struct xen *vm, const cJSON *device)
+{
+    const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
+
+    if (!strcmp(json_string_or(device, "kind", ""), "vbd") &&
+        vm->base.context.options.mirrors_disks && moved_disk(vm, dev))
+        return "qdisk";
+    return json_string_or(device, "backend", "?");
+}
+
+static bool is_written_anew(const char *key)
+{
+    return !strcmp(key, "frontend") || !strcmp(key, "backend") || !strcmp(key, "frontend-id") ||
+           !strcmp(key, "state") || !strcmp(key, "online") || !strcmp(key, "hotplug-status");
+}
+
+static void add_keys(struct store_batch *batch, const cJSON *keys, const char *back,
+                     const char *libxl)
+{
+    const cJSON *key;
+
+    cJSON_ArrayForEach (key, keys) {
+        if (!cJSON_IsString(key) || is_written_anew(key->string))
+            continue;
+        store_add(batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", back, key->string);
+        store_add(batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", libxl, key->string);
+    }
+}
+
+static bool write_device(struct xen *vm, const cJSON *device, struct error *err)
+{
+    struct store_batch batch = { .domid = vm->domid };
+    const char *kind = json_string_or(device, "kind", "?");
+    const char *id = json_string_or(device, "id", "?");
+    const char *backend = backend_of(vm, device);
+    AUTO_JSON cJSON *keys = must(cJSON_Duplicate(xen_get(device, "backend_keys"), true));
+    AUTO_FREE char *back =
+        xen_text("/local/domain/0/backend/%s/%u/%s", backend, vm->domid, id);
+    AUTO_FREE char *front = xen_text("/local/domain/%u/device/%s/%s", vm->domid, kind, id);
+    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/%s/%s", vm->domid, kind, id);
+    const cJSON *key;
+
+    if (!strcmp(kind, "vbd"))
+        set_disk(vm, keys);
+    store_add(&batch, STORE_GUEST_READS, "", "%s", back);
+    store_add(&batch, STORE_FRONTEND, "", "%s", front);
+    store_add(&batch, STORE_DOM0_ONLY, "", "%s", libxl);
+    store_add(&batch, STORE_AS_ABOVE, front, "%s/frontend", back);
+    store_add(&batch, STORE_AS_ABOVE, front, "%s/frontend", libxl);
+    store_add(&batch, STORE_AS_ABOVE, back, "%s/backend", front);
+    store_add(&batch, STORE_AS_ABOVE, back, "%s/backend", libxl);
+    store_add(&batch, STORE_AS_ABOVE, "0", "%s/backend-id", front);
+    store_add(&batch, STORE_AS_ABOVE, "1", "%s/state", front);
+    add_keys(&batch, keys, back, libxl);
+    for (int i = 0; i < 2; i++) {
+        const char *where = i ? libxl : back;
+
+        store_add_number(&batch, STORE_AS_ABOVE, vm->domid, "%s/frontend-id", where);
+        store_add(&batch, STORE_AS_ABOVE, "1", "%s/online", where);
+        store_add(&batch, STORE_AS_ABOVE, "1", "%s/state", where);
+    }
+    cJSON_ArrayForEach (key, xen_get(device, "frontend_keys"))
+        if (cJSON_IsString(key))
+            store_add(&batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", front, key->string);
+    return store_commit(vm->xs, &batch, err);
+}
+
+/* Only disks and network interfaces may come to be while the device model runs: QEMU 10
+ * exits when it sees another kind appear.
+ */
+static bool is_late(const cJSON *device)
+{
+    const char *kind = json_string_or(device, "kind", "");
+
+    return !strcmp(kind, "vbd") || !strcmp(kind, "vif");
+}
+
+bool devices_write_early(struct xen *vm, struct error *err)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+        if (!is_late(device) && !write_device(vm, device, err))
+            return false;
+    return true;
+}
+
+bool devices_write_late(struct xen *vm, bool disks, struct error *err)
+{
+    const char *wanted = disks ? "vbd" : "vif";
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+        if (!strcmp(json_string_or(device, "kind", ""), wanted) && !write_device(vm, device, err))
+            return false;
+    return true;
+}
+
+/* ---- waiting ---- */
+
+static bool await_state(struct xen *vm, const char *backend, int wanted, uint64_t timeout_ms,
+                        struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + timeout_ms;
+
+    for (;;) {
+        long state = store_number(vm->xs, -1, "%s/state", backend);
+
+        if (state == wanted || (state < 0 && wanted == STATE_CLOSED))
+            return true;
+        if (loop_now_ms() >= deadline)
+            return error_set(err, ERROR_TIMEOUT, "the backend '%s' is in state %ld, not %d",
+                             backend, state, wanted);
+        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+            return false;
+    }
+}
+
+bool devices_await_disks(struct xen *vm, struct error *err)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices")) {
+        AUTO_FREE char *path = NULL;
+
+        if (strcmp(json_string_or(device, "kind", ""), "vbd") != 0)
+            continue;
+        path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->domid,
+                        json_string_or(device, "id", ""));
+        if (!await_state(vm, path, STATE_INIT_WAIT, BACKEND_MS, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- removal ---- */
+
+/* A kernel's backend is asked to close; the device model's are gone with it. */
+static bool remove_backend(struct xen *vm, const char *path, struct error *err)
+{
+    char backend[32];
+    AUTO_FREE char *state = store_read(vm->xs, "%s/state", path);
+
+    if (sscanf(path, "/local/domain/0/backend/%31[^/]/", backend) != 1)
+        return true;
+    if (state && (!strcmp(backend, "vif") || !strcmp(backend, "vbd"))) {
+        (void)store_write(vm->xs, NULL, "0", "%s/online", path);
+        (void)store_write(vm->xs, NULL, "5", "%s/state", path);
+        (void)await_state(vm, path, STATE_CLOSED, BACKEND_MS / 4, NULL);
+    }
+    return store_remove(vm->xs, err, "%s", path) &&
+           store_remove(vm->xs, err, "/local/domain/0/backend/%s/%u", backend, vm->domid);
+}
+
+bool devices_remove(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    const cJSON *kind, *id;
+
+    cJSON_ArrayForEach (kind, kinds) {
+        AUTO_JSON cJSON *ids =
+            store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind->valuestring);
+
+        cJSON_ArrayForEach (id, ids) {
+            AUTO_FREE char *path = store_read(vm->xs, "/libxl/%u/device/%s/%s/backend", vm->domid,
+                                              kind->valuestring, id->valuestring);
+
+            if (path && !remove_backend(vm, path, err))
+                return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,300 @@
+/* The source's disks: xenstore says which there are, the device model what they are. */
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/qemu/paths.h"
+#include "host/xen/xen.h"
+
+/* ---- what the device model has of a disk ---- */
+
+static const cJSON *image_of(const cJSON *block)
+{
+    return xen_get(xen_get(block, "inserted"), "image");
+}
+
+static bool opens(const cJSON *block, const char *path)
+{
+    const cJSON *inserted = xen_get(block, "inserted");
+    AUTO_FREE char *real = path_real("/", path);
+    AUTO_FREE char *other = path_real("/", json_string_or(image_of(block), "filename", ""));
+
+    return inserted && !strcmp(real, other);
+}
+
+/* A disk may be there twice: emulated, with a drive's name, and for PV drivers, as a node
+ * that is named for what the guest calls it.
+ */
+static const cJSON *find_block(const cJSON *blocks, const char *path, bool emulated,
+                               const char *name)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks) {
+        bool has_drive = *json_string_or(block, "device", "");
+        const char *node = json_string_or(xen_get(block, "inserted"), "node-name", "");
+        size_t len = strlen(name);
+
+        if (!opens(block, path) || has_drive != emulated)
+            continue;
+        if (emulated || (!strncmp(node, name, len) && node[len] == '-'))
+            return block;
+    }
+    return NULL;
+}
+
+static bool is_connected(struct xen *vm, const char *id)
+{
+    enum {
+        STATE_CONNECTED = 4
+    };
+
+    return store_number(vm->xs, 0, "/local/domain/%u/device/vbd/%s/state", vm->domid, id) ==
+           STATE_CONNECTED;
+}
+
+/* A mirror sees only what is written by its own way. */
+static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJSON *blocks,
+                                 const char *id, bool is_kernels, struct error *err)
+{
+    const cJSON *emulated = find_block(blocks, disk->path, true, disk->name);
+    const cJSON *pv = find_block(blocks, disk->path, false, disk->name);
+    bool connected = is_connected(vm, id);
+
+    if (connected && is_kernels) {
+        error_set(err, ERROR_REFUSED,
+                  "the guest uses it with a PV driver, and the kernel serves it ('phy'), where it "
+                  "cannot be mirrored: give it backendtype=qdisk");
+        return NULL;
+    }
+    if (connected && emulated) {
+        error_set(err, ERROR_REFUSED,
+                  "the guest uses it with a PV driver, and has not unplugged the emulated disk: "
+                  "writes could come either way");
+        return NULL;
+    }
+    disk->is_emulated = emulated != NULL;
+    if (emulated || pv)
+        return emulated ? emulated : pv;
+    error_set(err, ERROR_REFUSED, "the device model does not have it open");
+    return NULL;
+}
+
+/* ---- its image ---- */
+
+static void add_option(struct xen_disk *disk, const char *name, const char *value)
+{
+    cJSON_AddStringToObject(disk->options, name, value);
+}
+
+static void read_qcow2_options(struct xen_disk *disk, const cJSON *image)
+{
+    const cJSON *data = xen_get(xen_get(image, "format-specific"), "data");
+    const char *compression = json_string_or(data, "compression-type", "zlib");
+    char number[24];
+
+    snprintf(number, sizeof(number), "%llu",
+             (unsigned long long)json_uint_or(image, "cluster-size", 65536));
+    add_option(disk, "cluster_size", number);
+    add_option(disk, "compat", json_string_or(data, "compat", "1.1"));
+    if (json_true(data, "lazy-refcounts"))
+        add_option(disk, "lazy_refcounts", "on");
+    if (json_true(data, "extended-l2"))
+        add_option(disk, "extended_l2", "on");
+    if (strcmp(compression, "zlib") != 0)
+        add_option(disk, "compression_type", compression);
+}
+
+static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *err)
+{
+    const cJSON *image = image_of(block);
+    struct stat st;
+
+    disk->format = must(strdup(json_string_or(xen_get(block, "inserted"), "drv", "")));
+    disk->options = must(cJSON_CreateObject());
+    if (!json_uint(image, "virtual-size", &disk->size, err))
+        return error_prefix(err, "query-block");
+    for (const cJSON *layer = image; layer; layer = xen_get(layer, "backing-image"))
+        disk->allocated += json_uint_or(layer, "actual-size", 0);
+    if (stat(disk->path, &st) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot look at its image '%s': %m", disk->path);
+    disk->is_block_device = S_ISBLK(st.st_mode);
+    if (disk->is_block_device)
+        disk->allocated = disk->size;
+    if (!strcmp(disk->format, "host_device")) {
+        free(disk->format);
+        disk->format = must(strdup("raw"));
+    }
+    if (!strcmp(disk->format, "qcow2"))
+        read_qcow2_options(disk, image);
+    else if (strcmp(disk->format, "raw") != 0)
+        return error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved",
+                         disk->format);
+    if (xen_get(xen_get(xen_get(image, "format-specific"), "data"), "encrypt"))
+        return error_set(err, ERROR_REFUSED, "its image is encrypted, which xmig cannot make anew");
+    return true;
+}
+
+static bool choose_target(struct xen *vm, struct xen_disk *disk, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    const char *chosen = json_string_or(options->disk_targets, disk->name, NULL);
+
+    if (!options->mirrors_disks) {
+        disk->target = must(strdup(disk->path));
+        return true;
+    }
+    if (chosen && *chosen != '/')
+        return error_set(err, ERROR_REFUSED,
+                         "its image at the target, '%s', is not an absolute path", chosen);
+    if (disk->is_block_device && !chosen)
+        return error_set(err, ERROR_REFUSED,
+                         "it is the block device '%s'; say what file it shall be at the target: "
+                         "--disk %s=PATH",
+                         disk->path, disk->name);
+    disk->target = chosen ? must(strdup(chosen))
+                          : path_renamed(disk->path, vm->source.name, options->new_name);
+    return true;
+}
+
+/* ---- one disk ---- */
+
+/* "aio:/path" and "qcow2:/path" are the device model's, "/path" is the kernel's. */
+static const char *path_of(const char *params)
+{
+    const char *colon = strchr(params, ':');
+
+    return *params == '/' || !colon ? params : colon + 1;
+}
+
+static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, const char *id,
+                      const cJSON *blocks, struct error *err)
+{
+    const char *params = json_string_or(keys, "params", "");
+    bool is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
+    const cJSON *block;
+
+    disk->name = must(strdup(json_string_or(keys, "dev", "?")));
+    disk->path = must(strdup(path_of(params)));
+    block = choose_block(vm, disk, blocks, id, is_kernels, err);
+    if (!block)
+        return false;
+    disk->device = must(strdup(json_string_or(
+        disk->is_emulated ? block : xen_get(block, "inserted"),
+        disk->is_emulated ? "device" : "node-name", "")));
+    return read_image(disk, block, err) && choose_target(vm, disk, err);
+}
+
+static bool moves(const cJSON *keys)
+{
+    return !strcmp(json_string_or(keys, "device-type", "disk"), "disk") &&
+           !strcmp(json_string_or(keys, "mode", "w"), "w");
+}
+
+static bool add_disk(struct xen *vm, const cJSON *keys, const char *id, const cJSON *blocks,
+                     struct error *err)
+{
+    struct xen_source *source = &vm->source;
+    struct xen_disk *disk;
+
+    source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
+    disk = &source->disks[source->disk_count++];
+    *disk = (struct xen_disk){ 0 };
+    if (read_disk(vm, disk, keys, id, blocks, err))
+        return true;
+    return error_prefix(err, "disk '%s'", disk->name);
+}
+
+/* ---- all of them ---- */
+
+static bool has_disk(const struct xen_source *source, const char *name)
+{
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (!strcmp(source->disks[i].name, name))
+            return true;
+    return false;
+}
+
+/* A --disk that means no disk is a slip of the pen with consequences. */
+static bool check_choices(struct xen *vm, struct error *err)
+{
+    const cJSON *choice;
+
+    cJSON_ArrayForEach (choice, vm->base.context.options.disk_targets)
+        if (!has_disk(&vm->source, choice->string))
+            return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
+    return true;
+}
+
+bool source_disks_read(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vbd", vm->domid);
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *id;
+
+    source_disks_done(&vm->source);
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (id, ids) {
+        AUTO_JSON cJSON *keys =
+            store_values(vm->xs, "/libxl/%u/device/vbd/%s", vm->domid, id->valuestring);
+
+        if (moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
+            return false;
+    }
+    return check_choices(vm, err);
+}
+
+void source_disks_done(struct xen_source *source)
+{
+    for (size_t i = 0; i < source->disk_count; i++) {
+        struct xen_disk *disk = &source->disks[i];
+
+        free(disk->name);
+        free(disk->device);
+        free(disk->path);
+        free(disk->target);
+        free(disk->format);
+        cJSON_Delete(disk->options);
+    }
+    free(steal(source->disks));
+    source->disk_count = 0;
+}
+
+/* ---- for the target ---- */
+
+/* Names, and numbers for where the names are unknown. */
+static bool add_owner(cJSON *params, const char *path, struct error *err)
+{
+    struct stat st;
+    const struct passwd *user;
+    const struct group *group;
+
+    if (stat(path, &st) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", path);
+    user = getpwuid(st.st_uid);
+    group = getgrgid(st.st_gid);
+    json_add_uint(params, "mode", S_ISBLK(st.st_mode) ? 0600 : st.st_mode & 0777);
+    json_add_uint(params, "uid", st.st_uid);
+    json_add_uint(params, "gid", st.st_gid);
+    if (user)
+        cJSON_AddStringToObject(params, "user", user->pw_name);
+    if (group)
+        cJSON_AddStringToObject(params, "group", group->gr_name);
+    return true;
+}
+
+cJSON *source_disk_params(const struct xen_disk *disk, struct error *err)
+{
+    AUTO_JSON cJSON *params = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(params, "name", disk->name);
+    json_add_uint(params, "size", disk->size);
+    json_add_uint(params, "allocated", disk->allocated);
+    cJSON_AddStringToObject(params, "source", disk->path);
+    cJSON_AddStringToObject(params, "image", disk->target);
+    cJSON_AddStringToObject(params, "format", disk->format);
+    cJSON_AddItemToObject(params, "options", must(cJSON_Duplicate(disk->options, true)));
+    return add_owner(params, disk->path, err) ? steal(params) : NULL;
+}

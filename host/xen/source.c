@@ -1,0 +1,407 @@
+/* The source's side: find the domain, read it, let it go on or end it. */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "host/qemu/paths.h"
+#include "host/qemu/program.h"
+#include "host/qemu/shared.h"
+#include "host/xen/argv.h"
+#include "host/xen/monitor.h"
+#include "host/xen/xen.h"
+#include "xmig/process.h"
+
+enum {
+    DESTROY_MS = 120000,
+    STATUS_MS = 3000
+};
+
+/* ---- attach ---- */
+
+/* The command line of process `pid`, without the program: NUL-terminated words in a file. */
+static cJSON *read_words(pid_t pid, struct error *err)
+{
+    AUTO_FREE char *path = xen_text("/proc/%d/cmdline", (int)pid);
+    AUTO_FREE char *word = NULL;
+    AUTO_JSON cJSON *words = must(cJSON_CreateArray());
+    size_t size = 0;
+    FILE *file = fopen(path, "re");
+
+    if (!file) {
+        error_set(err, ERROR_REFUSED, "its device model (process %d) does not run: %m", (int)pid);
+        return NULL;
+    }
+    while (getdelim(&word, &size, '\0', file) > 0)
+        cJSON_AddItemToArray(words, must(cJSON_CreateString(word)));
+    fclose(file);
+    cJSON_DeleteItemFromArray(words, 0);
+    return steal(words);
+}
+
+static bool read_device_model(struct xen *vm, struct error *err)
+{
+    struct xen_source *source = &vm->source;
+    AUTO_FREE char *link = NULL;
+
+    source->pid =
+        (pid_t)store_number(vm->xs, 0, "/local/domain/%u/image/device-model-pid", vm->domid);
+    if (source->pid <= 0)
+        return error_set(err, ERROR_REFUSED, "it has no device model of its own");
+    source->words = read_words(source->pid, err);
+    if (!source->words)
+        return false;
+    link = xen_text("/proc/%d/exe", (int)source->pid);
+    source->program = path_real("/", link);
+    if (!xen_connect(vm, QMP_CONNECT_MS, err))
+        return error_prefix(err, "its device model");
+    return true;
+}
+
+static bool check_jobs(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(vm->q, err);
+    const char *job;
+
+    if (!jobs || !jobs->child)
+        return jobs != NULL;
+    job = json_string_or(jobs->child, "device", "?");
+    if (!strncmp(job, "xmig-", 5))
+        return error_set(err, ERROR_REFUSED,
+                         "a mirror of another xmig is at work on it ('%s'): see 'xmig list' and "
+                         "'xmig recover'",
+                         job);
+    return error_set(err, ERROR_REFUSED,
+                     "the block job '%s' is at work on it: end it, or wait for its end", job);
+}
+
+static bool read_domain(struct xen *vm, struct error *err)
+{
+    xc_domaininfo_t info;
+
+    if (!domain_info(vm->xc, vm->domid, &info))
+        return error_set(err, ERROR_REFUSED, "it is gone");
+    domain_uuid(&info, vm->uuid);
+    vm->source.name = store_read(vm->xs, "/local/domain/%u/name", vm->domid);
+    if (!vm->source.name)
+        return error_set(err, ERROR_REFUSED, "it has no name in xenstore");
+    vm->source.config = config_read(vm->domid, vm->uuid, NULL);
+    if (!source_refuse(vm, err))
+        return false;
+    if (!vm->source.config)
+        vm->source.config = config_read(vm->domid, vm->uuid, err);
+    return vm->source.config != NULL;
+}
+
+bool xen_attach(struct host *host, const char *name, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    uint32_t domid;
+
+    if (!xen_open(vm, err))
+        return false;
+    if (!domain_find(vm->xc, vm->xs, name, &domid))
+        return error_set(err, ERROR_REFUSED, "Xen has no domain called '%s'", name);
+    vm->domid = domid;
+    if (!read_domain(vm, err) || !read_device_model(vm, err) || !check_jobs(vm, err))
+        return error_prefix(err, "the domain '%s' cannot be moved", name);
+    qmp_guard(vm->q, true);
+    return true;
+}
+
+/* ---- describe ---- */
+
+/* "pc" means another machine in every version of QEMU: the running one is asked. */
+static bool read_machine(struct xen *vm, struct error *err)
+{
+    static const char suffix[] = "-machine";
+    AUTO_JSON cJSON *type = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    size_t len;
+
+    cJSON_AddStringToObject(arguments, "path", "/machine");
+    cJSON_AddStringToObject(arguments, "property", "type");
+    if (!qmp_call(vm->q, "qom-get", arguments, &type, err))
+        return false;
+    if (!cJSON_IsString(type))
+        return error_set(err, ERROR_PROTOCOL, "the device model does not tell its machine's type");
+    len = strlen(type->valuestring);
+    if (len > strlen(suffix) && !strcmp(type->valuestring + len - strlen(suffix), suffix))
+        len -= strlen(suffix);
+    free(vm->source.machine);
+    vm->source.machine = must(strndup(type->valuestring, len));
+    return true;
+}
+
+static bool add_version(struct xen *vm, cJSON *xen, struct error *err)
+{
+    AUTO_JSON cJSON *version = NULL;
+    const cJSON *qemu;
+
+    if (!qmp_call(vm->q, "query-version", NULL, &version, err))
+        return false;
+    qemu = xen_get(version, "qemu");
+    json_add_uint(xen, "qemu_major", json_uint_or(qemu, "major", 0));
+    json_add_uint(xen, "qemu_minor", json_uint_or(qemu, "minor", 0));
+    return true;
+}
+
+static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    struct xen_argv argv = { .name = vm->source.name,
+                             .new_name = options->new_name,
+                             .disks = disks,
+                             .needs = cJSON_AddArrayToObject(xen, "needs") };
+    cJSON *words;
+
+    if (!read_machine(vm, err) || !add_version(vm, xen, err))
+        return false;
+    argv.machine = vm->source.machine;
+    words = xen_argv_rewrite(vm->source.words, &argv, err);
+    if (!words)
+        return false;
+    cJSON_AddItemToObject(xen, "words", words);
+    cJSON_AddStringToObject(xen, "program",
+                            options->device_model ? options->device_model : vm->source.program);
+    cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);
+    cJSON_AddStringToObject(xen, "machine", vm->source.machine);
+    return true;
+}
+
+/* With shared images the target must prove that it has the same ones. */
+static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *params,
+                        struct error *err)
+{
+    char *proof = NULL;
+
+    if (vm->base.context.options.mirrors_disks)
+        return true;
+    if (!shared_offer(disk->path, vm->base.context.id, params, &proof, err))
+        return false;
+    if (!vm->source.proofs)
+        vm->source.proofs = must(cJSON_CreateArray());
+    if (proof)
+        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+    free(proof);
+    return true;
+}
+
+static bool add_disks(struct xen *vm, cJSON *disks, struct error *err)
+{
+    if (!source_disks_read(vm, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        const struct xen_disk *disk = &vm->source.disks[i];
+        cJSON *params = source_disk_params(disk, err);
+
+        if (!params)
+            return error_prefix(err, "disk '%s'", disk->name);
+        cJSON_AddItemToArray(disks, params);
+        if (!offer_proof(vm, disk, params, err))
+            return error_prefix(err, "disk '%s'", disk->name);
+    }
+    return true;
+}
+
+static void read_boot_id(char boot[40])
+{
+    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : read(fd, boot, 36);
+
+    boot[len > 0 ? len : 0] = '\0';
+}
+
+static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
+{
+    cJSON *devices = devices_read(vm, err);
+    char boot[40];
+
+    if (!devices)
+        return false;
+    read_boot_id(boot);
+    cJSON_AddItemToObject(xen, "devices", devices);
+    json_add_uint(xen, "domid", vm->domid);
+    cJSON_AddStringToObject(xen, "uuid", vm->uuid);
+    cJSON_AddStringToObject(xen, "boot", boot);
+    cJSON_AddStringToObject(xen, "source_name", vm->source.name);
+    cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->source.config, true)));
+    json_add_uint(xen, "memory_target",
+                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/target", vm->domid));
+    json_add_uint(xen, "videoram",
+                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/videoram", vm->domid));
+    return true;
+}
+
+bool xen_describe(struct host *host, cJSON *params, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    const char *new_name = host->context.options.new_name;
+    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+    cJSON *xen = cJSON_AddObjectToObject(params, "xen");
+
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
+    if (!add_disks(vm, disks, err) || !add_device_model(vm, xen, disks, err) ||
+        !add_domain(vm, xen, err) || !hardware_read(vm, xen, err))
+        return false;
+    json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
+    return true;
+}
+
+void xen_plan_send(struct host *host, struct plan *plan)
+{
+    const struct xen *vm = xen_of(host);
+
+    plan_say(plan, "move the Xen domain '%s' (%u) with its %zu disks", vm->source.name, vm->domid,
+             vm->source.disk_count);
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'",
+                 vm->source.disks[i].name, vm->source.disks[i].path, vm->source.disks[i].format,
+                 (unsigned long long)vm->source.disks[i].size, vm->source.disks[i].device);
+}
+
+bool xen_remember(struct host *host, cJSON *facts, struct error *err)
+{
+    const struct xen *vm = xen_of(host);
+    cJSON *disks = cJSON_AddArrayToObject(facts, "disks");
+
+    (void)err;
+    json_add_uint(facts, "domid", vm->domid);
+    cJSON_AddStringToObject(facts, "uuid", vm->uuid);
+    cJSON_AddStringToObject(facts, "name", vm->source.name);
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->source.disks[i].name)));
+    return true;
+}
+
+/* ---- state ---- */
+
+/* A guest whose device model stands still does not run, whatever its processors do. */
+enum run_state xen_source_state(struct host *host)
+{
+    struct xen *vm = xen_of(host);
+    enum run_state state = domain_state(vm->xc, vm->domid, vm->uuid);
+    struct qmp_status status;
+
+    if (state != RUN_RUNNING)
+        return state;
+    if (!xen_connect(vm, STATUS_MS, NULL) || !qmp_query_status(vm->q, &status, NULL))
+        return RUN_UNKNOWN;
+    return status.running ? RUN_RUNNING : RUN_PAUSED;
+}
+
+static bool device_model_goes_on(struct xen *vm, struct error *err)
+{
+    struct qmp_status status;
+
+    if (!xen_connect(vm, QMP_CONNECT_MS, err) || !qmp_query_status(vm->q, &status, err))
+        return false;
+    return status.running || qmp_cont(vm->q, err);
+}
+
+/* What mirrors a dead process has left. */
+static bool stop_mirrors(struct xen *vm, struct error *err)
+{
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (!qmp_mirror_stop(vm->q, vm->base.context.id, vm->source.disks[i].name, err))
+            return false;
+    return true;
+}
+
+bool xen_source_resume(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
+        return error_set(err, ERROR_SYSTEM, "the domain '%s' is gone", vm->source.name);
+    if (vm->q)
+        qmp_guard(vm->q, false);
+    if (!device_model_goes_on(vm, err) || !guest_resume(vm, err))
+        return false;
+    return !vm->source.reattached || stop_mirrors(vm, err);
+}
+
+/* ---- after the move ---- */
+
+bool xen_source_fence(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    AUTO_FREE char *name = xen_text("%s--migratedaway", vm->source.name);
+
+    return domain_rename(vm, name, err);
+}
+
+bool xen_source_unfence(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
+        return true;
+    return domain_rename(vm, vm->source.name, err);
+}
+
+/* libxl made it, and knows all that belongs to it. */
+bool xen_source_destroy(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    AUTO_FREE char *number = xen_text("%u", vm->domid);
+    const char *const words[] = { "xl", "destroy", number, NULL };
+
+    xen_disconnect(vm);
+    switch (domain_state(vm->xc, vm->domid, vm->uuid)) {
+    case RUN_GONE:
+        return true;
+    case RUN_RUNNING:
+        return error_set(err, ERROR_REFUSED,
+                         "the old copy (domain %u) runs, although it was moved: nothing was ended",
+                         vm->domid);
+    case RUN_PAUSED:
+    case RUN_UNKNOWN:
+        break;
+    }
+    if (!program_run(host->context.loop, words, NULL, DESTROY_MS, err))
+        return error_prefix(err, "destroying the old copy");
+    return true;
+}
+
+/* ---- after a crash ---- */
+
+bool xen_source_reattach(struct xen *vm, const cJSON *fact, struct error *err)
+{
+    uint64_t domid;
+    const char *name = json_string(fact, "name", err);
+    const char *uuid = json_string(fact, "uuid", err);
+    const cJSON *disk;
+
+    if (!name || !uuid || !json_uint(fact, "domid", &domid, err))
+        return false;
+    vm->domid = (uint32_t)domid;
+    snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
+    vm->source.name = must(strdup(name));
+    vm->source.reattached = true;
+    cJSON_ArrayForEach (disk, xen_get(fact, "disks")) {
+        struct xen_source *source = &vm->source;
+
+        source->disks =
+            must(realloc(source->disks, (source->disk_count + 1) * sizeof(*source->disks)));
+        source->disks[source->disk_count++] = (struct xen_disk){
+            .name = must(strdup(cJSON_IsString(disk) ? disk->valuestring : "?")),
+        };
+    }
+    return true;
+}
+
+void xen_source_done(struct xen *vm)
+{
+    struct xen_source *source = &vm->source;
+    const cJSON *proof;
+
+    cJSON_ArrayForEach (proof, source->proofs)
+        unlink(proof->valuestring);
+    source_disks_done(source);
+    cJSON_Delete(source->proofs);
+    cJSON_Delete(source->config);
+    cJSON_Delete(source->words);
+    free(source->name);
+    free(source->program);
+    free(source->machine);
+    *source = (struct xen_source){ 0 };
+}

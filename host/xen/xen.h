@@ -1,0 +1,234 @@
+/* One migration's view of a domain, at either side. */
+#ifndef XMIG_HOST_XEN_XEN_H
+#define XMIG_HOST_XEN_XEN_H
+
+#include <xenctrl.h>
+#include <xenguest.h>
+
+#include "host/hosts.h"
+#include "host/disk-images.h"
+#include "host/xen/log.h"
+#include "host/xen/store.h"
+#include "qmp/commands.h"
+#include "qmp/mirror.h"
+
+enum {
+    XEN_PAGE = 4096,
+    XEN_UUID_SIZE = 37
+};
+
+/* A disk that moves: writable, and served by the device model. */
+struct xen_disk {
+    char *name;   /* as the guest's configuration has it: "hda", "sdb" */
+    char *device; /* what the device model's commands call what the guest uses of it */
+    char *path;
+    char *target; /* its image at the target */
+    char *format; /* "raw", "qcow2" */
+    cJSON *options; /* of the format */
+    uint64_t size, allocated;
+    bool is_block_device;
+    bool is_emulated; /* IDE, AHCI, SCSI; else the guest uses the PV disk */
+};
+
+struct xen_source {
+    char *name; /* what it is called here */
+    pid_t pid;  /* of the device model */
+    cJSON *config; /* libxl's */
+    cJSON *words;  /* the device model's command line, without the program */
+    char *program;
+    char *machine; /* the versioned type */
+    struct xen_disk *disks;
+    size_t disk_count;
+    cJSON *proofs; /* paths of files beside shared images */
+    uint64_t paused_ms;
+    bool suspended;  /* it was; or we do not know that it was not */
+    bool asked;      /* the guest was asked to suspend itself */
+    bool reattached; /* after a crash: what is left of mirrors is not ours to know */
+};
+
+struct xen_target {
+    const cJSON *params; /* borrowed */
+    const cJSON *xen;    /* its part that is ours; borrowed */
+    struct disk_images images;
+    struct child *child; /* the device model */
+    pid_t pid;
+    uint64_t start_time;
+    char *program;
+    char *log; /* the device model's */
+    cJSON *notes; /* for the plan: an array of strings */
+    int ram;      /* our end of the lane; -1 */
+    int ram_lane; /* the end that the lane gets; -1 */
+    uint32_t store_port, console_port;
+    unsigned long store_gfn, console_gfn;
+    char *device_state;
+    size_t device_state_size;
+    bool restored;
+};
+
+struct xen {
+    struct host base;
+    struct xen_log *log;
+    xc_interface *xc; /* the loop's thread's own */
+    struct xs_handle *xs;
+    struct qmp *q; /* NULL: not connected */
+    uint32_t domid; /* 0: none */
+    char uuid[XEN_UUID_SIZE];
+    struct xen_source source;
+    struct xen_target target;
+};
+
+static inline struct xen *xen_of(struct host *host)
+{
+    return (struct xen *)host;
+}
+
+static inline const cJSON *xen_get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* ---- xen.c ---- */
+
+/* Open the interfaces, if they are not. */
+bool xen_open(struct xen *vm, struct error *err);
+
+/* "WHAT: errno's text (what the library said)". Always false. */
+bool xen_fail(struct xen *vm, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A formatted string; the caller frees it. */
+char *xen_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Connect to the device model's monitor which libxl does not use. */
+bool xen_connect(struct xen *vm, uint64_t timeout_ms, struct error *err);
+void xen_disconnect(struct xen *vm);
+
+/* ---- domain.c: what the hypervisor knows ---- */
+
+bool domain_info(xc_interface *xc, uint32_t domid, xc_domaininfo_t *info);
+void domain_uuid(const xc_domaininfo_t *info, char uuid[XEN_UUID_SIZE]);
+/* The domain of this name or number. False: there is none. */
+bool domain_find(xc_interface *xc, struct xs_handle *xs, const char *name, uint32_t *domid);
+bool domain_find_uuid(xc_interface *xc, const char *uuid, uint32_t besides, uint32_t *domid);
+/* Has it been shut down, and why (SHUTDOWN_…)? */
+bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason);
+enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid);
+bool domain_rename(struct xen *vm, const char *name, struct error *err);
+
+/* ---- config.c: libxl's configuration of a domain ---- */
+
+cJSON *config_read(uint32_t domid, const char *uuid, struct error *err);
+bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct error *err);
+void config_remove(uint32_t domid, const char *uuid);
+/* A member of b_info."type.hvm"; NULL: it has its default value. */
+const cJSON *config_hvm(const cJSON *config, const char *name);
+
+/* ---- devices.c: the nodes of devices ---- */
+
+/* Every device of the source but its console: an array of {kind, id, backend, backend_keys,
+ * frontend_keys}.
+ */
+cJSON *devices_read(struct xen *vm, struct error *err);
+/* Those whose backend the device model looks at only when it starts. */
+bool devices_write_early(struct xen *vm, struct error *err);
+bool devices_write_late(struct xen *vm, bool disks, struct error *err);
+/* Wait until each disk's backend has opened its image. */
+bool devices_await_disks(struct xen *vm, struct error *err);
+bool devices_remove(struct xen *vm, struct error *err);
+
+/* ---- disks.c: the source's ---- */
+
+bool source_disks_read(struct xen *vm, struct error *err);
+void source_disks_done(struct xen_source *source);
+cJSON *source_disk_params(const struct xen_disk *disk, struct error *err);
+
+/* ---- refuse.c: what cannot be moved ---- */
+
+bool source_refuse(struct xen *vm, struct error *err);
+
+/* ---- source.c ---- */
+
+bool xen_attach(struct host *host, const char *name, struct error *err);
+bool xen_describe(struct host *host, cJSON *params, struct error *err);
+void xen_plan_send(struct host *host, struct plan *plan);
+bool xen_remember(struct host *host, cJSON *facts, struct error *err);
+enum run_state xen_source_state(struct host *host);
+bool xen_source_resume(struct host *host, struct error *err);
+bool xen_source_fence(struct host *host, struct error *err);
+bool xen_source_unfence(struct host *host, struct error *err);
+bool xen_source_destroy(struct host *host, struct error *err);
+bool xen_source_reattach(struct xen *vm, const cJSON *fact, struct error *err);
+void xen_source_done(struct xen *vm);
+
+/* ---- hardware.c: what of a domain is not in its configuration ---- */
+
+bool hardware_read(struct xen *vm, cJSON *xen, struct error *err);
+
+/* ---- mirror.c ---- */
+
+bool xen_mirror_start(struct host *host, const char *disk, const char *path, struct error *err);
+bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
+                      struct error *err);
+void xen_mirror_stop(struct host *host, const char *disk);
+/* With the guest suspended: send what is left, prove it, remove the mirrors. */
+bool xen_mirrors_drain(struct xen *vm, struct error *err);
+/* What the mirrors still have to send. An error when one has died. */
+bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error *err);
+
+/* ---- suspend.c ---- */
+
+/* Have the guest suspend itself, or be suspended. */
+bool guest_suspend(struct xen *vm, struct error *err);
+/* The reverse, if it was suspended, or has been asked to. */
+bool guest_resume(struct xen *vm, struct error *err);
+
+/* ---- ram-send.c, ram-recv.c ---- */
+
+bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+                  struct error *err);
+uint64_t xen_paused_at(struct host *host);
+int xen_open_lane(struct host *host, const char *name, struct error *err);
+bool xen_ram_listen(struct host *host, struct error *err);
+bool xen_ram_recv(struct host *host, struct error *err);
+void xen_ram_close(struct xen *vm);
+
+/* ---- check.c: may it come here? ---- */
+
+bool xen_check_target(struct host *host, const cJSON *params, struct error *err);
+void xen_plan_recv(struct host *host, struct plan *plan);
+/* Can this host's processors be those of the source's? `policy` is hardware_read()'s. */
+bool check_cpu_policy(struct xen *vm, const cJSON *policy, struct error *err);
+
+/* ---- create.c: the empty domain ---- */
+
+bool xen_create_machine(struct host *host, struct error *err);
+
+/* ---- device-model.c ---- */
+
+bool xen_start_device_model(struct host *host, struct error *err);
+bool device_model_end(struct xen *vm, struct error *err);
+/* Add the last words of its log to an error that they may explain. */
+void device_model_explain(struct xen *vm, struct error *err);
+
+/* ---- seal.c: the domain becomes complete ---- */
+
+bool xen_seal(struct host *host, struct error *err);
+
+/* ---- hotplug.c ---- */
+
+/* Run the scripts that join the guest's network interfaces to a bridge, or part them. */
+bool hotplug_vifs(struct xen *vm, bool online, struct error *err);
+
+/* ---- target.c ---- */
+
+bool xen_before_resume(struct host *host, struct error *err);
+bool xen_target_resume(struct host *host, struct error *err);
+void xen_after_resume(struct host *host);
+enum run_state xen_target_state(struct host *host);
+bool xen_target_destroy(struct host *host, struct error *err);
+bool xen_disks_discard(struct host *host, struct error *err);
+bool xen_disks_keep(struct host *host, struct error *err);
+bool xen_target_reattach(struct xen *vm, const cJSON *records, struct error *err);
+void xen_target_done(struct xen *vm);
+
+#endif

@@ -1,0 +1,223 @@
+"""What the end-to-end tests share: two "hosts" on one machine, with an ssh server between
+them, and a test guest that moves from one to the other and back.
+
+A host is a state directory and a runtime directory of xmig's; the guest's name, and with
+it the paths of its disks and sockets, changes with every move (--name).
+"""
+
+import glob
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../guest"))
+
+from heartbeat import Watch  # noqa: E402 (the path comes first)
+
+ROOT = os.path.normpath(os.path.join(HERE, "../.."))
+XMIG = os.environ.get("XMIG", os.path.join(ROOT, "build/release/xmig"))
+GUEST = os.path.join(ROOT, "build/guest")
+
+
+class Hypervisor:
+    """A QMP connection that lasts one question, so that xmig finds the socket free."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def ask(self, command, **arguments):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(30)
+            sock.connect(self.path)
+            lines = sock.makefile("rw")
+            lines.readline()
+            for message in ({"execute": "qmp_capabilities"},
+                            {"execute": command, "arguments": arguments}):
+                lines.write(json.dumps(message) + "\n")
+                lines.flush()
+                answer = {}
+                while "return" not in answer and "error" not in answer:
+                    answer = json.loads(lines.readline())
+        return answer.get("return", answer)
+
+    def state(self):
+        """"gone", "running", or QEMU's own word for why it does not run."""
+        try:
+            return self.ask("query-status")["status"]
+        except (OSError, ValueError):
+            return "gone"
+
+
+class Guest:
+    """Where the guest is said to be: a name, and the files that go with it."""
+
+    def __init__(self, folder, name, first):
+        self.name = name
+        prefix = "" if first else name + "-"
+        self.qmp = os.path.join(folder, prefix + "qmp")
+        self.heartbeat = os.path.join(folder, prefix + "heartbeat")
+        self.pidfile = os.path.join(folder, prefix + "pid")
+        self.folder = folder
+        self.prefix = prefix
+
+    def images(self):
+        return [path for path in sorted(glob.glob(os.path.join(self.folder, self.prefix + "disk[0-9].*")))
+                if path.endswith((".raw", ".qcow2"))]
+
+    def state(self):
+        return Hypervisor(self.qmp).state()
+
+    def pid(self):
+        with open(self.pidfile, encoding="ascii") as file:
+            return int(file.read())
+
+
+class Scene:
+    """Two hosts and a running guest; use it with `with`."""
+
+    def __init__(self, disks=1, image_format="raw", memory=96, disk_load="8,300,4", ram_load="16,4,rand",
+                 size=48, content=8, machine="pc", bus="virtio"):
+        self.folder = tempfile.mkdtemp(prefix="xmig-e2e-")
+        self.vm_folder = os.path.join(self.folder, "vm")
+        self.moves = 0
+        self.guest = Guest(self.vm_folder, "guest0", first=True)
+        self.start_arguments = ["--guest", GUEST, "--disks", str(disks), "--format", image_format,
+                                "--memory", str(memory), "--disk-load", disk_load, "--ram-load", ram_load,
+                                "--size", str(size), "--content", str(content), "--machine", machine,
+                                "--bus", bus]
+        self.running = []  # processes of ours
+
+    def __enter__(self):
+        sshd = os.path.join(HERE, "sshd")
+        self.port = subprocess.run([sshd, "start", os.path.join(self.folder, "sshd")], check=True,
+                                   stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.start_guest()
+        return self
+
+    def __exit__(self, *_):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.end_everything()
+        subprocess.run([os.path.join(HERE, "sshd"), "stop", os.path.join(self.folder, "sshd")], check=False)
+        if not os.environ.get("XMIG_TEST_KEEP"):
+            shutil.rmtree(self.folder)
+
+    def start_guest(self):
+        subprocess.run([os.path.join(HERE, "../guest/start"), self.guest.name, self.vm_folder,
+                        *self.start_arguments], check=True, stdout=subprocess.DEVNULL)
+        with Watch(self.guest.heartbeat) as watch:
+            watch.wait_beats(5)
+
+    # ---- xmig ----
+
+    def environment(self, side):
+        return {"XMIG_STATE_DIR": os.path.join(self.folder, side + "-state"),
+                "XMIG_RUNTIME_DIR": os.path.join(self.folder, side + "-run")}
+
+    def next_guest(self):
+        return Guest(self.vm_folder, f"guest{self.moves + 1}", first=False)
+
+    def send_command(self, *options, dest="127.0.0.1"):
+        remote = " ".join(f"{name}={value}" for name, value in self.environment("target").items())
+        return [XMIG, "send", f"qemu:{self.guest.qmp}", dest, "--json", "--name", self.next_guest().name,
+                "--rsh", f"ssh -F {self.folder}/sshd/rsh", "--remote-path", f"{remote} {XMIG}", *options]
+
+    def start_send(self, *options, dest="127.0.0.1"):
+        log = open(os.path.join(self.folder, "send.err"), "a", encoding="utf-8")
+        process = subprocess.Popen(self.send_command(*options, dest=dest), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=log, text=True,
+                                   env={**os.environ, **self.environment("source")})
+        log.close()
+        self.running.append(process)
+        return process
+
+    @staticmethod
+    def result_of(process, timeout_s=180):
+        """The final object, after the process has ended; None if it was killed."""
+        output, _ = process.communicate(timeout=timeout_s)
+        last = None
+        for line in output.splitlines():
+            event = json.loads(line)
+            if event["type"] == "result":
+                last = event
+        return last
+
+    def send(self, *options, dest="127.0.0.1"):
+        process = self.start_send(*options, dest=dest)
+        return self.result_of(process), process.returncode
+
+    def xmig(self, side, *arguments):
+        return subprocess.run([XMIG, *arguments], env={**os.environ, **self.environment(side)},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=180, check=False)
+
+    def migrations(self, side):
+        path = self.environment(side)["XMIG_STATE_DIR"]
+        entries = [os.path.join(path, name) for name in os.listdir(path)] if os.path.isdir(path) else []
+        return [os.path.basename(entry) for entry in sorted(entries, key=os.path.getmtime)]
+
+    def moved(self):
+        """The guest is at the target now; what comes next starts there."""
+        self.guest = self.next_guest()
+        self.moves += 1
+        source, target = (self.environment(side) for side in ("source", "target"))
+        for name in source:
+            for one, other in ((source[name], target[name]),):
+                if os.path.exists(one) and os.path.exists(other):
+                    os.rename(one, one + ".swap")
+                    os.rename(other, one)
+                    os.rename(one + ".swap", other)
+
+    # ---- looking ----
+
+    def processes(self, *words):
+        """Pids of processes whose command line has all these words and this scene's folder."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read().decode(errors="replace")
+            except OSError:
+                continue
+            if self.folder in line and all(word in line for word in words) and int(pid) != os.getpid():
+                found.append(int(pid))
+        return found
+
+    def end_everything(self):
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+    def wait(self, condition, what, timeout_s=60):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+            time.sleep(0.02)
+
+
+def is_stopped(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def as_raw(image, folder):
+    """The image's content as a raw file, for blkverify and cmp."""
+    if image.endswith(".raw"):
+        return image
+    raw = os.path.join(folder, os.path.basename(image) + ".as-raw")
+    subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", image, raw], check=True)
+    return raw
