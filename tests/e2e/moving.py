@@ -27,7 +27,9 @@ GUEST = os.path.join(ROOT, "build/guest")
 
 
 class Hypervisor:
-    """A QMP connection that lasts one question, so that xmig finds the socket free."""
+    """A QMP connection that lasts one question, so that xmig finds the socket free. While xmig
+    is connected to it, nobody else gets an answer.
+    """
 
     def __init__(self, path):
         self.path = path
@@ -36,12 +38,11 @@ class Hypervisor:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(30)
             sock.connect(self.path)
-            lines = sock.makefile("rw")
+            lines = sock.makefile("r", encoding="utf-8")
             lines.readline()
             for message in ({"execute": "qmp_capabilities"},
                             {"execute": command, "arguments": arguments}):
-                lines.write(json.dumps(message) + "\n")
-                lines.flush()
+                sock.sendall(json.dumps(message).encode() + b"\n")
                 answer = {}
                 while "return" not in answer and "error" not in answer:
                     answer = json.loads(lines.readline())
@@ -106,6 +107,7 @@ class Scene:
             if process.poll() is None:
                 process.kill()
             process.wait()
+            process.stdout.close()
         self.end_everything()
         subprocess.run([os.path.join(HERE, "sshd"), "stop", os.path.join(self.folder, "sshd")], check=False)
         if not os.environ.get("XMIG_TEST_KEEP"):
@@ -221,3 +223,19 @@ def as_raw(image, folder):
     raw = os.path.join(folder, os.path.basename(image) + ".as-raw")
     subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", image, raw], check=True)
     return raw
+
+
+def receivers(scene):
+    """`xmig recv` knows of its scene by its environment only."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environment = file.read()
+        except OSError:
+            continue
+        if words[1:2] == [b"recv"] and scene.folder.encode() in environment:
+            found.append(int(pid))
+    return found
