@@ -19,6 +19,7 @@ const struct command *command_find(const char *name);
 int command_send(int argc, char *argv[]);
 int command_recv(int argc, char *argv[]);
 int command_lane(int argc, char *argv[]);
+int command_monitor(int argc, char *argv[]);
 int command_stages(int argc, char *argv[]);
 int command_list(int argc, char *argv[]);
 int command_recover(int argc, char *argv[]);

@@ -137,8 +137,10 @@ void ending_of_send(struct ending *ending, const struct result *result, const st
                                .where = place_of(result->outcome) };
     say_where_sent(ending, sent);
     ending->moved = ending->where == PLACE_TARGET;
-    if (result->outcome == OUTCOME_DONE)
-        error_clear(&ending->result.error); /* --until's, or one that did not matter any more */
+    if (result->outcome == OUTCOME_DONE) { /* --until's, or one that did not matter any more */
+        error_clear(&ending->result.error);
+        ending->result.stage[0] = '\0';
+    }
     if (ended_by_signal(result, sent))
         ending->status = OUTCOME_SIGNAL + sent->signal;
 }
@@ -197,7 +199,8 @@ static void say_receiver(struct ending *ending, const struct recovered *r)
                 r->id);
         break;
     case OUTCOME_CLEANUP:
-        SAY(ending->text, "something of the migration of '%s' is left here", r->vm);
+        SAY(ending->text, "'%s' %s, but something of the migration is left here", r->vm,
+            r->given_back ? "belongs to the source" : "runs here");
         SAY(ending->next, "remove the cause and run 'xmig recover %s' here again", r->id);
         break;
     case OUTCOME_NOWHERE:
@@ -226,6 +229,11 @@ void ending_of_recover(struct ending *ending, const struct result *result,
         say_sender(ending, recovered);
     else
         say_receiver(ending, recovered);
+    /* 7 would say that it runs here; what is left of a copy that was given back never will. */
+    if (recovered->given_back && result->outcome == OUTCOME_CLEANUP) {
+        ending->status = OUTCOME_ROLLED_BACK;
+        ending->where = PLACE_SOURCE;
+    }
 }
 
 /* ---- both ---- */

@@ -46,6 +46,7 @@ struct recovered {
     const char *target; /* its name; NULL at the target itself */
     const char *id;
     enum side side;
+    bool given_back; /* receiver: the VM is the source's */
     bool disks_kept; /* receiver: complete disks are here that nobody owns */
 };
 

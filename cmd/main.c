@@ -10,6 +10,7 @@ const struct command commands[] = {
     { "recover", command_recover, "settle a migration that was broken off" },
     { "stages", command_stages, "show what a migration consists of" },
     { "recv", command_recv, "receive a VM; started by send, through ssh" },
+    { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },
     { "lane", command_lane, "carry one stream of a migration; started by send" },
     { "help", command_help, "explain a command" },
     { NULL, NULL, NULL },

@@ -232,6 +232,7 @@ static void describe(struct recovering *recovering, const struct result *result,
         .target = recovering->dest ? target_name(recovering->dest) : NULL,
         .id = recovering->options->id,
         .side = m->side,
+        .given_back = m->side == SIDE_RECV && m->verdict == VERDICT_SOURCE,
         .disks_kept = m->journal && journal_last(m->journal) == RECORD_DESTROYED,
     };
 

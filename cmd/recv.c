@@ -63,9 +63,11 @@ static void on_named(void *arg, const char *id)
     report_log_at(receiving->report, path);
 }
 
-static int end(struct receiving *receiving, const struct result *result)
+static int end(struct receiving *receiving, const struct result *result, struct error *err)
 {
-    if (result->error.kind != ERROR_NONE)
+    if (result->outcome == OUTCOME_LOCAL_ERROR)
+        *err = result->error; /* there was nobody to tell it to */
+    else if (result->error.kind != ERROR_NONE)
         report_say(receiving->report, "%s", result->error.text);
     report_say(receiving->report, "ends: %s", outcome_name(result->outcome));
     return (int)result->outcome;
@@ -90,7 +92,7 @@ static int serve(struct receiving *receiving, struct error *err)
     signals = signals_new(receiving->loop, on_signal, receiving);
     serve_run(receiving->loop, in_fd, out_fd, &options, &result);
     signals_free(signals);
-    return end(receiving, &result);
+    return end(receiving, &result, err);
 }
 
 /* A hang-up, or a Ctrl-C at the terminal of a local: move, is not for us. */

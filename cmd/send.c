@@ -57,7 +57,6 @@ struct sending {
     struct loop *loop;
     struct report *report;
     struct migration m;
-    uv_timer_t *deadline; /* on the heap until libuv has closed it; NULL: none */
     bool attached;
     bool going_back; /* what was done is being undone: nothing may interrupt that */
     int signal;
@@ -106,41 +105,6 @@ static void on_signal(void *arg, int number)
                    sending->m.own_state_dir);
     else
         stop_for(sending, number);
-}
-
-static void on_deadline(uv_timer_t *timer)
-{
-    struct sending *sending = timer->data;
-    struct error why = { 0 };
-
-    if (!may_interrupt(sending))
-        return;
-    sending->going_back = true;
-    error_set(&why, ERROR_TIMEOUT, "it has taken longer than --deadline permits");
-    loop_interrupt(sending->loop, &why);
-}
-
-static void start_deadline(struct sending *sending)
-{
-    uint64_t deadline_ms = sending->options->migration.deadline_ms;
-
-    if (!deadline_ms)
-        return;
-    sending->deadline = must(calloc(1, sizeof(*sending->deadline)));
-    uv_timer_init(loop_uv(sending->loop), sending->deadline);
-    sending->deadline->data = sending;
-    uv_timer_start(sending->deadline, on_deadline, deadline_ms, 0);
-}
-
-static void on_deadline_closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void stop_deadline(struct sending *sending)
-{
-    if (sending->deadline)
-        uv_close((uv_handle_t *)steal(sending->deadline), on_deadline_closed);
 }
 
 /* From the first step back on, and while a verdict is written, no signal may interfere. */
@@ -241,7 +205,6 @@ static void move(struct sending *sending, struct result *result)
         return;
     }
     announce(sending);
-    start_deadline(sending);
     if (migration_connect(m, &result->error))
         pipeline_run(m, result);
     else
@@ -265,7 +228,6 @@ static void send_vm(struct sending *sending, struct result *result)
     }
     signals = signals_new(sending->loop, on_signal, sending);
     move(sending, result);
-    stop_deadline(sending);
     signals_free(signals);
 }
 

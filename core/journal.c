@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -50,6 +51,7 @@ static char *formatted(const char *format, ...)
     va_end(args);
     return text;
 }
+
 /* -- the file: read ---------------------------------------------------------------------- */
 
 /* Keeps the loop waiting, but seldom and not for long: nobody holds a lock for more than

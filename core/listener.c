@@ -2,7 +2,6 @@
 #include "xmig/loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -28,9 +27,9 @@ static bool fill_address(struct sockaddr_un *addr, const char *path, struct erro
     return true;
 }
 
-static int new_socket(struct error *err)
+static int new_socket(int flags, struct error *err)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
     if (fd < 0)
         error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
@@ -46,7 +45,7 @@ int connect_unix(const char *path, struct error *err)
 
     if (!fill_address(&addr, path, err))
         return -1;
-    fd = new_socket(err);
+    fd = new_socket(0, err);
     if (fd < 0)
         return -1;
     /* A stopped process whose backlog is full would keep us here for ever. */
@@ -72,15 +71,36 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         listener->accepted(listener->arg, fd);
 }
 
-/* A socket nobody listens on refuses connections: its owner is dead. */
+/* A socket nobody listens at refuses connections: its owner is dead. One whose owner is
+ * stopped may have its queue full.
+ */
+static bool is_leftover(const struct sockaddr_un *addr, struct error *err)
+{
+    const char *path = addr->sun_path;
+    AUTO_CLOSE int fd = new_socket(SOCK_NONBLOCK, err);
+
+    if (fd < 0)
+        return false;
+    if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN)
+        return error_set(err, ERROR_REFUSED, "another process listens at '%s'", path);
+    if (errno != ECONNREFUSED)
+        return error_set(err, ERROR_SYSTEM, "cannot tell who listens at '%s': %m", path);
+    return true;
+}
+
 static bool remove_leftover(const char *path, struct error *err)
 {
-    int fd = connect_unix(path, NULL);
+    struct sockaddr_un addr;
+    struct stat st;
 
-    if (fd >= 0) {
-        close(fd);
-        return error_set(err, ERROR_REFUSED, "another process listens at '%s'", path);
-    }
+    if (!fill_address(&addr, path, err))
+        return false;
+    if (lstat(path, &st) < 0)
+        return true; /* bind() will say what is wrong, if anything is */
+    if (!S_ISSOCK(st.st_mode))
+        return error_set(err, ERROR_REFUSED, "'%s' is there already, and is not a socket", path);
+    if (!is_leftover(&addr, err))
+        return false;
     if (unlink(path) < 0 && errno != ENOENT)
         return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", path);
     return true;
@@ -115,10 +135,9 @@ struct listener *listener_new(struct loop *loop, const char *path,
 
     if (!remove_leftover(path, err))
         return NULL;
-    fd = new_socket(err);
+    fd = new_socket(SOCK_NONBLOCK, err);
     if (fd < 0 || !bind_and_listen(fd, path, err))
         return NULL;
-    fcntl(fd, F_SETFL, O_NONBLOCK);
     listener = must(calloc(1, sizeof(*listener)));
     listener->path = must(strdup(path));
     listener->accepted = accepted;

@@ -44,17 +44,30 @@ bool process_lives(pid_t pid, uint64_t start_time)
     return pid > 0 && start_time > 0 && process_start_time(pid) == start_time;
 }
 
+/* Signals may come in between; that the limit then begins anew does no harm. */
+static bool wait_for_end(int pidfd, uint64_t timeout_ms)
+{
+    struct pollfd end = { .fd = pidfd, .events = POLLIN };
+    int got;
+
+    do {
+        got = poll(&end, 1, (int)timeout_ms);
+    } while (got < 0 && errno == EINTR);
+    return got == 1;
+}
+
 bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err)
 {
     AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd end = { .fd = fd, .events = POLLIN };
 
+    if (fd < 0 && pid > 0 && errno != ESRCH)
+        return error_set(err, ERROR_SYSTEM, "cannot look at process %d: %m", (int)pid);
     /* The descriptor pins the process; only then is its start time looked at. */
     if (fd < 0 || !process_lives(pid, start_time))
         return true;
     if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return error_set(err, ERROR_SYSTEM, "cannot kill process %d: %m", (int)pid);
-    if (poll(&end, 1, (int)timeout_ms) != 1)
+    if (!wait_for_end(fd, timeout_ms))
         return error_set(err, ERROR_TIMEOUT, "process %d does not die", (int)pid);
     return true;
 }

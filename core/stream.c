@@ -51,7 +51,7 @@ static void end_with(struct stream *stream, enum error_kind kind, int status)
         error_set(&stream->broken, kind, "the connection broke: %s", uv_strerror(status));
 }
 
-/* At least a chunk, after what is unread. */
+/* For a chunk, after what is unread. */
 static uv_buf_t make_room(struct stream *stream)
 {
     enum {
@@ -64,11 +64,10 @@ static uv_buf_t make_room(struct stream *stream)
         stream->start = 0;
     }
     if (stream->capacity - stream->end < CHUNK) {
-        stream->capacity = stream->end + CHUNK;
+        stream->capacity = 2 * stream->capacity + CHUNK; /* many small steps would all be copied */
         stream->buffer = must(realloc(stream->buffer, stream->capacity));
     }
-    return uv_buf_init((char *)stream->buffer + stream->end,
-                       (unsigned)(stream->capacity - stream->end));
+    return uv_buf_init((char *)stream->buffer + stream->end, CHUNK);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -114,6 +115,23 @@ bool disk_images_check(struct disk_images *images, const cJSON *disk, struct err
 
 /* ---- create ---- */
 
+/* As text: it may be larger than a number of JSON's. */
+static void add_inode(cJSON *fact, uint64_t inode)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, inode);
+    cJSON_AddStringToObject(fact, "inode", text);
+}
+
+static bool is_inode(const cJSON *fact, uint64_t inode)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, inode);
+    return !strcmp(text, json_string_or(fact, "inode", ""));
+}
+
 /* By its inode and the time of its birth a file is known again after a reboot, when devices
  * may have other numbers.
  */
@@ -123,7 +141,7 @@ static bool add_identity(cJSON *fact, int fd, struct error *err)
 
     if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot look at a new image: %m");
-    qemu_add_inode(fact, st.stx_ino);
+    add_inode(fact, st.stx_ino);
     json_add_uint(fact, "born_s", (uint64_t)st.stx_btime.tv_sec);
     json_add_uint(fact, "born_ns", st.stx_btime.tv_nsec);
     return true;
@@ -134,7 +152,7 @@ static bool has_identity(const char *path, const cJSON *fact)
     struct statx st;
 
     return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) == 0 &&
-           qemu_is_inode(fact, st.stx_ino) &&
+           is_inode(fact, st.stx_ino) &&
            (uint64_t)st.stx_btime.tv_sec == json_uint_or(fact, "born_s", 0) &&
            st.stx_btime.tv_nsec == json_uint_or(fact, "born_ns", 0);
 }
@@ -181,7 +199,8 @@ static char *qcow2_options(const cJSON *disk)
     return options;
 }
 
-static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char *path, struct error *err)
+static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char *path,
+                       struct error *err)
 {
     AUTO_FREE char *options = qcow2_options(disk);
     char size[24];
@@ -194,7 +213,8 @@ static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char
     return program_run(images->context->loop, words, NULL, IMG_MS, err);
 }
 
-static bool fill(struct disk_images *images, const cJSON *disk, const char *path, int fd, struct error *err)
+static bool fill(struct disk_images *images, const cJSON *disk, const char *path, int fd,
+                 struct error *err)
 {
     mode_t mode = (mode_t)json_uint_or(disk, "mode", 0600) & 0777;
 
@@ -295,7 +315,8 @@ static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struc
     const cJSON *path;
 
     cJSON_ArrayForEach (path, get(fact, "paths")) {
-        AUTO_FREE char *partial = cJSON_IsString(path) ? partial_name(images, path->valuestring) : NULL;
+        AUTO_FREE char *partial =
+            cJSON_IsString(path) ? partial_name(images, path->valuestring) : NULL;
 
         if (partial && !remove_file(partial, err))
             return false;
@@ -308,7 +329,8 @@ bool disk_images_discard(struct disk_images *images, struct error *err)
     const cJSON *fact;
 
     cJSON_ArrayForEach (fact, images->facts)
-        if (get(fact, "paths") ? !discard_unnoted(images, fact, err) : !discard_image(images, fact, err))
+        if (get(fact, "paths") ? !discard_unnoted(images, fact, err)
+                               : !discard_image(images, fact, err))
             return false;
     return true;
 }
@@ -384,7 +406,9 @@ static bool sync_file(struct loop *loop, const char *path, struct error *err)
     uv_fs_fdatasync(loop_uv(loop), &sync->request, sync->fd, on_synced);
     if (!loop_wait(loop, is_done, sync, SYNC_MS, err)) {
         sync->abandoned = true;
-        return error_prefix(err, "bringing '%s' to the disk", path);
+        if (err && err->kind == ERROR_TIMEOUT)
+            error_prefix(err, "bringing '%s' to the disk", path);
+        return false;
     }
     ok = sync->status == 0 || error_set(err, ERROR_SYSTEM, "cannot bring '%s' to the disk: %s",
                                         path, uv_strerror(sync->status));

@@ -4,9 +4,7 @@
 #include "host/hosts.h"
 
 const struct host_ops *const host_table[] = {
-#ifdef XMIG_XEN
     &xen_host,
-#endif
     &qemu_host,
     &simulated_host,
     NULL,

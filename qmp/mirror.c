@@ -14,6 +14,7 @@ enum {
     STOP_DEADLINE_MS = 5000,
     RETRY_MS = 100,
     EVENT_GRACE_MS = 1000,
+    LOOK_MS = 1000,
 };
 
 /* FNV-1a: for names, not for secrets. */
@@ -158,13 +159,6 @@ bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
 
 /* ---- drain ---- */
 
-static uint64_t time_left(uint64_t deadline)
-{
-    uint64_t now = loop_now_ms();
-
-    return now < deadline ? deadline - now : 1;
-}
-
 static bool is_conclusion(const cJSON *data, const void *name)
 {
     return !strcmp(json_string_or(data, "id", ""), name) &&
@@ -226,15 +220,56 @@ static bool check_concluded(struct qmp *q, const char *name, const char *disk, s
     return true;
 }
 
-static bool await_end(struct qmp *q, size_t mark, const char *name, const char *disk,
-                      uint64_t deadline, struct error *err)
-{
-    size_t from = mark;
+struct drain {
+    const char *name; /* of the job */
+    const char *disk;
+    uint64_t stall_ms;
+    uint64_t done;     /* bytes, when last looked */
+    uint64_t moved_ms; /* when that last changed */
+};
 
-    if (!qmp_wait_event(q, &from, "JOB_STATUS_CHANGE", is_conclusion, name, time_left(deadline),
-                        err))
-        return error_prefix(err, "%s: its mirror does not end", disk);
-    return check_completed(q, mark, name, disk, err) && check_concluded(q, name, disk, err);
+static bool check_moves(struct qmp *q, struct drain *drain, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+    uint64_t done = json_uint_or(find_job(jobs, drain->name), "offset", 0);
+
+    if (!jobs)
+        return false;
+    if (done != drain->done)
+        drain->moved_ms = loop_now_ms();
+    drain->done = done;
+    if (loop_now_ms() - drain->moved_ms < drain->stall_ms)
+        return true;
+    return error_set(err, ERROR_TIMEOUT, "%s: its mirror has not moved for %" PRIu64 " s",
+                     drain->disk, drain->stall_ms / 1000);
+}
+
+static bool await_conclusion(struct qmp *q, size_t mark, struct drain *drain, struct error *err)
+{
+    for (;;) {
+        struct error why = { 0 };
+        uint64_t patience_ms = drain->stall_ms < LOOK_MS ? drain->stall_ms : LOOK_MS;
+
+        if (qmp_wait_event(q, &mark, "JOB_STATUS_CHANGE", is_conclusion, drain->name, patience_ms,
+                           &why))
+            return true;
+        if (why.kind != ERROR_TIMEOUT) {
+            if (err)
+                *err = why;
+            return false;
+        }
+        if (!check_moves(q, drain, err))
+            return false;
+    }
+}
+
+static bool await_end(struct qmp *q, size_t mark, const char *name, const char *disk,
+                      uint64_t stall_ms, struct error *err)
+{
+    struct drain drain = { name, disk, stall_ms, 0, loop_now_ms() };
+
+    return await_conclusion(q, mark, &drain, err) && check_completed(q, mark, name, disk, err) &&
+           check_concluded(q, name, disk, err);
 }
 
 /* ---- removal ---- */
@@ -305,9 +340,8 @@ static bool remove_drained(struct qmp *q, const char *name, const char *disk, st
 /* ---- the public face ---- */
 
 bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[], size_t count,
-                       uint64_t timeout_ms, struct error *err)
+                       uint64_t stall_ms, struct error *err)
 {
-    uint64_t deadline = loop_now_ms() + timeout_ms;
     size_t mark = qmp_mark(q);
     char name[QMP_NODE_NAME_SIZE];
 
@@ -321,7 +355,7 @@ bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[],
     }
     for (size_t i = 0; i < count; i++) {
         qmp_mirror_name(id, disks[i], name);
-        if (!await_end(q, mark, name, disks[i], deadline, err) ||
+        if (!await_end(q, mark, name, disks[i], stall_ms, err) ||
             !remove_drained(q, name, disks[i], err))
             return false;
     }

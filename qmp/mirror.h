@@ -50,9 +50,12 @@ bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
  * completed without an error. Then all is removed from QEMU.
  *
  * On failure whatever is left is for qmp_mirror_stop().
+ *
+ * @param stall_ms  give up when nothing has moved for so long; the last step, the flush of the
+ *                  target's disk, moves nothing
  */
 bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[], size_t count,
-                       uint64_t timeout_ms, struct error *err);
+                       uint64_t stall_ms, struct error *err);
 
 /**
  * End one by force, complete or not, and remove all of it. True also when there is none.

@@ -93,7 +93,8 @@ static void add_options(const struct migration *m, cJSON *body)
     json_add_uint(body, "alive_ms", options->timing.alive_ms);
     json_add_uint(body, "lost_ms", options->timing.lost_ms);
     cJSON_AddBoolToObject(body, "dry_run", options->dry_run);
-    if (options->fault.point[0]) {
+    /* A fault strikes a receiver once: the one that takes the move, or that recover asks. */
+    if (options->fault.point[0] && (!m->journal || m->settling)) {
         AUTO_FREE char *fault = fault_print(&options->fault);
 
         cJSON_AddStringToObject(body, "fault", fault);

@@ -117,6 +117,7 @@ static bool begin_journal(struct migration *m, struct error *err)
     cJSON_AddStringToObject(facts, "peer_machine", m->peer_machine);
     json_add_uint(facts, "process_started", process_start_time(getpid()));
     cJSON_AddBoolToObject(facts, "mirrors_disks", m->options->host.mirrors_disks);
+    json_add_uint(facts, "lease_ms", m->options->lease_ms);
     if (m->side == SIDE_SEND) {
         cJSON_AddStringToObject(facts, "source_vm", m->vm);
         cJSON_AddStringToObject(facts, "dest", m->transport->dest);
@@ -392,10 +393,8 @@ static void roll_back_receiver(struct migration *m, struct result *result)
     clean = undo_stages(m);
     if (m->crashed || !m->journal)
         return;
-    if (!clean) {
-        result->outcome = OUTCOME_CLEANUP;
-        return;
-    }
+    if (!clean)
+        return; /* no DESTROYED: recover goes on from there */
     if (told && verdict_destroyed(m, &err) && verdict_part(m, result->error.text, &err))
         return;
     if (err.kind == ERROR_CRASH)

@@ -20,7 +20,7 @@ static void say(struct result *result, enum outcome outcome, enum error_kind kin
 
 bool recover_owner_at_work(struct migration *m, char **status)
 {
-    return reopen_owner_lives(m) && status_ask(m, status);
+    return status_ask(m, status);
 }
 
 static void look_at_source(struct migration *m, struct result *result)
@@ -73,8 +73,18 @@ static bool needs_proof(const struct migration *m)
            journal_has(m->journal, RECORD_PAUSING);
 }
 
+/* R7: instead of a proof the operator's word will do. After ABORTED it is a note. */
+static bool note_the_word(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "the operator said that the peer is dead");
+    return journal_append(m->journal, RECORD_NOTE, fact, err);
+}
+
 /* The process died before COMMIT: the guest stays. */
-static void abort_source(struct migration *m, struct result *result)
+static void abort_source(struct migration *m, const struct recover_options *options,
+                         struct result *result)
 {
     struct error err = { 0 };
     bool told = false;
@@ -86,7 +96,7 @@ static void abort_source(struct migration *m, struct result *result)
     }
     if (needs_proof(m)) {
         told = verdict_tell_aborted(m, &err);
-        if (!told) {
+        if (!told && !(options->peer_is_dead && note_the_word(m, &err))) {
             say(result, OUTCOME_PAUSED, err.kind, err.text);
             return;
         }
@@ -161,7 +171,7 @@ static void recover_sender(struct migration *m, const struct recover_options *op
     case RECORD_BEGIN:
     case RECORD_PAUSING:
     case RECORD_ABORTED:
-        abort_source(m, result);
+        abort_source(m, options, result);
         break;
     case RECORD_COMMIT:
         settle_committed(m, options, result);
@@ -198,7 +208,7 @@ static void give_back(struct migration *m, const struct recover_options *options
     if (!verdict_settle(m, &why, &err) ||
         (options->discard && journal_last(m->journal) == RECORD_DESTROYED &&
          !verdict_discard(m, &err)))
-        say(result, OUTCOME_CLEANUP, err.kind, err.text);
+        say(result, OUTCOME_ROLLED_BACK, err.kind, err.text); /* and something of it is left here */
 }
 
 /* Complete and paused, and the sender may have committed: only it, or the operator, can tell. */
@@ -222,13 +232,9 @@ static bool take_the_word_here(struct migration *m, struct error *err)
 
 static void finish_here(struct migration *m, struct result *result)
 {
-    struct error err = { 0 };
-
-    m->host->ops->after_resume(m->host);
-    result->outcome = OUTCOME_DONE;
     error_clear(&result->error);
-    if (journal_last(m->journal) == RECORD_RUNNING && !verdict_record(m, RECORD_CLOSED, NULL, &err))
-        say(result, OUTCOME_CLEANUP, err.kind, err.text);
+    verdict_settle_in(m);
+    result->outcome = journal_last(m->journal) == RECORD_CLOSED ? OUTCOME_DONE : OUTCOME_CLEANUP;
 }
 
 static void recover_receiver(struct migration *m, const struct recover_options *options,
@@ -261,7 +267,8 @@ void recover_run(struct migration *m, const struct recover_options *options, str
     if (!reopen_end_owner(m, &result->error))
         return;
     migration_sweep(m);
-    if (!journal_refresh(m->journal, &result->error) || !reopen_host(m, &result->error))
+    m->settling = true;
+    if (!reopen_as_owner(m, &result->error) || !reopen_host(m, &result->error))
         return;
     if (m->side == SIDE_SEND)
         recover_sender(m, options, result);

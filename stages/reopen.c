@@ -3,21 +3,41 @@
 
 #include "xmig/cleanup.h"
 
+/* The record of the process that last took the migration on: BEGIN's, or a later NOTE's. */
+static const cJSON *owner(const struct migration *m)
+{
+    const cJSON *record, *last = NULL;
+
+    cJSON_ArrayForEach (record, journal_records(m->journal)) {
+        if (cJSON_GetObjectItemCaseSensitive(record, "process_started"))
+            last = record;
+    }
+    return last;
+}
+
 /* Our own pid is in the journal when one process lives both lives, as tests do. */
 static pid_t owner_pid(const struct migration *m)
 {
-    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
-    pid_t pid = (pid_t)json_uint_or(begin, "pid", 0);
+    pid_t pid = (pid_t)json_uint_or(owner(m), "pid", 0);
 
     return pid == getpid() ? 0 : pid;
 }
 
 static uint64_t owner_start(const struct migration *m)
 {
-    return json_uint_or(journal_find(m->journal, RECORD_BEGIN), "process_started", 0);
+    return json_uint_or(owner(m), "process_started", 0);
 }
 
-bool reopen_owner_lives(const struct migration *m)
+bool reopen_as_owner(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "owner");
+    json_add_uint(fact, "process_started", process_start_time(getpid()));
+    return journal_append(m->journal, RECORD_NOTE, fact, err);
+}
+
+static bool owner_lives(const struct migration *m)
 {
     return !journal_rebooted_since(m->journal) && process_lives(owner_pid(m), owner_start(m));
 }
@@ -28,7 +48,7 @@ bool reopen_end_owner(struct migration *m, struct error *err)
         DEATH_MS = 10000
     };
 
-    if (!reopen_owner_lives(m))
+    if (!owner_lives(m))
         return true;
     event_say(&m->events, EVENT_WARNING, NULL,
               "process %d holds this migration and does not answer: ending it", (int)owner_pid(m));

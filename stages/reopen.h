@@ -4,11 +4,11 @@
 
 #include "xmig/migration.h"
 
-/* The process that wrote BEGIN does not answer: end it, by pid and start time. */
+/* The process that has the migration does not answer: end it, by pid and start time. */
 bool reopen_end_owner(struct migration *m, struct error *err);
 
-/* Does it live? */
-bool reopen_owner_lives(const struct migration *m);
+/* Read the journal again, and note there that it is this process's now. */
+bool reopen_as_owner(struct migration *m, struct error *err);
 
 /* Make the host that the journal names, and let it find its VM again. */
 bool reopen_host(struct migration *m, struct error *err);

@@ -224,11 +224,13 @@ static void take_over(struct serving *serving, struct result *result)
                                 &committed, &result->error))
         return;
     session_mute(m->peer);
-    if (!reopen_end_owner(m, &result->error) || !journal_refresh(m->journal, &result->error) ||
+    if (!reopen_end_owner(m, &result->error) || !reopen_as_owner(m, &result->error) ||
         !reopen_host(m, &result->error) || !open_door(m, ticket, &result->error)) {
         say_unknown(m, &result->error);
         return;
     }
+    serving->options.lease_ms =
+        json_uint_or(journal_find(m->journal, RECORD_BEGIN), "lease_ms", serving->options.lease_ms);
     if (journal_last(m->journal) == RECORD_PREPARED && committed)
         verdict_say_prepared(m);
     m->verdict = VERDICT_OPEN;
@@ -241,6 +243,8 @@ static void take_over(struct serving *serving, struct result *result)
     verdict_answer(m, &result->error);
     session_goodbye(m->peer);
     answer_pending(m, result);
+    if (m->verdict == VERDICT_TARGET)
+        verdict_settle_in(m);
 }
 
 static bool knows_token(const struct migration *m, const cJSON *hello, struct error *err)

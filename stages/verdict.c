@@ -632,3 +632,14 @@ void verdict_answer(struct migration *m, const struct error *why)
         break;
     }
 }
+
+void verdict_settle_in(struct migration *m)
+{
+    struct error err = { 0 };
+
+    m->host->ops->after_resume(m->host);
+    if (journal_last(m->journal) == RECORD_RUNNING && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
+    if (err.kind == ERROR_CRASH)
+        m->crashed = true;
+}

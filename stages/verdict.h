@@ -48,6 +48,9 @@ bool verdict_settle(struct migration *m, const struct error *why, struct error *
 /* Delete complete disks that nobody needs any more, and write CLOSED. */
 bool verdict_discard(struct migration *m, struct error *err);
 
+/* The guest runs here: do what is left to do, and write CLOSED. */
+void verdict_settle_in(struct migration *m);
+
 /* Say m->verdict on a query's session; give back what has to be. */
 void verdict_answer(struct migration *m, const struct error *why);
 

@@ -201,8 +201,12 @@ static bool begin(struct direction *way, int from, int to, struct error *lost, s
     *way = (struct direction){ .from = from, .to = to, .lost = lost };
     if (pipe2(way->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
-    /* A smaller one, at this user's limit for pipes, serves too. */
+    /* A smaller one, at this user's limit for pipes, serves too. What sshd writes to is often
+     * a pipe itself; a larger one has it and us wake each other less often.
+     */
     (void)fcntl(way->pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
+    (void)fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
+    (void)setsockopt(to, SOL_SOCKET, SO_SNDBUF, &(int){ PIPE_SIZE }, sizeof(int));
     fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
     fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
     return true;

@@ -1,15 +1,13 @@
 /* The control connection: frames, keep-alive, and what may be said when. */
 #include "xmig/session.h"
 
-#include <arpa/inet.h>
-
+#include "transport/frame.h"
 #include "xmig/cleanup.h"
 #include "xmig/stream.h"
 
 const struct session_timing session_default_timing = { .alive_ms = 5000, .lost_ms = 20000 };
 
 enum {
-    FRAME_HEADER = 4,
     QUEUE_MAX = 64
 };
 
@@ -20,6 +18,7 @@ struct session {
     struct session_timing timing;
     uv_timer_t *clock; /* keep-alive; on the heap until libuv has closed it */
     uint64_t heard_ms;
+    bool overdue; /* silent for too long, or we have not listened */
     const struct session_station *stations;
     size_t peer_station; /* where the peer is */
     cJSON *queue[QUEUE_MAX];
@@ -130,26 +129,31 @@ static bool receive(struct session *session, cJSON *taken, struct error *err)
     return true;
 }
 
-/* The next whole frame in the buffer. *message is NULL when there is none yet. */
-static bool next_frame(struct session *session, cJSON **message, struct error *err)
+/* The next whole message in the buffer. *message is NULL when there is none yet. */
+static bool next_message(struct session *session, cJSON **message, struct error *err)
 {
-    size_t len;
+    size_t len, used;
     const uint8_t *bytes = stream_peek(session->stream, &len);
-    uint32_t size;
 
-    *message = NULL;
-    if (len < FRAME_HEADER)
-        return true;
-    memcpy(&size, bytes, FRAME_HEADER);
-    size = ntohl(size);
-    if (size > SESSION_MESSAGE_MAX)
-        return error_set(err, ERROR_PROTOCOL,
-                         "the peer does not speak xmig's protocol (a message of %u bytes)", size);
-    if (len < FRAME_HEADER + size)
-        return true;
-    *message = json_parse_object((const char *)bytes + FRAME_HEADER, size, err);
-    stream_consume(session->stream, FRAME_HEADER + size);
-    return *message != NULL;
+    if (!frame_parse(bytes, len, message, &used, err))
+        return false;
+    stream_consume(session->stream, used);
+    return true;
+}
+
+/* Every whole message that is there. */
+static bool receive_all(struct session *session, struct error *err)
+{
+    for (;;) {
+        cJSON *message;
+
+        if (!next_message(session, &message, err))
+            return false;
+        if (!message)
+            return true;
+        if (!receive(session, message, err))
+            return false;
+    }
 }
 
 static void on_change(void *arg)
@@ -158,26 +162,31 @@ static void on_change(void *arg)
     struct error err = { 0 };
 
     session->heard_ms = loop_now_ms();
-    for (;;) {
-        cJSON *message;
-
-        if (session->lost)
-            return;
-        if (!next_frame(session, &message, &err) || (message && !receive(session, message, &err))) {
-            lose(session, &err);
-            return;
-        }
-        if (!message)
-            break;
-    }
-    if (stream_ended(session->stream, &err) && !session->heard_goodbye) {
+    session->overdue = false;
+    if (session->lost)
+        return;
+    if (!receive_all(session, &err)) {
+        lose(session, &err);
+    } else if (stream_ended(session->stream, &err) && !session->heard_goodbye) {
         error_prefix(&err, "lost the connection to the peer");
         lose(session, &err);
     }
 }
 
-/* A link whose buffers are full takes no bytes, and a stopped peer reads none: then
- * another `alive` would only pile up.
+static void lose_silent_peer(struct session *session, uint64_t silence_ms)
+{
+    struct error why = { 0 };
+
+    error_set(&why, ERROR_LOST, "lost the peer: it has been silent for %llu s",
+              (unsigned long long)(silence_ms / 1000));
+    lose(session, &why);
+}
+
+/* Timers run before what has come in is read, and we may have been busy, or stopped: a peer
+ * is lost only when it has nothing to say either once we listen again.
+ *
+ * A link whose buffers are full takes no bytes, and a stopped peer reads none: then another
+ * `alive` would only pile up.
  */
 static void on_clock(uv_timer_t *timer)
 {
@@ -185,17 +194,18 @@ static void on_clock(uv_timer_t *timer)
         BACKLOG_MAX = 4096
     };
     struct session *session = timer->data;
-    uint64_t silence = loop_now_ms() - session->heard_ms;
-    struct error why = { 0 };
+    uint64_t silence_ms = loop_now_ms() - session->heard_ms;
 
     if (session->said_goodbye || session->lost)
         return;
-    if (silence > session->timing.lost_ms) {
-        error_set(&why, ERROR_LOST, "lost the peer: it has been silent for %llu s",
-                  (unsigned long long)(silence / 1000));
-        lose(session, &why);
-    } else if (stream_unsent(session->stream) < BACKLOG_MAX) {
-        (void)session_send(session, "alive", NULL, NULL);
+    if (silence_ms <= session->timing.lost_ms) {
+        if (stream_unsent(session->stream) < BACKLOG_MAX)
+            (void)session_send(session, "alive", NULL, NULL);
+    } else if (session->overdue) {
+        lose_silent_peer(session, silence_ms);
+    } else {
+        session->overdue = true;
+        uv_timer_start(timer, on_clock, 1, session->timing.alive_ms);
     }
 }
 
@@ -253,22 +263,19 @@ void session_set_stations(struct session *session, const struct session_station 
 bool session_send(struct session *session, const char *type, cJSON *body, struct error *err)
 {
     AUTO_JSON cJSON *message = body ? body : must(cJSON_CreateObject());
-    AUTO_FREE char *text = NULL;
-    uint32_t size;
+    AUTO_FREE uint8_t *bytes = NULL;
+    size_t len;
 
     cJSON_AddStringToObject(message, "type", type);
-    text = json_print(message);
-    if (strlen(text) > SESSION_MESSAGE_MAX)
-        return error_set(err, ERROR_PROTOCOL, "cannot say '%s': it has %zu bytes, more than %d",
-                         type, strlen(text), SESSION_MESSAGE_MAX);
+    bytes = frame_print(message, &len, err);
+    if (!bytes)
+        return error_prefix(err, "cannot say '%s'", type);
     if (session->lost) {
         if (err)
             *err = session->why_lost;
         return false;
     }
-    size = htonl((uint32_t)strlen(text));
-    return stream_write(session->stream, &size, sizeof(size), err) &&
-           stream_write(session->stream, text, strlen(text), err);
+    return stream_write(session->stream, bytes, len, err);
 }
 
 static bool something_to_hear(void *arg)

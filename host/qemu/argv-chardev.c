@@ -166,6 +166,17 @@ static bool rewrite_short_socket(struct rewriting *r, const char *option,
     return true;
 }
 
+/* Can it be told to use a -chardev? (-debugcon can, but then looks for the wrong one.) */
+static bool takes_chardev(const char *option)
+{
+    static const char *const options[] = { "serial", "parallel", "monitor", "qmp", "qmp-pretty" };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (!strcmp(options[i], option))
+            return true;
+    return false;
+}
+
 /* The short form has no word for "append": the long one takes its place. */
 static void emit_file(struct rewriting *r, const char *option, const char *file)
 {
@@ -191,7 +202,7 @@ bool rewrite_character_device(struct rewriting *r, const char *option, const cha
     struct short_form form = split(value);
     AUTO_FREE char *path = NULL;
 
-    if (has_scheme(&form, "file:") && !*form.prefix) {
+    if (has_scheme(&form, "file:") && !*form.prefix && takes_chardev(option)) {
         emit_file(r, option, form.rest);
     } else if (has_scheme(&form, "file:")) {
         path = rewriting_write(r, form.rest);

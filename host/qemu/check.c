@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "host/qemu/images.h"
 #include "host/qemu/paths.h"
 #include "host/qemu/program.h"
 #include "host/qemu/qemu.h"
@@ -314,14 +313,36 @@ static bool check_room(struct qemu *vm, const cJSON *disks, struct error *err)
     return true;
 }
 
+/* QEMU opens an image for writing only when it gets it, which is after -runas. */
+static bool check_rights(const struct qemu *vm, const cJSON *disk, struct error *err)
+{
+    uint64_t mode = json_uint_or(disk, "mode", 0600);
+    uint64_t owner = json_uint_or(disk, "uid", 0);
+    const char *name = json_string_or(disk, "user", "");
+    const char *runs_as = json_string_or(get(vm->target.params, "qemu"), "user", "-");
+
+    if (vm->target.uid == 0 || vm->target.uid == owner || !strcmp(name, runs_as) || (mode & 0022))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "QEMU runs as user %u, and its image belongs to user %u with mode %04o, as at "
+                     "the source: QEMU could not open it for writing here",
+                     (unsigned)vm->target.uid, (unsigned)owner, (unsigned)mode);
+}
+
+static bool check_disk(struct qemu *vm, const cJSON *disk, struct error *err)
+{
+    if (!vm->base.context.options.mirrors_disks)
+        return shared_prove(disk, err);
+    return check_rights(vm, disk, err) && disk_images_check(&vm->target.images, disk, err);
+}
+
 static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
 {
     const cJSON *disks = get(params, "disks");
     const cJSON *disk;
 
     cJSON_ArrayForEach (disk, disks)
-        if (vm->base.context.options.mirrors_disks ? !image_check(vm, disk, err)
-                                                   : !shared_prove(disk, err))
+        if (!check_disk(vm, disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
     return !vm->base.context.options.mirrors_disks || check_room(vm, disks, err);
 }
@@ -336,6 +357,7 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
     if (!qemu || !json_array(qemu, "words", err))
         return false;
     vm->target.params = params;
+    vm->target.images.disks = get(params, "disks");
     cJSON_Delete(vm->target.notes);
     vm->target.notes = must(cJSON_CreateArray());
     return check_name(params, err) && check_program(vm, qemu, err) &&

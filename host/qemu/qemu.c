@@ -8,7 +8,7 @@ static struct host *create(const struct host_context *context)
     struct qemu *vm = must(calloc(1, sizeof(*vm)));
 
     vm->base = (struct host){ &qemu_host, *context };
-    vm->target.images = must(cJSON_CreateArray());
+    disk_images_init(&vm->target.images, &vm->base.context);
     return &vm->base;
 }
 

@@ -2,6 +2,7 @@
 #ifndef XMIG_HOST_QEMU_QEMU_H
 #define XMIG_HOST_QEMU_QEMU_H
 
+#include "host/disk-images.h"
 #include "host/hosts.h"
 #include "host/qemu/argv.h"
 #include "host/qemu/find.h"
@@ -46,7 +47,7 @@ struct target {
     struct child *child;
     char *program;
     char *log;
-    cJSON *images;  /* the facts of those made here */
+    struct disk_images images;
     cJSON *machine; /* the fact of the machine started here; NULL */
     cJSON *notes;   /* for the plan: an array of strings */
 };
@@ -126,14 +127,6 @@ bool qemu_ram_cancel(struct qemu *vm, struct error *err);
 
 bool qemu_check_target(struct host *host, const cJSON *params, struct error *err);
 void qemu_plan_recv(struct host *host, struct plan *plan);
-
-/* ---- images.c: the target's disk images ---- */
-
-bool images_create(struct qemu *vm, struct error *err);
-bool images_discard(struct qemu *vm, struct error *err);
-bool images_keep(struct qemu *vm, struct error *err);
-/* Bring everything to the disk, without holding up the loop. */
-bool images_sync(struct qemu *vm, struct error *err);
 
 /* ---- target.c ---- */
 

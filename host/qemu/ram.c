@@ -8,10 +8,10 @@
 
 enum {
     POLL_MS = 50,
-    STALL_MS = 30000,  /* RAM without progress */
-    STOP_MS = 60000,   /* to pause: every disk is flushed */
-    DRAIN_MS = 120000, /* the mirrors' rest */
-    DEVICE_MS = 60000, /* device state, besides what is left of RAM */
+    STALL_MS = 30000,       /* RAM without progress */
+    STOP_MS = 60000,        /* to pause: every disk is flushed */
+    DRAIN_STALL_MS = 30000, /* the mirrors' rest, without progress */
+    DEVICE_MS = 60000,      /* device state, besides what is left of RAM */
     CANCEL_MS = 20000,
     ANSWER_MS = 3000, /* a QEMU that does not answer so long is stuck in its stream */
     SLOWEST_BYTES_PER_MS = 10 * 1024, /* slower than 10 MiB/s nobody moves RAM */
@@ -189,7 +189,7 @@ static bool drain(struct qemu *vm, struct error *err)
 
     for (size_t i = 0; i < count; i++)
         names[i] = vm->source.disks[i].name;
-    if (!qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_MS, err))
+    if (!qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_STALL_MS, err))
         return false;
     tell_downtime(vm, "drain", since_ms);
     return true;

@@ -206,6 +206,12 @@ static cJSON *present_devices(struct qemu *vm, struct error *err)
     return ids;
 }
 
+/* An option of its own can make a device and call it as the option is called (-debugcon). */
+static bool is_said(struct qemu *vm, const cJSON *said, const char *id)
+{
+    return has_string(said, id) || argv_value(vm->source.process.words, id);
+}
+
 /* The target is started with the command line: what was plugged in or out since does not fit. */
 static bool check_devices(struct qemu *vm, struct error *err)
 {
@@ -216,7 +222,7 @@ static bool check_devices(struct qemu *vm, struct error *err)
     if (!present)
         return false;
     cJSON_ArrayForEach (id, present)
-        if (!has_string(said, id->valuestring))
+        if (!is_said(vm, said, id->valuestring))
             return error_set(err, ERROR_REFUSED,
                              "the device '%s' was plugged in after the VM's start: unplug it first",
                              id->valuestring);
@@ -519,7 +525,6 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
         .id = host->context.id,
         .disk = disk,
         .socket = path,
-        .bandwidth = host->context.options.bandwidth,
         .target_is_zero = true,
     };
 
@@ -527,6 +532,7 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
         return error_set(err, ERROR_SYSTEM, "the VM has no disk '%s'", disk);
     mirror.device = source->device;
     mirror.size = source->size;
+    mirror.bandwidth = host->context.options.bandwidth / vm->source.disk_count;
     return qemu_let_in(vm, path, vm->source.process.uid, err) &&
            qmp_mirror_start(vm->q, &mirror, err);
 }

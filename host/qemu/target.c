@@ -24,7 +24,7 @@ bool qemu_create_machine(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
 
-    return !mirrors(vm) || images_create(vm, err);
+    return !mirrors(vm) || disk_images_create(&vm->target.images, err);
 }
 
 /* ---- exports ---- */
@@ -171,7 +171,7 @@ static bool await_end(struct qemu *vm, bool *completed, struct error *err)
             *err = why;
             return false;
         }
-        if (!images_sync(vm, err))
+        if (!disk_images_sync(&vm->target.images, err))
             return false;
     }
 }
@@ -181,7 +181,7 @@ bool qemu_ram_recv(struct host *host, struct error *err)
     struct qemu *vm = qemu_of(host);
     bool completed;
 
-    if (!images_sync(vm, err))
+    if (!disk_images_sync(&vm->target.images, err))
         return false;
     if (!await_end(vm, &completed, err))
         return err->kind == ERROR_LOST ? qemu_explain(vm, err) : false;
@@ -229,7 +229,7 @@ bool qemu_seal(struct host *host, struct error *err)
     struct qemu *vm = qemu_of(host);
 
     return check_complete(vm, err) && (!mirrors(vm) || end_exports(vm, err)) &&
-           images_sync(vm, err);
+           disk_images_sync(&vm->target.images, err);
 }
 
 /* ---- run ---- */
@@ -305,12 +305,12 @@ bool qemu_target_destroy(struct host *host, struct error *err)
 
 bool qemu_disks_discard(struct host *host, struct error *err)
 {
-    return images_discard(qemu_of(host), err);
+    return disk_images_discard(&qemu_of(host)->target.images, err);
 }
 
 bool qemu_disks_keep(struct host *host, struct error *err)
 {
-    return images_keep(qemu_of(host), err);
+    return disk_images_keep(&qemu_of(host)->target.images, err);
 }
 
 /* ---- after a crash ---- */
@@ -328,9 +328,7 @@ static void find_by_socket(void *arg, const struct qemu_process *process)
 
 static void take_fact(struct qemu *vm, const cJSON *record, const char *fact)
 {
-    if (!strcmp(fact, "image") || !strcmp(fact, "images")) {
-        cJSON_AddItemToArray(vm->target.images, cJSON_Duplicate(record, true));
-    } else if (!strcmp(fact, "machine")) {
+    if (!strcmp(fact, "machine")) {
         free(vm->socket);
         free(vm->target.log);
         cJSON_Delete(vm->target.machine);
@@ -348,6 +346,7 @@ bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *e
     const cJSON *record;
 
     (void)err;
+    disk_images_reattach(&vm->target.images, records);
     cJSON_ArrayForEach (record, records)
         take_fact(vm, record, json_string_or(record, "fact", ""));
     if (vm->socket && !vm->pid)
@@ -359,7 +358,7 @@ bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *e
 void qemu_target_done(struct qemu *vm)
 {
     child_release(steal(vm->target.child));
-    cJSON_Delete(vm->target.images);
+    disk_images_done(&vm->target.images);
     cJSON_Delete(vm->target.machine);
     cJSON_Delete(vm->target.notes);
     free(vm->target.program);

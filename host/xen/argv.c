@@ -188,8 +188,8 @@ static bool input(struct rewriting *r, const char *option, const char *value, st
 
 static bool device(struct rewriting *r, const char *option, const char *value, struct error *err)
 {
-    static const char *const bound[] = { "xen-pci-passthrough", "vfio-", "usb-host", "pci-assign",
-                                         "ivshmem",             "vhost-" };
+    static const char *const bound[] = { "xen-pci-passthrough", "vfio-",   "usb-host",
+                                         "pci-assign",          "ivshmem", "vhost-" };
 
     for (size_t i = 0; i < sizeof(bound) / sizeof(bound[0]); i++)
         if (!strncmp(value, bound[i], strlen(bound[i])))
@@ -323,11 +323,21 @@ static const struct option *find_option(const char *wanted)
     return NULL;
 }
 
+static void note_renamed(struct rewriting *r, const char *value)
+{
+    int last = cJSON_GetArraySize(r->words) - 1;
+    const cJSON *word = cJSON_GetArrayItem(r->words, last);
+
+    if (value && word && strcmp(word->valuestring, value) != 0)
+        cJSON_AddStringToObject(r->vm->renamed, value, word->valuestring);
+}
+
 /* The option at `*word`, which is moved behind it and its value. */
 static bool rewrite_one(struct rewriting *r, const cJSON **word, struct error *err)
 {
     const char *text = (*word)->valuestring;
-    const struct option *option = *text == '-' ? find_option(text + (text[1] == '-' ? 2 : 1)) : NULL;
+    const struct option *option =
+        *text == '-' ? find_option(text + (text[1] == '-' ? 2 : 1)) : NULL;
     const char *value = NULL;
 
     if (!option)
@@ -343,7 +353,11 @@ static bool rewrite_one(struct rewriting *r, const cJSON **word, struct error *e
         value = (*word)->valuestring;
         *word = (*word)->next;
     }
-    return option->rewrite(r, option->name, value, err);
+    if (!option->rewrite(r, option->name, value, err))
+        return false;
+    if (option->rewrite != drop)
+        note_renamed(r, value);
+    return true;
 }
 
 /* ---- the public face ---- */

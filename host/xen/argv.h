@@ -8,7 +8,7 @@
 #include "xmig/json.h"
 
 /* Stands for the domain's number, which only the target knows. */
-#define XEN_ARGV_DOMID "%DOMID%"
+#define XEN_ARGV_DOMID "@DOMID@"
 
 struct xen_argv {
     const char *name;     /* the domain's, as it is */
@@ -16,6 +16,7 @@ struct xen_argv {
     const char *machine;  /* the versioned type that its machine really has */
     const cJSON *disks;   /* {"source", "image"}: what is opened elsewhere at the target */
     cJSON *needs;         /* files that it only reads, and that must be there; added to */
+    cJSON *renamed;       /* values that change: object OLD → NEW; added to */
 };
 
 /* What the target's device model is to be started with: an array of strings, which the

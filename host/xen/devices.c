@@ -147,8 +147,7 @@ static bool write_device(struct xen *vm, const cJSON *device, struct error *err)
     const char *id = json_string_or(device, "id", "?");
     const char *backend = backend_of(vm, device);
     AUTO_JSON cJSON *keys = must(cJSON_Duplicate(xen_get(device, "backend_keys"), true));
-    AUTO_FREE char *back =
-        xen_text("/local/domain/0/backend/%s/%u/%s", backend, vm->domid, id);
+    AUTO_FREE char *back = xen_text("/local/domain/0/backend/%s/%u/%s", backend, vm->domid, id);
     AUTO_FREE char *front = xen_text("/local/domain/%u/device/%s/%s", vm->domid, kind, id);
     AUTO_FREE char *libxl = xen_text("/libxl/%u/device/%s/%s", vm->domid, kind, id);
     const cJSON *key;

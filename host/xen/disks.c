@@ -180,9 +180,9 @@ static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, 
     block = choose_block(vm, disk, blocks, id, is_kernels, err);
     if (!block)
         return false;
-    disk->device = must(strdup(json_string_or(
-        disk->is_emulated ? block : xen_get(block, "inserted"),
-        disk->is_emulated ? "device" : "node-name", "")));
+    disk->device =
+        must(strdup(json_string_or(disk->is_emulated ? block : xen_get(block, "inserted"),
+                                   disk->is_emulated ? "device" : "node-name", "")));
     return read_image(disk, block, err) && choose_target(vm, disk, err);
 }
 
@@ -227,13 +227,13 @@ static bool check_choices(struct xen *vm, struct error *err)
     return true;
 }
 
-bool source_disks_read(struct xen *vm, struct error *err)
+bool xen_source_disks_read(struct xen *vm, struct error *err)
 {
     AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vbd", vm->domid);
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *id;
 
-    source_disks_done(&vm->source);
+    xen_source_disks_done(&vm->source);
     if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (id, ids) {
@@ -246,7 +246,7 @@ bool source_disks_read(struct xen *vm, struct error *err)
     return check_choices(vm, err);
 }
 
-void source_disks_done(struct xen_source *source)
+void xen_source_disks_done(struct xen_source *source)
 {
     for (size_t i = 0; i < source->disk_count; i++) {
         struct xen_disk *disk = &source->disks[i];
@@ -285,7 +285,7 @@ static bool add_owner(cJSON *params, const char *path, struct error *err)
     return true;
 }
 
-cJSON *source_disk_params(const struct xen_disk *disk, struct error *err)
+cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err)
 {
     AUTO_JSON cJSON *params = must(cJSON_CreateObject());
 

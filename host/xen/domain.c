@@ -41,8 +41,7 @@ static bool find(xc_interface *xc, bool (*matches)(const xc_domaininfo_t *info, 
 {
     xc_domaininfo_t info;
 
-    for (uint32_t next = 1; xc_domain_getinfolist(xc, next, 1, &info) == 1;
-         next = info.domain + 1u)
+    for (uint32_t next = 1; xc_domain_getinfolist(xc, next, 1, &info) == 1; next = info.domain + 1u)
         if (!(info.flags & XEN_DOMINF_dying) && matches(&info, arg)) {
             *domid = info.domain;
             return true;

@@ -1,13 +1,13 @@
 /* What of a domain is in the hypervisor only, and what of that the target must be given
  * before the stream comes, which brings the rest.
  */
+#include "host/xen/xen.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 #include <xen/hvm/params.h>
 #include <xen/version.h>
-
-#include "host/xen/xen.h"
 
 /* ---- the processor ---- */
 
@@ -84,8 +84,9 @@ static bool fill_policy(struct xen *vm, xc_cpu_policy_t *policy, const cJSON *te
     if (xc_cpu_policy_update_cpuid(vm->xc, policy, leaves,
                                    (uint32_t)(leaf_size / sizeof(*leaves))) < 0 ||
         xc_cpu_policy_update_msrs(vm->xc, policy, msrs, (uint32_t)(msr_size / sizeof(*msrs))) < 0)
-        return error_set(err, ERROR_REFUSED, "the guest's processor has what Xen here does not "
-                                             "know of");
+        return error_set(err, ERROR_REFUSED,
+                         "the guest's processor has what Xen here does not "
+                         "know of");
     return true;
 }
 
@@ -100,8 +101,9 @@ bool check_cpu_policy(struct xen *vm, const cJSON *text, struct error *err)
     else if (!fill_policy(vm, guest, text, err))
         ok = false;
     else if (!xc_cpu_policy_is_compatible(vm->xc, host, guest))
-        ok = error_set(err, ERROR_REFUSED, "the processors here cannot do what the guest was "
-                                           "promised at the source");
+        ok = error_set(err, ERROR_REFUSED,
+                       "the processors here cannot do what the guest was "
+                       "promised at the source");
     else
         ok = true;
     free(xen_log_complaint(vm->log));

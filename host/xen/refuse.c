@@ -1,7 +1,7 @@
 /* What cannot be moved is refused at the source, each thing with its reason. */
-#include <xen/hvm/params.h>
-
 #include "host/xen/xen.h"
+
+#include <xen/hvm/params.h>
 
 static bool refuse_type(struct xen *vm, const xc_domaininfo_t *info, struct error *err)
 {
@@ -22,8 +22,9 @@ static bool refuse_type(struct xen *vm, const xc_domaininfo_t *info, struct erro
         return error_set(err, ERROR_REFUSED, "its device model is '%s': only qemu_xen can be moved",
                          model);
     if (stub)
-        return error_set(err, ERROR_REFUSED, "its device model runs in a domain of its own "
-                                             "(stubdomain), which cannot be moved");
+        return error_set(err, ERROR_REFUSED,
+                         "its device model runs in a domain of its own "
+                         "(stubdomain), which cannot be moved");
     return true;
 }
 
@@ -86,11 +87,13 @@ static bool refuse_features(const cJSON *config, struct error *err)
     const cJSON *info = xen_get(config, "b_info");
 
     if (is_on(info, "nested_hvm") || is_on(xen_get(info, "type.hvm"), "nested_hvm"))
-        return error_set(err, ERROR_REFUSED, "it has nested virtualisation, whose state Xen cannot "
-                                             "save");
+        return error_set(err, ERROR_REFUSED,
+                         "it has nested virtualisation, whose state Xen cannot "
+                         "save");
     if (is_on(info, "dm_restrict"))
-        return error_set(err, ERROR_REFUSED, "its device model is restricted (dm_restrict), which "
-                                             "xmig cannot do yet");
+        return error_set(err, ERROR_REFUSED,
+                         "its device model is restricted (dm_restrict), which "
+                         "xmig cannot do yet");
     return true;
 }
 

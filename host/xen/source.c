@@ -12,7 +12,9 @@
 
 enum {
     DESTROY_MS = 120000,
-    STATUS_MS = 3000
+    STATUS_MS = 3000,
+    REBUILD_MS = 15000,
+    POLL_MS = 200
 };
 
 /* ---- attach ---- */
@@ -150,7 +152,8 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
     struct xen_argv argv = { .name = vm->source.name,
                              .new_name = options->new_name,
                              .disks = disks,
-                             .needs = cJSON_AddArrayToObject(xen, "needs") };
+                             .needs = cJSON_AddArrayToObject(xen, "needs"),
+                             .renamed = cJSON_AddObjectToObject(xen, "renamed") };
     cJSON *words;
 
     if (!read_machine(vm, err) || !add_version(vm, xen, err))
@@ -187,11 +190,11 @@ static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *para
 
 static bool add_disks(struct xen *vm, cJSON *disks, struct error *err)
 {
-    if (!source_disks_read(vm, err))
+    if (!xen_source_disks_read(vm, err))
         return false;
     for (size_t i = 0; i < vm->source.disk_count; i++) {
         const struct xen_disk *disk = &vm->source.disks[i];
-        cJSON *params = source_disk_params(disk, err);
+        cJSON *params = xen_source_disk_params(disk, err);
 
         if (!params)
             return error_prefix(err, "disk '%s'", disk->name);
@@ -210,6 +213,20 @@ static void read_boot_id(char boot[40])
     boot[len > 0 ? len : 0] = '\0';
 }
 
+/* What the guest's drivers have said of themselves, and will not say again. */
+static cJSON *read_features(struct xen *vm)
+{
+    cJSON *features = store_values(vm->xs, "/local/domain/%u/control", vm->domid);
+    cJSON *said = must(cJSON_CreateObject());
+    const cJSON *feature;
+
+    cJSON_ArrayForEach (feature, features)
+        if (!strncmp(feature->string, "feature-", 8))
+            cJSON_AddStringToObject(said, feature->string, feature->valuestring);
+    cJSON_Delete(features);
+    return said;
+}
+
 static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
 {
     cJSON *devices = devices_read(vm, err);
@@ -223,6 +240,9 @@ static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
     cJSON_AddStringToObject(xen, "uuid", vm->uuid);
     cJSON_AddStringToObject(xen, "boot", boot);
     cJSON_AddStringToObject(xen, "source_name", vm->source.name);
+    cJSON_AddItemToObject(xen, "control", read_features(vm));
+    cJSON_AddItemToObject(xen, "platform",
+                          store_values(vm->xs, "/local/domain/%u/platform", vm->domid));
     cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->source.config, true)));
     json_add_uint(xen, "memory_target",
                   (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/target", vm->domid));
@@ -274,12 +294,34 @@ bool xen_remember(struct host *host, cJSON *facts, struct error *err)
 
 /* ---- state ---- */
 
+/* A guest that has rebooted has a new domain, which xl needs a while to make. */
+static void follow_reboot(struct xen *vm)
+{
+    uint64_t deadline = loop_now_ms() + REBUILD_MS;
+    uint32_t domid;
+
+    do {
+        if (domain_find_uuid(vm->xc, vm->uuid, vm->domid, &domid)) {
+            event_say(&vm->base.context.events, EVENT_NOTE, NULL,
+                      "the guest has rebooted, and is domain %u now", domid);
+            xen_disconnect(vm);
+            vm->domid = domid;
+            return;
+        }
+    } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline);
+}
+
 /* A guest whose device model stands still does not run, whatever its processors do. */
 enum run_state xen_source_state(struct host *host)
 {
     struct xen *vm = xen_of(host);
     enum run_state state = domain_state(vm->xc, vm->domid, vm->uuid);
     struct qmp_status status;
+
+    if (state == RUN_GONE && !vm->source.destroyed && !vm->source.reattached) {
+        follow_reboot(vm);
+        state = domain_state(vm->xc, vm->domid, vm->uuid);
+    }
 
     if (state != RUN_RUNNING)
         return state;
@@ -346,6 +388,7 @@ bool xen_source_destroy(struct host *host, struct error *err)
     const char *const words[] = { "xl", "destroy", number, NULL };
 
     xen_disconnect(vm);
+    vm->source.destroyed = true;
     switch (domain_state(vm->xc, vm->domid, vm->uuid)) {
     case RUN_GONE:
         return true;
@@ -396,7 +439,7 @@ void xen_source_done(struct xen *vm)
 
     cJSON_ArrayForEach (proof, source->proofs)
         unlink(proof->valuestring);
-    source_disks_done(source);
+    xen_source_disks_done(source);
     cJSON_Delete(source->proofs);
     cJSON_Delete(source->config);
     cJSON_Delete(source->words);

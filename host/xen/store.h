@@ -18,8 +18,7 @@ enum store_access {
 };
 
 /* A node's value; NULL: there is none. The caller frees it. */
-char *store_read(struct xs_handle *xs, const char *path, ...)
-    __attribute__((format(printf, 2, 3)));
+char *store_read(struct xs_handle *xs, const char *path, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same as a number, or `otherwise`. */
 long store_number(struct xs_handle *xs, long otherwise, const char *path, ...)
@@ -46,7 +45,7 @@ struct store_batch {
     struct store_item {
         enum store_access access;
         char *path, *value;
-    } *items;
+    } * items;
     size_t count;
 };
 

@@ -22,8 +22,8 @@ struct xen_disk {
     char *name;   /* as the guest's configuration has it: "hda", "sdb" */
     char *device; /* what the device model's commands call what the guest uses of it */
     char *path;
-    char *target; /* its image at the target */
-    char *format; /* "raw", "qcow2" */
+    char *target;   /* its image at the target */
+    char *format;   /* "raw", "qcow2" */
     cJSON *options; /* of the format */
     uint64_t size, allocated;
     bool is_block_device;
@@ -31,8 +31,8 @@ struct xen_disk {
 };
 
 struct xen_source {
-    char *name; /* what it is called here */
-    pid_t pid;  /* of the device model */
+    char *name;    /* what it is called here */
+    pid_t pid;     /* of the device model */
     cJSON *config; /* libxl's */
     cJSON *words;  /* the device model's command line, without the program */
     char *program;
@@ -43,18 +43,20 @@ struct xen_source {
     uint64_t paused_ms;
     bool suspended;  /* it was; or we do not know that it was not */
     bool asked;      /* the guest was asked to suspend itself */
+    bool destroyed;  /* by us */
     bool reattached; /* after a crash: what is left of mirrors is not ours to know */
 };
 
 struct xen_target {
     const cJSON *params; /* borrowed */
     const cJSON *xen;    /* its part that is ours; borrowed */
+    char *name;          /* what it shall be called when it runs */
     struct disk_images images;
     struct child *child; /* the device model */
     pid_t pid;
     uint64_t start_time;
     char *program;
-    char *log; /* the device model's */
+    char *log;    /* the device model's */
     cJSON *notes; /* for the plan: an array of strings */
     int ram;      /* our end of the lane; -1 */
     int ram_lane; /* the end that the lane gets; -1 */
@@ -63,6 +65,7 @@ struct xen_target {
     char *device_state;
     size_t device_state_size;
     bool restored;
+    bool reattached; /* after a crash: there are no parameters */
 };
 
 struct xen {
@@ -70,7 +73,7 @@ struct xen {
     struct xen_log *log;
     xc_interface *xc; /* the loop's thread's own */
     struct xs_handle *xs;
-    struct qmp *q; /* NULL: not connected */
+    struct qmp *q;  /* NULL: not connected */
     uint32_t domid; /* 0: none */
     char uuid[XEN_UUID_SIZE];
     struct xen_source source;
@@ -138,9 +141,9 @@ bool devices_remove(struct xen *vm, struct error *err);
 
 /* ---- disks.c: the source's ---- */
 
-bool source_disks_read(struct xen *vm, struct error *err);
-void source_disks_done(struct xen_source *source);
-cJSON *source_disk_params(const struct xen_disk *disk, struct error *err);
+bool xen_source_disks_read(struct xen *vm, struct error *err);
+void xen_source_disks_done(struct xen_source *source);
+cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err);
 
 /* ---- refuse.c: what cannot be moved ---- */
 
@@ -210,6 +213,11 @@ bool device_model_end(struct xen *vm, struct error *err);
 /* Add the last words of its log to an error that they may explain. */
 void device_model_explain(struct xen *vm, struct error *err);
 
+/* ---- face.c: what libxl and its tools look at ---- */
+
+/* Write what can be known before the guest's memory is here. */
+bool face_write(struct xen *vm, struct error *err);
+
 /* ---- seal.c: the domain becomes complete ---- */
 
 bool xen_seal(struct host *host, struct error *err);
@@ -217,7 +225,12 @@ bool xen_seal(struct host *host, struct error *err);
 /* ---- hotplug.c ---- */
 
 /* Run the scripts that join the guest's network interfaces to a bridge, or part them. */
-bool hotplug_vifs(struct xen *vm, bool online, struct error *err);
+enum hotplug_step {
+    HOTPLUG_ONLINE, /* those of PV drivers: nothing comes through before the guest runs */
+    HOTPLUG_TAP,    /* the emulated ones: only when the guest is ours */
+    HOTPLUG_OFFLINE /* all */
+};
+bool hotplug_vifs(struct xen *vm, enum hotplug_step step, struct error *err);
 
 /* ---- target.c ---- */
 

@@ -99,7 +99,11 @@ class Scene:
         sshd = os.path.join(HERE, "sshd")
         self.port = subprocess.run([sshd, "start", os.path.join(self.folder, "sshd")], check=True,
                                    stdout=subprocess.PIPE, text=True).stdout.strip()
-        self.start_guest()
+        try:
+            self.start_guest()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

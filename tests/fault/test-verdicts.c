@@ -295,6 +295,24 @@ static void shared_images_wait_for_the_proof_before_the_guest_runs_again(void **
     world_done(&world);
 }
 
+static void with_shared_images_the_operators_word_is_as_good_as_a_proof(void **unused)
+{
+    static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
+    SCENE;
+
+    world.options.without = without;
+    world.options.host.mirrors_disks = false;
+    world.options.lease_ms = 1;
+    send_with(&world, "ram-stream:end:send:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_RECV);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_PAUSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
 static void a_move_without_mirrors_succeeds(void **unused)
 {
     static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
@@ -387,6 +405,7 @@ int main(void)
         cmocka_unit_test(on_the_operators_word_a_prepared_target_runs),
         cmocka_unit_test(the_operators_word_for_a_dead_copy_is_recorded_as_lost),
         cmocka_unit_test(shared_images_wait_for_the_proof_before_the_guest_runs_again),
+        cmocka_unit_test(with_shared_images_the_operators_word_is_as_good_as_a_proof),
         cmocka_unit_test(recovering_twice_changes_nothing),
         cmocka_unit_test(a_move_past_its_deadline_rolls_back),
         cmocka_unit_test(leftovers_at_the_source_still_say_where_the_guest_runs),

@@ -319,12 +319,14 @@ static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
     assert_false(run_against(script, drain_both, &err));
 }
 
-static void a_mirror_that_does_not_end_runs_into_the_deadline(void **unused)
+static void gives_up_on_a_mirror_that_does_not_move(void **unused)
 {
     const struct exchange script[] = {
         BOTH_ARE_READY,
         { "block-job-cancel", .reply = NULL },
         { "block-job-cancel", .reply = NULL },
+        { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },
+        { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },
         { 0 },
     };
     struct error err = { 0 };
@@ -407,7 +409,7 @@ int main(void)
         cmocka_unit_test(cancelled_is_a_failure),
         cmocka_unit_test(a_job_that_concluded_with_an_error_beats_its_event),
         cmocka_unit_test(a_job_dismissed_by_somebody_else_proves_nothing),
-        cmocka_unit_test(a_mirror_that_does_not_end_runs_into_the_deadline),
+        cmocka_unit_test(gives_up_on_a_mirror_that_does_not_move),
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
         cmocka_unit_test(stopping_no_mirror_is_fine),
         cmocka_unit_test(tries_again_while_a_node_is_still_in_use),

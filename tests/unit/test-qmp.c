@@ -435,6 +435,21 @@ static void a_flood_pushes_out_only_the_oldest(void **unused)
     end(&scene);
 }
 
+static void knows_when_an_event_came_last(void **unused)
+{
+    const struct exchange script[] = { { "stop", .events = { "{\"event\": \"STOP\"}" } }, { 0 } };
+    struct scene scene = connected_to(script);
+    size_t mark = qmp_mark(scene.q);
+    uint64_t before = loop_now_ms();
+    (void)unused;
+
+    assert_int_equal(qmp_last_event_ms(scene.q, "STOP"), 0);
+    assert_true(qmp_call(scene.q, "stop", NULL, NULL, NULL));
+    assert_non_null(qmp_wait_event(scene.q, &mark, "STOP", NULL, NULL, SOON_MS, NULL));
+    assert_in_range(qmp_last_event_ms(scene.q, "STOP"), before, loop_now_ms());
+    end(&scene);
+}
+
 static bool is_interrupted(void *loop)
 {
     return loop_interrupted(loop);
@@ -521,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_wait_ends_when_qemu_does),
         cmocka_unit_test(what_qemu_said_before_it_died_still_counts),
         cmocka_unit_test(a_flood_pushes_out_only_the_oldest),
+        cmocka_unit_test(knows_when_an_event_came_last),
         cmocka_unit_test(the_loss_of_qemu_interrupts_only_who_asked_for_it),
         cmocka_unit_test(the_loss_of_a_guarded_qemu_ends_every_wait),
         cmocka_unit_test(asks_once_what_qemu_knows),

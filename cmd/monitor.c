@@ -1,0 +1,53 @@
+/* xmig monitor: what xl's own process does for a domain that xl has started. */
+#include "command.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/xen/monitor.h"
+
+static const char help_text[] =
+    "usage: xmig monitor DOMAIN\n"
+    "\n"
+    "Watches a Xen domain, given by its name or number, as xl does for those that it has\n"
+    "started: when the guest turns itself off, reboots or crashes, does what its configuration\n"
+    "says (on_poweroff, on_reboot, on_crash, on_watchdog). A move starts it; there is no need\n"
+    "to type it, unless it was ended.\n"
+    "\n"
+    "  -h, --help  this text\n";
+
+static void say(void *arg, const struct event *event)
+{
+    (void)arg;
+    if (event->text && event->kind != EVENT_DEBUG)
+        fprintf(stderr, "xmig monitor: %s\n", event->text);
+}
+
+static int watch(const char *domain)
+{
+    const struct event_sink events = { say, NULL };
+    struct loop *loop = loop_new();
+    struct error err = { 0 };
+    bool ok = monitor_run(loop, domain, &events, &err);
+
+    if (!ok)
+        fprintf(stderr, "xmig monitor: %s\n", err.text);
+    loop_free(loop);
+    return ok ? 0 : 1;
+}
+
+int command_monitor(int argc, char *argv[])
+{
+    struct error err = { 0 };
+
+    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+        return print_help(help_text);
+    if (argc != 2 || argv[1][0] == '-') {
+        error_set(&err, ERROR_REFUSED, "it takes one domain");
+        return end_with_usage(argc, argv, &err);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    return watch(argv[1]);
+}

@@ -1,0 +1,346 @@
+/* May this domain come here? Looks at everything that would otherwise fail in the middle. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "host/qemu/paths.h"
+#include "host/qemu/program.h"
+#include "host/qemu/shared.h"
+#include "host/xen/xen.h"
+
+enum {
+    HELP_MS = 60000,
+    MIB = 1024 * 1024,
+    SLACK_PAGES = 1024 /* page tables, event channels and the like */
+};
+
+__attribute__((format(printf, 2, 3))) static void note(struct xen *vm, const char *format, ...)
+{
+    AUTO_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    cJSON_AddItemToArray(vm->target.notes, must(cJSON_CreateString(text)));
+}
+
+/* ---- versions ---- */
+
+static bool is_older(uint64_t major, uint64_t minor, uint64_t than_major, uint64_t than_minor)
+{
+    return major < than_major || (major == than_major && minor < than_minor);
+}
+
+/* Streams are understood by what is as new as their writer. */
+static bool check_xen(struct xen *vm, struct error *err)
+{
+    int version = xc_version(vm->xc, XENVER_version, NULL);
+    uint64_t major = json_uint_or(vm->target.xen, "xen_major", 0);
+    uint64_t minor = json_uint_or(vm->target.xen, "xen_minor", 0);
+
+    if (version < 0)
+        return xen_fail(vm, err, "cannot ask Xen for its version");
+    if (is_older((uint64_t)version >> 16, (uint64_t)version & 0xffff, major, minor))
+        return error_set(err, ERROR_REFUSED,
+                         "Xen is older here (%d.%d) than at the source (%" PRIu64 ".%" PRIu64
+                         "), and guests cannot be moved to an older one",
+                         version >> 16, version & 0xffff, major, minor);
+    return true;
+}
+
+/* The source's path, if there is such a program here; else where Debian and Xen put it. */
+static char *find_program(const cJSON *xen)
+{
+    static const char *const places[] = { "/usr/libexec/xen-qemu-system-i386",
+                                          "/usr/lib/xen/bin/qemu-system-i386",
+                                          "/usr/local/lib/xen/bin/qemu-system-i386" };
+    char *found = program_find(json_string_or(xen, "program", ""));
+
+    for (size_t i = 0;
+         !found && !json_true(xen, "program_chosen") && i < sizeof(places) / sizeof(places[0]); i++)
+        found = program_find(places[i]);
+    return found;
+}
+
+static bool check_version(struct xen *vm, struct error *err)
+{
+    const char *const words[] = { vm->target.program, "--version", NULL };
+    uint64_t major = json_uint_or(vm->target.xen, "qemu_major", 0);
+    uint64_t minor = json_uint_or(vm->target.xen, "qemu_minor", 0);
+    AUTO_FREE char *text = NULL;
+    unsigned here_major, here_minor;
+    const char *number;
+
+    if (!program_run(vm->base.context.loop, words, &text, HELP_MS, err))
+        return false;
+    number = strstr(text, "version ");
+    if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
+        return error_set(err, ERROR_REFUSED, "'%s' does not tell its version", vm->target.program);
+    if (is_older(here_major, here_minor, major, minor))
+        return error_set(err, ERROR_REFUSED,
+                         "the device model is older here (%u.%u) than at the source (%" PRIu64
+                         ".%" PRIu64 "), and guests cannot be moved to an older one",
+                         here_major, here_minor, major, minor);
+    return true;
+}
+
+/* The first words of the lines of "-machine help" are what there is. */
+static bool check_machine(struct xen *vm, struct error *err)
+{
+    const char *const words[] = { vm->target.program, "-machine", "help", NULL };
+    const char *machine = json_string_or(vm->target.xen, "machine", "");
+    AUTO_FREE char *help = NULL;
+    AUTO_FREE char *line = xen_text("\n%s ", machine);
+
+    if (!program_run(vm->base.context.loop, words, &help, HELP_MS, err))
+        return false;
+    if (strstr(help, line))
+        return true;
+    return error_set(err, ERROR_REFUSED, "the device model here knows no machine '%s'", machine);
+}
+
+static bool check_device_model(struct xen *vm, struct error *err)
+{
+    free(vm->target.program);
+    vm->target.program = find_program(vm->target.xen);
+    if (!vm->target.program)
+        return error_set(err, ERROR_REFUSED,
+                         "there is no device model '%s' here: install qemu-system-xen, or name "
+                         "another with --device-model",
+                         json_string_or(vm->target.xen, "program", "?"));
+    return check_version(vm, err) && check_machine(vm, err);
+}
+
+/* ---- names ---- */
+
+static bool check_name(struct xen *vm, struct error *err)
+{
+    const char *name = json_string_or(vm->target.params, "name", "");
+    AUTO_FREE char *incoming = xen_text("%s--incoming", name);
+    const char *const names[] = { name, incoming };
+    uint32_t domid;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (domain_find(vm->xc, vm->xs, names[i], &domid))
+            return error_set(err, ERROR_REFUSED,
+                             "there is a domain called '%s' here already (%u): give the VM another "
+                             "name with --name",
+                             names[i], domid);
+    return true;
+}
+
+static bool is_this_host(const cJSON *xen)
+{
+    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    char boot[40] = "";
+
+    return fd >= 0 && read(fd, boot, 36) == 36 && !strcmp(boot, json_string_or(xen, "boot", ""));
+}
+
+/* The same domain stays it elsewhere; beside its original it must be another. */
+static bool choose_uuid(struct xen *vm, struct error *err)
+{
+    AUTO_CLOSE int fd = -1;
+    const char *uuid = json_string(vm->target.xen, "uuid", err);
+    uint32_t besides = (uint32_t)json_uint_or(vm->target.xen, "domid", 0);
+    bool here = is_this_host(vm->target.xen);
+    uint32_t other;
+
+    if (!uuid)
+        return false;
+    if (strlen(uuid) != XEN_UUID_SIZE - 1)
+        return error_set(err, ERROR_PROTOCOL, "'%s' is not a UUID", uuid);
+    snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
+    if (domain_find_uuid(vm->xc, uuid, here ? besides : 0, &other))
+        return error_set(err, ERROR_REFUSED, "domain %u here has its UUID %s", other, uuid);
+    if (!here)
+        return true;
+    fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, vm->uuid, XEN_UUID_SIZE - 1) != XEN_UUID_SIZE - 1)
+        return error_set(err, ERROR_SYSTEM, "cannot make a UUID: %m");
+    note(vm, "the source is this host: the copy gets a UUID of its own, %s", vm->uuid);
+    return true;
+}
+
+/* ---- files and bridges ---- */
+
+static bool check_needs(struct xen *vm, struct error *err)
+{
+    const cJSON *path;
+
+    cJSON_ArrayForEach (path, xen_get(vm->target.xen, "needs"))
+        if (!cJSON_IsString(path) || access(path->valuestring, R_OK) < 0)
+            return error_set(err, ERROR_REFUSED, "the guest needs '%s', which is not here: %m",
+                             cJSON_IsString(path) ? path->valuestring : "?");
+    return true;
+}
+
+static bool check_bridge(const cJSON *keys, struct error *err)
+{
+    const char *bridge = json_string_or(keys, "bridge", NULL);
+    const char *script = json_string_or(keys, "script", NULL);
+    AUTO_FREE char *path = bridge ? xen_text("/sys/class/net/%s", bridge) : NULL;
+
+    if (path && access(path, F_OK) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "the guest's network needs the bridge '%s', which is "
+                         "not here",
+                         bridge);
+    if (script && access(script, X_OK) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "the guest's network needs the script '%s', which "
+                         "is not here: %m",
+                         script);
+    return true;
+}
+
+static bool check_bridges(struct xen *vm, struct error *err)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+        if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
+            !check_bridge(xen_get(device, "backend_keys"), err))
+            return false;
+    return true;
+}
+
+/* ---- room ---- */
+
+static bool check_memory(struct xen *vm, struct error *err)
+{
+    xc_physinfo_t host = { 0 };
+    uint64_t needed = json_uint_or(vm->target.xen, "max_pages", 0) +
+                      json_uint_or(vm->target.xen, "paging_pool", 0) / XEN_PAGE + SLACK_PAGES;
+    uint64_t available;
+
+    if (xc_physinfo(vm->xc, &host) < 0)
+        return xen_fail(vm, err, "cannot ask Xen for its memory");
+    available =
+        host.free_pages > host.outstanding_pages ? host.free_pages - host.outstanding_pages : 0;
+    if (needed > available)
+        return error_set(err, ERROR_REFUSED,
+                         "the guest needs %" PRIu64 " MiB, and Xen has only %" PRIu64
+                         " MiB free here (xl mem-set takes some from dom0)",
+                         needed * XEN_PAGE / MIB, available * XEN_PAGE / MIB);
+    if (json_true(vm->target.xen, "hap") && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
+        return error_set(err, ERROR_REFUSED,
+                         "the guest uses nested paging (HAP), which is not "
+                         "there here");
+    return true;
+}
+
+/* Room is counted by file system: several images may share one. */
+struct room {
+    dev_t device;
+    uint64_t needed, available;
+    const char *image; /* the last one there */
+};
+
+static bool add_to_room(struct room *rooms, size_t *count, const cJSON *disk, struct error *err)
+{
+    const char *image = json_string_or(disk, "image", "");
+    AUTO_FREE char *dir = path_directory(image);
+    struct room *room = rooms;
+    struct statvfs fs;
+    struct stat st;
+
+    if (stat(dir, &st) < 0 || statvfs(dir, &fs) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot look at '%s': %m", dir);
+    while (room < rooms + *count && room->device != st.st_dev)
+        room++;
+    if (room == rooms + *count)
+        rooms[(*count)++] = (struct room){ .device = st.st_dev };
+    room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    room->needed += json_uint_or(disk, "allocated", 0);
+    room->image = image;
+    return true;
+}
+
+static bool check_room(const cJSON *disks, struct error *err)
+{
+    AUTO_FREE struct room *rooms =
+        must(calloc((size_t)cJSON_GetArraySize(disks) + 1, sizeof(*rooms)));
+    size_t count = 0;
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, disks)
+        if (!add_to_room(rooms, &count, disk, err))
+            return false;
+    for (size_t i = 0; i < count; i++)
+        if (rooms[i].needed > rooms[i].available)
+            return error_set(err, ERROR_REFUSED,
+                             "the disks that go where '%s' goes have %" PRIu64
+                             " MiB allocated, and only %" PRIu64 " MiB are free there",
+                             rooms[i].image, rooms[i].needed / MIB, rooms[i].available / MIB);
+    return true;
+}
+
+static bool check_disks(struct xen *vm, struct error *err)
+{
+    const cJSON *disks = json_array(vm->target.params, "disks", err);
+    bool mirrors = vm->base.context.options.mirrors_disks;
+    const cJSON *disk;
+
+    if (!disks)
+        return false;
+    vm->target.images.disks = disks;
+    cJSON_ArrayForEach (disk, disks)
+        if (mirrors ? !disk_images_check(&vm->target.images, disk, err) : !shared_prove(disk, err))
+            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
+    return !mirrors || check_room(disks, err);
+}
+
+/* ---- the public face ---- */
+
+bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    const cJSON *xen = json_object(params, "xen", err);
+
+    if (!xen || !json_array(xen, "words", err) || !json_object(xen, "config", err) ||
+        !xen_open(vm, err))
+        return false;
+    vm->target.params = params;
+    vm->target.xen = xen;
+    free(vm->target.name);
+    vm->target.name = must(strdup(json_string_or(params, "name", "?")));
+    cJSON_Delete(vm->target.notes);
+    vm->target.notes = must(cJSON_CreateArray());
+    return check_xen(vm, err) && check_device_model(vm, err) && check_name(vm, err) &&
+           choose_uuid(vm, err) && check_needs(vm, err) && check_bridges(vm, err) &&
+           check_memory(vm, err) && check_cpu_policy(vm, xen_get(xen, "cpu_policy"), err) &&
+           check_disks(vm, err);
+}
+
+static void plan_disk(const struct xen *vm, const cJSON *disk, struct plan *plan)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const char *image = json_string_or(disk, "image", "?");
+
+    if (vm->base.context.options.mirrors_disks)
+        plan_say(plan, "disk %s: create '%s' (%s, sparse, %" PRIu64 " bytes)", name, image,
+                 json_string_or(disk, "format", "?"), json_uint_or(disk, "size", 0));
+    else
+        plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
+}
+
+void xen_plan_recv(struct host *host, struct plan *plan)
+{
+    struct xen *vm = xen_of(host);
+    const char *name = json_string_or(vm->target.params, "name", "?");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, xen_get(vm->target.params, "disks"))
+        plan_disk(vm, item, plan);
+    plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it", name,
+             json_uint_or(vm->target.xen, "max_pages", 0) * XEN_PAGE / MIB);
+    plan_say(plan, "run %s as its device model", vm->target.program);
+    cJSON_ArrayForEach (item, vm->target.notes)
+        plan_say(plan, "%s", item->valuestring);
+}

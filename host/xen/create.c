@@ -1,0 +1,248 @@
+/* The empty domain: paused, without a page of memory, which is claimed for it. Order and
+ * content are libxl's, up to where libxl would fill it.
+ */
+#include "host/xen/xen.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <xen/hvm/params.h>
+
+static uint64_t number(const struct xen *vm, const char *name)
+{
+    return json_uint_or(vm->target.xen, name, 0);
+}
+
+static const cJSON *build_info(const struct xen *vm)
+{
+    return xen_get(xen_get(vm->target.xen, "config"), "b_info");
+}
+
+/* ---- the domain ---- */
+
+static void set_handle(xen_domain_handle_t handle, const char *uuid)
+{
+    for (int i = 0; i < 16; i++, uuid += 2) {
+        unsigned byte = 0;
+
+        if (*uuid == '-')
+            uuid++;
+        sscanf(uuid, "%2x", &byte);
+        handle[i] = (uint8_t)byte;
+    }
+}
+
+static unsigned grant_version(struct xen *vm)
+{
+    xc_physinfo_t host = { 0 };
+    bool has_v2 =
+        xc_physinfo(vm->xc, &host) == 0 && (host.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2);
+
+    return (unsigned)json_uint_or(build_info(vm), "max_grant_version", has_v2 ? 2 : 1);
+}
+
+static bool create_domain(struct xen *vm, struct error *err)
+{
+    const cJSON *info = build_info(vm);
+    struct xen_domctl_createdomain config = {
+        .flags = XEN_DOMCTL_CDF_hvm | (json_true(vm->target.xen, "hap") ? XEN_DOMCTL_CDF_hap : 0),
+        .max_vcpus = (uint32_t)number(vm, "vcpus"),
+        .max_evtchn_port = (uint32_t)json_uint_or(info, "event_channels", 1023),
+        .max_grant_frames = (int32_t)json_uint_or(info, "max_grant_frames", UINT32_MAX),
+        .max_maptrack_frames = (int32_t)json_uint_or(info, "max_maptrack_frames", UINT32_MAX),
+        .grant_opts = XEN_DOMCTL_GRANT_version(grant_version(vm)),
+        .arch.emulation_flags = (uint32_t)number(vm, "emulation"),
+    };
+    uint32_t domid = 0;
+
+    if (!strcmp(json_string_or(xen_get(info, "arch_x86"), "msr_relaxed", "False"), "True"))
+        config.arch.misc_flags = XEN_X86_MSR_RELAXED;
+    set_handle(config.handle, vm->uuid);
+    if (xc_domain_create(vm->xc, &domid, &config) < 0)
+        return xen_fail(vm, err, "cannot create a domain");
+    vm->domid = domid;
+    return true;
+}
+
+/* ---- its nodes ---- */
+
+static void add_roots(struct xen *vm, struct store_batch *batch, const char *name)
+{
+    struct timespec now;
+    AUTO_FREE char *path = xen_text("/vm/%s", vm->uuid);
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u", vm->domid);
+    store_add(batch, STORE_GUEST_READS, "", "%s", path);
+    store_add(batch, STORE_DOM0_ONLY, "", "/libxl/%u", vm->domid);
+    store_add(batch, STORE_AS_ABOVE, path, "/local/domain/%u/vm", vm->domid);
+    store_add(batch, STORE_AS_ABOVE, name, "/local/domain/%u/name", vm->domid);
+    store_add(batch, STORE_AS_ABOVE, vm->uuid, "%s/uuid", path);
+    store_add(batch, STORE_AS_ABOVE, name, "%s/name", path);
+    store_add(batch, STORE_AS_ABOVE, "hvm", "%s/image/ostype", path);
+    store_add(batch, STORE_AS_ABOVE, "", "%s/rtc/timeoffset", path);
+    {
+        AUTO_FREE char *start =
+            xen_text("%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
+
+        store_add(batch, STORE_AS_ABOVE, start, "%s/start_time", path);
+    }
+    store_add(batch, STORE_AS_ABOVE, "hvm", "/libxl/%u/type", vm->domid);
+    store_add(batch, STORE_AS_ABOVE, "qemu_xen", "/libxl/%u/dm-version", vm->domid);
+    store_add(batch, STORE_AS_ABOVE, "", "/libxl/%u/device", vm->domid);
+    store_add(batch, STORE_DOM0_ONLY, "", "/local/domain/0/device-model/%u", vm->domid);
+}
+
+static void add_skeleton(struct xen *vm, struct store_batch *batch)
+{
+    static const char *const read_only[] = { "cpu",     "memory",    "device",
+                                             "control", "hvmloader", "platform" };
+    static const char *const guests[] = {
+        "device/suspend/event-channel",
+        "control/shutdown",
+        "control/feature-poweroff",
+        "control/feature-reboot",
+        "control/feature-suspend",
+        "control/feature-s3",
+        "control/feature-s4",
+        "control/sysrq",
+        "data",
+        "drivers",
+        "feature",
+        "attr",
+        "error",
+    };
+    static const char *const facts[][2] = {
+        { "control/platform-feature-multiprocessor-suspend", "1" },
+        { "control/platform-feature-xs_reset_watches", "1" },
+        { "hvmloader/bios", "seabios" },
+        { "hvmloader/allow-memory-relocate", "0" },
+        { "platform/device-model", "qemu_xen" },
+    };
+
+    for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
+        store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u/%s", vm->domid, read_only[i]);
+    for (size_t i = 0; i < sizeof(guests) / sizeof(guests[0]); i++)
+        store_add(batch, STORE_GUEST_OWNS, "", "/local/domain/%u/%s", vm->domid, guests[i]);
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        store_add(batch, STORE_AS_ABOVE, facts[i][1], "/local/domain/%u/%s", vm->domid,
+                  facts[i][0]);
+}
+
+/* What the guest's drivers have said of themselves, which they will not say again. */
+static void add_features(struct xen *vm, struct store_batch *batch)
+{
+    const cJSON *key;
+
+    cJSON_ArrayForEach (key, xen_get(vm->target.xen, "control"))
+        if (cJSON_IsString(key) && *key->valuestring)
+            store_add(batch, STORE_GUEST_OWNS, key->valuestring, "/local/domain/%u/control/%s",
+                      vm->domid, key->string);
+    cJSON_ArrayForEach (key, xen_get(vm->target.xen, "platform"))
+        if (cJSON_IsString(key))
+            store_add(batch, STORE_AS_ABOVE, key->valuestring, "/local/domain/%u/platform/%s",
+                      vm->domid, key->string);
+}
+
+static bool write_skeleton(struct xen *vm, struct error *err)
+{
+    struct store_batch batch = { .domid = vm->domid };
+    AUTO_FREE char *name = xen_text("%s--incoming", json_string_or(vm->target.params, "name", "?"));
+
+    add_roots(vm, &batch, name);
+    add_skeleton(vm, &batch);
+    add_features(vm, &batch);
+    return store_commit(vm->xs, &batch, err);
+}
+
+/* ---- what it is made of ---- */
+
+/* The ports are the low numbers that they always are because nothing has taken any yet. */
+static bool make_ports(struct xen *vm, struct error *err)
+{
+    long store = store_number(vm->xs, 0, "/tool/xenstored/domid");
+    long console = store_number(vm->xs, 0, "/tool/xenconsoled/domid");
+    xc_evtchn_port_or_error_t port = xc_evtchn_alloc_unbound(vm->xc, vm->domid, (uint32_t)store);
+
+    if (port < 0)
+        return xen_fail(vm, err, "cannot make the event channel of xenstore");
+    vm->target.store_port = (uint32_t)port;
+    port = xc_evtchn_alloc_unbound(vm->xc, vm->domid, (uint32_t)console);
+    if (port < 0)
+        return xen_fail(vm, err, "cannot make the event channel of the console");
+    vm->target.console_port = (uint32_t)port;
+    return true;
+}
+
+static bool set_param(struct xen *vm, uint32_t param, const char *name, struct error *err)
+{
+    if (xc_hvm_param_set(vm->xc, vm->domid, param, number(vm, name)) < 0)
+        return xen_fail(vm, err, "cannot set the HVM parameter '%s'", name);
+    return true;
+}
+
+static bool set_clock(struct xen *vm, struct error *err)
+{
+    int32_t offset = (int32_t)cJSON_GetNumberValue(xen_get(build_info(vm), "rtc_timeoffset"));
+    bool has_offset = cJSON_IsNumber(xen_get(build_info(vm), "rtc_timeoffset"));
+
+    if (xc_domain_set_tsc_info(vm->xc, vm->domid, (uint32_t)number(vm, "tsc_mode"), 0, 0, 0) < 0)
+        return xen_fail(vm, err, "cannot set the TSC mode");
+    if (has_offset && xc_domain_set_time_offset(vm->xc, vm->domid, offset) < 0)
+        return xen_fail(vm, err, "cannot set the clock's offset");
+    return true;
+}
+
+/* Claimed pages are nobody else's for the hours that the disks need; what comes with the
+ * stream is taken from them.
+ */
+static bool set_memory(struct xen *vm, struct error *err)
+{
+    uint64_t pages = number(vm, "max_pages");
+
+    if (xc_domain_setmaxmem(vm->xc, vm->domid, pages * XEN_PAGE / 1024) < 0)
+        return xen_fail(vm, err, "cannot set the domain's memory");
+    if (xc_set_paging_mempool_size(vm->xc, vm->domid, number(vm, "paging_pool")) < 0)
+        return xen_fail(vm, err, "cannot set the domain's paging pool");
+    if (xc_domain_claim_pages(vm->xc, vm->domid, pages) < 0)
+        return xen_fail(vm, err, "cannot claim memory for the domain");
+    return true;
+}
+
+static bool furnish(struct xen *vm, struct error *err)
+{
+    if (xc_domain_max_vcpus(vm->xc, vm->domid, (unsigned)number(vm, "vcpus")) < 0)
+        return xen_fail(vm, err, "cannot give the domain its processors");
+    return make_ports(vm, err) && set_param(vm, HVM_PARAM_HPET_ENABLED, "hpet", err) &&
+           set_param(vm, HVM_PARAM_VPT_ALIGN, "vpt_align", err) &&
+           set_param(vm, HVM_PARAM_TIMER_MODE, "timer_mode", err) && set_clock(vm, err) &&
+           set_memory(vm, err);
+}
+
+/* ---- the public face ---- */
+
+/* Its UUID tells it from all others, also after a crash that left no time to note its number. */
+static bool note_domain(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "domain");
+    cJSON_AddStringToObject(fact, "uuid", vm->uuid);
+    json_add_uint(fact, "source_domid", number(vm, "domid"));
+    cJSON_AddStringToObject(fact, "vm_name", json_string_or(vm->target.params, "name", "?"));
+    return vm->base.context.note(vm->base.context.note_arg, fact, err);
+}
+
+bool xen_create_machine(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+
+    if (host->context.options.mirrors_disks && !disk_images_create(&vm->target.images, err))
+        return false;
+    if (!note_domain(vm, err) || !create_domain(vm, err) || !write_skeleton(vm, err) ||
+        !furnish(vm, err))
+        return false;
+    xen_log_drain(vm->log, &host->context.events);
+    return true;
+}

@@ -1,0 +1,103 @@
+/* What libxl and its tools look at: the domain's configuration, its consoles' names, its
+ * network interfaces. None of it depends on the guest's memory.
+ */
+#include <stdio.h>
+
+#include "host/xen/xen.h"
+
+/* ---- libxl's configuration ---- */
+
+static void replace(cJSON *object, const char *name, const char *value)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+    cJSON_AddStringToObject(object, name, value);
+}
+
+static void set_disk(const struct xen *vm, cJSON *config, const cJSON *disk)
+{
+    cJSON *item;
+
+    cJSON_ArrayForEach (item, xen_get(config, "disks")) {
+        if (strcmp(json_string_or(item, "vdev", ""), json_string_or(disk, "name", "?")) != 0)
+            continue;
+        replace(item, "pdev_path", json_string_or(disk, "image", ""));
+        if (vm->base.context.options.mirrors_disks) {
+            replace(item, "backend", "qdisk");
+            cJSON_DeleteItemFromObjectCaseSensitive(item, "script");
+        }
+    }
+}
+
+/* Files of the device model's that were renamed are in its arguments here, too. */
+static void set_arguments(const struct xen *vm, cJSON *config)
+{
+    static const char *const lists[] = { "extra", "extra_hvm" };
+    cJSON *info = xen_get(config, "b_info") ? cJSON_GetObjectItem(config, "b_info") : NULL;
+    const cJSON *renamed = xen_get(vm->target.xen, "renamed");
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        cJSON *word;
+
+        cJSON_ArrayForEach (word, cJSON_GetObjectItem(info, lists[i])) {
+            const char *to = json_string_or(renamed, word->valuestring, NULL);
+
+            if (to)
+                cJSON_SetValuestring(word, to);
+        }
+    }
+}
+
+static bool write_config(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *config = must(cJSON_Duplicate(xen_get(vm->target.xen, "config"), true));
+    cJSON *info = cJSON_GetObjectItem(config, "c_info");
+    const cJSON *disk;
+
+    replace(info, "name", json_string_or(vm->target.params, "name", "?"));
+    replace(info, "uuid", vm->uuid);
+    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+        set_disk(vm, config, disk);
+    set_arguments(vm, config);
+    return config_write(vm->domid, vm->uuid, config, err);
+}
+
+/* ---- consoles of the device model ---- */
+
+static bool write_serial(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *devices = NULL;
+    const cJSON *device;
+
+    if (!qmp_call(vm->q, "query-chardev", NULL, &devices, err))
+        return false;
+    cJSON_ArrayForEach (device, devices) {
+        const char *file = json_string_or(device, "filename", "");
+        unsigned port;
+
+        if (sscanf(json_string_or(device, "label", ""), "serial%u", &port) == 1 &&
+            !strncmp(file, "pty:", 4) &&
+            !store_write(vm->xs, err, file + 4, "/local/domain/%u/serial/%u/tty", vm->domid, port))
+            return false;
+    }
+    return true;
+}
+
+static bool write_vnc(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *vnc = NULL;
+
+    if (!qmp_call(vm->q, "query-vnc", NULL, &vnc, NULL) || !json_true(vnc, "enabled"))
+        return true;
+    return store_write(vm->xs, err, json_string_or(vnc, "host", ""),
+                       "/local/domain/%u/console/vnc-listen", vm->domid) &&
+           store_write(vm->xs, err, json_string_or(vnc, "service", ""),
+                       "/local/domain/%u/console/vnc-port", vm->domid);
+}
+
+/* ---- the public face ---- */
+
+bool face_write(struct xen *vm, struct error *err)
+{
+    return write_config(vm, err) && write_serial(vm, err) && write_vnc(vm, err) &&
+           devices_write_late(vm, false, err) && hotplug_vifs(vm, HOTPLUG_ONLINE, err);
+}

@@ -1,0 +1,96 @@
+/* The mirrors of the source's disks. */
+#include <stdio.h>
+
+#include "host/xen/xen.h"
+
+enum {
+    DRAIN_MS = 120000
+};
+
+static const struct xen_disk *find_disk(const struct xen *vm, const char *name)
+{
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (!strcmp(vm->source.disks[i].name, name))
+            return &vm->source.disks[i];
+    return NULL;
+}
+
+bool xen_mirror_start(struct host *host, const char *disk, const char *path, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    const struct xen_disk *source = find_disk(vm, disk);
+    struct qmp_mirror mirror = { .id = host->context.id,
+                                 .disk = disk,
+                                 .socket = path,
+                                 .bandwidth = host->context.options.bandwidth,
+                                 .target_is_zero = true };
+
+    if (!source)
+        return error_set(err, ERROR_PROTOCOL, "there is no disk '%s'", disk);
+    mirror.device = source->device;
+    mirror.size = source->size;
+    return qmp_mirror_start(vm->q, &mirror, err);
+}
+
+/* A guest that has been rebooted, or turned off, has another domain, or none. */
+static bool check_domain(struct xen *vm, struct error *err)
+{
+    xc_domaininfo_t info;
+    unsigned reason;
+
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE ||
+        !domain_info(vm->xc, vm->domid, &info))
+        return error_set(err, ERROR_SYSTEM, "the guest has been rebooted or turned off");
+    if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
+        return error_set(err, ERROR_SYSTEM, "the guest has shut itself down (reason %u)", reason);
+    return true;
+}
+
+bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
+                      struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    struct qmp_mirror_state mirror;
+
+    if (!check_domain(vm, err) || !qmp_mirror_state(vm->q, host->context.id, disk, &mirror, err))
+        return false;
+    *state = (struct mirror_state){ mirror.ready, mirror.done, mirror.total };
+    return true;
+}
+
+void xen_mirror_stop(struct host *host, const char *disk)
+{
+    struct xen *vm = xen_of(host);
+    struct error err = { 0 };
+
+    if (!xen_connect(vm, QMP_CONNECT_MS, &err) ||
+        !qmp_mirror_stop(vm->q, host->context.id, disk, &err))
+        event_say(&host->context.events, EVENT_WARNING, NULL, "%s", err.text);
+}
+
+bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error *err)
+{
+    *bytes = 0;
+    *ready = true;
+    if (!vm->base.context.options.mirrors_disks)
+        return check_domain(vm, err);
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        struct mirror_state state;
+
+        if (!xen_mirror_state(&vm->base, vm->source.disks[i].name, &state, err))
+            return false;
+        *bytes += state.total > state.done ? state.total - state.done : 0;
+        *ready = *ready && state.ready;
+    }
+    return true;
+}
+
+bool xen_mirrors_drain(struct xen *vm, struct error *err)
+{
+    size_t count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
+    AUTO_FREE const char **names = must(calloc(count + 1, sizeof(*names)));
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = vm->source.disks[i].name;
+    return qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_MS, err);
+}

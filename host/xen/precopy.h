@@ -1,0 +1,34 @@
+/* When is little enough left to pause the guest for it? */
+#ifndef XMIG_HOST_XEN_PRECOPY_H
+#define XMIG_HOST_XEN_PRECOPY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum precopy_verdict {
+    PRECOPY_GO_ON,   /* another pass */
+    PRECOPY_WAIT,    /* RAM is little enough, the disks are not: another pass, but not at once */
+    PRECOPY_PAUSE,   /* pause the guest, send the rest */
+    PRECOPY_STALLED, /* another pass, but it has ceased to become less; told once */
+    PRECOPY_HOPELESS /* … for so long that it will not */
+};
+
+struct precopy {
+    uint64_t max_downtime_ms;
+    uint64_t began_ms;    /* the present pass */
+    uint64_t bytes;       /* … sends so many */
+    double rate;          /* bytes a millisecond: the best pass so far; 0: not known */
+    uint64_t least;       /* the least that was ever left */
+    unsigned vain;        /* passes since then */
+    uint64_t expected_ms; /* how long the pause would be, as of the last decision */
+};
+
+/* A pass of so many bytes begins or has ended. */
+void precopy_pass_begins(struct precopy *precopy, uint64_t bytes, uint64_t now_ms);
+void precopy_pass_ends(struct precopy *precopy, uint64_t now_ms);
+
+/* Between two passes, with so much left of RAM and of the disks. */
+enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,
+                                    bool disks_ready);
+
+#endif

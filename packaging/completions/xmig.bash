@@ -1,0 +1,77 @@
+# Completion of xmig's command line for bash. tests/docs/man-pages compares the options here
+# with those that the program knows.
+
+_xmig_vms() {
+    local name
+    command -v xl >/dev/null && xl list 2>/dev/null | awk 'NR > 2 { print "xen:" $1 }'
+    for name in $(pgrep -a '^qemu' 2>/dev/null | sed -n 's/.* -name \(guest=\)\?\([^ ,]*\).*/\2/p'); do
+        echo "qemu:$name"
+    done
+}
+
+_xmig_ids() {
+    xmig list --all 2>/dev/null | awk '/^[0-9a-f]/ { print $1 }' | sort -u
+}
+
+_xmig_stages() {
+    xmig stages 2>/dev/null | sed -n 's/^\([a-z-]*\): .*/\1/p'
+}
+
+# The value of the option before the cursor. False: it takes none.
+_xmig_value() {
+    local values
+    case $1 in
+    --ram) values='live one-pass stopped auto' ;;
+    --progress) values='auto always never' ;;
+    --side) values='send recv' ;;
+    --without) values='drive-mirror' ;;
+    --until) values=$(_xmig_stages) ;;
+    --device-model)
+        mapfile -t COMPREPLY < <(compgen -f -- "$2")
+        return 0
+        ;;
+    --name | --disk | --max-downtime | --bwlimit | --deadline | --lease | --fault | -e | --rsh | \
+        --remote-path) values='' ;;
+    *) return 1 ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$values" -- "$2")
+}
+
+_xmig_options() {
+    local words=''
+    case $1 in
+    send) words='--simulate --name --disk --device-model --ram --max-downtime --bwlimit --deadline --lease --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
+    list) words='--all --json --help' ;;
+    recover) words='--peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
+    stages) words='--json --help' ;;
+    recv) words='--verbose --help' ;;
+    monitor) words='--help' ;;
+    lane) words='--help' ;;
+    help) words='--help' ;;
+    esac
+    echo "$words"
+}
+
+_xmig() {
+    local cur prev words cword
+    _init_completion -n : || return
+    if ((cword == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover stages recv monitor lane help --help --version' -- "$cur")
+        return
+    fi
+    _xmig_value "$prev" "$cur" && return
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_xmig_options "${words[1]}")" -- "$cur")
+        return
+    fi
+    case ${words[1]} in
+    send)
+        mapfile -t COMPREPLY < <(compgen -W "$(_xmig_vms)" -A hostname -- "$cur")
+        __ltrim_colon_completions "$cur"
+        ;;
+    recover) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover stages recv monitor lane' -- "$cur") ;;
+    esac
+}
+
+complete -F _xmig xmig

@@ -1,0 +1,3 @@
+#!/bin/bash
+# the commit protocol's model with more crashes and losses
+exec tests/model/run --long

@@ -1,0 +1,207 @@
+/* What the running QEMU tells of its disks, and what is made of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "host/qemu/qemu.h"
+#include "tests/fake/fake-qemu.h"
+
+/* A directory with the images web.qcow2 and base.raw, in which QEMU works. */
+static char dir[] = "/tmp/test-qemu-disks.XXXXXX";
+
+static int make_images(void **unused)
+{
+    static const char *const names[] = { "web.qcow2", "base.raw" };
+    (void)unused;
+
+    must(mkdtemp(dir));
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_FREE char *path = qemu_join(dir, names[i]);
+
+        fclose(must(fopen(path, "w")));
+    }
+    return 0;
+}
+
+static int remove_images(void **unused)
+{
+    static const char *const names[] = { "web.qcow2", "base.raw" };
+    (void)unused;
+
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_FREE char *path = qemu_join(dir, names[i]);
+
+        unlink(path);
+    }
+    return rmdir(dir);
+}
+
+struct scene {
+    struct loop *loop;
+    struct exchange script[2];
+    struct fake_qemu *fake;
+    struct qemu *vm;
+    struct error err;
+};
+
+/* The VM "web" whose query-block says `blocks`; it shall be called `new_name`. */
+static struct scene *scene_with(const char *blocks, const char *new_name, const cJSON *targets)
+{
+    static struct scene scene;
+    struct host_context context = {
+        .id = "0123456789abcdef",
+        .options = { .new_name = new_name, .disk_targets = targets, .mirrors_disks = true },
+    };
+
+    scene = (struct scene){ .loop = loop_new(),
+                            .script = { { "query-block", .reply = blocks }, { 0 } } };
+    context.loop = scene.loop;
+    scene.fake = fake_qemu_new(scene.loop, scene.script);
+    scene.vm = qemu_of(qemu_host.create(&context));
+    scene.vm->q = qmp_connect(scene.loop, fake_qemu_path(scene.fake), QMP_CONNECT_MS, NULL);
+    scene.vm->source.name = must(strdup("web"));
+    scene.vm->source.process.cwd = must(strdup(dir));
+    return &scene;
+}
+
+static void end(struct scene *scene)
+{
+    qemu_host.free(&scene->vm->base);
+    fake_qemu_free(scene->fake);
+    loop_free(scene->loop);
+}
+
+#define IMAGE(FILE, MORE)                                                                          \
+    "{\"filename\": \"" FILE "\", \"virtual-size\": 4096, \"actual-size\": 100" MORE "}"
+#define BLOCK(DRIVE, NODE, QDEV, FORMAT, RO, IMAGE)                                                \
+    "{\"device\": \"" DRIVE "\", \"qdev\": \"" QDEV "\", \"inserted\": {\"node-name\": \"" NODE    \
+    "\", \"drv\": \"" FORMAT "\", \"ro\": " RO ", \"image\": " IMAGE "}}"
+#define WEB BLOCK("virtio0", "#block1", "", "qcow2", "false", IMAGE("web.qcow2", ""))
+
+static void target_is(const struct source_disk *disk, const char *name)
+{
+    AUTO_FREE char *path = qemu_join(dir, name);
+
+    assert_non_null(disk);
+    assert_string_equal(disk->target, path);
+}
+
+static void calls_a_disk_as_its_user_does(void **unused)
+{
+    struct scene *scene = scene_with(
+        "[" WEB ", " BLOCK("", "root", "", "raw", "false", IMAGE("base.raw", "")) ", " BLOCK(
+            "", "#block5", "/machine/peripheral/d2/virtio-backend", "raw", "false",
+            IMAGE("base.raw", "")) "]",
+        NULL, NULL);
+    (void)unused;
+
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    assert_int_equal(scene->vm->source.disk_count, 3);
+    assert_string_equal(source_disk_find(&scene->vm->source, "virtio0")->device, "virtio0");
+    assert_string_equal(source_disk_find(&scene->vm->source, "root")->device, "root");
+    assert_string_equal(source_disk_find(&scene->vm->source, "d2")->device, "#block5");
+    end(scene);
+}
+
+static void moves_neither_read_only_media_nor_empty_drives(void **unused)
+{
+    struct scene *scene = scene_with("[{\"device\": \"ide1-cd0\", \"removable\": true}, " BLOCK(
+                                         "cd", "#b", "", "raw", "true", IMAGE("cd.iso", "")) "]",
+                                     NULL, NULL);
+    (void)unused;
+
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    assert_int_equal(scene->vm->source.disk_count, 0);
+    end(scene);
+}
+
+static void puts_an_image_where_it_was_or_beside_it_or_where_it_is_told(void **unused)
+{
+    AUTO_JSON cJSON *targets = cJSON_Parse("{\"virtio0\": \"/srv/x.qcow2\"}");
+    struct scene *scene = scene_with("[" WEB "]", NULL, NULL);
+    (void)unused;
+
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    target_is(source_disk_find(&scene->vm->source, "virtio0"), "web.qcow2");
+    end(scene);
+
+    scene = scene_with("[" WEB "]", "api", NULL);
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    target_is(source_disk_find(&scene->vm->source, "virtio0"), "api.qcow2");
+    end(scene);
+
+    scene = scene_with("[" WEB "]", "api", targets);
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    assert_string_equal(source_disk_find(&scene->vm->source, "virtio0")->target, "/srv/x.qcow2");
+    end(scene);
+}
+
+static void counts_what_an_image_lies_on(void **unused)
+{
+    struct scene *scene = scene_with(
+        "[" BLOCK("virtio0", "#b", "", "qcow2", "false",
+                  IMAGE("web.qcow2", ", \"cluster-size\": 65536, \"backing-image\": " IMAGE(
+                                         "base.raw", ""))) "]",
+        NULL, NULL);
+    const struct source_disk *disk;
+    (void)unused;
+
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    disk = source_disk_find(&scene->vm->source, "virtio0");
+    assert_int_equal(disk->size, 4096);
+    assert_int_equal(disk->allocated, 200);
+    assert_non_null(disk->paths[1]);
+    assert_null(disk->paths[2]);
+    end(scene);
+}
+
+static void is_refused(const char *blocks, const char *targets_text, const char *because)
+{
+    AUTO_JSON cJSON *targets = targets_text ? cJSON_Parse(targets_text) : NULL;
+    struct scene *scene = scene_with(blocks, NULL, targets);
+
+    assert_false(source_disks_read(scene->vm, &scene->err));
+    assert_int_equal(scene->err.kind, ERROR_REFUSED);
+    if (!strstr(scene->err.text, because))
+        assert_string_equal(scene->err.text, because);
+    end(scene);
+}
+
+static void refuses_disks_that_it_cannot_make_again(void **unused)
+{
+    (void)unused;
+    is_refused("[" BLOCK("d", "#b", "", "vmdk", "false", IMAGE("base.raw", "")) "]", NULL,
+               "format 'vmdk'");
+    is_refused("[" BLOCK("d", "#b", "", "raw", "false", IMAGE("nbd://host/x", "")) "]", NULL,
+               "not a file of this host");
+    is_refused(
+        "[" BLOCK("d", "#b", "", "qcow2", "false",
+                  IMAGE("web.qcow2", ", \"format-specific\": {\"data\": {\"encrypt\": {}}}")) "]",
+        NULL, "encrypted");
+    is_refused("[" WEB ", " WEB "]", NULL, "two disks");
+    is_refused("[" BLOCK("", "#b", "", "raw", "false", IMAGE("base.raw", "")) "]", NULL, "no name");
+}
+
+static void refuses_a_place_for_a_disk_that_is_not_there(void **unused)
+{
+    (void)unused;
+    is_refused("[" WEB "]", "{\"virtio7\": \"/srv/x\"}", "no disk called 'virtio7'");
+    is_refused("[" WEB "]", "{\"virtio0\": \"x\"}", "not an absolute path");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_a_disk_as_its_user_does),
+        cmocka_unit_test(moves_neither_read_only_media_nor_empty_drives),
+        cmocka_unit_test(puts_an_image_where_it_was_or_beside_it_or_where_it_is_told),
+        cmocka_unit_test(counts_what_an_image_lies_on),
+        cmocka_unit_test(refuses_disks_that_it_cannot_make_again),
+        cmocka_unit_test(refuses_a_place_for_a_disk_that_is_not_there),
+    };
+
+    return cmocka_run_group_tests(tests, make_images, remove_images);
+}

@@ -1,0 +1,183 @@
+/* What the target asks of its QEMU before it says that the VM is complete, and what a refusal
+ * means afterwards. The QEMU is only a script.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "host/qemu/qemu.h"
+#include "tests/fake/fake-qemu.h"
+
+#define COMPLETED                                                                                  \
+    {                                                                                              \
+        "query-migrate", .reply = "{\"status\": \"completed\"}"                                    \
+    }
+#define PAUSED                                                                                     \
+    {                                                                                              \
+        "query-status", .reply = "{\"running\": false, \"status\": \"paused\"}"                    \
+    }
+
+/* What a test does with a target that mirrors its disks. */
+typedef bool deed(struct host *host, struct error *err);
+
+static bool run_against(const struct exchange *script, deed *act, struct error *err)
+{
+    struct loop *loop = loop_new();
+    struct fake_qemu *fake = fake_qemu_new(loop, script);
+    struct host_context context = {
+        .loop = loop,
+        .id = "0123456789abcdef",
+        .runtime_dir = "/nonexistent",
+        .options = { .mirrors_disks = true },
+    };
+    struct qemu *vm = qemu_of(qemu_host.create(&context));
+    bool ok;
+
+    vm->socket = must(strdup(fake_qemu_path(fake)));
+    vm->q = qmp_connect(loop, vm->socket, QMP_CONNECT_MS, err);
+    assert_non_null(vm->q);
+    ok = act(&vm->base, err);
+    assert_null(fake_qemu_complaint(fake));
+    qemu_host.free(&vm->base);
+    fake_qemu_free(fake);
+    loop_free(loop);
+    return ok;
+}
+
+static bool seal(struct host *host, struct error *err)
+{
+    return host->ops->seal(host, err);
+}
+
+static bool resume(struct host *host, struct error *err)
+{
+    return host->ops->target_resume(host, err);
+}
+
+static bool listen_and_receive(struct host *host, struct error *err)
+{
+    return host->ops->ram_listen(host, err) && host->ops->ram_recv(host, err);
+}
+
+static void ends_the_exports_once_all_is_here(void **unused)
+{
+    const struct exchange script[] = {
+        COMPLETED,
+        PAUSED,
+        { "nbd-server-stop", .reply = NULL },
+        { "query-block-exports", .reply = "[]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, seal, &err));
+}
+
+static void is_not_complete_while_an_export_lives(void **unused)
+{
+    const struct exchange script[] = {
+        COMPLETED,
+        PAUSED,
+        { "nbd-server-stop", .reply = NULL },
+        { "query-block-exports", .reply = "[{\"id\": \"xmig-vda\"}]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, seal, &err));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+}
+
+static void is_not_complete_before_qemu_says_so(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-migrate", .reply = "{\"status\": \"active\"}" },
+        { "query-status", .reply = "{\"running\": false, \"status\": \"inmigrate\"}" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, seal, &err));
+}
+
+static void is_not_complete_when_the_guest_runs_already(void **unused)
+{
+    const struct exchange script[] = {
+        COMPLETED,
+        { "query-status", .reply = "{\"running\": true, \"status\": \"running\"}" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, seal, &err));
+}
+
+static void a_refusal_to_run_proves_that_it_never_ran(void **unused)
+{
+    const struct exchange script[] = { { "cont", .reply = "error: Failed to get write lock" },
+                                       { 0 } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, resume, &err));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+}
+
+static void a_qemu_that_dies_when_told_to_run_proves_nothing(void **unused)
+{
+    const struct exchange script[] = { { "cont", .action = FAKE_HANG_UP }, { 0 } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, resume, &err));
+    assert_int_equal(err.kind, ERROR_LOST);
+}
+
+#define MIGRATION(STATUS) "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"" STATUS "\"}}"
+
+static void waits_until_qemu_has_loaded_all(void **unused)
+{
+    const struct exchange script[] = {
+        { "migrate-incoming", .events = { MIGRATION("active"), MIGRATION("completed") } },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, listen_and_receive, &err));
+}
+
+static void takes_a_failed_load_for_a_failure(void **unused)
+{
+    const struct exchange script[] = {
+        { "migrate-incoming", .events = { MIGRATION("active"), MIGRATION("failed") } },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, listen_and_receive, &err));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ends_the_exports_once_all_is_here),
+        cmocka_unit_test(is_not_complete_while_an_export_lives),
+        cmocka_unit_test(is_not_complete_before_qemu_says_so),
+        cmocka_unit_test(is_not_complete_when_the_guest_runs_already),
+        cmocka_unit_test(a_refusal_to_run_proves_that_it_never_ran),
+        cmocka_unit_test(a_qemu_that_dies_when_told_to_run_proves_nothing),
+        cmocka_unit_test(waits_until_qemu_has_loaded_all),
+        cmocka_unit_test(takes_a_failed_load_for_a_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
