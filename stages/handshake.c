@@ -26,6 +26,7 @@ static cJSON *hello(const struct migration *m)
     json_add_uint(body, "protocol", SESSION_PROTOCOL);
     cJSON_AddStringToObject(body, "version", XMIG_VERSION);
     cJSON_AddStringToObject(body, "machine", m->identity.machine);
+    cJSON_AddArrayToObject(body, "features"); /* of this protocol's optional ones: none yet */
     return body;
 }
 

@@ -179,11 +179,11 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     answer_pending(m, result);
 }
 
-static void say_unknown(struct migration *m, const struct error *why)
+static void say(struct migration *m, const char *state, const struct error *why)
 {
     cJSON *body = must(cJSON_CreateObject());
 
-    cJSON_AddStringToObject(body, "state", "unknown");
+    cJSON_AddStringToObject(body, "state", state);
     cJSON_AddStringToObject(body, "text", why->text);
     (void)session_send(m->peer, "verdict", body, NULL);
 }
@@ -226,7 +226,7 @@ static void take_over(struct serving *serving, struct result *result)
     session_mute(m->peer);
     if (!reopen_end_owner(m, &result->error) || !reopen_as_owner(m, &result->error) ||
         !reopen_host(m, &result->error) || !open_door(m, ticket, &result->error)) {
-        say_unknown(m, &result->error);
+        say(m, "wait", &result->error);
         return;
     }
     serving->options.lease_ms =
@@ -275,7 +275,7 @@ static void serve_query(struct serving *serving, const cJSON *hello, struct resu
         m->peer = NULL;
         if (handshake_answer_query(m, steal_fd(&serving->spare_in), steal_fd(&serving->spare_out),
                                    &committed, &unreachable)) {
-            say_unknown(m, &result->error);
+            say(m, "unknown", &result->error);
             session_goodbye(m->peer);
         }
         return;

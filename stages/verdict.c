@@ -16,7 +16,8 @@
 enum {
     RESUME_MS = 120000,
     QUERY_MS = 30000,
-    RETRY_MS = 1000
+    RETRY_MS = 1000,
+    TELL_MS = 5000,
 };
 
 bool verdict_record(struct migration *m, enum record record, const cJSON *facts, struct error *err)
@@ -41,10 +42,21 @@ static cJSON *with_text(const char *member, const char *text)
 
 /* ---- sender ---- */
 
+/* A part of the guest's pause, which began at `since_ms` and ends now. */
+static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
+{
+    if (since_ms)
+        event_emit(&m->events, (struct event){ .kind = EVENT_DOWNTIME,
+                                               .stage = m->at,
+                                               .subject = part,
+                                               .elapsed_ms = loop_now_ms() - since_ms });
+}
+
 static bool conclude_running(struct migration *m, struct error *err)
 {
     m->verdict = VERDICT_TARGET;
     m->running_ms = loop_now_ms();
+    tell_downtime(m, "resume", m->sent_ms);
     /* A recover, or we before a break, may have written it already. */
     if (journal_last(m->journal) != RECORD_COMMIT)
         return true;
@@ -95,16 +107,6 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
                      json_string_or(message, "text", "no more is known"));
 }
 
-/* A part of the guest's pause, which began at `since_ms` and ends now. */
-static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
-{
-    if (since_ms)
-        event_emit(&m->events, (struct event){ .kind = EVENT_DOWNTIME,
-                                               .stage = m->at,
-                                               .subject = part,
-                                               .elapsed_ms = loop_now_ms() - since_ms });
-}
-
 /* Say GO and hear what came of it. */
 static bool say_go(struct migration *m, bool *open, struct error *err)
 {
@@ -117,10 +119,7 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     tell_downtime(m, "handshake", m->sent_ms);
     m->sent_ms = loop_now_ms();
     message = session_expect_any(m->peer, answers, RESUME_MS, err);
-    if (!message || !hear(m, message, open, err))
-        return false;
-    tell_downtime(m, "resume", m->sent_ms);
-    return true;
+    return message && hear(m, message, open, err);
 }
 
 /* One QUERY on a connection of its own. */
@@ -161,10 +160,12 @@ bool verdict_seek(struct migration *m, struct error *err)
 bool verdict_tell_aborted(struct migration *m, struct error *err)
 {
     const struct migration_options *options = m->options;
-    struct migration_options once = *options;
+    struct migration_options brief = *options;
 
-    once.patience_ms = 0;
-    m->options = &once;
+    /* A receiver that is just undoing things answers when it is through. */
+    if (brief.patience_ms > TELL_MS || !m->settling)
+        brief.patience_ms = m->settling ? TELL_MS : 0;
+    m->options = &brief;
     m->verdict = VERDICT_OPEN;
     (void)verdict_seek(m, err);
     m->options = options;
@@ -399,10 +400,21 @@ static bool hear_sender(struct migration *m, bool *go, struct error *err)
     return message != NULL;
 }
 
+/* How long to wait on, at least a moment: what has come in already is looked at first. */
+static uint64_t left_of_lease(const struct migration *m, uint64_t lost_ms)
+{
+    uint64_t over_ms = lost_ms + m->options->lease_ms;
+    uint64_t now_ms = loop_now_ms();
+
+    if (!lost_ms || !m->options->lease_ms)
+        return LOOP_NO_DEADLINE;
+    return over_ms > now_ms ? over_ms - now_ms : 1;
+}
+
 /* Wait for GO, a refusal, or the lease's end. */
 static bool await_go(struct migration *m, struct error *err)
 {
-    uint64_t lease_ms = m->options->lease_ms ? m->options->lease_ms : LOOP_NO_DEADLINE;
+    uint64_t lost_ms = 0; /* when we were first found alone; one lease, whatever wakes us */
 
     for (;;) {
         struct waiting waiting = { m, m->peer && !session_lost(m->peer) };
@@ -412,8 +424,11 @@ static bool await_go(struct migration *m, struct error *err)
 
         /* While the sender is there, its keep-alive is the deadline. */
         loop_clear_interruption(m->loop);
-        if (!loop_wait(m->loop, something_happened, &waiting,
-                       waiting.had_peer ? LOOP_NO_DEADLINE : lease_ms, &why)) {
+        if (waiting.had_peer)
+            lost_ms = 0;
+        else if (!lost_ms)
+            lost_ms = loop_now_ms();
+        if (!loop_wait(m->loop, something_happened, &waiting, left_of_lease(m, lost_ms), &why)) {
             if (why.kind == ERROR_TIMEOUT)
                 return refuse(m, ERROR_TIMEOUT, "the sender did not come back within the lease",
                               err);

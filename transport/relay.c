@@ -206,7 +206,6 @@ static bool begin(struct direction *way, int from, int to, struct error *lost, s
      */
     (void)fcntl(way->pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
     (void)fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
-    (void)setsockopt(to, SOL_SOCKET, SO_SNDBUF, &(int){ PIPE_SIZE }, sizeof(int));
     fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
     fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
     return true;

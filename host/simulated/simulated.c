@@ -143,9 +143,8 @@ static bool mirror_state(struct host *host, const char *disk, struct mirror_stat
     if (!lane_pump(lane, sim->machine.disk_size, err))
         return false;
     /* What is unsent has headers, too. */
-    state->done = lane->sent > stream_unsent(lane->stream)
-                      ? lane->sent - stream_unsent(lane->stream)
-                      : 0;
+    state->done =
+        lane->sent > stream_unsent(lane->stream) ? lane->sent - stream_unsent(lane->stream) : 0;
     state->total = sim->machine.disk_size;
     state->ready = lane->sent == sim->machine.disk_size;
     return true;

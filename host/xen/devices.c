@@ -9,6 +9,7 @@ enum {
     BACKEND_MS = 20000,
     POLL_MS = 10,
     STATE_INIT_WAIT = 2,
+    STATE_CONNECTED = 4,
     STATE_CLOSING = 5,
     STATE_CLOSED = 6
 };
@@ -54,6 +55,9 @@ static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const 
     cJSON_AddStringToObject(device, "kind", kind);
     cJSON_AddStringToObject(device, "id", id);
     cJSON_AddStringToObject(device, "backend", backend);
+    cJSON_AddBoolToObject(device, "connected",
+                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
+                                       kind, id) == STATE_CONNECTED);
     cJSON_AddItemToObject(device, "backend_keys", steal(keys));
     cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));
     return true;
@@ -177,33 +181,45 @@ static bool write_device(struct xen *vm, const cJSON *device, struct error *err)
     return store_commit(vm->xs, &batch, err);
 }
 
+static bool is_kind(const cJSON *device, const char *kind)
+{
+    return !strcmp(json_string_or(device, "kind", ""), kind);
+}
+
 /* Only disks and network interfaces may come to be while the device model runs: QEMU 10
  * exits when it sees another kind appear.
  */
-static bool is_late(const cJSON *device)
-{
-    const char *kind = json_string_or(device, "kind", "");
-
-    return !strcmp(kind, "vbd") || !strcmp(kind, "vif");
-}
-
 bool devices_write_early(struct xen *vm, struct error *err)
 {
     const cJSON *device;
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
-        if (!is_late(device) && !write_device(vm, device, err))
+        if (!is_kind(device, "vbd") && !is_kind(device, "vif") && !write_device(vm, device, err))
             return false;
     return true;
 }
 
-bool devices_write_late(struct xen *vm, bool disks, struct error *err)
+bool devices_write_vifs(struct xen *vm, struct error *err)
 {
-    const char *wanted = disks ? "vbd" : "vif";
     const cJSON *device;
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
-        if (!strcmp(json_string_or(device, "kind", ""), wanted) && !write_device(vm, device, err))
+        if (is_kind(device, "vif") && !write_device(vm, device, err))
+            return false;
+    return true;
+}
+
+static bool is_disk_in_use(const cJSON *device, bool in_use)
+{
+    return is_kind(device, "vbd") && json_true(device, "connected") == in_use;
+}
+
+bool devices_write_disks(struct xen *vm, bool in_use, struct error *err)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+        if (is_disk_in_use(device, in_use) && !write_device(vm, device, err))
             return false;
     return true;
 }
@@ -228,14 +244,14 @@ static bool await_state(struct xen *vm, const char *backend, int wanted, uint64_
     }
 }
 
-bool devices_await_disks(struct xen *vm, struct error *err)
+bool devices_await_disks(struct xen *vm, bool in_use, struct error *err)
 {
     const cJSON *device;
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices")) {
         AUTO_FREE char *path = NULL;
 
-        if (strcmp(json_string_or(device, "kind", ""), "vbd") != 0)
+        if (!is_disk_in_use(device, in_use))
             continue;
         path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->domid,
                         json_string_or(device, "id", ""));

@@ -99,5 +99,5 @@ static bool write_vnc(struct xen *vm, struct error *err)
 bool face_write(struct xen *vm, struct error *err)
 {
     return write_config(vm, err) && write_serial(vm, err) && write_vnc(vm, err) &&
-           devices_write_late(vm, false, err) && hotplug_vifs(vm, HOTPLUG_ONLINE, err);
+           devices_write_vifs(vm, err) && hotplug_vifs(vm, HOTPLUG_ONLINE, err);
 }

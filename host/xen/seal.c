@@ -179,7 +179,7 @@ static bool build(struct xen *vm, struct error *err)
 
 static bool add_disks(struct xen *vm, struct error *err)
 {
-    return devices_write_late(vm, true, err) && devices_await_disks(vm, err);
+    return devices_write_disks(vm, true, err) && devices_await_disks(vm, true, err);
 }
 
 /* The guest stands still meanwhile: where the time goes is worth a line. */

@@ -322,7 +322,6 @@ enum run_state xen_source_state(struct host *host)
         follow_reboot(vm);
         state = domain_state(vm->xc, vm->domid, vm->uuid);
     }
-
     if (state != RUN_RUNNING)
         return state;
     if (!xen_connect(vm, STATUS_MS, NULL) || !qmp_query_status(vm->q, &status, NULL))
@@ -385,7 +384,8 @@ bool xen_source_destroy(struct host *host, struct error *err)
 {
     struct xen *vm = xen_of(host);
     AUTO_FREE char *number = xen_text("%u", vm->domid);
-    const char *const words[] = { "xl", "destroy", number, NULL };
+    AUTO_FREE char *xl = program_find("xl");
+    const char *const words[] = { xl ? xl : "/usr/sbin/xl", "destroy", number, NULL };
 
     xen_disconnect(vm);
     vm->source.destroyed = true;

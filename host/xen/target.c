@@ -21,7 +21,7 @@ bool xen_before_resume(struct host *host, struct error *err)
     struct xen *vm = xen_of(host);
 
     if (!vm->target.reattached && !host->context.options.mirrors_disks &&
-        !devices_write_late(vm, true, err))
+        !devices_write_disks(vm, true, err))
         return false;
     return hotplug_vifs(vm, HOTPLUG_TAP, err) && domain_rename(vm, vm->target.name, err);
 }
@@ -52,6 +52,18 @@ static void announce(struct xen *vm)
     (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
 }
 
+/* Nobody in the guest uses these; xl expects them. Opening their images takes the device
+ * model a while, for which the guest need not stand still.
+ */
+static void add_unused_disks(struct xen *vm)
+{
+    struct error err = { 0 };
+
+    if (!devices_write_disks(vm, false, &err) || !devices_await_disks(vm, false, &err))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "the guest runs, but a disk that it does not use is not in order: %s", err.text);
+}
+
 void xen_after_resume(struct host *host)
 {
     struct xen *vm = xen_of(host);
@@ -61,6 +73,7 @@ void xen_after_resume(struct host *host)
         qmp_guard(vm->q, false);
         announce(vm);
     }
+    add_unused_disks(vm);
     xen_disconnect(vm);
     child_release(steal(vm->target.child));
     if (!monitor_start(host->context.loop, vm->domid, &err))

@@ -134,9 +134,11 @@ const cJSON *config_hvm(const cJSON *config, const char *name);
 cJSON *devices_read(struct xen *vm, struct error *err);
 /* Those whose backend the device model looks at only when it starts. */
 bool devices_write_early(struct xen *vm, struct error *err);
-bool devices_write_late(struct xen *vm, bool disks, struct error *err);
-/* Wait until each disk's backend has opened its image. */
-bool devices_await_disks(struct xen *vm, struct error *err);
+bool devices_write_vifs(struct xen *vm, struct error *err);
+/* Those which the guest uses with a PV driver, or the others, which can wait until it runs. */
+bool devices_write_disks(struct xen *vm, bool in_use, struct error *err);
+/* Wait until each one's backend has opened its image. */
+bool devices_await_disks(struct xen *vm, bool in_use, struct error *err);
 bool devices_remove(struct xen *vm, struct error *err);
 
 /* ---- disks.c: the source's ---- */

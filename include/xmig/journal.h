@@ -18,7 +18,10 @@
 
 #include "xmig/json.h"
 
-enum side { SIDE_SEND, SIDE_RECV };
+enum side {
+    SIDE_SEND,
+    SIDE_RECV
+};
 
 const char *side_name(enum side side); /* "send", "recv" */
 static inline enum side side_other(enum side side)
@@ -147,8 +150,7 @@ void journal_new_token(char token[33]);
 bool journal_valid_id(const char *id);
 
 /* Call `each` for every journal below `state_dir`, newest first. */
-bool journal_list(const char *state_dir,
-                  void (*each)(void *arg, const char *id, enum side side), void *arg,
-                  struct error *err);
+bool journal_list(const char *state_dir, void (*each)(void *arg, const char *id, enum side side),
+                  void *arg, struct error *err);
 
 #endif

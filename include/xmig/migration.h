@@ -121,7 +121,7 @@ struct migration {
     size_t stage_count;
     size_t entered; /* stages whose run was entered */
     const char *at; /* the stage's name, for messages */
-    bool settling;                /* this is recover */
+    bool settling;  /* this is recover */
     bool until_reached;
     bool crashed; /* a simulated crash: do nothing more */
     uint64_t started_ms;

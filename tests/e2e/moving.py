@@ -19,7 +19,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../guest"))
 
-from heartbeat import Watch  # noqa: E402 (the path comes first)
+from heartbeat import Broken, Watch  # noqa: E402,F401 (the path comes first; for those who import us)
 
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 XMIG = os.environ.get("XMIG", os.path.join(ROOT, "build/release/xmig"))
