@@ -8,6 +8,7 @@ const struct command commands[] = {
     { "send", command_send, "move a running VM to another host" },
     { "list", command_list, "show the migrations that this host knows of" },
     { "recover", command_recover, "settle a migration that was broken off" },
+    { "fence", command_fence, "give the old copy's disk images their names back" },
     { "stages", command_stages, "show what a migration consists of" },
     { "recv", command_recv, "receive a VM; started by send, through ssh" },
     { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },

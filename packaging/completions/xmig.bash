@@ -47,6 +47,7 @@ _xmig_options() {
     recv) words='--verbose --help' ;;
     monitor) words='--help' ;;
     lane) words='--help' ;;
+    fence) words='--help' ;;
     help) words='--help' ;;
     esac
     echo "$words"
@@ -56,7 +57,7 @@ _xmig() {
     local cur prev words cword
     _init_completion -n : || return
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'send list recover stages recv monitor lane help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor lane help --help --version' -- "$cur")
         return
     fi
     _xmig_value "$prev" "$cur" && return
@@ -70,7 +71,7 @@ _xmig() {
         __ltrim_colon_completions "$cur"
         ;;
     recover) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
-    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover stages recv monitor lane' -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor lane' -- "$cur") ;;
     esac
 }
 

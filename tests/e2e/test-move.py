@@ -119,6 +119,16 @@ class Move(unittest.TestCase):
             os.kill(receiver, signal.SIGCONT)
             self.assert_moved(scene, scene.result_of(process), process.returncode)
 
+    def test_the_old_images_are_fenced_until_somebody_takes_the_fence_off(self):
+        with Scene(disks=1) as scene:
+            image = scene.guest.images()[0]
+            self.move(scene)
+            fenced = [os.path.join(scene.vm_folder, name) for name in os.listdir(scene.vm_folder)
+                      if ".moved-" in name]
+            self.assertEqual((len(fenced), os.path.exists(image)), (1, False))
+            self.assertEqual(scene.xmig("source", "fence", "off", fenced[0]).returncode, 0)
+            self.assertTrue(os.path.exists(image))
+
     def test_a_dry_run_touches_nothing(self):
         with Scene(disks=1) as scene:
             before = sorted(os.listdir(scene.vm_folder))
