@@ -10,6 +10,9 @@
 struct loop {
     uv_loop_t uv;
     uv_timer_t deadline;
+    uv_prepare_t before_sleep;
+    bool (*ready)(void *arg); /* what is waited for; NULL: nothing */
+    void *arg;
     bool waiting;
     bool expired;
     bool interrupted;
@@ -20,7 +23,8 @@ struct loop *loop_new(void)
 {
     struct loop *loop = must(calloc(1, sizeof(*loop)));
 
-    if (uv_loop_init(&loop->uv) || uv_timer_init(&loop->uv, &loop->deadline))
+    if (uv_loop_init(&loop->uv) || uv_timer_init(&loop->uv, &loop->deadline) ||
+        uv_prepare_init(&loop->uv, &loop->before_sleep))
         abort();
     return loop;
 }
@@ -38,6 +42,7 @@ void loop_free(struct loop *loop)
         return;
     /* Owners have closed theirs; this runs their close callbacks. */
     uv_close((uv_handle_t *)&loop->deadline, NULL);
+    uv_close((uv_handle_t *)&loop->before_sleep, NULL);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_loop_close(&loop->uv) == UV_EBUSY)
@@ -64,6 +69,15 @@ static void on_deadline(uv_timer_t *timer)
 
     loop->expired = true;
     uv_stop(&loop->uv);
+}
+
+/* A timer's callback that has just run may have made it so: there is nothing to sleep for. */
+static void on_before_sleep(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+
+    if (loop->ready(loop->arg))
+        uv_stop(&loop->uv);
 }
 
 static bool wait_until(struct loop *loop, bool (*ready)(void *arg), void *arg, uint64_t timeout_ms,
@@ -98,7 +112,12 @@ bool loop_wait(struct loop *loop, bool (*ready)(void *arg), void *arg, uint64_t 
         uv_update_time(&loop->uv);
         uv_timer_start(&loop->deadline, on_deadline, timeout_ms, 0);
     }
+    loop->ready = ready;
+    loop->arg = arg;
+    loop->before_sleep.data = loop;
+    uv_prepare_start(&loop->before_sleep, on_before_sleep);
     ok = wait_until(loop, ready, arg, timeout_ms, err);
+    uv_prepare_stop(&loop->before_sleep);
     uv_timer_stop(&loop->deadline);
     loop->waiting = false;
     return ok;

@@ -10,7 +10,10 @@ enum {
     GRANULARITY_MIN = 4096,  /* a guest's block: random writes are not blown up */
     GRANULARITY_MAX = 65536, /* QEMU's own default */
     BITMAP_BUDGET_BYTES = 32 * 1024 * 1024,
-    RECONNECT_DELAY_S = 5, /* a lane that broke can be replaced so long */
+    /* A broken lane ends its job at once. Waiting for another would hold up whoever drains the
+     * node meanwhile, and with it QEMU's main loop and the guest.
+     */
+    RECONNECT_DELAY_S = 0,
     STOP_DEADLINE_MS = 5000,
     RETRY_MS = 100,
     EVENT_GRACE_MS = 1000,

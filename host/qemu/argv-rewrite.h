@@ -32,6 +32,19 @@ argv_rewriter rewrite_device, rewrite_object, rewrite_net, rewrite_usbdevice;
 argv_rewriter rewrite_input, rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable,
     rewrite_trace, rewrite_mem_path, rewrite_pidfile, rewrite_log;
 
+/* ---- argv.c: walking along a command line ---- */
+
+struct argv_option;
+
+struct argv_step {
+    const struct argv_option *option; /* NULL: a bare word, the first disk's image */
+    const char *name;                 /* the option's, without dashes */
+    const char *value;                /* NULL: it takes none */
+};
+
+/* The option at `*word`, which is moved behind it and its value. */
+bool argv_step(const cJSON **word, struct argv_step *step, struct error *err);
+
 /* ---- argv-file.c: what they are made of ---- */
 
 void rewriting_emit(struct rewriting *r, const char *option, const char *value);

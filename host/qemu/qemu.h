@@ -97,11 +97,14 @@ const struct source_disk *source_disk_find(const struct source *source, const ch
 /* {"name", "size", …}, as the target gets it. */
 cJSON *source_disk_params(const struct source_disk *disk, struct error *err);
 
-/* ---- source.c ---- */
+/* ---- attach.c, describe.c ---- */
 
 bool qemu_attach(struct host *host, const char *name, struct error *err);
 bool qemu_describe(struct host *host, cJSON *params, struct error *err);
 void qemu_plan_send(struct host *host, struct plan *plan);
+
+/* ---- source.c ---- */
+
 bool qemu_remember(struct host *host, cJSON *facts, struct error *err);
 bool qemu_mirror_start(struct host *host, const char *disk, const char *path, struct error *err);
 bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state *state,

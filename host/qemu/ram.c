@@ -11,10 +11,10 @@ enum {
     STALL_MS = 30000,       /* RAM without progress */
     STOP_MS = 60000,        /* to pause: every disk is flushed */
     DRAIN_STALL_MS = 30000, /* the mirrors' rest, without progress */
-    DEVICE_MS = 60000,      /* device state, besides what is left of RAM */
+    DEVICE_MS = 20000,      /* device state, besides what is left of RAM */
     CANCEL_MS = 20000,
     ANSWER_MS = 3000, /* a QEMU that does not answer so long is stuck in its stream */
-    SLOWEST_BYTES_PER_MS = 10 * 1024, /* slower than 10 MiB/s nobody moves RAM */
+    SLOWEST_BYTES_PER_MS = 10 * 1024, /* what a stream of zeroes is measured at means nothing */
 };
 
 static const char *const capabilities[] = { "events", "pause-before-switchover", "return-path",
@@ -58,6 +58,8 @@ static bool stop_first(struct qemu *vm, struct error *err)
 struct progress {
     size_t passes; /* a mark for MIGRATION_PASS events */
     bool warned;
+    uint64_t begun_ms;
+    uint64_t bytes_per_ms; /* so far, on average */
     uint64_t transferred;
     uint64_t moved_ms; /* when it last changed */
 };
@@ -80,12 +82,16 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
     uint64_t total = json_uint_or(ram, "total", 0);
     uint64_t remaining = json_uint_or(ram, "remaining", 0);
     uint64_t transferred = json_uint_or(ram, "transferred", 0);
+    uint64_t bytes_per_ms;
 
     if (!migration)
         return false;
     if (transferred != progress->transferred || progress->moved_ms == 0)
         progress->moved_ms = loop_now_ms();
     progress->transferred = transferred;
+    bytes_per_ms = transferred / (loop_now_ms() - progress->begun_ms + 1);
+    if (bytes_per_ms > SLOWEST_BYTES_PER_MS)
+        progress->bytes_per_ms = bytes_per_ms;
     if (loop_now_ms() - progress->moved_ms > STALL_MS)
         return error_set(err, ERROR_TIMEOUT, "the RAM stream has made no progress for %d s",
                          STALL_MS / 1000);
@@ -198,10 +204,12 @@ static bool drain(struct qemu *vm, struct error *err)
 /* QEMU does not answer while it sends what is left of RAM and the devices: only its event,
  * or the deadline, ends this.
  */
-static bool send_rest(struct qemu *vm, size_t *mark, struct error *err)
+static bool send_rest(struct qemu *vm, size_t *mark, const struct progress *progress,
+                      struct error *err)
 {
     uint64_t since_ms = loop_now_ms();
-    uint64_t deadline = since_ms + DEVICE_MS + vm->source.memory / SLOWEST_BYTES_PER_MS;
+    uint64_t rest_ms = vm->source.memory / progress->bytes_per_ms;
+    uint64_t deadline = since_ms + DEVICE_MS + 2 * rest_ms;
     bool completed = false;
 
     if (!qmp_migrate_continue(vm->q, err))
@@ -210,20 +218,26 @@ static bool send_rest(struct qemu *vm, size_t *mark, struct error *err)
         uint64_t now = loop_now_ms();
 
         if (!reach(vm, mark, "completed", now < deadline ? deadline - now : 1, &completed, err)) {
-            if (err->kind == ERROR_TIMEOUT)
+            if (err->kind == ERROR_TIMEOUT) {
+                error_set(err, ERROR_TIMEOUT,
+                          "the target has not taken the rest of RAM and the "
+                          "devices within %" PRIu64 " s",
+                          (loop_now_ms() - since_ms) / 1000);
                 (void)qmp_yank_migration(vm->q, NULL);
-            return error_prefix(err, "the rest of RAM and the devices");
+            }
+            return false;
         }
     }
     tell_downtime(vm, "ram", since_ms);
     return true;
 }
 
-static bool switch_over(struct qemu *vm, size_t *mark, struct error *err)
+static bool switch_over(struct qemu *vm, size_t *mark, const struct progress *progress,
+                        struct error *err)
 {
     struct qmp_status status;
 
-    if (!drain(vm, err) || !send_rest(vm, mark, err))
+    if (!drain(vm, err) || !send_rest(vm, mark, progress, err))
         return false;
     if (!qmp_query_status(vm->q, &status, err))
         return false;
@@ -237,7 +251,9 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
 {
     struct qemu *vm = qemu_of(host);
     size_t mark = qmp_mark(vm->q);
-    struct progress progress = { .passes = mark };
+    struct progress progress = { .passes = mark,
+                                 .begun_ms = loop_now_ms(),
+                                 .bytes_per_ms = SLOWEST_BYTES_PER_MS };
     struct error why = { 0 };
     bool ok;
 
@@ -250,7 +266,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
         vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
     if (ok)
         tell_downtime(vm, "pause", vm->source.paused_ms);
-    ok = ok && switch_over(vm, &mark, &why);
+    ok = ok && switch_over(vm, &mark, &progress, &why);
     if (!ok && err)
         *err = why;
     return ok;

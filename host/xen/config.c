@@ -102,8 +102,3 @@ void config_remove(uint32_t domid, const char *uuid)
             unlink(found.gl_pathv[i]);
     globfree(&found);
 }
-
-const cJSON *config_hvm(const cJSON *config, const char *name)
-{
-    return xen_get(xen_get(xen_get(config, "b_info"), "type.hvm"), name);
-}

@@ -105,20 +105,24 @@ static bool has_socket(const struct xen *vm)
     return access(path, F_OK) == 0;
 }
 
+/* The socket is there a moment before anybody listens at it. */
 static bool await_monitor(struct xen *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
     int status;
 
-    while (!has_socket(vm)) {
+    for (;;) {
+        struct error why = { 0 };
+
+        if (has_socket(vm) && xen_connect(vm, TRY_MS, &why))
+            return true;
         if (child_ended(vm->target.child, &status))
             return error_set(err, ERROR_SYSTEM, "it has ended with status %d", status);
         if (loop_now_ms() >= deadline)
-            return error_set(err, ERROR_TIMEOUT, "it has not opened its monitor");
+            return error_set(err, ERROR_TIMEOUT, "it has not opened its monitor: %s", why.text);
         if (!loop_pause(vm->base.context.loop, POLL_MS, err))
             return false;
     }
-    return xen_connect(vm, TRY_MS, err);
 }
 
 static bool check_waiting(struct xen *vm, struct error *err)

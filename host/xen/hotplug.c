@@ -7,7 +7,7 @@
 #include "host/xen/xen.h"
 
 enum {
-    SCRIPT_MS = 40000,
+    SCRIPT_MS = 120000, /* a busy host forks slowly */
     BACKEND_MS = 20000,
     POLL_MS = 10,
     STATE_INIT_WAIT = 2

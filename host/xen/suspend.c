@@ -160,7 +160,6 @@ bool guest_suspend(struct xen *vm, struct error *err)
         xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &sleep_state) < 0)
         return xen_fail(vm, err, "cannot ask whether the guest has PV drivers");
     vm->source.paused_ms = loop_now_ms();
-    vm->source.suspended = true;
     if (sleep_state == 0 && port >= 0)
         return suspend_by_channel(vm, port, err);
     if (sleep_state == 0 && callback != 0)

@@ -41,7 +41,6 @@ struct xen_source {
     size_t disk_count;
     cJSON *proofs; /* paths of files beside shared images */
     uint64_t paused_ms;
-    bool suspended;  /* it was; or we do not know that it was not */
     bool asked;      /* the guest was asked to suspend itself */
     bool destroyed;  /* by us */
     bool reattached; /* after a crash: what is left of mirrors is not ours to know */
@@ -123,8 +122,6 @@ bool domain_rename(struct xen *vm, const char *name, struct error *err);
 cJSON *config_read(uint32_t domid, const char *uuid, struct error *err);
 bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct error *err);
 void config_remove(uint32_t domid, const char *uuid);
-/* A member of b_info."type.hvm"; NULL: it has its default value. */
-const cJSON *config_hvm(const cJSON *config, const char *name);
 
 /* ---- devices.c: the nodes of devices ---- */
 

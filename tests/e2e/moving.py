@@ -88,7 +88,8 @@ class Scene:
         self.folder = tempfile.mkdtemp(prefix="xmig-e2e-")
         self.vm_folder = os.path.join(self.folder, "vm")
         self.moves = 0
-        self.guest = Guest(self.vm_folder, "guest0", first=True)
+        self.family = f"guest{os.getpid()}"  # several scenes may run at once
+        self.guest = Guest(self.vm_folder, self.family + "-0", first=True)
         self.start_arguments = ["--guest", GUEST, "--disks", str(disks), "--format", image_format,
                                 "--memory", str(memory), "--disk-load", disk_load, "--ram-load", ram_load,
                                 "--size", str(size), "--content", str(content), "--machine", machine,
@@ -130,7 +131,7 @@ class Scene:
                 "XMIG_RUNTIME_DIR": os.path.join(self.folder, side + "-run")}
 
     def next_guest(self):
-        return Guest(self.vm_folder, f"guest{self.moves + 1}", first=False)
+        return Guest(self.vm_folder, f"{self.family}-{self.moves + 1}", first=False)
 
     def send_command(self, *options, dest="127.0.0.1"):
         remote = " ".join(f"{name}={value}" for name, value in self.environment("target").items())

@@ -111,6 +111,15 @@ class Move(unittest.TestCase):
             scene.wait(lambda: not scene.processes("-incoming"), "the target's QEMU to be gone")
             self.assertEqual(scene.next_guest().images(), [])
 
+    def test_a_rollback_does_not_hold_up_the_guest(self):
+        """The mirrors are cut while they run: QEMU must not wait for them with the guest stopped."""
+        with Scene(disks=2) as scene, Watch(scene.guest.heartbeat) as watch:
+            watch.wait_beats(5)
+            result, status = scene.send("--until", "block-ready-wait")
+            self.assertEqual((status, result["where"]), (0, "source"), result)
+            self.assert_guest_is_well(watch)
+            self.assertLess(watch.longest_s, 4)
+
     def test_a_hang_up_does_not_stop_a_move(self):
         with Scene(disks=1) as scene:
             process = scene.start_send("--fault", "drive-mirror:end:recv:stop")
@@ -140,12 +149,13 @@ class Move(unittest.TestCase):
 
     def test_an_image_that_exists_at_the_target_is_not_overwritten(self):
         with Scene(disks=1) as scene:
-            with open(os.path.join(scene.vm_folder, "guest1-disk0.raw"), "w", encoding="ascii") as file:
+            image = os.path.join(scene.vm_folder, scene.next_guest().name + "-disk0.raw")
+            with open(image, "w", encoding="ascii") as file:
                 file.write("precious")
             result, status = scene.send()
             self.assertEqual((status, result["outcome"]), (3, "refused"), result)
             self.assertIn("disk0", result["error"]["text"])
-            with open(os.path.join(scene.vm_folder, "guest1-disk0.raw"), encoding="ascii") as file:
+            with open(image, encoding="ascii") as file:
                 self.assertEqual(file.read(), "precious")
 
     def test_a_peer_without_xmig_gets_a_cure(self):

@@ -814,7 +814,7 @@ static void says_nothing_after_goodbye(void **unused)
     peer_says(&scene, "{\"type\":\"goodbye\"}");
     session_goodbye(scene.session);
     assert_peer_hears(&scene, "{\"type\":\"goodbye\"}");
-    time_passes(10 * ALIVE_MS);
+    time_passes(ALIVE_MS);
     assert_true(turn(&scene, NULL));
     assert_peer_hears_nothing(&scene);
     end(&scene);
@@ -889,11 +889,12 @@ static void our_own_silence_is_not_taken_for_the_peers(void **unused)
     struct error err = { 0 };
     (void)unused;
 
-    peer_says(&scene, "{\"type\":\"alive\"}");
-    time_passes(3 * LOST_MS);
-    assert_true(turn(&scene, &err));
-    assert_true(loop_pause(scene.loop, 10, &err));
-    assert_false(session_lost(scene.session));
+    for (int i = 0; i < 3; i++) {
+        peer_says(&scene, "{\"type\":\"alive\"}");
+        time_passes(3 * LOST_MS);
+        assert_true(loop_pause(scene.loop, 10, &err));
+        assert_false(session_lost(scene.session));
+    }
     time_passes(LOST_MS + ALIVE_MS);
     assert_memory_equal(interruption(&scene).text, "lost the peer: it has been silent", 33);
     end(&scene);

@@ -1,0 +1,333 @@
+/* What the target must know of the running VM. What must not be guessed is asked: the machine's
+ * version, the accelerator, the devices, the disks, and the command line itself.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/qemu/paths.h"
+#include "host/qemu/qemu.h"
+#include "host/qemu/shared.h"
+
+/* ---- asking ---- */
+
+static bool read_machine(struct qemu *vm, struct error *err)
+{
+    static const char suffix[] = "-machine";
+    AUTO_JSON cJSON *type = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    size_t len;
+
+    cJSON_AddStringToObject(arguments, "path", "/machine");
+    cJSON_AddStringToObject(arguments, "property", "type");
+    if (!qmp_call(vm->q, "qom-get", arguments, &type, err))
+        return false;
+    if (!cJSON_IsString(type))
+        return error_set(err, ERROR_PROTOCOL, "QEMU does not tell its machine's type");
+    len = strlen(type->valuestring);
+    if (len > strlen(suffix) && !strcmp(type->valuestring + len - strlen(suffix), suffix))
+        len -= strlen(suffix);
+    free(vm->source.machine);
+    vm->source.machine = must(strndup(type->valuestring, len));
+    return true;
+}
+
+static bool read_accelerator(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *kvm = NULL;
+
+    if (!qmp_call(vm->q, "query-kvm", NULL, &kvm, err))
+        return false;
+    vm->source.accelerator = json_true(kvm, "enabled") ? "kvm" : "tcg";
+    return true;
+}
+
+static bool read_memory(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *summary = NULL;
+
+    if (!qmp_call(vm->q, "query-memory-size-summary", NULL, &summary, err))
+        return false;
+    if (!json_uint(summary, "base-memory", &vm->source.memory, err))
+        return error_prefix(err, "query-memory-size-summary");
+    vm->source.memory += json_uint_or(summary, "plugged-memory", 0);
+    return true;
+}
+
+static bool has_string(const cJSON *array, const char *text)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, array)
+        if (!strcmp(item->valuestring, text))
+            return true;
+    return false;
+}
+
+static cJSON *present_devices(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *children = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *ids;
+    const cJSON *child;
+
+    cJSON_AddStringToObject(arguments, "path", "/machine/peripheral");
+    if (!qmp_call(vm->q, "qom-list", arguments, &children, err))
+        return NULL;
+    ids = must(cJSON_CreateArray());
+    cJSON_ArrayForEach (child, children)
+        if (!strncmp(json_string_or(child, "type", ""), "child<", 6))
+            cJSON_AddItemToArray(ids, cJSON_CreateString(json_string_or(child, "name", "?")));
+    return ids;
+}
+
+/* An option of its own can make a device and call it as the option is called (-debugcon). */
+static bool is_said(struct qemu *vm, const cJSON *said, const char *id)
+{
+    return has_string(said, id) || argv_value(vm->source.process.words, id);
+}
+
+/* The target is started with the command line: what was plugged in or out since does not fit. */
+static bool check_devices(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *said = argv_device_ids(vm->source.process.words);
+    AUTO_JSON cJSON *present = present_devices(vm, err);
+    const cJSON *id;
+
+    if (!present)
+        return false;
+    cJSON_ArrayForEach (id, present)
+        if (!is_said(vm, said, id->valuestring))
+            return error_set(err, ERROR_REFUSED,
+                             "the device '%s' was plugged in after the VM's start: unplug it first",
+                             id->valuestring);
+    cJSON_ArrayForEach (id, said)
+        if (!has_string(present, id->valuestring))
+            return error_set(err, ERROR_REFUSED,
+                             "the device '%s' was unplugged after the VM's start: plug it in again "
+                             "first",
+                             id->valuestring);
+    return true;
+}
+
+static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struct error *err)
+{
+    struct source *source = &vm->source;
+    struct argv_vm line = {
+        .cwd = source->process.cwd,
+        .name = source->name,
+        .new_name = vm->base.context.options.new_name,
+        .machine = source->machine,
+        .accelerator = source->accelerator,
+        .disks = disks,
+        .disk_count = vm->base.context.options.mirrors_disks ? source->disk_count : 0,
+    };
+
+    for (size_t i = 0; i < line.disk_count; i++)
+        disks[i] = (struct argv_disk){ .paths = source->disks[i].paths,
+                                       .target = source->disks[i].target,
+                                       .format = source->disks[i].format };
+    argv_result_done(&source->argv);
+    return argv_rewrite(source->process.words, &line, &source->argv, err);
+}
+
+static bool is_image(const struct source *source, const char *path)
+{
+    AUTO_FREE char *real = path_real("/", path);
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (!strcmp(source->disks[i].paths[0], real))
+            return true;
+    return false;
+}
+
+/* The size tells one ISO from another of the same name; a shared image's may change. */
+static cJSON *needs_with_sizes(const struct source *source)
+{
+    cJSON *needs = must(cJSON_CreateArray());
+    const cJSON *path;
+    struct stat st;
+
+    cJSON_ArrayForEach (path, source->argv.needs) {
+        cJSON *need = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(need, "path", path->valuestring);
+        if (stat(path->valuestring, &st) == 0 && S_ISREG(st.st_mode) &&
+            !is_image(source, path->valuestring))
+            json_add_uint(need, "size", (uint64_t)st.st_size);
+        cJSON_AddItemToArray(needs, need);
+    }
+    return needs;
+}
+
+static bool offer_image(struct qemu *vm, const struct source_disk *disk, cJSON *params,
+                        struct error *err)
+{
+    AUTO_FREE char *proof = NULL;
+
+    if (!shared_offer(disk->paths[0], vm->base.context.id, params, &proof, err))
+        return error_prefix(err, "disk '%s'", disk->name);
+    if (!vm->source.proofs)
+        vm->source.proofs = must(cJSON_CreateArray());
+    if (proof)
+        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+    return true;
+}
+
+static bool describe_disk(struct qemu *vm, const struct source_disk *disk,
+                          const struct argv_disk *moved, cJSON *disks, struct error *err)
+{
+    cJSON *params = source_disk_params(disk, err);
+
+    if (!params)
+        return false;
+    cJSON_AddItemToArray(disks, params);
+    if (!vm->base.context.options.mirrors_disks)
+        return offer_image(vm, disk, params, err);
+    cJSON_AddStringToObject(params, "format", moved->format_at_target);
+    if (!strcmp(moved->format_at_target, "qcow2") && !strcmp(disk->format, "qcow2"))
+        cJSON_AddItemToObject(params, "options", cJSON_Duplicate(disk->options, true));
+    return true;
+}
+
+static bool describe_disks(struct qemu *vm, const struct argv_disk *moved, cJSON *params,
+                           struct error *err)
+{
+    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (!describe_disk(vm, &vm->source.disks[i], &moved[i], disks, err))
+            return false;
+    return true;
+}
+
+/* Under whose name it shall run there. */
+static void describe_user(const struct source *source, cJSON *qemu)
+{
+    const struct passwd *user = getpwuid(source->process.uid);
+
+    json_add_uint(qemu, "uid", source->process.uid);
+    if (user)
+        cJSON_AddStringToObject(qemu, "user", user->pw_name);
+    cJSON_AddBoolToObject(qemu, "drops_privileges", source->argv.drops_privileges);
+}
+
+static bool describe_version(struct qemu *vm, cJSON *qemu, struct error *err)
+{
+    AUTO_JSON cJSON *version = NULL;
+    const cJSON *numbers;
+
+    if (!qmp_call(vm->q, "query-version", NULL, &version, err))
+        return false;
+    numbers = cJSON_GetObjectItemCaseSensitive(version, "qemu");
+    json_add_uint(qemu, "major", json_uint_or(numbers, "major", 0));
+    json_add_uint(qemu, "minor", json_uint_or(numbers, "minor", 0));
+    return true;
+}
+
+static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
+{
+    const struct source *source = &vm->source;
+    const char *program = vm->base.context.options.device_model;
+    cJSON *qemu = cJSON_AddObjectToObject(params, "qemu");
+
+    cJSON_AddStringToObject(qemu, "program", program ? program : source->process.exe);
+    cJSON_AddItemToObject(qemu, "words", cJSON_Duplicate(source->argv.words, true));
+    cJSON_AddStringToObject(qemu, "machine", source->machine);
+    cJSON_AddStringToObject(qemu, "accelerator", source->accelerator);
+    cJSON_AddItemToObject(qemu, "needs", needs_with_sizes(source));
+    cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
+    cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
+    cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
+    describe_user(source, qemu);
+    return describe_version(vm, qemu, err);
+}
+
+/* The workaround for a fault of QEMU: without KVM a pass that finds only pages that were dirty
+ * before loses track of later writes to them. One pass cannot.
+ */
+static void choose_ram_mode(struct qemu *vm)
+{
+    enum ram_mode mode = vm->base.context.options.ram;
+
+    if (mode == RAM_AUTO)
+        mode = strcmp(vm->source.accelerator, "kvm") ? RAM_ONE_PASS : RAM_LIVE;
+    vm->source.ram = mode;
+}
+
+static bool read_all(struct qemu *vm, struct error *err)
+{
+    return read_machine(vm, err) && read_accelerator(vm, err) && read_memory(vm, err) &&
+           check_devices(vm, err) && source_disks_read(vm, err);
+}
+
+bool qemu_describe(struct host *host, cJSON *params, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    const char *new_name = host->context.options.new_name;
+    AUTO_FREE struct argv_disk *disks = NULL;
+
+    if (!read_all(vm, err))
+        return false;
+    disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
+    if (!rewrite_command_line(vm, disks, err))
+        return false;
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
+    json_add_uint(params, "memory", vm->source.memory);
+    choose_ram_mode(vm);
+    return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err);
+}
+
+/* ---- plan ---- */
+
+static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan *plan)
+{
+    enum {
+        MIB = 1024 * 1024
+    };
+    const char *beneath = disk->paths[1] ? ", with all that it lies on, as one image" : "";
+
+    if (!mirrored)
+        plan_say(plan, "disk %s: '%s' is used by both hosts", disk->name, disk->paths[0]);
+    else
+        plan_say(plan, "disk %s: '%s' (%llu MiB, %llu MiB of them allocated) becomes '%s'%s",
+                 disk->name, disk->paths[0], (unsigned long long)disk->size / MIB,
+                 (unsigned long long)disk->allocated / MIB, disk->target, beneath);
+}
+
+static void plan_ram(const struct source *source, enum ram_mode asked, struct plan *plan)
+{
+    bool tcg = strcmp(source->accelerator, "kvm") != 0;
+
+    if (source->ram == RAM_STOPPED)
+        plan_say(plan, "the guest is stopped for all of its RAM");
+    else if (source->ram == RAM_ONE_PASS)
+        plan_say(plan, "RAM goes in one live pass, the rest with the guest stopped%s",
+                 asked == RAM_AUTO ? ": it runs without KVM, and QEMU can then lose writes when "
+                                     "more passes are made"
+                                   : "");
+    else if (tcg)
+        plan_say(plan, "RAM goes in live passes, as asked: without KVM QEMU can lose writes then");
+}
+
+void qemu_plan_send(struct host *host, struct plan *plan)
+{
+    struct qemu *vm = qemu_of(host);
+    const struct source *source = &vm->source;
+    const char *cpu = argv_value(source->process.words, "cpu");
+    const cJSON *note;
+
+    plan_say(plan, "move QEMU '%s' (process %d, %s, %s, %llu MiB of RAM)", source->name,
+             (int)vm->pid, source->machine, source->accelerator,
+             (unsigned long long)source->memory >> 20);
+    for (size_t i = 0; i < source->disk_count; i++)
+        plan_disk(&source->disks[i], host->context.options.mirrors_disks, plan);
+    cJSON_ArrayForEach (note, source->argv.notes)
+        plan_say(plan, "%s", note->valuestring);
+    if (cpu && !strncmp(cpu, "host", 4))
+        plan_say(plan,
+                 "the guest sees this host's CPU (-cpu %s): the target's must have all of "
+                 "its features",
+                 cpu);
+    plan_ram(source, host->context.options.ram, plan);
+}

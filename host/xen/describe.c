@@ -1,0 +1,196 @@
+/* Everything that the target must know of the source's domain. */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "host/qemu/shared.h"
+#include "host/xen/argv.h"
+#include "host/xen/xen.h"
+
+/* ---- the device model ---- */
+
+/* "pc" means another machine in every version of QEMU: the running one is asked. */
+static bool read_machine(struct xen *vm, struct error *err)
+{
+    static const char suffix[] = "-machine";
+    AUTO_JSON cJSON *type = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    size_t len;
+
+    cJSON_AddStringToObject(arguments, "path", "/machine");
+    cJSON_AddStringToObject(arguments, "property", "type");
+    if (!qmp_call(vm->q, "qom-get", arguments, &type, err))
+        return false;
+    if (!cJSON_IsString(type))
+        return error_set(err, ERROR_PROTOCOL, "the device model does not tell its machine's type");
+    len = strlen(type->valuestring);
+    if (len > strlen(suffix) && !strcmp(type->valuestring + len - strlen(suffix), suffix))
+        len -= strlen(suffix);
+    free(vm->source.machine);
+    vm->source.machine = must(strndup(type->valuestring, len));
+    return true;
+}
+
+static bool add_version(struct xen *vm, cJSON *xen, struct error *err)
+{
+    AUTO_JSON cJSON *version = NULL;
+    const cJSON *qemu;
+
+    if (!qmp_call(vm->q, "query-version", NULL, &version, err))
+        return false;
+    qemu = xen_get(version, "qemu");
+    json_add_uint(xen, "qemu_major", json_uint_or(qemu, "major", 0));
+    json_add_uint(xen, "qemu_minor", json_uint_or(qemu, "minor", 0));
+    return true;
+}
+
+static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    struct xen_argv argv = { .name = vm->source.name,
+                             .new_name = options->new_name,
+                             .disks = disks,
+                             .needs = cJSON_AddArrayToObject(xen, "needs"),
+                             .renamed = cJSON_AddObjectToObject(xen, "renamed") };
+    cJSON *words;
+
+    if (!read_machine(vm, err) || !add_version(vm, xen, err))
+        return false;
+    argv.machine = vm->source.machine;
+    words = xen_argv_rewrite(vm->source.words, &argv, err);
+    if (!words)
+        return false;
+    cJSON_AddItemToObject(xen, "words", words);
+    cJSON_AddStringToObject(xen, "program",
+                            options->device_model ? options->device_model : vm->source.program);
+    cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);
+    cJSON_AddStringToObject(xen, "machine", vm->source.machine);
+    return true;
+}
+
+/* ---- the disks ---- */
+
+/* With shared images the target must prove that it has the same ones. */
+static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *params,
+                        struct error *err)
+{
+    char *proof = NULL;
+
+    if (vm->base.context.options.mirrors_disks)
+        return true;
+    if (!shared_offer(disk->path, vm->base.context.id, params, &proof, err))
+        return false;
+    if (!vm->source.proofs)
+        vm->source.proofs = must(cJSON_CreateArray());
+    if (proof)
+        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+    free(proof);
+    return true;
+}
+
+static bool add_disks(struct xen *vm, cJSON *disks, struct error *err)
+{
+    if (!xen_source_disks_read(vm, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        const struct xen_disk *disk = &vm->source.disks[i];
+        cJSON *params = xen_source_disk_params(disk, err);
+
+        if (!params)
+            return error_prefix(err, "disk '%s'", disk->name);
+        cJSON_AddItemToArray(disks, params);
+        if (!offer_proof(vm, disk, params, err))
+            return error_prefix(err, "disk '%s'", disk->name);
+    }
+    return true;
+}
+
+/* ---- the domain ---- */
+
+static void read_boot_id(char boot[40])
+{
+    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : read(fd, boot, 36);
+
+    boot[len > 0 ? len : 0] = '\0';
+}
+
+/* What the guest's drivers have said of themselves, and will not say again. */
+static cJSON *read_features(struct xen *vm)
+{
+    cJSON *features = store_values(vm->xs, "/local/domain/%u/control", vm->domid);
+    cJSON *said = must(cJSON_CreateObject());
+    const cJSON *feature;
+
+    cJSON_ArrayForEach (feature, features)
+        if (!strncmp(feature->string, "feature-", 8))
+            cJSON_AddStringToObject(said, feature->string, feature->valuestring);
+    cJSON_Delete(features);
+    return said;
+}
+
+static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
+{
+    cJSON *devices = devices_read(vm, err);
+    char boot[40];
+
+    if (!devices)
+        return false;
+    read_boot_id(boot);
+    cJSON_AddItemToObject(xen, "devices", devices);
+    json_add_uint(xen, "domid", vm->domid);
+    cJSON_AddStringToObject(xen, "uuid", vm->uuid);
+    cJSON_AddStringToObject(xen, "boot", boot);
+    cJSON_AddStringToObject(xen, "source_name", vm->source.name);
+    cJSON_AddItemToObject(xen, "control", read_features(vm));
+    cJSON_AddItemToObject(xen, "platform",
+                          store_values(vm->xs, "/local/domain/%u/platform", vm->domid));
+    cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->source.config, true)));
+    json_add_uint(xen, "memory_target",
+                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/target", vm->domid));
+    json_add_uint(xen, "videoram",
+                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/videoram", vm->domid));
+    return true;
+}
+
+/* ---- the public face ---- */
+
+bool xen_describe(struct host *host, cJSON *params, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    const char *new_name = host->context.options.new_name;
+    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+    cJSON *xen = cJSON_AddObjectToObject(params, "xen");
+
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
+    if (!add_disks(vm, disks, err) || !add_device_model(vm, xen, disks, err) ||
+        !add_domain(vm, xen, err) || !hardware_read(vm, xen, err))
+        return false;
+    json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
+    return true;
+}
+
+void xen_plan_send(struct host *host, struct plan *plan)
+{
+    const struct xen *vm = xen_of(host);
+
+    plan_say(plan, "move the Xen domain '%s' (%u) with its %zu disks", vm->source.name, vm->domid,
+             vm->source.disk_count);
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'",
+                 vm->source.disks[i].name, vm->source.disks[i].path, vm->source.disks[i].format,
+                 (unsigned long long)vm->source.disks[i].size, vm->source.disks[i].device);
+}
+
+bool xen_remember(struct host *host, cJSON *facts, struct error *err)
+{
+    const struct xen *vm = xen_of(host);
+    cJSON *disks = cJSON_AddArrayToObject(facts, "disks");
+
+    (void)err;
+    json_add_uint(facts, "domid", vm->domid);
+    cJSON_AddStringToObject(facts, "uuid", vm->uuid);
+    cJSON_AddStringToObject(facts, "name", vm->source.name);
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->source.disks[i].name)));
+    return true;
+}

@@ -1,0 +1,230 @@
+# shellcheck shell=bash
+# The hosts of one lab: QEMU processes h1 and h2, each with a folder $LAB/hN of its disk
+# (an overlay of the image, with the snapshots), `host` (how it was started), sockets and logs.
+
+BOOT_TIMEOUT_S=300
+
+alive() { # HOST
+    local pid
+
+    pid=$(cat "$LAB/h$1/pid" 2>/dev/null) && [[ $(tr '\0' ' ' <"/proc/$pid/cmdline") == *"$LAB/h$1/"* ]]
+} 2>/dev/null
+
+running() {
+    local h
+
+    for h in 1 2; do ! alive "$h" || echo "$h"; done
+}
+
+need_host() { # HOST
+    [[ ${1:-} == [12] ]] || die "which host: 1 or 2?"
+    alive "$1" || die "host $1 is not up"
+}
+
+monitor() { # HOST LINE
+    "$HERE/monitor.py" "$LAB/h$1/qmp" "$2"
+}
+
+describe_host() { # SPEC: SUITE[+oxenstored]
+    local suite=${1%%+*} store=xenstored
+
+    [[ $1 != *+* ]] || store=${1#*+}
+    [[ $store == xenstored || $store == oxenstored ]] || die "unknown xenstore daemon '$store'"
+    [[ -e $LAB_DIR/image/$suite ]] || (build "$suite" >&2) || exit 1
+    printf '%s\n' "SUITE=$suite" "XENSTORED=$store" "MEM=${XMIG_LAB_MEM:-1024}" \
+        "DOM0_MEM=${XMIG_LAB_DOM0_MEM:-512}" "IMAGE=$(readlink -f "$LAB_DIR/image/$suite")" \
+        "EMULATOR='$("$QEMU" --version | head -n1)'"
+}
+
+# The processor is the plainest with SVM and nested paging: with more features (SMAP, MONITOR,
+# XSAVE ...) Xen or dom0 fail under emulation in one way or another. README.md tells the rest.
+start_host() { # HOST [QEMU_ARGUMENT...]
+    local h=$1 at=$LAB/h$1 xen linux SUITE XENSTORED MEM DOM0_MEM IMAGE EMULATOR
+    shift
+    # shellcheck source=/dev/null
+    source "$at/host"
+    [[ -d $IMAGE ]] || die "the image of h$h is gone: lab build $SUITE; lab up"
+    xen="console=com1 com1=115200,8n1 dom0_mem=${DOM0_MEM}M,max:${DOM0_MEM}M dom0_max_vcpus=1"
+    xen+=" noreboot cpuidle=no spec-ctrl=no xpti=no iommu=no"
+    linux="console=hvc0 lab.id=$h lab.xenstored=$XENSTORED mitigations=off tsc=reliable"
+    linux+=" random.trust_cpu=on"
+    rm -f "$at"/{serial,qmp,ssh,lan,port,serial.log}
+    echo "$EPOCHREALTIME" >"$at/started"
+    setsid "$QEMU" -name "xmig-lab-h$h" -machine q35 -accel tcg,tb-size=256 -cpu qemu64,+svm,+npt \
+        -smp 1 -m "$MEM" -nodefaults -no-user-config -display none \
+        -kernel "$IMAGE/xen" -append "$xen" -initrd "$IMAGE/vmlinux $linux,$IMAGE/initrd.img" \
+        -drive "file=$at/disk.qcow2,if=virtio,cache=unsafe" \
+        -netdev user,id=owner,restrict=on,hostfwd=tcp:127.0.0.1:0-:22 \
+        -device virtio-net-pci,netdev=owner,romfile= \
+        -netdev "dgram,id=lan,local.type=unix,local.path=$at/lan,remote.type=unix,remote.path=$LAB/h$((3 - h))/lan" \
+        -device "virtio-net-pci,netdev=lan,mac=52:54:00:09:00:0$h,romfile=" \
+        -chardev "socket,id=serial,path=$at/serial,server=on,wait=off,logfile=$at/serial.log" \
+        -serial chardev:serial -qmp "unix:$at/qmp,server=on,wait=off" "$@" \
+        >"$at/qemu.log" 2>&1 </dev/null 8>&- 9>&- &
+    echo $! >"$at/pid"
+}
+
+end_host() { # HOST
+    local at=$LAB/h$1 pid i
+
+    [[ ! -S $at/ssh ]] || ssh -O exit -o ControlPath="$at/ssh" lab >/dev/null 2>&1 || true
+    if alive "$1"; then
+        pid=$(cat "$at/pid")
+        kill "$pid"
+        for ((i = 0; i < 100; i++)); do
+            alive "$1" || break
+            sleep 0.1
+        done
+        ! alive "$1" || kill -9 "$pid"
+    fi
+    rm -f "$at/pid"
+}
+
+stop() {
+    local h
+
+    for h in 1 2; do end_host "$h"; done
+}
+
+# Waits until `TEST HOST` holds, as long as the host's QEMU lives.
+wait_for() { # SECONDS TEST HOST
+    local end=$((SECONDS + $1))
+
+    until "$2" "$3"; do
+        alive "$3" || { say "h$3: QEMU has ended: $(tail -n3 "$LAB/h$3/qemu.log")" && return 1; }
+        ((SECONDS < end)) || { say "h$3: not '${2//_/ }' after $1 s" && return 1; }
+        sleep 0.2
+    done
+}
+
+has_booted() { grep -aq 'LAB-READY' "$LAB/h$1/serial.log" 2>/dev/null; }
+has_ended_boot() { has_booted "$1" || grep -aqE 'LAB-FAILED|Panic on CPU|Dom0 crashed|Kernel panic' "$LAB/h$1/serial.log" 2>/dev/null; }
+has_monitor() { monitor "$1" 'info status' >/dev/null 2>&1; }
+
+# Also sets the clock, which stands still in a snapshot.
+has_ssh() { on_host "$1" "date -s @$(date +%s) >/dev/null" 2>/dev/null; }
+
+boot() { # HOST...
+    local h
+
+    for h; do
+        rm -f "$LAB/h$h/disk.qcow2"
+        qemu-img create -q -f qcow2 -F raw -b "$(sed -n 's/^IMAGE=//p' "$LAB/h$h/host")/dom0.img" \
+            "$LAB/h$h/disk.qcow2"
+        start_host "$h"
+    done
+    for h; do
+        wait_for "$BOOT_TIMEOUT_S" has_ended_boot "$h" && has_booted "$h" &&
+            wait_for 60 has_ssh "$h" || return 1
+        say "h$h is up after $(since "$(cat "$LAB/h$h/started")") s"
+    done
+}
+
+up() { # [SPEC [SPEC]]
+    local hosts=() spec
+
+    (($#)) || set -- bookworm
+    (($# <= 2)) || die 'a lab has at most two hosts'
+    stop
+    rm -rf "$LAB"/h[12]
+    for spec; do
+        hosts+=($((${#hosts[@]} + 1)))
+        mkdir -p "$LAB/h${hosts[-1]}"
+        describe_host "$spec" >"$LAB/h${hosts[-1]}/host"
+    done
+    boot "${hosts[@]}" && return
+    say 'a host has not come up: trying once more'
+    for spec in "${hosts[@]}"; do cp "$LAB/h$spec/serial.log" "$LAB/h$spec/serial.log.failed"; done
+    stop
+    boot "${hosts[@]}" || die "cannot boot, see $LAB/h*/serial.log"
+}
+
+# ssh to a host, by one connection that stays open: a login takes seconds there.
+on_host() { # HOST [SSH_OPTION...] COMMAND
+    local at=$LAB/h$1
+    shift
+    [[ -s $at/port ]] || monitor "${at: -1}" 'info usernet' |
+        awk '/HOST_FORWARD/ { print $4 }' >"$at/port"
+    ssh -F none -i "$LAB_DIR/key/id" -p "$(cat "$at/port")" -o StrictHostKeyChecking=no \
+        -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60 -o BatchMode=yes \
+        -o ServerAliveInterval=20 -o ServerAliveCountMax=6 -o ControlMaster=auto \
+        -o ControlPath="$at/ssh" -o ControlPersist=yes root@127.0.0.1 "$@"
+}
+
+run() { # [-i] [-t SECONDS] HOST COMMAND...
+    local limit=300 input=-n
+
+    while [[ ${1:-} == -* ]]; do
+        case $1 in
+        -i) input=-T && shift ;;
+        -t) limit=$2 && shift 2 ;;
+        *) die "run: unknown option $1" ;;
+        esac
+    done
+    need_host "${1:-}"
+    local h=$1
+    shift
+    timeout -k 10 $((limit + 60)) bash -c 'on_host "$@"' lab "$h" "$input" \
+        "timeout -k 10 $limit bash -c $(printf '%q' "$*")"
+}
+export -f on_host monitor
+
+put() { # HOST DIRECTORY FILE...
+    local h=$1 to=$2 file args=()
+    shift 2
+    need_host "$h"
+    for file; do args+=(-C "$(readlink -f "$(dirname "$file")")" "$(basename "$file")"); done
+    tar -cf - "${args[@]}" |
+        on_host "$h" "mkdir -p $(printf %q "$to") && tar -xmf - --no-same-owner -C $(printf %q "$to")"
+}
+
+get() { # HOST FILE [TARGET]
+    need_host "$1"
+    on_host "$1" -n "cat $(printf %q "$2")" >"${3:-/dev/stdout}"
+}
+
+save() { # TAG
+    local h hosts
+
+    mapfile -t hosts < <(running)
+    ((${#hosts[@]})) || die 'no host is up'
+    for h in "${hosts[@]}"; do monitor "$h" stop; done
+    for h in "${hosts[@]}"; do monitor "$h" "savevm $1" || die "cannot save h$h"; done
+    for h in "${hosts[@]}"; do monitor "$h" cont; done
+}
+
+has_snapshot() { # HOST TAG
+    qemu-img snapshot -l "$LAB/h$1/disk.qcow2" 2>/dev/null | awk 'NR > 2 { print $2 }' | grep -qxF "$2"
+}
+
+load() { # TAG
+    local h hosts=() now
+
+    stop
+    now=$("$QEMU" --version | head -n1)
+    for h in 1 2; do
+        has_snapshot "$h" "$1" || continue
+        grep -qxF "EMULATOR='$now'" "$LAB/h$h/host" ||
+            die 'the snapshot is from another version of QEMU: lab up'
+        start_host "$h" -S -loadvm "$1"
+        hosts+=("$h")
+    done
+    ((${#hosts[@]})) || die "there is no snapshot '$1'"
+    for h in "${hosts[@]}"; do wait_for 120 has_monitor "$h" || die "cannot load h$h"; done
+    for h in "${hosts[@]}"; do monitor "$h" cont; done
+    for h in "${hosts[@]}"; do
+        wait_for 120 has_ssh "$h" || die "h$h does not answer"
+        say "h$h is back after $(since "$(cat "$LAB/h$h/started")") s"
+    done
+}
+
+status() {
+    local h
+
+    for h in 1 2; do
+        [[ -f $LAB/h$h/host ]] || continue
+        echo "h$h: $(alive "$h" && echo "up, pid $(cat "$LAB/h$h/pid")" || echo down);" \
+            "$(sed -n 's/^SUITE=//p; s/^XENSTORED=//p' "$LAB/h$h/host" | xargs);" \
+            "snapshots: $(qemu-img snapshot -lU "$LAB/h$h/disk.qcow2" | awk 'NR > 2 { print $2 }' | xargs)"
+    done
+}
