@@ -161,6 +161,7 @@ bool handshake_query(struct migration *m, bool committed, struct error *err)
     theirs = exchange(m, mine, err);
     if (!theirs || !is_the_same_peer(m, theirs, err))
         return false;
+    m->conversing_anew = true;
     session_set_stations(m->peer, query_stations);
     query = must(cJSON_CreateObject());
     cJSON_AddBoolToObject(query, "committed", committed);
@@ -202,6 +203,7 @@ bool handshake_answer_query(struct migration *m, int in_fd, int out_fd, bool *co
     if (!m->peer)
         return false;
     m->asked = true;
+    m->conversing_anew = true;
     session_set_stations(m->peer, query_stations);
     if (!handshake_reply(m, NULL, err))
         return false;

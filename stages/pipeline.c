@@ -161,6 +161,8 @@ static bool meet_peer(struct migration *m, const char *stage, struct error *err)
 {
     struct error why = { 0 };
 
+    if (m->conversing_anew)
+        return true;
     if (session_done(m->peer, stage, BARRIER_MS, &why))
         return true;
     if (m->verdict == VERDICT_TARGET) {
@@ -466,8 +468,9 @@ static void on_deadline(uv_timer_t *timer)
 
     if (m->verdict != VERDICT_SOURCE)
         return; /* handed over already: what is under way is quicker than any way back */
-    error_set(&why, ERROR_TIMEOUT, "the move was not over within its deadline of %llu s",
-              (unsigned long long)m->options->deadline_ms / 1000);
+    error_set(&why, ERROR_TIMEOUT, "the move was not over within its --deadline of %llu.%03llu s",
+              (unsigned long long)m->options->deadline_ms / 1000,
+              (unsigned long long)m->options->deadline_ms % 1000);
     loop_interrupt(m->loop, &why);
 }
 

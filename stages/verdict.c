@@ -572,13 +572,18 @@ bool verdict_destroyed(struct migration *m, struct error *err)
 /* Complete disks stay until the sender says that the guest runs there (R4). */
 static bool sender_has_settled(struct migration *m)
 {
-    AUTO_JSON cJSON *message = NULL;
-    struct error unheard = { 0 };
+    static const char *const words[] = { "settled", "abort", NULL };
 
-    if (!m->peer)
-        return false;
-    message = session_expect(m->peer, "settled", QUERY_MS, &unheard);
-    return message && json_true(message, "running");
+    /* Its abort comes first where it gave up when we did; its goodbye may be here already. */
+    while (m->peer && (session_pending(m->peer) || !session_lost(m->peer))) {
+        AUTO_JSON cJSON *message = session_expect_any(m->peer, words, QUERY_MS, NULL);
+
+        if (!message)
+            return false;
+        if (!strcmp(json_string_or(message, "type", ""), "settled"))
+            return json_true(message, "running");
+    }
+    return false;
 }
 
 bool verdict_discard(struct migration *m, struct error *err)

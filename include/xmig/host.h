@@ -98,7 +98,9 @@ struct host_ops {
 
     /* Find the VM and connect to it. Refuses what cannot be moved. */
     bool (*attach)(struct host *host, const char *vm, struct error *err);
-    /* Everything the target must know. Touches nothing. */
+    /* Everything the target must know. Touches nothing, but may put a proof beside an image
+     * that both hosts shall share, which remember() or free() removes.
+     */
     bool (*describe)(struct host *host, cJSON *params, struct error *err);
     void (*plan_send)(struct host *host, struct plan *plan);
     /* Facts for the journal by which reattach() finds this VM again. */

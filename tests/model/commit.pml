@@ -66,7 +66,8 @@ bool calm;               /* no more faults */
 /* What the journals have durably said, and whether a vCPU of the target's copy
  * has run: for the claims, and where a journal's earlier records matter.
  */
-bool source_has_it, by_word, target_by_word, owned, refused, relinquished, target_final, ran;
+bool source_has_it, by_word, target_by_word;
+bool complete, owned, refused, relinquished, target_final, ran;
 bool listed;
 
 #include "permitted.pml"
@@ -181,6 +182,7 @@ inline make_durable(side)
         source_has_it = true;
         by_word = by_word || durable[side] == WORD
     :: side == RECV && durable[side] == WORD -> target_by_word = true
+    :: durable[side] == PREPARED -> complete = true
     :: durable[side] == OWNED -> owned = true
     :: durable[side] == REFUSED -> refused = true
     :: durable[side] == RELINQUISHED -> relinquished = true
@@ -240,11 +242,13 @@ inline sync(side)
     }
 }
 
-inline may_die()
+inline may_die(side)
 {
     if
     :: true
-    :: !calm -> printf("%e %d dies\n", NAME((me + 1) % 2), me); goto leave
+    :: !calm ->
+        printf("%e %d dies; on disk is %e\n", NAME(side), me, durable[side]);
+        goto leave
     fi
 }
 
@@ -253,8 +257,8 @@ inline may_die()
  */
 inline append(side, record)
 {
-    STEP { may_die(); write(side, record) }
-    STEP { may_die(); sync(side); may_die() }
+    STEP { may_die(side); write(side, record) }
+    STEP { may_die(side); sync(side); may_die(side) }
 }
 
 inline release(side)
@@ -275,10 +279,11 @@ inline act_as_sender()
         if
         :: HAS_SOURCE(seen) && guest[SEND] == PAUSED ->
             guest[SEND] = RUNS;
-            printf("the source's guest runs\n")
+            printf("SENDER %d lets the guest run\n", me)
         :: seen == DONE && guest[SEND] == PAUSED ->
             CLAIM(NOTHING_LOST, target_final);
-            guest[SEND] = GONE
+            guest[SEND] = GONE;
+            printf("SENDER %d destroys the paused copy\n", me)
         :: else
         fi
     }
@@ -288,7 +293,7 @@ inline pause()
 {
     d_step {
         if
-        :: guest[SEND] == RUNS -> guest[SEND] = PAUSED; printf("the source's guest pauses\n")
+        :: guest[SEND] == RUNS -> guest[SEND] = PAUSED; printf("SENDER %d pauses the guest\n", me)
         :: else
         fi
     }
@@ -340,6 +345,7 @@ proctype sender(byte me)
         /* The last pass fails, and QEMU lets the guest run again by itself. */
         :: STEP { guest[SEND] == PAUSED && !calm ->
             guest[SEND] = RUNS;
+            printf("the last pass fails, the guest runs by itself\n");
             say(SEND, ABORT);
             goto leave }
         :: STEP { guest[SEND] == GONE -> say(SEND, ABORT); goto leave }
@@ -413,7 +419,7 @@ recover:
         :: seen == BEGIN || seen == PAUSING ->
 #ifdef BUG_NO_ABORTED
             guest[SEND] = RUNS;
-            printf("the source's guest runs\n");
+            printf("SENDER %d lets the guest run\n", me);
             goto leave;
 #endif
             next = ABORTED;
@@ -458,14 +464,13 @@ inline act_as_receiver()
         :: (seen == REFUSED || seen == RELINQUISHED) && guest[RECV] != GONE ->
             CLAIM(NOTHING_LOST, relinquished || (refused && !owned));
             guest[RECV] = GONE;
-            printf("the target's copy is destroyed\n")
+            printf("RECEIVER %d destroys the paused copy\n", me)
+        /* Deletes the images: incomplete ones at once. */
+        :: seen == DESTROYED && !complete
 #ifdef BUG_IMAGES_GO_EARLY
-        :: seen == DESTROYED ->
-#else
-        :: seen == CLOSED && !target_final ->
+        :: seen == DESTROYED && complete -> CLAIM(NOTHING_LOST, source_has_it)
 #endif
-            /* deletes the images */
-            CLAIM(NOTHING_LOST, source_has_it)
+        :: seen == CLOSED && complete && !target_final -> CLAIM(NOTHING_LOST, source_has_it)
         :: else
         fi
     }
@@ -479,7 +484,7 @@ inline resume()
         :: guest[RECV] == PAUSED ->
             guest[RECV] = RUNS;
             ran = true;
-            printf("the target's guest runs\n")
+            printf("RECEIVER %d lets the guest run\n", me)
         :: else
         fi
     }

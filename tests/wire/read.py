@@ -45,7 +45,8 @@ def is_object(*required):
 
 KIND = is_one_of("refused", "system", "protocol", "peer", "lost", "timeout", "cancelled", "crash")
 STATE = is_one_of("running", "returned", "lost", "wait", "unknown", "prepared")
-FROM_BOTH = {"protocol": lambda v: v == 1, "version": is_text, "machine": is_text}
+FROM_BOTH = {"protocol": lambda v: v == 1, "version": is_text, "machine": is_text,
+             "features": is_list_of(is_text)}
 FROM_SENDER = FROM_BOTH | {"id": is_hex(16), "token": is_hex(32), "lease_ms": is_uint,
                            "alive_ms": is_uint, "lost_ms": is_uint, "dry_run": is_bool,
                            "fault?": is_text}
@@ -140,6 +141,7 @@ class Conversation:
         must("checked" not in self.said[side], "a second checked")
 
     def on_done(self, side, message):
+        must(self.intent == "move", "done in a query")
         must(self.both("checked"), "done before both have checked")
         must(not self.dry_run, "done, when nothing was to be done")
         here = self.done[side]

@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import read  # noqa: E402
 
 STAGES = ["params-copy", "ram-stream", "incoming-resume"]
-SENDER = {"type": "hello", "protocol": 1, "version": "1.2.3", "machine": "m", "id": "0" * 16,
-          "token": "0" * 32, "lease_ms": 1, "alive_ms": 1, "lost_ms": 1, "dry_run": False}
+HELLO = {"type": "hello", "protocol": 1, "version": "1.2.3", "machine": "m", "features": []}
+SENDER = HELLO | {"id": "0" * 16, "token": "0" * 32, "lease_ms": 1, "alive_ms": 1, "lost_ms": 1,
+                  "dry_run": False}
 MOVE = ("S", SENDER | {"intent": "move", "host": "qemu", "stages": STAGES})
 ASK = ("S", SENDER | {"intent": "query"})
-HELLO = {"type": "hello", "protocol": 1, "version": "1.2.3", "machine": "m"}
 
 
 def say(side, what, **members):
