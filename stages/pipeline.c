@@ -301,33 +301,6 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
     return verdict_hear_returned(m, err) || (!aborted && error_prefix(err, "%s", problem.text));
 }
 
-/* A receiver that may be prepared, and from which we were cut off, waits for a word. */
-static bool is_waited_for(const struct migration *m)
-{
-    return m->journal && journal_has(m->journal, RECORD_PAUSING) &&
-           !journal_has(m->journal, RECORD_COMMIT) && session_lost(m->peer);
-}
-
-/* The receiver may now delete its complete disks: the guest runs here. */
-static bool tell_settled(struct migration *m)
-{
-    struct error err = { 0 };
-    cJSON *body;
-
-    if (is_waited_for(m) && !verdict_tell_aborted(m, &err)) {
-        event_say(&m->events, EVENT_WARNING, NULL,
-                  "the target could not be told, and keeps its copy until its lease ends (%s); "
-                  "'xmig recover %s' tells it",
-                  err.text, m->id);
-        m->verdict = VERDICT_SOURCE;
-        return false;
-    }
-    body = must(cJSON_CreateObject());
-    cJSON_AddBoolToObject(body, "running", true);
-    (void)session_send(m->peer, "settled", body, NULL);
-    return true;
-}
-
 /* Where the guest is after a rollback, and so the exit status. */
 static enum outcome outcome_at_source(const struct migration *m, const struct result *result,
                                       bool clean)
@@ -346,6 +319,23 @@ static enum outcome outcome_at_source(const struct migration *m, const struct re
         break;
     }
     return OUTCOME_PAUSED;
+}
+
+/* The guest is here for good: the receiver need not wait for us, nor we for it. Closed before
+ * it has said so, our journal would not be asked about what it has left (tests/model).
+ */
+static void part_from_receiver(struct migration *m, bool running, bool clean)
+{
+    struct error err = { 0 };
+
+    if (!verdict_report(m, running, &err)) {
+        event_say(&m->events, EVENT_WARNING, NULL,
+                  "what the target did with its copy is not known (%s); 'xmig recover %s' settles "
+                  "it",
+                  err.text, m->id);
+    } else if (running && clean) {
+        close_journal(m);
+    }
 }
 
 static void roll_back_sender(struct migration *m, struct result *result)
@@ -367,10 +357,8 @@ static void roll_back_sender(struct migration *m, struct result *result)
         return;
     result->state = m->host->ops->source_state(m->host);
     result->outcome = outcome_at_source(m, result, clean);
-    if (result->state == RUN_RUNNING && !tell_settled(m))
-        return;
-    if (clean && (result->state == RUN_RUNNING || result->state == RUN_GONE))
-        close_journal(m);
+    if (m->journal)
+        part_from_receiver(m, result->state == RUN_RUNNING, clean);
 }
 
 static void roll_back_receiver(struct migration *m, struct result *result)

@@ -51,18 +51,29 @@ static void let_source_run(struct migration *m, struct result *result)
     result->outcome = OUTCOME_ROLLED_BACK;
 }
 
-/* Nothing is left to do here once the target knows, so that it may drop its copy. */
-static void part(struct migration *m, const struct result *result)
+/* Nothing is left to do here once the target has dropped its copy. A person who says that it
+ * is dead need not wait for it; but where that word is new, it may yet come back and ask.
+ */
+static void part(struct migration *m, bool may_close, struct result *result)
 {
-    cJSON *body = must(cJSON_CreateObject());
+    bool running = result->outcome == OUTCOME_ROLLED_BACK;
     struct error err = { 0 };
 
-    cJSON_AddBoolToObject(body, "running", result->outcome == OUTCOME_ROLLED_BACK);
-    if (m->peer)
-        (void)session_send(m->peer, "settled", body, NULL);
-    else
-        cJSON_Delete(body);
-    if (result->outcome == OUTCOME_ROLLED_BACK && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+    if (!verdict_report(m, running, &err)) {
+        if (m->verdict == VERDICT_TARGET) {
+            say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+                "the VM runs at the target, and here: stop one of them");
+            return;
+        }
+        event_say(&m->events, EVENT_NOTE, NULL,
+                  "what the target did with its copy is not known (%s); this migration stays "
+                  "listed until it has said, or 'xmig recover --peer-is-dead %s'",
+                  err.text, m->id);
+        if (!may_close)
+            return;
+    }
+    error_clear(&err);
+    if (running && !verdict_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
 }
 
@@ -87,25 +98,20 @@ static void abort_source(struct migration *m, const struct recover_options *opti
                          struct result *result)
 {
     struct error err = { 0 };
-    bool told = false;
 
     if (journal_last(m->journal) != RECORD_ABORTED &&
         !verdict_record(m, RECORD_ABORTED, NULL, &err)) {
         say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
-    if (needs_proof(m)) {
-        told = verdict_tell_aborted(m, &err);
-        if (!told && !(options->peer_is_dead && note_the_word(m, &err))) {
-            say(result, OUTCOME_PAUSED, err.kind, err.text);
-            return;
-        }
+    if (needs_proof(m) && !verdict_hear_returned(m, &err) &&
+        !(options->peer_is_dead && note_the_word(m, &err))) {
+        say(result, OUTCOME_PAUSED, err.kind, err.text);
+        return;
     }
+    m->verdict = VERDICT_SOURCE;
     let_source_run(m, result);
-    if (!told && !verdict_tell_aborted(m, &err))
-        event_say(&m->events, EVENT_NOTE, NULL, "the target could not be told: %s", err.text);
-    else
-        part(m, result);
+    part(m, options->peer_is_dead, result);
 }
 
 static void target_runs_it(struct migration *m, struct result *result)
@@ -121,26 +127,39 @@ static void target_runs_it(struct migration *m, struct result *result)
     look_at_source(m, result);
 }
 
+static void take_the_proof(struct migration *m, const struct recover_options *options,
+                           struct result *result)
+{
+    m->verdict = VERDICT_SOURCE;
+    error_clear(&result->error);
+    let_source_run(m, result);
+    part(m, options->peer_is_dead, result);
+}
+
+/* The operator says that the target can never again run the guest. */
 static void take_the_word(struct migration *m, struct result *result)
 {
     struct error err = { 0 };
 
-    if (journal_last(m->journal) == RECORD_COMMIT && !verdict_record(m, RECORD_WORD, NULL, &err)) {
+    if (m->answered && m->verdict != VERDICT_NOWHERE) {
+        say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+            "the target is not dead, it answers: nothing was done. Ask again without "
+            "--peer-is-dead");
+        return;
+    }
+    if (!verdict_record(m, RECORD_WORD, NULL, &err)) {
         say(result, OUTCOME_UNDECIDED, err.kind, err.text);
         return;
     }
-    let_source_run(m, result);
-    part(m, result);
-}
-
-static void take_the_proof(struct migration *m, struct result *result)
-{
+    m->verdict = VERDICT_SOURCE;
     error_clear(&result->error);
     let_source_run(m, result);
-    part(m, result);
+    part(m, false, result);
 }
 
-/* The last word is COMMIT: only the receiver, or the operator, can tell. */
+/* The last word is COMMIT: only the receiver, or the operator, can tell. A receiver that can
+ * still be asked knows better than the operator.
+ */
 static void settle_committed(struct migration *m, const struct recover_options *options,
                              struct result *result)
 {
@@ -151,14 +170,12 @@ static void settle_committed(struct migration *m, const struct recover_options *
             "runs at the target too, and stop one of them");
         return;
     }
-    if (options->peer_is_dead) {
-        take_the_word(m, result);
-        return;
-    }
     if (verdict_seek(m, &result->error))
         target_runs_it(m, result);
     else if (m->verdict == VERDICT_SOURCE)
-        take_the_proof(m, result);
+        take_the_proof(m, options, result);
+    else if (options->peer_is_dead)
+        take_the_word(m, result);
     else
         result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
 }
@@ -178,7 +195,7 @@ static void recover_sender(struct migration *m, const struct recover_options *op
         break;
     case RECORD_PROOF:
     case RECORD_WORD:
-        take_the_proof(m, result);
+        take_the_proof(m, options, result);
         break;
     case RECORD_DONE:
         target_runs_it(m, result);
@@ -263,6 +280,12 @@ static void recover_receiver(struct migration *m, const struct recover_options *
 
 void recover_run(struct migration *m, const struct recover_options *options, struct result *result)
 {
+    struct migration_options once = *m->options;
+
+    /* Whoever says that the peer is dead does not want to wait for it. */
+    if (options->peer_is_dead)
+        once.patience_ms = 0;
+    m->options = &once;
     *result = (struct result){ .outcome = OUTCOME_UNDECIDED };
     if (!reopen_end_owner(m, &result->error))
         return;

@@ -89,11 +89,21 @@ static bool conclude_lost(struct migration *m, const cJSON *message, struct erro
                      json_string_or(message, "text", "it did not say why"));
 }
 
+static const char *state_of(const cJSON *message)
+{
+    return json_string_or(message, "state", json_string_or(message, "type", ""));
+}
+
+static bool bad_answer(const cJSON *message, struct error *err)
+{
+    return error_set(err, ERROR_PEER, "the target's answer is '%s': %s", state_of(message),
+                     json_string_or(message, "text", "no more is known"));
+}
+
 /* One word of the receiver after COMMIT. *open: no verdict yet, ask again. */
 static bool hear(struct migration *m, const cJSON *message, bool *open, struct error *err)
 {
-    const char *type = json_string_or(message, "type", "");
-    const char *state = json_string_or(message, "state", type);
+    const char *state = state_of(message);
 
     *open = false;
     if (!strcmp(state, "running"))
@@ -103,8 +113,7 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
     if (!strcmp(state, "lost"))
         return conclude_lost(m, message, err);
     *open = strcmp(state, "unknown") != 0;
-    return error_set(err, ERROR_PEER, "the target's answer is '%s': %s", state,
-                     json_string_or(message, "text", "no more is known"));
+    return bad_answer(message, err);
 }
 
 /* Say GO and hear what came of it. */
@@ -134,9 +143,18 @@ static bool ask(struct migration *m, bool *open, struct error *err)
     message = session_expect(m->peer, "verdict", QUERY_MS, err);
     if (!message)
         return false;
-    if (committed && !strcmp(json_string_or(message, "state", ""), "prepared"))
+    m->answered = strcmp(state_of(message), "unknown") != 0;
+    if (committed && !strcmp(state_of(message), "prepared"))
         return say_go(m, open, err);
     return hear(m, message, open, err);
+}
+
+static void pause_before_retry(struct migration *m)
+{
+    uint64_t poll_ms = m->options->poll_ms;
+
+    loop_clear_interruption(m->loop);
+    (void)loop_pause(m->loop, poll_ms < RETRY_MS ? poll_ms : RETRY_MS, NULL);
 }
 
 bool verdict_seek(struct migration *m, struct error *err)
@@ -151,41 +169,74 @@ bool verdict_seek(struct migration *m, struct error *err)
         if (!open || err->kind == ERROR_CRASH || loop_now_ms() >= give_up_ms)
             return false;
         event_say(&m->events, EVENT_WARNING, m->at, "no verdict yet, asking again: %s", err->text);
-        loop_clear_interruption(m->loop);
-        (void)loop_pause(m->loop, m->options->poll_ms < RETRY_MS ? m->options->poll_ms : RETRY_MS,
-                         NULL);
+        pause_before_retry(m);
     }
 }
 
-bool verdict_tell_aborted(struct migration *m, struct error *err)
-{
-    const struct migration_options *options = m->options;
-    struct migration_options brief = *options;
-
-    /* A receiver that is just undoing things answers when it is through. */
-    if (brief.patience_ms > TELL_MS || !m->settling)
-        brief.patience_ms = m->settling ? TELL_MS : 0;
-    m->options = &brief;
-    m->verdict = VERDICT_OPEN;
-    (void)verdict_seek(m, err);
-    m->options = options;
-    loop_clear_interruption(m->loop);
-    return m->verdict == VERDICT_SOURCE;
-}
-
-/* The word that follows our abort, on this connection or on a new one. */
 bool verdict_hear_returned(struct migration *m, struct error *err)
 {
     AUTO_JSON cJSON *message = NULL;
 
     loop_clear_interruption(m->loop);
     if (m->peer)
-        message = session_expect(m->peer, "verdict", QUERY_MS, err);
+        message = session_skip_to(m->peer, "verdict", QUERY_MS, err);
     if (message && !strcmp(json_string_or(message, "state", ""), "returned"))
         return true;
     m->verdict = VERDICT_OPEN;
     (void)verdict_seek(m, err);
     return m->verdict == VERDICT_SOURCE;
+}
+
+static bool say_settled(struct migration *m, bool running, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddBoolToObject(body, "running", running);
+    return session_send(m->peer, "settled", body, err);
+}
+
+/* On the connection that there is. *wait: there may soon be another answer. */
+static bool report(struct migration *m, bool running, bool *wait, struct error *err)
+{
+    *wait = true;
+    (void)say_settled(m, running, NULL); /* a receiver that needs no word of ours has gone */
+    for (;;) {
+        AUTO_JSON cJSON *message = session_skip_to(m->peer, "verdict", QUERY_MS, err);
+        const char *state = state_of(message);
+
+        if (!message)
+            return false;
+        if (!strcmp(state, "unknown"))
+            return true;
+        if (strcmp(state, "returned") != 0) {
+            *wait = !strcmp(state, "wait");
+            if (!strcmp(state, "running"))
+                m->verdict = VERDICT_TARGET; /* the operator's word was wrong */
+            return bad_answer(message, err);
+        }
+        if (!strcmp(json_string_or(message, "record", ""), "CLOSED"))
+            return true;
+    }
+}
+
+bool verdict_report(struct migration *m, bool running, struct error *err)
+{
+    uint64_t give_up_ms = loop_now_ms() + (m->settling ? TELL_MS : 0);
+    bool wait;
+
+    loop_clear_interruption(m->loop);
+    if (m->peer && report(m, running, &wait, err))
+        return true;
+    for (;;) {
+        loop_clear_interruption(m->loop);
+        if (!handshake_query(m, false, err))
+            return false;
+        if (report(m, running, &wait, err))
+            return true;
+        if (!wait || loop_now_ms() >= give_up_ms)
+            return false;
+        pause_before_retry(m);
+    }
 }
 
 bool verdict_commit(struct migration *m, struct error *err)
@@ -572,18 +623,11 @@ bool verdict_destroyed(struct migration *m, struct error *err)
 /* Complete disks stay until the sender says that the guest runs there (R4). */
 static bool sender_has_settled(struct migration *m)
 {
-    static const char *const words[] = { "settled", "abort", NULL };
+    AUTO_JSON cJSON *message = NULL;
 
-    /* Its abort comes first where it gave up when we did; its goodbye may be here already. */
-    while (m->peer && (session_pending(m->peer) || !session_lost(m->peer))) {
-        AUTO_JSON cJSON *message = session_expect_any(m->peer, words, QUERY_MS, NULL);
-
-        if (!message)
-            return false;
-        if (!strcmp(json_string_or(message, "type", ""), "settled"))
-            return json_true(message, "running");
-    }
-    return false;
+    if (m->peer)
+        message = session_skip_to(m->peer, "settled", QUERY_MS, NULL);
+    return message && json_true(message, "running");
 }
 
 bool verdict_discard(struct migration *m, struct error *err)
@@ -591,17 +635,25 @@ bool verdict_discard(struct migration *m, struct error *err)
     return m->host->ops->disks_discard(m->host, err) && verdict_record(m, RECORD_CLOSED, NULL, err);
 }
 
-bool verdict_part(struct migration *m, const char *why, struct error *err)
+static bool part_with_complete_disks(struct migration *m, const char *why, struct error *err)
 {
     tell(m, "returned", why);
-    if (!m->prepared)
-        return verdict_record(m, RECORD_CLOSED, NULL, err);
     if (sender_has_settled(m))
         return verdict_discard(m, err);
     event_say(&m->events, EVENT_NOTE, NULL,
               "the complete disks are kept until the sender reports that the VM runs, or "
               "'xmig recover --discard %s'",
               m->id);
+    return true;
+}
+
+bool verdict_part(struct migration *m, const char *why, struct error *err)
+{
+    if (!(m->prepared ? part_with_complete_disks(m, why, err)
+                      : verdict_record(m, RECORD_CLOSED, NULL, err)))
+        return false;
+    if (journal_last(m->journal) == RECORD_CLOSED)
+        tell(m, "returned", why);
     return true;
 }
 

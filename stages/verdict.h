@@ -15,13 +15,13 @@
  */
 bool verdict_seek(struct migration *m, struct error *err);
 
-/* ABORTED is written: tell a receiver that may be prepared, so that it need not wait for its
- * lease's end. One try, on a new connection; true when it has given the guest back.
- */
-bool verdict_tell_aborted(struct migration *m, struct error *err);
-
-/* After our abort: hear that the receiver has given the guest back. */
+/* After our abort: hear that the receiver has given the guest back (R7). */
 bool verdict_hear_returned(struct migration *m, struct error *err);
+
+/* The guest stays here, and `running` says whether it runs: tell the receiver, on a new
+ * connection if need be. True: it has closed its books or has none, and so may we.
+ */
+bool verdict_report(struct migration *m, bool running, struct error *err);
 
 /* ---- receiver ---- */
 

@@ -319,27 +319,45 @@ static cJSON *unexpected(const cJSON *message, const char *wanted, struct error 
     return NULL;
 }
 
+/* The peer's next message, whatever it is; `wanted` is for the error. */
+static cJSON *next_said(struct session *session, const char *wanted, uint64_t timeout_ms,
+                        struct error *err)
+{
+    if (!loop_wait(session->loop, something_to_hear, session, timeout_ms, err)) {
+        if (err && err->kind == ERROR_TIMEOUT)
+            error_prefix(err, "waiting for the peer's '%s'", wanted);
+        return NULL;
+    }
+    if (session->queued > 0)
+        return take_message(session);
+    if (session->lost && err)
+        *err = session->why_lost;
+    else
+        error_set(err, ERROR_LOST, "the peer said goodbye where '%s' was due", wanted);
+    return NULL;
+}
+
 cJSON *session_expect_any(struct session *session, const char *const types[], uint64_t timeout_ms,
                           struct error *err)
 {
-    AUTO_JSON cJSON *message = NULL;
+    AUTO_JSON cJSON *message = next_said(session, types[0], timeout_ms, err);
 
-    if (!loop_wait(session->loop, something_to_hear, session, timeout_ms, err)) {
-        if (err && err->kind == ERROR_TIMEOUT)
-            error_prefix(err, "waiting for the peer's '%s'", types[0]);
+    if (!message)
         return NULL;
-    }
-    if (session->queued == 0) {
-        if (session->lost && err)
-            *err = session->why_lost;
-        else
-            error_set(err, ERROR_LOST, "the peer said goodbye where '%s' was due", types[0]);
-        return NULL;
-    }
-    message = take_message(session);
     if (!is_awaited(json_string_or(message, "type", ""), types))
         return unexpected(message, types[0], err);
     return steal(message);
+}
+
+cJSON *session_skip_to(struct session *session, const char *type, uint64_t timeout_ms,
+                       struct error *err)
+{
+    for (;;) {
+        AUTO_JSON cJSON *message = next_said(session, type, timeout_ms, err);
+
+        if (!message || !strcmp(json_string_or(message, "type", ""), type))
+            return steal(message);
+    }
 }
 
 cJSON *session_expect(struct session *session, const char *type, uint64_t timeout_ms,

@@ -113,6 +113,7 @@ struct migration {
     const char *peer_name; /* for messages: "host", or "the source" */
     enum verdict verdict;
     bool conversing_anew;   /* `peer` is a later connection, for a query: no stages there */
+    bool answered;          /* sender: the receiver was asked, and it knows this migration */
     bool prepared;          /* receiver: the disks here are complete */
     bool asked;             /* receiver: m->peer is a QUERY, which awaits a verdict */
     int pending_control[2]; /* receiver: a new control connection came in; -1 */

@@ -93,6 +93,12 @@ cJSON *session_expect(struct session *session, const char *type, uint64_t timeou
 cJSON *session_expect_any(struct session *session, const char *const types[], uint64_t timeout_ms,
                           struct error *err);
 
+/* The same for one type, dropping what comes before it: after an `abort` the words come in
+ * any order, behind those that crossed it.
+ */
+cJSON *session_skip_to(struct session *session, const char *type, uint64_t timeout_ms,
+                       struct error *err);
+
 /* Say that we are through with station `name`, and hear it from the peer. */
 bool session_done(struct session *session, const char *name, uint64_t timeout_ms,
                   struct error *err);

@@ -91,7 +91,6 @@ static bool nothing_began(const struct world *world)
 static void recover_everything(struct world *world, struct result *result)
 {
     struct recover_options plain = { 0 };
-    struct recover_options discard = { .discard = true };
     struct result other;
 
     world->options.fault = (struct fault){ 0 };
@@ -102,7 +101,7 @@ static void recover_everything(struct world *world, struct result *result)
     world_join(world);
     if (world_last_record(world, SIDE_RECV) != RECORD_NONE &&
         world_last_record(world, SIDE_RECV) != RECORD_CLOSED)
-        world_recover(world, SIDE_RECV, discard, &other);
+        world_recover(world, SIDE_RECV, plain, &other);
 }
 
 /* Nobody owes anybody anything any more, and the journals say how it came to that. */

@@ -135,6 +135,102 @@ static void on_the_operators_word_the_source_runs_without_a_target(void **unused
     world_done(&world);
 }
 
+static void a_target_that_answers_knows_better_than_the_operator(void **unused)
+{
+    SCENE;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+static void a_target_that_comes_back_after_the_operators_word_drops_its_copy(void **unused)
+{
+    SCENE;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_WORD);
+    world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_replay(&world, SIDE_RECV);
+    world_done(&world);
+}
+
+static void a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
+    assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
+    world.unreachable_after_commit = false;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "stop one of them"));
+    world_done(&world);
+}
+
+static void a_target_that_is_dead_for_good_need_not_be_told(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 1;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world.unreachable = true;
+    recover_at(&world, SIDE_SEND, on_my_word);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_WORD);
+    assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+/* The receiver's process dies as it writes DESTROYED, behind the sender's `settled`. */
+static bool dies_at_destroyed(void *arg, enum record record, bool written)
+{
+    bool *dead = arg;
+
+    if (record == RECORD_DESTROYED && written)
+        *dead = true;
+    return !*dead;
+}
+
+static void a_sender_whose_last_word_is_lost_does_not_close_its_journal(void **unused)
+{
+    struct machine machine;
+    bool dead = false;
+    SCENE;
+
+    world.unreachable_after_commit = true;
+    world.hook[SIDE_RECV] = (struct journal_hook){ dies_at_destroyed, &dead };
+    assert_int_equal(send_with(&world, "COMMIT:before:send", &result), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_true(dead);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_ABORTED);
+
+    world.hook[SIDE_RECV] = (struct journal_hook){ 0 };
+    world.unreachable_after_commit = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_look(&world, SIDE_RECV, &machine);
+    assert_string_equal(machine.disks, "discarded");
+    world_replay(&world, SIDE_SEND);
+    world_replay(&world, SIDE_RECV);
+    world_done(&world);
+}
+
 static void a_target_without_its_journal_proves_nothing(void **unused)
 {
     SCENE;
@@ -394,6 +490,11 @@ int main(void)
         cmocka_unit_test(the_operator_may_discard_kept_disks),
         cmocka_unit_test(an_unreachable_target_after_commit_is_undecided_and_touches_nothing),
         cmocka_unit_test(on_the_operators_word_the_source_runs_without_a_target),
+        cmocka_unit_test(a_target_that_answers_knows_better_than_the_operator),
+        cmocka_unit_test(a_target_that_comes_back_after_the_operators_word_drops_its_copy),
+        cmocka_unit_test(a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard),
+        cmocka_unit_test(a_target_that_is_dead_for_good_need_not_be_told),
+        cmocka_unit_test(a_sender_whose_last_word_is_lost_does_not_close_its_journal),
         cmocka_unit_test(a_target_without_its_journal_proves_nothing),
         cmocka_unit_test(another_machine_at_the_targets_address_proves_nothing),
         cmocka_unit_test(a_question_without_the_token_gets_no_verdict),

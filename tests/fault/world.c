@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "tap.h"
 #include "xmig/cleanup.h"
 
 #include <setjmp.h>
@@ -53,6 +54,9 @@ static void join_life(struct life *life)
     if (life->world)
         pthread_join(life->thread, NULL);
     life->world = NULL;
+    if (life->tap)
+        tap_end(life->tap);
+    life->tap = NULL;
 }
 
 void world_join(struct world *world)
@@ -157,13 +161,29 @@ static void start_lane(struct world *world, const char *const words[], int fd)
     pthread_detach(thread);
 }
 
+/* The receiver's new end of a connection with a tap in it. */
+static int listen_in(struct world *world, struct life *life, const char *dir, int fd)
+{
+    static int count;
+    AUTO_FREE char *path = NULL;
+    int pair[2];
+
+    if (asprintf(&path, "%s/%s-%d", dir, world->id, count++) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        abort();
+    life->tap = tap_start(fd, pair[0], path);
+    return pair[1];
+}
+
 static void start_receiver(struct world *world, int fd)
 {
+    const char *record = getenv("XMIG_TEST_RECORD");
     struct life *life = &world->lives[world->life_count++];
 
     if (world->life_count > WORLD_LIVES_MAX)
         abort();
-    *life = (struct life){ .world = world, .fd = fd };
+    *life = (struct life){ .world = world };
+    life->fd = record ? listen_in(world, life, record, fd) : fd;
     if (pthread_create(&life->thread, NULL, receive, life))
         abort();
 }

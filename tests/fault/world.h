@@ -14,10 +14,13 @@ enum {
     WORLD_LIVES_MAX = 64
 };
 
+/* With XMIG_TEST_RECORD=DIRECTORY every conversation is written there for tests/wire/read.py. */
+
 struct life {
     struct world *world;
     pthread_t thread;
     int fd;
+    struct tap *tap; /* writes down what is said, if asked to */
     struct result result;
 };
 

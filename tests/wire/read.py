@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Reads recordings of control connections, and says what in them docs/wire-protocol.md forbids.
 
-    read.py [-v] RECORDING...
+    read.py [-v] RECORDING|DIRECTORY...
 
 Written from that page alone: it shares nothing with the program but the page. A recording is
-what tests/wire/tap.h writes. Exit status 1: something is wrong.
+what tests/wire/tap.h writes. Exit status 1: something is wrong, or there was nothing to read.
 """
 import json
+import os
 import re
 import struct
 import sys
@@ -178,7 +179,7 @@ class Conversation:
         self.last_state = message["state"]
 
     def on_settled(self, *_):
-        must("abort" in self.said["S"] or self.last_state, "settled, but what?")
+        must({"abort", "query"} & set(self.said["S"]) or self.last_state, "settled, but what?")
 
     def on_abort(self, side, _):
         must("abort" not in self.said[side], "a second abort")
@@ -240,10 +241,20 @@ def complaint(recording, verbose=False):
     return None
 
 
+def recordings(paths):
+    for path in paths:
+        if os.path.isdir(path):
+            yield from sorted(os.path.join(path, name) for name in os.listdir(path))
+        else:
+            yield path
+
+
 def main(arguments):
     verbose = "-v" in arguments
-    status = 0
-    for path in (argument for argument in arguments if argument != "-v"):
+    paths = list(recordings(argument for argument in arguments if argument != "-v"))
+    status = 0 if paths else 1
+    print(f"{len(paths)} recordings")
+    for path in paths:
         if verbose:
             print(path)
         with open(path, "rb") as file:
