@@ -160,6 +160,17 @@ bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
     return true;
 }
 
+bool qmp_mirror_wait(struct qmp *q, size_t *mark, uint64_t timeout_ms, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (qmp_wait_event(q, mark, "BLOCK_JOB_READY", NULL, NULL, timeout_ms, &why) ||
+        why.kind == ERROR_TIMEOUT)
+        return true;
+    *err = why;
+    return false;
+}
+
 /* ---- drain ---- */
 
 static bool is_conclusion(const cJSON *data, const void *name)

@@ -45,6 +45,11 @@ bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct err
 bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
                       struct qmp_mirror_state *state, struct error *err);
 
+/* Wait until a mirror says that it has caught up, at most `timeout_ms`; then look. `*mark` (0 at
+ * first) is how far the events have been heard.
+ */
+bool qmp_mirror_wait(struct qmp *q, size_t *mark, uint64_t timeout_ms, struct error *err);
+
 /**
  * With the guest paused: let every mirror send what is left, and prove that each has
  * completed without an error. Then all is removed from QEMU.

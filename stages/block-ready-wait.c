@@ -58,6 +58,14 @@ static bool has_stalled(struct migration *m, struct watch *watch, uint64_t done)
     return now_ms - watch->moved_ms > m->options->stall_ms;
 }
 
+static bool wait_a_while(struct migration *m, struct error *err)
+{
+    uint64_t poll_ms = m->options->poll_ms;
+
+    return m->host->ops->mirror_wait ? m->host->ops->mirror_wait(m->host, poll_ms, err)
+                                     : loop_pause(m->loop, poll_ms, err);
+}
+
 static bool wait_for_mirrors(struct migration *m, void *state, struct error *err)
 {
     struct watch watch = { 0 };
@@ -73,7 +81,7 @@ static bool wait_for_mirrors(struct migration *m, void *state, struct error *err
         if (has_stalled(m, &watch, done))
             return error_set(err, ERROR_TIMEOUT, "the mirrors have made no progress for %llu s",
                              (unsigned long long)m->options->stall_ms / 1000);
-        if (!loop_pause(m->loop, m->options->poll_ms, err))
+        if (!wait_a_while(m, err))
             return false;
     }
 }

@@ -110,6 +110,8 @@ struct host_ops {
     bool (*mirror_start)(struct host *host, const char *disk, const char *path, struct error *err);
     bool (*mirror_state)(struct host *host, const char *disk, struct mirror_state *state,
                          struct error *err);
+    /* Wait until a mirror may have caught up, at most `timeout_ms`. NULL: only time tells. */
+    bool (*mirror_wait)(struct host *host, uint64_t timeout_ms, struct error *err);
     /* End the mirror, complete or not; the guest does not notice. */
     void (*mirror_stop)(struct host *host, const char *disk);
 

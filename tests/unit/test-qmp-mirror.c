@@ -196,6 +196,48 @@ static void a_mirror_that_vanished_has_failed(void **unused)
     assert_int_equal(err.kind, ERROR_SYSTEM);
 }
 
+static bool ask_then_wait(struct qmp *q, struct error *err)
+{
+    enum {
+        LONG_MS = 20000
+    };
+    uint64_t begun_ms = loop_now_ms();
+    size_t heard = 0;
+
+    return ask_vda(q, err) && qmp_mirror_wait(q, &heard, LONG_MS, err) &&
+           loop_now_ms() - begun_ms < LONG_MS / 2;
+}
+
+static void waits_for_a_mirror_no_longer_than_until_it_has_caught_up(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" JOB(NAME_A, "running", "") "]",
+          .events = { "{\"event\": \"BLOCK_JOB_READY\", \"data\": {\"device\": \"" NAME_A
+                      "\"}}" } },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, ask_then_wait, &err));
+}
+
+static bool wait_a_moment(struct qmp *q, struct error *err)
+{
+    size_t heard = 0;
+
+    return qmp_mirror_wait(q, &heard, 5, err);
+}
+
+static void a_mirror_that_does_not_catch_up_is_looked_at_again(void **unused)
+{
+    const struct exchange script[] = { { 0 } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, wait_a_moment, &err));
+}
+
 /* ---- drain ---- */
 
 #define BOTH_ARE_READY                                                                             \
@@ -403,6 +445,8 @@ int main(void)
         cmocka_unit_test(tells_how_far_a_mirror_is),
         cmocka_unit_test(tells_why_a_mirror_has_failed),
         cmocka_unit_test(a_mirror_that_vanished_has_failed),
+        cmocka_unit_test(waits_for_a_mirror_no_longer_than_until_it_has_caught_up),
+        cmocka_unit_test(a_mirror_that_does_not_catch_up_is_looked_at_again),
         cmocka_unit_test(drains_all_at_once_and_removes_them),
         cmocka_unit_test(ends_no_mirror_while_one_has_not_caught_up),
         cmocka_unit_test(completed_with_an_error_is_a_failure),
