@@ -14,8 +14,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/qemu/paths.h"
-#include "host/qemu/program.h"
+#include "host/disk-device.h"
+#include "host/paths.h"
+#include "host/program.h"
 
 enum {
     IMG_MS = 60000,
@@ -97,6 +98,8 @@ bool disk_images_check(struct disk_images *images, const cJSON *disk, struct err
 
     if (!path || !json_uint(disk, "size", &size, err))
         return false;
+    if (disk_device_is(path))
+        return disk_device_check(path, disk, err);
     dir = path_directory(path);
     if (*path != '/' || access(dir, W_OK | X_OK) < 0)
         return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
@@ -111,6 +114,30 @@ bool disk_images_check(struct disk_images *images, const cJSON *disk, struct err
                          "give a file",
                          (unsigned)owner_of(disk));
     return check_format(images, disk, err);
+}
+
+static void plan_disk(const struct disk_images *images, const cJSON *disk, struct plan *plan)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const char *image = json_string_or(disk, "image", "?");
+    uint64_t size = json_uint_or(disk, "size", 0);
+
+    if (!images->context->options.mirrors_disks)
+        plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
+    else if (disk_device_is(image))
+        plan_say(plan, "disk %s: overwrite the block device '%s' (%" PRIu64 " bytes)", name, image,
+                 size);
+    else
+        plan_say(plan, "disk %s: create '%s' (%s, sparse, %" PRIu64 " bytes)", name, image,
+                 json_string_or(disk, "format", "?"), size);
+}
+
+void disk_images_plan(const struct disk_images *images, struct plan *plan)
+{
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, images->disks)
+        plan_disk(images, disk, plan);
 }
 
 /* ---- create ---- */
@@ -282,7 +309,7 @@ bool disk_images_create(struct disk_images *images, struct error *err)
     if (!note_intent(images, disks, err))
         return false;
     cJSON_ArrayForEach (disk, disks)
-        if (!create_image(images, disk, err))
+        if (!disk_device_is(json_string_or(disk, "image", "")) && !create_image(images, disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
     return true;
 }

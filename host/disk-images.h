@@ -1,4 +1,5 @@
-/* The disk images that a target makes. Shared by all hosts whose disks are files. */
+/* The disk images that a target makes, or the block devices that it is given for them. Shared by
+ * all hosts whose disks are files. */
 #ifndef XMIG_HOST_DISK_IMAGES_H
 #define XMIG_HOST_DISK_IMAGES_H
 
@@ -17,6 +18,9 @@ void disk_images_done(struct disk_images *images);
 
 /* May the image of this disk be made? Touches nothing. */
 bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err);
+
+/* Tell what is done with each. */
+void disk_images_plan(const struct disk_images *images, struct plan *plan);
 
 /* Make them all, noting each before anything could be mistaken for it. */
 bool disk_images_create(struct disk_images *images, struct error *err);

@@ -35,6 +35,40 @@ bool qmp_query_status(struct qmp *q, struct qmp_status *status, struct error *er
     return true;
 }
 
+char *qmp_query_machine(struct qmp *q, struct error *err)
+{
+    static const char suffix[] = "-machine";
+    AUTO_JSON cJSON *type = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    size_t len;
+
+    cJSON_AddStringToObject(arguments, "path", "/machine");
+    cJSON_AddStringToObject(arguments, "property", "type");
+    if (!qmp_call(q, "qom-get", arguments, &type, err))
+        return NULL;
+    if (!cJSON_IsString(type)) {
+        error_set(err, ERROR_PROTOCOL, "QEMU does not tell its machine's type");
+        return NULL;
+    }
+    len = strlen(type->valuestring);
+    if (len > strlen(suffix) && !strcmp(type->valuestring + len - strlen(suffix), suffix))
+        len -= strlen(suffix);
+    return must(strndup(type->valuestring, len));
+}
+
+bool qmp_query_version(struct qmp *q, uint64_t *major, uint64_t *minor, struct error *err)
+{
+    AUTO_JSON cJSON *version = NULL;
+    const cJSON *numbers;
+
+    if (!qmp_call(q, "query-version", NULL, &version, err))
+        return false;
+    numbers = cJSON_GetObjectItemCaseSensitive(version, "qemu");
+    *major = json_uint_or(numbers, "major", 0);
+    *minor = json_uint_or(numbers, "minor", 0);
+    return true;
+}
+
 bool qmp_stop(struct qmp *q, uint64_t timeout_ms, struct error *err)
 {
     return qmp_call_within(q, "stop", NULL, NULL, timeout_ms, err);
@@ -67,6 +101,23 @@ cJSON *qmp_query_block_jobs(struct qmp *q, struct error *err)
         return NULL;
     }
     return steal(jobs);
+}
+
+bool qmp_refuse_block_jobs(struct qmp *q, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+    const char *job;
+
+    if (!jobs || !jobs->child)
+        return jobs != NULL;
+    job = json_string_or(jobs->child, "device", "?");
+    if (!strncmp(job, "xmig-", 5))
+        return error_set(err, ERROR_REFUSED,
+                         "a mirror of another xmig is at work on this VM ('%s'): see 'xmig list' "
+                         "and 'xmig recover'",
+                         job);
+    return error_set(err, ERROR_REFUSED,
+                     "the block job '%s' is at work on this VM: end it, or wait for its end", job);
 }
 
 bool qmp_block_job_cancel(struct qmp *q, const char *job, bool force, struct error *err)

@@ -13,6 +13,12 @@ struct qmp_status {
 
 bool qmp_query_status(struct qmp *q, struct qmp_status *status, struct error *err);
 
+/* The versioned type of its machine ("pc-i440fx-7.2"), which an alias such as "pc" does not
+ * tell; the caller frees it.
+ */
+char *qmp_query_machine(struct qmp *q, struct error *err);
+bool qmp_query_version(struct qmp *q, uint64_t *major, uint64_t *minor, struct error *err);
+
 /* Pause the guest. QEMU flushes every disk before it replies, hence the deadline. */
 bool qmp_stop(struct qmp *q, uint64_t timeout_ms, struct error *err);
 bool qmp_cont(struct qmp *q, struct error *err);
@@ -24,6 +30,9 @@ bool qmp_quit(struct qmp *q, struct error *err);
 
 /* Every block job, an array that the caller frees. */
 cJSON *qmp_query_block_jobs(struct qmp *q, struct error *err);
+
+/* False, refused, if there is one. */
+bool qmp_refuse_block_jobs(struct qmp *q, struct error *err);
 
 /* Without force a mirror that is ready sends what is left and then completes. */
 bool qmp_block_job_cancel(struct qmp *q, const char *job, bool force, struct error *err);

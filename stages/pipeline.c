@@ -456,7 +456,7 @@ static void on_deadline(uv_timer_t *timer)
 
     if (m->verdict != VERDICT_SOURCE)
         return; /* handed over already: what is under way is quicker than any way back */
-    error_set(&why, ERROR_TIMEOUT, "the move was not over within its --deadline of %llu.%03llu s",
+    error_set(&why, ERROR_CANCELLED, "the move was not over within its --deadline of %llu.%03llu s",
               (unsigned long long)m->options->deadline_ms / 1000,
               (unsigned long long)m->options->deadline_ms % 1000);
     loop_interrupt(m->loop, &why);

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv-rewrite.h"
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 
 /* Those that are, or lead to, a piece of this very host. */
 static const char *const bound_devices[] = {

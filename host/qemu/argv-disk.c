@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "host/qemu/argv-rewrite.h"
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 
 /* The disk with this image; `*top` tells whether it is the image itself or lies beneath. */
 static struct argv_disk *find_disk(const struct rewriting *r, const char *path, bool *top)

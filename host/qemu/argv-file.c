@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv-rewrite.h"
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 
 void rewriting_emit(struct rewriting *r, const char *option, const char *value)
 {

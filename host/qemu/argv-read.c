@@ -1,6 +1,6 @@
 /* Looking things up on a QEMU's command line. */
 #include "host/qemu/argv-rewrite.h"
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 
 char *argv_name(const cJSON *words)
 {

@@ -7,7 +7,7 @@
 #define XMIG_HOST_QEMU_ARGV_REWRITE_H
 
 #include "host/qemu/argv.h"
-#include "host/qemu/keyvals.h"
+#include "host/keyvals.h"
 
 struct rewriting {
     struct argv_vm *vm;

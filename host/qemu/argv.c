@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv-rewrite.h"
-#include "host/qemu/keyvals.h"
-#include "host/qemu/paths.h"
+#include "host/keyvals.h"
+#include "host/paths.h"
 
 /* ---- options that are easy ---- */
 

@@ -83,23 +83,6 @@ static bool check_blockers(struct qemu *vm, struct error *err)
                      status);
 }
 
-static bool check_jobs(struct qemu *vm, struct error *err)
-{
-    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(vm->q, err);
-    const char *job;
-
-    if (!jobs || !jobs->child)
-        return jobs != NULL;
-    job = json_string_or(jobs->child, "device", "?");
-    if (!strncmp(job, "xmig-", 5))
-        return error_set(err, ERROR_REFUSED,
-                         "a mirror of another xmig is at work on this VM ('%s'): see 'xmig list' "
-                         "and 'xmig recover'",
-                         job);
-    return error_set(err, ERROR_REFUSED,
-                     "the block job '%s' is at work on this VM: end it, or wait for its end", job);
-}
-
 bool qemu_attach(struct host *host, const char *name, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
@@ -110,7 +93,7 @@ bool qemu_attach(struct host *host, const char *name, struct error *err)
     vm->pid = source->process.pid;
     vm->start_time = source->process.start_time;
     source->name = must(strdup(source->process.name ? source->process.name : "vm"));
-    if (!check_runs(vm, err) || !check_blockers(vm, err) || !check_jobs(vm, err))
+    if (!check_runs(vm, err) || !check_blockers(vm, err) || !qmp_refuse_block_jobs(vm->q, err))
         return false;
     qmp_guard(vm->q, true);
     return true;

@@ -5,12 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
-#include "host/qemu/paths.h"
-#include "host/qemu/program.h"
+#include "host/disk-device.h"
+#include "host/paths.h"
+#include "host/program.h"
 #include "host/qemu/qemu.h"
-#include "host/qemu/shared.h"
+#include "host/room.h"
+#include "host/shared.h"
 
 enum {
     HELP_MS = 20000,
@@ -259,60 +260,6 @@ static bool check_memory(const cJSON *params, struct error *err)
                      needed / MIB, free_bytes / MIB);
 }
 
-/* Room is counted by file system: several images may share one. */
-struct room {
-    dev_t device;
-    uint64_t needed;
-    uint64_t virtual;
-    uint64_t available;
-    const char *image; /* the last one there */
-};
-
-static bool add_to_room(struct room *rooms, size_t *count, const cJSON *disk, struct error *err)
-{
-    const char *image = json_string_or(disk, "image", "");
-    AUTO_FREE char *dir = path_directory(image);
-    struct room *room = rooms;
-    struct statvfs fs;
-    struct stat st;
-
-    if (stat(dir, &st) < 0 || statvfs(dir, &fs) < 0)
-        return error_set(err, ERROR_REFUSED, "cannot look at '%s': %m", dir);
-    while (room < rooms + *count && room->device != st.st_dev)
-        room++;
-    if (room == rooms + *count)
-        rooms[(*count)++] = (struct room){ .device = st.st_dev };
-    room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
-    room->needed += json_uint_or(disk, "allocated", 0);
-    room->virtual += json_uint_or(disk, "size", 0);
-    room->image = image;
-    return true;
-}
-
-static bool check_room(struct qemu *vm, const cJSON *disks, struct error *err)
-{
-    AUTO_FREE struct room *rooms =
-        must(calloc((size_t)cJSON_GetArraySize(disks) + 1, sizeof(*rooms)));
-    size_t count = 0;
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, disks)
-        if (!add_to_room(rooms, &count, disk, err))
-            return false;
-    for (size_t i = 0; i < count; i++) {
-        if (rooms[i].needed > rooms[i].available)
-            return error_set(err, ERROR_REFUSED,
-                             "the disks that go where '%s' goes have %" PRIu64 " MiB allocated (of "
-                             "%" PRIu64 " MiB), and only %" PRIu64 " MiB are free there",
-                             rooms[i].image, rooms[i].needed / MIB, rooms[i].virtual / MIB,
-                             rooms[i].available / MIB);
-        if (rooms[i].virtual > rooms[i].available)
-            note(vm, "the disks may grow to %" PRIu64 " MiB where %" PRIu64 " MiB are free ('%s')",
-                 rooms[i].virtual / MIB, rooms[i].available / MIB, rooms[i].image);
-    }
-    return true;
-}
-
 /* QEMU opens an image for writing only when it gets it, which is after -runas. */
 static bool check_rights(const struct qemu *vm, const cJSON *disk, struct error *err)
 {
@@ -333,6 +280,9 @@ static bool check_disk(struct qemu *vm, const cJSON *disk, struct error *err)
 {
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
+    if (disk_device_is(json_string_or(disk, "image", "")))
+        return error_set(err, ERROR_REFUSED,
+                         "its image cannot become a block device here: name a file with --disk");
     return check_rights(vm, disk, err) && disk_images_check(&vm->target.images, disk, err);
 }
 
@@ -344,7 +294,7 @@ static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
     cJSON_ArrayForEach (disk, disks)
         if (!check_disk(vm, disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !vm->base.context.options.mirrors_disks || check_room(vm, disks, err);
+    return !vm->base.context.options.mirrors_disks || room_check(disks, vm->target.notes, err);
 }
 
 /* ---- the public face ---- */
@@ -366,26 +316,13 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
            check_disks(vm, params, err);
 }
 
-static void plan_disk(const struct qemu *vm, const cJSON *disk, struct plan *plan)
-{
-    const char *name = json_string_or(disk, "name", "?");
-    const char *image = json_string_or(disk, "image", "?");
-
-    if (vm->base.context.options.mirrors_disks)
-        plan_say(plan, "disk %s: create '%s' (%s, sparse, %" PRIu64 " bytes)", name, image,
-                 json_string_or(disk, "format", "?"), json_uint_or(disk, "size", 0));
-    else
-        plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
-}
-
 void qemu_plan_recv(struct host *host, struct plan *plan)
 {
     struct qemu *vm = qemu_of(host);
     AUTO_FREE char *log = qemu_join(host->context.state_dir, "qemu.log");
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, get(vm->target.params, "disks"))
-        plan_disk(vm, item, plan);
+    disk_images_plan(&vm->target.images, plan);
     plan_say(plan, "run %s as '%s'; its log is '%s'", vm->target.program,
              json_string_or(vm->target.params, "name", "?"), log);
     cJSON_ArrayForEach (item, vm->target.notes)

@@ -5,31 +5,17 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 #include "host/qemu/qemu.h"
-#include "host/qemu/shared.h"
+#include "host/shared.h"
 
 /* ---- asking ---- */
 
 static bool read_machine(struct qemu *vm, struct error *err)
 {
-    static const char suffix[] = "-machine";
-    AUTO_JSON cJSON *type = NULL;
-    cJSON *arguments = must(cJSON_CreateObject());
-    size_t len;
-
-    cJSON_AddStringToObject(arguments, "path", "/machine");
-    cJSON_AddStringToObject(arguments, "property", "type");
-    if (!qmp_call(vm->q, "qom-get", arguments, &type, err))
-        return false;
-    if (!cJSON_IsString(type))
-        return error_set(err, ERROR_PROTOCOL, "QEMU does not tell its machine's type");
-    len = strlen(type->valuestring);
-    if (len > strlen(suffix) && !strcmp(type->valuestring + len - strlen(suffix), suffix))
-        len -= strlen(suffix);
     free(vm->source.machine);
-    vm->source.machine = must(strndup(type->valuestring, len));
-    return true;
+    vm->source.machine = qmp_query_machine(vm->q, err);
+    return vm->source.machine != NULL;
 }
 
 static bool read_accelerator(struct qemu *vm, struct error *err)
@@ -214,14 +200,12 @@ static void describe_user(const struct source *source, cJSON *qemu)
 
 static bool describe_version(struct qemu *vm, cJSON *qemu, struct error *err)
 {
-    AUTO_JSON cJSON *version = NULL;
-    const cJSON *numbers;
+    uint64_t major, minor;
 
-    if (!qmp_call(vm->q, "query-version", NULL, &version, err))
+    if (!qmp_query_version(vm->q, &major, &minor, err))
         return false;
-    numbers = cJSON_GetObjectItemCaseSensitive(version, "qemu");
-    json_add_uint(qemu, "major", json_uint_or(numbers, "major", 0));
-    json_add_uint(qemu, "minor", json_uint_or(numbers, "minor", 0));
+    json_add_uint(qemu, "major", major);
+    json_add_uint(qemu, "minor", minor);
     return true;
 }
 

@@ -1,11 +1,10 @@
 /* The source's disks, as the running QEMU tells of them. */
-#include <pwd.h>
-#include <grp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 #include "host/qemu/qemu.h"
+#include "host/source-image.h"
 
 /* ---- reading one disk ---- */
 
@@ -66,45 +65,14 @@ static bool read_chain(struct source_disk *disk, const cJSON *image, const char 
     return true;
 }
 
-static void add_option(struct source_disk *disk, const char *name, const char *value)
-{
-    cJSON_AddStringToObject(disk->options, name, value);
-}
-
-static void read_qcow2_options(struct source_disk *disk, const cJSON *image)
-{
-    const cJSON *data = get(get(image, "format-specific"), "data");
-    char number[24];
-
-    snprintf(number, sizeof(number), "%llu",
-             (unsigned long long)json_uint_or(image, "cluster-size", 65536));
-    add_option(disk, "cluster_size", number);
-    add_option(disk, "compat", json_string_or(data, "compat", "1.1"));
-    if (json_true(data, "lazy-refcounts"))
-        add_option(disk, "lazy_refcounts", "on");
-    if (json_true(data, "extended-l2"))
-        add_option(disk, "extended_l2", "on");
-    if (get(data, "compression-type") &&
-        strcmp(json_string_or(data, "compression-type", ""), "zlib"))
-        add_option(disk, "compression_type", json_string_or(data, "compression-type", ""));
-}
-
 static bool read_format(struct source_disk *disk, const cJSON *inserted, const cJSON *image,
                         struct error *err)
 {
     const char *format = json_string_or(inserted, "drv", "");
 
     disk->format = must(strdup(format));
-    disk->options = must(cJSON_CreateObject());
-    if (get(get(image, "format-specific"), "data") &&
-        get(get(get(image, "format-specific"), "data"), "encrypt"))
-        return error_set(err, ERROR_REFUSED, "its image is encrypted, which xmig cannot make anew");
-    if (!strcmp(format, "qcow2"))
-        read_qcow2_options(disk, image);
-    else if (strcmp(format, "raw") != 0)
-        return error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved",
-                         format);
-    return true;
+    disk->options = source_image_options(format, image);
+    return source_image_check(format, image, err);
 }
 
 static bool check_file(struct source_disk *disk, struct error *err)
@@ -126,24 +94,9 @@ static bool check_file(struct source_disk *disk, struct error *err)
 
 static bool choose_target(struct qemu *vm, struct source_disk *disk, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
-    const char *chosen = json_string_or(options->disk_targets, disk->name, NULL);
-
-    if (!options->mirrors_disks) {
-        disk->target = must(strdup(disk->paths[0]));
-        return true;
-    }
-    if (chosen && *chosen != '/')
-        return error_set(err, ERROR_REFUSED,
-                         "its image at the target, '%s', is not an absolute path", chosen);
-    if (disk->is_block_device && !chosen)
-        return error_set(err, ERROR_REFUSED,
-                         "it is the block device '%s'; say what file it shall be at the target: "
-                         "--disk %s=PATH",
-                         disk->paths[0], disk->name);
-    disk->target = chosen ? must(strdup(chosen))
-                          : path_renamed(disk->paths[0], vm->source.name, options->new_name);
-    return true;
+    disk->target = source_image_target(&vm->base.context.options, disk->name, disk->paths[0],
+                                       disk->is_block_device, vm->source.name, err);
+    return disk->target != NULL;
 }
 
 static void read_names(struct source_disk *disk, const cJSON *block, const cJSON *inserted)
@@ -277,29 +230,6 @@ const struct source_disk *source_disk_find(const struct source *source, const ch
 
 /* ---- for the target ---- */
 
-/* Names, and numbers for where the names are unknown. A new file for a block device is the
- * superuser's alone.
- */
-static bool add_owner(cJSON *params, const struct source_disk *disk, struct error *err)
-{
-    struct stat st;
-    const struct passwd *user;
-    const struct group *group;
-
-    if (stat(disk->paths[0], &st) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", disk->paths[0]);
-    user = getpwuid(st.st_uid);
-    group = getgrgid(st.st_gid);
-    json_add_uint(params, "mode", S_ISBLK(st.st_mode) ? 0600 : st.st_mode & 0777);
-    json_add_uint(params, "uid", st.st_uid);
-    json_add_uint(params, "gid", st.st_gid);
-    if (user)
-        cJSON_AddStringToObject(params, "user", user->pw_name);
-    if (group)
-        cJSON_AddStringToObject(params, "group", group->gr_name);
-    return true;
-}
-
 cJSON *source_disk_params(const struct source_disk *disk, struct error *err)
 {
     AUTO_JSON cJSON *params = must(cJSON_CreateObject());
@@ -312,7 +242,5 @@ cJSON *source_disk_params(const struct source_disk *disk, struct error *err)
     cJSON_AddStringToObject(params, "node", *disk->drive ? "" : disk->device);
     cJSON_AddStringToObject(params, "source", disk->paths[0]);
     cJSON_AddStringToObject(params, "image", disk->target);
-    if (!add_owner(params, disk, err))
-        return NULL;
-    return steal(params);
+    return source_image_add_owner(params, disk->paths[0], err) ? steal(params) : NULL;
 }

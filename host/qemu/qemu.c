@@ -74,6 +74,7 @@ const struct host_ops qemu_host = {
     .remember = qemu_remember,
     .mirror_start = qemu_mirror_start,
     .mirror_state = qemu_mirror_state,
+    .mirror_wait = qemu_mirror_wait,
     .mirror_stop = qemu_mirror_stop,
     .ram_send = qemu_ram_send,
     .paused_at = qemu_paused_at,

@@ -30,6 +30,7 @@ struct source {
     char *machine;
     const char *accelerator;
     uint64_t memory;
+    size_t heard; /* of the mirrors' events */
     struct source_disk *disks;
     size_t disk_count;
     struct argv_result argv;
@@ -109,6 +110,7 @@ bool qemu_remember(struct host *host, cJSON *facts, struct error *err);
 bool qemu_mirror_start(struct host *host, const char *disk, const char *path, struct error *err);
 bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
                        struct error *err);
+bool qemu_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err);
 void qemu_mirror_stop(struct host *host, const char *disk);
 enum run_state qemu_source_state(struct host *host);
 bool qemu_source_resume(struct host *host, struct error *err);

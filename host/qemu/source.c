@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
 
@@ -113,6 +113,13 @@ bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state 
         return false;
     *state = (struct mirror_state){ .ready = now.ready, .done = now.done, .total = now.total };
     return true;
+}
+
+bool qemu_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return qmp_mirror_wait(vm->q, &vm->source.heard, timeout_ms, err);
 }
 
 void qemu_mirror_stop(struct host *host, const char *disk)

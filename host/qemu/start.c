@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/qemu/keyvals.h"
-#include "host/qemu/program.h"
+#include "host/keyvals.h"
+#include "host/program.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
 

@@ -1,7 +1,7 @@
 /* The target's side: an empty machine that waits, is filled, and runs. */
 #include <stdio.h>
 
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
 

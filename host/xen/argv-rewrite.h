@@ -16,7 +16,7 @@ typedef bool xen_rewriter(struct xen_rewriting *r, const char *option, const cha
 
 xen_rewriter xen_argv_keep, xen_argv_drop, xen_argv_refuse;
 xen_rewriter xen_argv_domid, xen_argv_name, xen_argv_machine, xen_argv_chardev, xen_argv_serial,
-    xen_argv_vnc, xen_argv_display, xen_argv_input, xen_argv_device, xen_argv_netdev, xen_argv_net,
-    xen_argv_drive;
+    xen_argv_vnc, xen_argv_display, xen_argv_input, xen_argv_device, xen_argv_usbdevice,
+    xen_argv_netdev, xen_argv_net, xen_argv_drive;
 
 #endif

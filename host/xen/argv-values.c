@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "host/qemu/keyvals.h"
-#include "host/qemu/paths.h"
+#include "host/keyvals.h"
+#include "host/paths.h"
 
 /* ---- what the rewriters are made of ---- */
 
@@ -202,21 +202,35 @@ bool xen_argv_device(struct xen_rewriting *r, const char *option, const char *va
     return xen_argv_keep(r, option, value, err);
 }
 
-/* "vif5.0-emu" → the same with another number. */
+/* A tablet, a mouse or a keyboard is the guest's alone; others are a device of this host. */
+bool xen_argv_usbdevice(struct xen_rewriting *r, const char *option, const char *value,
+                        struct error *err)
+{
+    return strchr(value, ':') ? xen_argv_refuse(r, option, value, err)
+                              : xen_argv_keep(r, option, value, err);
+}
+
+/* "vif5.0-emu" → the same with another number; the script that joins it to a bridge is given
+ * the bridge's name elsewhere, but QEMU knows it, too.
+ */
 bool xen_argv_netdev(struct xen_rewriting *r, const char *option, const char *value,
                      struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     AUTO_FREE char *numbered = NULL;
-    const char *interface;
+    const char *interface, *type, *bridge;
     char rest[32];
 
     if (!keyvals_parse(value, &kv, err))
         return false;
+    type = keyvals_get_implied(&kv, "type");
     interface = keyvals_get(&kv, "ifname");
-    if (strncmp(value, "tap,", 4) != 0 || !interface || keyvals_get(&kv, "fd") ||
+    if (!type || strcmp(type, "tap") != 0 || !interface || keyvals_get(&kv, "fd") ||
         keyvals_get(&kv, "fds"))
         return xen_argv_refuse(r, option, value, err);
+    bridge = keyvals_get(&kv, "br");
+    if (bridge && json_string_or(r->vm->bridges, bridge, NULL))
+        keyvals_set(&kv, "br", json_string_or(r->vm->bridges, bridge, NULL));
     if (sscanf(interface, "vif%*u.%31s", rest) == 1) {
         if (asprintf(&numbered, "vif" XEN_ARGV_DOMID ".%s", rest) < 0)
             abort();

@@ -34,7 +34,7 @@ static const struct option {
     { "device", true, xen_argv_device },
     { "boot", true, xen_argv_keep },
     { "usb", false, xen_argv_keep },
-    { "usbdevice", true, xen_argv_keep },
+    { "usbdevice", true, xen_argv_usbdevice },
     { "soundhw", true, xen_argv_keep },
     { "audio", true, xen_argv_keep },
     { "audiodev", true, xen_argv_keep },
@@ -55,6 +55,13 @@ static const struct option {
     { "D", true, xen_argv_keep },
     { "trace", true, xen_argv_keep },
     { "overcommit", true, xen_argv_keep },
+
+    { "spice", true, xen_argv_refuse },
+    { "runas", true, xen_argv_refuse },
+    { "chroot", true, xen_argv_refuse },
+    { "run-with", true, xen_argv_refuse },
+    { "sandbox", true, xen_argv_refuse },
+    { "xen-domid-restrict", false, xen_argv_refuse },
 
     { "S", false, xen_argv_drop },
     { "incoming", true, xen_argv_drop },

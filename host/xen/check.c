@@ -3,12 +3,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
-#include "host/qemu/paths.h"
-#include "host/qemu/program.h"
-#include "host/qemu/shared.h"
+#include "host/paths.h"
+#include "host/program.h"
+#include "host/room.h"
+#include "host/shared.h"
 #include "host/xen/xen.h"
 
 enum {
@@ -235,52 +234,6 @@ static bool check_memory(struct xen *vm, struct error *err)
     return true;
 }
 
-/* Room is counted by file system: several images may share one. */
-struct room {
-    dev_t device;
-    uint64_t needed, available;
-    const char *image; /* the last one there */
-};
-
-static bool add_to_room(struct room *rooms, size_t *count, const cJSON *disk, struct error *err)
-{
-    const char *image = json_string_or(disk, "image", "");
-    AUTO_FREE char *dir = path_directory(image);
-    struct room *room = rooms;
-    struct statvfs fs;
-    struct stat st;
-
-    if (stat(dir, &st) < 0 || statvfs(dir, &fs) < 0)
-        return error_set(err, ERROR_REFUSED, "cannot look at '%s': %m", dir);
-    while (room < rooms + *count && room->device != st.st_dev)
-        room++;
-    if (room == rooms + *count)
-        rooms[(*count)++] = (struct room){ .device = st.st_dev };
-    room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
-    room->needed += json_uint_or(disk, "allocated", 0);
-    room->image = image;
-    return true;
-}
-
-static bool check_room(const cJSON *disks, struct error *err)
-{
-    AUTO_FREE struct room *rooms =
-        must(calloc((size_t)cJSON_GetArraySize(disks) + 1, sizeof(*rooms)));
-    size_t count = 0;
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, disks)
-        if (!add_to_room(rooms, &count, disk, err))
-            return false;
-    for (size_t i = 0; i < count; i++)
-        if (rooms[i].needed > rooms[i].available)
-            return error_set(err, ERROR_REFUSED,
-                             "the disks that go where '%s' goes have %" PRIu64
-                             " MiB allocated, and only %" PRIu64 " MiB are free there",
-                             rooms[i].image, rooms[i].needed / MIB, rooms[i].available / MIB);
-    return true;
-}
-
 static bool check_disks(struct xen *vm, struct error *err)
 {
     const cJSON *disks = json_array(vm->target.params, "disks", err);
@@ -293,7 +246,7 @@ static bool check_disks(struct xen *vm, struct error *err)
     cJSON_ArrayForEach (disk, disks)
         if (mirrors ? !disk_images_check(&vm->target.images, disk, err) : !shared_prove(disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !mirrors || check_room(disks, err);
+    return !mirrors || room_check(disks, vm->target.notes, err);
 }
 
 /* ---- the public face ---- */
@@ -318,26 +271,13 @@ bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
            check_disks(vm, err);
 }
 
-static void plan_disk(const struct xen *vm, const cJSON *disk, struct plan *plan)
-{
-    const char *name = json_string_or(disk, "name", "?");
-    const char *image = json_string_or(disk, "image", "?");
-
-    if (vm->base.context.options.mirrors_disks)
-        plan_say(plan, "disk %s: create '%s' (%s, sparse, %" PRIu64 " bytes)", name, image,
-                 json_string_or(disk, "format", "?"), json_uint_or(disk, "size", 0));
-    else
-        plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
-}
-
 void xen_plan_recv(struct host *host, struct plan *plan)
 {
     struct xen *vm = xen_of(host);
     const char *name = json_string_or(vm->target.params, "name", "?");
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, xen_get(vm->target.params, "disks"))
-        plan_disk(vm, item, plan);
+    disk_images_plan(&vm->target.images, plan);
     plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it", name,
              json_uint_or(vm->target.xen, "max_pages", 0) * XEN_PAGE / MIB);
     plan_say(plan, "run %s as its device model", vm->target.program);

@@ -35,6 +35,15 @@ static int lock(uint32_t domid, const char *uuid, struct error *err)
     }
 }
 
+/* As libxl does: the file is there only while somebody holds it. */
+static void unlock(uint32_t domid, const char *uuid, int fd)
+{
+    AUTO_FREE char *path = file_name('l', domid, uuid, "domain-userdata-lock");
+
+    unlink(path);
+    close(fd);
+}
+
 static cJSON *parse(const char *path, const char *text, struct error *err)
 {
     cJSON *config = cJSON_Parse(text);
@@ -48,25 +57,34 @@ static cJSON *parse(const char *path, const char *text, struct error *err)
     return config;
 }
 
-cJSON *config_read(uint32_t domid, const char *uuid, struct error *err)
+static cJSON *read_locked(const char *path, struct error *err)
 {
     enum {
         SIZE_MAX_ = 1024 * 1024
     };
-    AUTO_FREE char *path = file_name('d', domid, uuid, "libxl-json");
     AUTO_FREE char *text = must(calloc(1, SIZE_MAX_ + 1));
-    AUTO_CLOSE int held = lock(domid, uuid, err);
-    AUTO_CLOSE int fd = held < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t len = fd < 0 ? -1 : read(fd, text, SIZE_MAX_);
 
-    if (held < 0)
-        return NULL;
     if (len <= 0) {
         error_set(err, ERROR_REFUSED, "cannot read libxl's configuration of the domain, '%s': %s",
                   path, len < 0 ? strerror(errno) : "it is empty");
         return NULL;
     }
     return parse(path, text, err);
+}
+
+cJSON *config_read(uint32_t domid, const char *uuid, struct error *err)
+{
+    AUTO_FREE char *path = file_name('d', domid, uuid, "libxl-json");
+    int held = lock(domid, uuid, err);
+    cJSON *config;
+
+    if (held < 0)
+        return NULL;
+    config = read_locked(path, err);
+    unlock(domid, uuid, held);
+    return config;
 }
 
 static bool write_all(const char *path, const char *text, size_t size, struct error *err)
@@ -78,18 +96,27 @@ static bool write_all(const char *path, const char *text, size_t size, struct er
     return true;
 }
 
+static bool write_locked(const char *new, const char *path, const cJSON *config, struct error *err)
+{
+    AUTO_FREE char *text = must(cJSON_Print(config));
+
+    if (!write_all(new, text, strlen(text) + 1, err))
+        return false;
+    return rename(new, path) == 0 || error_set(err, ERROR_SYSTEM, "cannot rename '%s': %m", new);
+}
+
 bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct error *err)
 {
     AUTO_FREE char *new = file_name('n', domid, uuid, "libxl-json");
     AUTO_FREE char *path = file_name('d', domid, uuid, "libxl-json");
-    AUTO_FREE char *text = must(cJSON_Print(config));
-    AUTO_CLOSE int held = lock(domid, uuid, err);
+    int held = lock(domid, uuid, err);
+    bool ok;
 
-    if (held < 0 || !write_all(new, text, strlen(text) + 1, err))
+    if (held < 0)
         return false;
-    if (rename(new, path) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot rename '%s': %m", new);
-    return true;
+    ok = write_locked(new, path, config, err);
+    unlock(domid, uuid, held);
+    return ok;
 }
 
 void config_remove(uint32_t domid, const char *uuid)

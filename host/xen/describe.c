@@ -2,44 +2,24 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "host/qemu/shared.h"
+#include "host/shared.h"
 #include "host/xen/argv.h"
 #include "host/xen/xen.h"
 
 /* ---- the device model ---- */
 
 /* "pc" means another machine in every version of QEMU: the running one is asked. */
-static bool read_machine(struct xen *vm, struct error *err)
+static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
 {
-    static const char suffix[] = "-machine";
-    AUTO_JSON cJSON *type = NULL;
-    cJSON *arguments = must(cJSON_CreateObject());
-    size_t len;
+    uint64_t major, minor;
 
-    cJSON_AddStringToObject(arguments, "path", "/machine");
-    cJSON_AddStringToObject(arguments, "property", "type");
-    if (!qmp_call(vm->q, "qom-get", arguments, &type, err))
-        return false;
-    if (!cJSON_IsString(type))
-        return error_set(err, ERROR_PROTOCOL, "the device model does not tell its machine's type");
-    len = strlen(type->valuestring);
-    if (len > strlen(suffix) && !strcmp(type->valuestring + len - strlen(suffix), suffix))
-        len -= strlen(suffix);
     free(vm->source.machine);
-    vm->source.machine = must(strndup(type->valuestring, len));
-    return true;
-}
-
-static bool add_version(struct xen *vm, cJSON *xen, struct error *err)
-{
-    AUTO_JSON cJSON *version = NULL;
-    const cJSON *qemu;
-
-    if (!qmp_call(vm->q, "query-version", NULL, &version, err))
+    vm->source.machine = qmp_query_machine(vm->q, err);
+    if (!vm->source.machine || !qmp_query_version(vm->q, &major, &minor, err))
         return false;
-    qemu = xen_get(version, "qemu");
-    json_add_uint(xen, "qemu_major", json_uint_or(qemu, "major", 0));
-    json_add_uint(xen, "qemu_minor", json_uint_or(qemu, "minor", 0));
+    cJSON_AddStringToObject(xen, "machine", vm->source.machine);
+    json_add_uint(xen, "qemu_major", major);
+    json_add_uint(xen, "qemu_minor", minor);
     return true;
 }
 
@@ -53,7 +33,7 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
                              .renamed = cJSON_AddObjectToObject(xen, "renamed") };
     cJSON *words;
 
-    if (!read_machine(vm, err) || !add_version(vm, xen, err))
+    if (!add_machine(vm, xen, err))
         return false;
     argv.machine = vm->source.machine;
     words = xen_argv_rewrite(vm->source.words, &argv, err);
@@ -63,7 +43,6 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
     cJSON_AddStringToObject(xen, "program",
                             options->device_model ? options->device_model : vm->source.program);
     cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);
-    cJSON_AddStringToObject(xen, "machine", vm->source.machine);
     return true;
 }
 

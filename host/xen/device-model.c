@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "host/qemu/paths.h"
-#include "host/qemu/program.h"
+#include "host/paths.h"
+#include "host/program.h"
 #include "host/xen/argv.h"
 #include "host/xen/xen.h"
 #include "xmig/process.h"

@@ -1,10 +1,8 @@
 /* The source's disks: xenstore says which there are, the device model what they are. */
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/qemu/paths.h"
+#include "host/paths.h"
+#include "host/source-image.h"
 #include "host/xen/xen.h"
 
 /* ---- what the device model has of a disk ---- */
@@ -83,36 +81,16 @@ static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJ
 
 /* ---- its image ---- */
 
-static void add_option(struct xen_disk *disk, const char *name, const char *value)
-{
-    cJSON_AddStringToObject(disk->options, name, value);
-}
-
-static void read_qcow2_options(struct xen_disk *disk, const cJSON *image)
-{
-    const cJSON *data = xen_get(xen_get(image, "format-specific"), "data");
-    const char *compression = json_string_or(data, "compression-type", "zlib");
-    char number[24];
-
-    snprintf(number, sizeof(number), "%llu",
-             (unsigned long long)json_uint_or(image, "cluster-size", 65536));
-    add_option(disk, "cluster_size", number);
-    add_option(disk, "compat", json_string_or(data, "compat", "1.1"));
-    if (json_true(data, "lazy-refcounts"))
-        add_option(disk, "lazy_refcounts", "on");
-    if (json_true(data, "extended-l2"))
-        add_option(disk, "extended_l2", "on");
-    if (strcmp(compression, "zlib") != 0)
-        add_option(disk, "compression_type", compression);
-}
-
 static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *err)
 {
     const cJSON *image = image_of(block);
+    const char *format = json_string_or(xen_get(block, "inserted"), "drv", "");
     struct stat st;
 
-    disk->format = must(strdup(json_string_or(xen_get(block, "inserted"), "drv", "")));
-    disk->options = must(cJSON_CreateObject());
+    if (!strcmp(format, "host_device"))
+        format = "raw";
+    disk->format = must(strdup(format));
+    disk->options = source_image_options(format, image);
     if (!json_uint(image, "virtual-size", &disk->size, err))
         return error_prefix(err, "query-block");
     for (const cJSON *layer = image; layer; layer = xen_get(layer, "backing-image"))
@@ -122,40 +100,14 @@ static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *
     disk->is_block_device = S_ISBLK(st.st_mode);
     if (disk->is_block_device)
         disk->allocated = disk->size;
-    if (!strcmp(disk->format, "host_device")) {
-        free(disk->format);
-        disk->format = must(strdup("raw"));
-    }
-    if (!strcmp(disk->format, "qcow2"))
-        read_qcow2_options(disk, image);
-    else if (strcmp(disk->format, "raw") != 0)
-        return error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved",
-                         disk->format);
-    if (xen_get(xen_get(xen_get(image, "format-specific"), "data"), "encrypt"))
-        return error_set(err, ERROR_REFUSED, "its image is encrypted, which xmig cannot make anew");
-    return true;
+    return source_image_check(format, image, err);
 }
 
 static bool choose_target(struct xen *vm, struct xen_disk *disk, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
-    const char *chosen = json_string_or(options->disk_targets, disk->name, NULL);
-
-    if (!options->mirrors_disks) {
-        disk->target = must(strdup(disk->path));
-        return true;
-    }
-    if (chosen && *chosen != '/')
-        return error_set(err, ERROR_REFUSED,
-                         "its image at the target, '%s', is not an absolute path", chosen);
-    if (disk->is_block_device && !chosen)
-        return error_set(err, ERROR_REFUSED,
-                         "it is the block device '%s'; say what file it shall be at the target: "
-                         "--disk %s=PATH",
-                         disk->path, disk->name);
-    disk->target = chosen ? must(strdup(chosen))
-                          : path_renamed(disk->path, vm->source.name, options->new_name);
-    return true;
+    disk->target = source_image_target(&vm->base.context.options, disk->name, disk->path,
+                                       disk->is_block_device, vm->source.name, err);
+    return disk->target != NULL;
 }
 
 /* ---- one disk ---- */
@@ -264,27 +216,6 @@ void xen_source_disks_done(struct xen_source *source)
 
 /* ---- for the target ---- */
 
-/* Names, and numbers for where the names are unknown. */
-static bool add_owner(cJSON *params, const char *path, struct error *err)
-{
-    struct stat st;
-    const struct passwd *user;
-    const struct group *group;
-
-    if (stat(path, &st) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", path);
-    user = getpwuid(st.st_uid);
-    group = getgrgid(st.st_gid);
-    json_add_uint(params, "mode", S_ISBLK(st.st_mode) ? 0600 : st.st_mode & 0777);
-    json_add_uint(params, "uid", st.st_uid);
-    json_add_uint(params, "gid", st.st_gid);
-    if (user)
-        cJSON_AddStringToObject(params, "user", user->pw_name);
-    if (group)
-        cJSON_AddStringToObject(params, "group", group->gr_name);
-    return true;
-}
-
 cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err)
 {
     AUTO_JSON cJSON *params = must(cJSON_CreateObject());
@@ -296,5 +227,5 @@ cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err)
     cJSON_AddStringToObject(params, "image", disk->target);
     cJSON_AddStringToObject(params, "format", disk->format);
     cJSON_AddItemToObject(params, "options", must(cJSON_Duplicate(disk->options, true)));
-    return add_owner(params, disk->path, err) ? steal(params) : NULL;
+    return source_image_add_owner(params, disk->path, err) ? steal(params) : NULL;
 }

@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "host/qemu/program.h"
+#include "host/program.h"
 #include "host/xen/xen.h"
 
 enum {

@@ -1,6 +1,5 @@
 /* The mirrors of the source's disks. */
-#include <stdio.h>
-
+#include "host/disk-device.h"
 #include "host/xen/xen.h"
 
 enum {
@@ -22,13 +21,14 @@ bool xen_mirror_start(struct host *host, const char *disk, const char *path, str
     struct qmp_mirror mirror = { .id = host->context.id,
                                  .disk = disk,
                                  .socket = path,
-                                 .bandwidth = host->context.options.bandwidth,
-                                 .target_is_zero = true };
+                                 .bandwidth = host->context.options.bandwidth };
 
     if (!source)
         return error_set(err, ERROR_PROTOCOL, "there is no disk '%s'", disk);
     mirror.device = source->device;
     mirror.size = source->size;
+    mirror.bandwidth /= vm->source.disk_count;
+    mirror.target_is_zero = !disk_device_is(source->target);
     return qmp_mirror_start(vm->q, &mirror, err);
 }
 
@@ -56,6 +56,13 @@ bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *
         return false;
     *state = (struct mirror_state){ mirror.ready, mirror.done, mirror.total };
     return true;
+}
+
+bool xen_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+
+    return qmp_mirror_wait(vm->q, &vm->source.heard, timeout_ms, err);
 }
 
 void xen_mirror_stop(struct host *host, const char *disk)

@@ -43,14 +43,20 @@ enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint6
     uint64_t left = (ram > NOTHING_BYTES ? ram : 0) + disks;
     double expected_ms = precopy->rate > 0 ? (double)left / precopy->rate : 0;
 
+    precopy->left = left;
     precopy->expected_ms = (uint64_t)expected_ms;
     if (left == 0 || (precopy->rate > 0 && precopy->expected_ms <= precopy->max_downtime_ms))
         return disks_ready ? PRECOPY_PAUSE : PRECOPY_WAIT;
     if (becomes_less(precopy, left) || precopy->vain < VAIN_PASSES_STALLED)
         return ram > NOTHING_BYTES ? PRECOPY_GO_ON : PRECOPY_WAIT;
-    if (precopy->vain >= VAIN_PASSES_HOPELESS)
+    if (precopy->vain >= VAIN_PASSES_HOPELESS && !precopy->has_deadline)
         return PRECOPY_HOPELESS;
     if (precopy->vain == VAIN_PASSES_STALLED)
         return PRECOPY_STALLED;
     return ram > NOTHING_BYTES ? PRECOPY_GO_ON : PRECOPY_WAIT;
+}
+
+uint64_t precopy_needed_rate(const struct precopy *precopy)
+{
+    return precopy->max_downtime_ms ? precopy->left * 1000 / precopy->max_downtime_ms : 0;
 }

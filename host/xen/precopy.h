@@ -20,7 +20,9 @@ struct precopy {
     double rate;          /* bytes a millisecond: the best pass so far; 0: not known */
     uint64_t least;       /* the least that was ever left */
     unsigned vain;        /* passes since then */
-    uint64_t expected_ms; /* how long the pause would be, as of the last decision */
+    uint64_t left;        /* bytes, as of the last decision */
+    uint64_t expected_ms; /* … how long the pause would be */
+    bool has_deadline;    /* somebody else gives up */
 };
 
 /* A pass of so many bytes begins or has ended. */
@@ -30,5 +32,8 @@ void precopy_pass_ends(struct precopy *precopy, uint64_t now_ms);
 /* Between two passes, with so much left of RAM and of the disks. */
 enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,
                                     bool disks_ready);
+
+/* Bytes a second that would have to be sent for what was left to fit the downtime. */
+uint64_t precopy_needed_rate(const struct precopy *precopy);
 
 #endif

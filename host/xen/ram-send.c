@@ -44,13 +44,37 @@ struct sending {
 
 /* ---- how long is little enough? ---- */
 
+/* "(the rest, …)": what stands between the guest and its pause. The caller frees it. */
+static char *tell_rest(const struct precopy *precopy)
+{
+    enum {
+        KIB = 1024
+    };
+
+    return xen_text("the rest, %llu KiB, would take %llu ms at %llu KiB/s, and --max-downtime %llu "
+                    "ms needs %llu KiB/s",
+                    (unsigned long long)precopy->left / KIB,
+                    (unsigned long long)precopy->expected_ms,
+                    (unsigned long long)(precopy->rate * 1000) / KIB,
+                    (unsigned long long)precopy->max_downtime_ms,
+                    (unsigned long long)precopy_needed_rate(precopy) / KIB);
+}
+
 static void say_stalled(struct sending *sending)
 {
+    AUTO_FREE char *rest = tell_rest(&sending->precopy);
+
     event_say(&sending->vm->base.context.events, EVENT_WARNING, "ram-stream",
-              "the guest writes as fast as it can be sent: the rest would take %llu ms, "
-              "--max-downtime is %llu ms; trying on",
-              (unsigned long long)sending->precopy.expected_ms,
-              (unsigned long long)sending->precopy.max_downtime_ms);
+              "the guest writes as fast as it can be sent: %s; trying on", rest);
+}
+
+static void give_up(struct sending *sending)
+{
+    AUTO_FREE char *rest = tell_rest(&sending->precopy);
+
+    error_set(&sending->error, ERROR_TIMEOUT,
+              "the guest writes faster than it can be sent: %s; allow more, or take --ram one-pass",
+              rest);
 }
 
 static int follow(struct sending *sending, enum precopy_verdict verdict)
@@ -70,11 +94,7 @@ static int follow(struct sending *sending, enum precopy_verdict verdict)
     case PRECOPY_HOPELESS:
         break;
     }
-    error_set(&sending->error, ERROR_TIMEOUT,
-              "the guest writes faster than it can be sent: the rest would take %llu ms, and "
-              "--max-downtime is %llu ms; allow more, or take --ram one-pass",
-              (unsigned long long)sending->precopy.expected_ms,
-              (unsigned long long)sending->precopy.max_downtime_ms);
+    give_up(sending);
     return XGS_POLICY_ABORT;
 }
 
@@ -310,14 +330,26 @@ static bool conclude(struct sending *sending, struct error *err)
     return xen_fail(vm, err, "sending RAM");
 }
 
+/* Somebody has lost patience with a guest that writes too fast. */
+static void explain_delay(const struct sending *sending, struct error *err)
+{
+    AUTO_FREE char *rest = tell_rest(&sending->precopy);
+    struct error said = *err;
+
+    if (said.kind == ERROR_CANCELLED && sending->precopy.vain > 0 && !sending->pausing)
+        error_set(err, said.kind, "%s; %s", said.text, rest);
+}
+
 static bool transfer(struct sending *sending, struct error *err)
 {
     struct xen *vm = sending->vm;
     const struct turns_work work = {
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = sending
     };
-    if (!turns_run(vm->base.context.loop, &work, err))
+    if (!turns_run(vm->base.context.loop, &work, err)) {
+        explain_delay(sending, err);
         return false;
+    }
     if (!conclude(sending, err))
         return false;
     tell_downtime(vm, "ram", sending->drained_ms);

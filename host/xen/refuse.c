@@ -1,56 +1,72 @@
 /* What cannot be moved is refused at the source, each thing with its reason. */
-#include "host/xen/xen.h"
+#include "host/xen/refuse.h"
 
-#include <xen/hvm/params.h>
+#include <string.h>
 
-static bool refuse_type(struct xen *vm, const xc_domaininfo_t *info, struct error *err)
+/* ---- what it is ---- */
+
+static bool refuse_type(const struct domain_facts *facts, struct error *err)
 {
-    AUTO_FREE char *type = store_read(vm->xs, "/libxl/%u/type", vm->domid);
-    AUTO_FREE char *model = store_read(vm->xs, "/libxl/%u/dm-version", vm->domid);
-    AUTO_FREE char *stub =
-        store_read(vm->xs, "/local/domain/%u/image/device-model-domid", vm->domid);
+    const char *type = facts->type;
 
     if (type && !strcmp(type, "pvh"))
         return error_set(err, ERROR_REFUSED,
                          "it is a PVH guest: only HVM guests can be moved with their disks");
-    if (!(info->flags & XEN_DOMINF_hvm_guest) || (type && strcmp(type, "hvm") != 0))
+    if (!(facts->info->flags & XEN_DOMINF_hvm_guest) || (type && strcmp(type, "hvm") != 0))
         return error_set(err, ERROR_REFUSED,
                          "it is a PV guest: only HVM guests can be moved with their disks");
-    if (!type || !model)
+    if (!type || !facts->model)
         return error_set(err, ERROR_REFUSED, "it was not made by libxl (xl)");
-    if (strcmp(model, "qemu_xen") != 0)
+    if (strcmp(facts->model, "qemu_xen") != 0)
         return error_set(err, ERROR_REFUSED, "its device model is '%s': only qemu_xen can be moved",
-                         model);
-    if (stub)
+                         facts->model);
+    if (facts->has_stub)
         return error_set(err, ERROR_REFUSED,
-                         "its device model runs in a domain of its own "
-                         "(stubdomain), which cannot be moved");
+                         "its device model runs in a domain of its own (stubdomain), which cannot "
+                         "be moved");
     return true;
 }
 
-static bool refuse_state(struct xen *vm, const xc_domaininfo_t *info, struct error *err)
+/* ---- how it is ---- */
+
+static bool refuse_shutdown(const xc_domaininfo_t *info, struct error *err)
 {
-    uint64_t sleep_state = 0;
-    unsigned reason;
+    unsigned reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+
+    if (!(info->flags & XEN_DOMINF_shutdown))
+        return true;
+    if (reason == SHUTDOWN_suspend)
+        return error_set(err, ERROR_REFUSED,
+                         "it is suspended: somebody else is moving or saving it, or has begun to "
+                         "(see 'xmig list' and 'xl list')");
+    return error_set(err, ERROR_REFUSED, "it has been shut down: only a running VM is moved");
+}
+
+static bool refuse_state(const struct domain_facts *facts, struct error *err)
+{
+    const xc_domaininfo_t *info = facts->info;
 
     if (info->flags & XEN_DOMINF_dying)
         return error_set(err, ERROR_REFUSED, "it is being destroyed");
-    if (domain_is_shut_down(info, &reason))
-        return error_set(err, ERROR_REFUSED,
-                         reason == SHUTDOWN_suspend ? "it is suspended: somebody else is moving or "
-                                                      "saving it, or has begun to"
-                                                    : "it has been shut down");
+    if (!refuse_shutdown(info, err))
+        return false;
     if (info->flags & XEN_DOMINF_paused)
-        return error_set(err, ERROR_REFUSED, "it is paused: only a running VM is moved");
-    if (xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &sleep_state) < 0)
-        return xen_fail(vm, err, "cannot ask whether it sleeps");
-    if (sleep_state != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "it is paused: only a running VM is moved ('xl unpause' lets it run)");
+    if (facts->sleep_state != 0)
         return error_set(err, ERROR_REFUSED, "it sleeps (ACPI S%d): wake it first",
-                         (int)sleep_state);
+                         (int)facts->sleep_state);
     if (info->shr_pages || info->paged_pages)
         return error_set(err, ERROR_REFUSED, "it uses memory sharing or paging");
+    if (info->cpupool != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "it is in CPU pool %u: only guests of the first pool can be moved ('xl "
+                         "cpupool-migrate' moves it there)",
+                         info->cpupool);
     return true;
 }
+
+/* ---- what it has ---- */
 
 static bool refuse_devices(const cJSON *config, struct error *err)
 {
@@ -69,40 +85,63 @@ static bool refuse_devices(const cJSON *config, struct error *err)
         { "vsnds", "a PV sound device" },
         { "channels", "a channel" },
         { "virtios", "a virtio device" },
+        { "rdms", "reserved device memory" },
     };
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        if (cJSON_GetArraySize(xen_get(config, lists[i].member)) > 0)
+        if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(config, lists[i].member)) > 0)
             return error_set(err, ERROR_REFUSED, "it has %s, which cannot be moved", lists[i].what);
     return true;
 }
 
-static bool is_on(const cJSON *config, const char *name)
+static bool is_on(const cJSON *object, const char *name)
 {
-    return !strcmp(json_string_or(config, name, "False"), "True");
+    return !strcmp(json_string_or(object, name, "False"), "True");
+}
+
+static bool refuse_display(const cJSON *hvm, struct error *err)
+{
+    const cJSON *vnc = cJSON_GetObjectItemCaseSensitive(hvm, "vnc");
+
+    if (*json_string_or(vnc, "passwd", ""))
+        return error_set(err, ERROR_REFUSED,
+                         "its VNC display has a password, which the device model does not tell and "
+                         "would be without at the target");
+    if (is_on(cJSON_GetObjectItemCaseSensitive(hvm, "spice"), "enable"))
+        return error_set(err, ERROR_REFUSED, "it has a SPICE display, which cannot be moved");
+    if (is_on(cJSON_GetObjectItemCaseSensitive(hvm, "sdl"), "enable"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has an SDL window on this host's screen, which cannot be moved");
+    return true;
 }
 
 static bool refuse_features(const cJSON *config, struct error *err)
 {
-    const cJSON *info = xen_get(config, "b_info");
+    const cJSON *info = cJSON_GetObjectItemCaseSensitive(config, "b_info");
+    const cJSON *hvm = cJSON_GetObjectItemCaseSensitive(info, "type.hvm");
 
-    if (is_on(info, "nested_hvm") || is_on(xen_get(info, "type.hvm"), "nested_hvm"))
+    if (is_on(info, "nested_hvm") || is_on(hvm, "nested_hvm"))
         return error_set(err, ERROR_REFUSED,
-                         "it has nested virtualisation, whose state Xen cannot "
-                         "save");
+                         "it has nested virtualisation, whose state Xen cannot save");
+    if (strcmp(json_string_or(info, "altp2m", "disabled"), "disabled") != 0 || is_on(hvm, "altp2m"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has alternate memory views (altp2m), whose state Xen cannot save");
+    if (is_on(info, "vpmu"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has performance counters (vpmu), whose state Xen cannot save");
+    if (json_uint_or(info, "vmtrace_buf_kb", 0) > 0)
+        return error_set(err, ERROR_REFUSED, "its processors are traced (vmtrace_buf_kb)");
     if (is_on(info, "dm_restrict"))
         return error_set(err, ERROR_REFUSED,
-                         "its device model is restricted (dm_restrict), which "
-                         "xmig cannot do yet");
-    return true;
+                         "its device model is restricted (dm_restrict), and would not be so at the "
+                         "target");
+    return refuse_display(hvm, err);
 }
 
-bool source_refuse(struct xen *vm, struct error *err)
-{
-    xc_domaininfo_t info;
+/* ---- the public face ---- */
 
-    if (!domain_info(vm->xc, vm->domid, &info))
-        return error_set(err, ERROR_REFUSED, "it is gone");
-    return refuse_type(vm, &info, err) && refuse_state(vm, &info, err) &&
-           refuse_devices(vm->source.config, err) && refuse_features(vm->source.config, err);
+bool refuse_domain(const struct domain_facts *facts, struct error *err)
+{
+    return refuse_type(facts, err) && refuse_state(facts, err) &&
+           refuse_devices(facts->config, err) && refuse_features(facts->config, err);
 }

@@ -1,10 +1,14 @@
 /* The source's side: find the domain, let it go on or end it. */
+#include "host/xen/xen.h"
+
 #include <stdio.h>
 
-#include "host/qemu/paths.h"
-#include "host/qemu/program.h"
+#include <xen/hvm/params.h>
+
+#include "host/paths.h"
+#include "host/program.h"
 #include "host/xen/monitor.h"
-#include "host/xen/xen.h"
+#include "host/xen/refuse.h"
 #include "xmig/process.h"
 
 enum {
@@ -55,25 +59,28 @@ static bool read_device_model(struct xen *vm, struct error *err)
     return true;
 }
 
-static bool check_jobs(struct xen *vm, struct error *err)
+/* What cannot be moved need not have a configuration. */
+static bool check_domain(struct xen *vm, const xc_domaininfo_t *info, struct error *err)
 {
-    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(vm->q, err);
-    const char *job;
+    AUTO_FREE char *type = store_read(vm->xs, "/libxl/%u/type", vm->domid);
+    AUTO_FREE char *model = store_read(vm->xs, "/libxl/%u/dm-version", vm->domid);
+    AUTO_FREE char *stub =
+        store_read(vm->xs, "/local/domain/%u/image/device-model-domid", vm->domid);
+    struct domain_facts facts = { .type = type,
+                                  .model = model,
+                                  .has_stub = stub != NULL,
+                                  .info = info,
+                                  .config = vm->source.config };
 
-    if (!jobs || !jobs->child)
-        return jobs != NULL;
-    job = json_string_or(jobs->child, "device", "?");
-    if (!strncmp(job, "xmig-", 5))
-        return error_set(err, ERROR_REFUSED,
-                         "a mirror of another xmig is at work on it ('%s'): see 'xmig list' and "
-                         "'xmig recover'",
-                         job);
-    return error_set(err, ERROR_REFUSED,
-                     "the block job '%s' is at work on it: end it, or wait for its end", job);
+    if (info->flags & XEN_DOMINF_hvm_guest &&
+        xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &facts.sleep_state) < 0)
+        return xen_fail(vm, err, "cannot ask whether it sleeps");
+    return refuse_domain(&facts, err);
 }
 
 static bool read_domain(struct xen *vm, struct error *err)
 {
+    struct error why = { 0 };
     xc_domaininfo_t info;
 
     if (!domain_info(vm->xc, vm->domid, &info))
@@ -82,11 +89,11 @@ static bool read_domain(struct xen *vm, struct error *err)
     vm->source.name = store_read(vm->xs, "/local/domain/%u/name", vm->domid);
     if (!vm->source.name)
         return error_set(err, ERROR_REFUSED, "it has no name in xenstore");
-    vm->source.config = config_read(vm->domid, vm->uuid, NULL);
-    if (!source_refuse(vm, err))
+    vm->source.config = config_read(vm->domid, vm->uuid, &why);
+    if (!check_domain(vm, &info, err))
         return false;
     if (!vm->source.config)
-        vm->source.config = config_read(vm->domid, vm->uuid, err);
+        *err = why;
     return vm->source.config != NULL;
 }
 
@@ -100,7 +107,7 @@ bool xen_attach(struct host *host, const char *name, struct error *err)
     if (!domain_find(vm->xc, vm->xs, name, &domid))
         return error_set(err, ERROR_REFUSED, "Xen has no domain called '%s'", name);
     vm->domid = domid;
-    if (!read_domain(vm, err) || !read_device_model(vm, err) || !check_jobs(vm, err))
+    if (!read_domain(vm, err) || !read_device_model(vm, err) || !qmp_refuse_block_jobs(vm->q, err))
         return error_prefix(err, "the domain '%s' cannot be moved", name);
     qmp_guard(vm->q, true);
     return true;

@@ -15,7 +15,6 @@ enum {
 
 /* ---- to run ---- */
 
-/* From now on it bears its name, and its frames reach the bridge. */
 bool xen_before_resume(struct host *host, struct error *err)
 {
     struct xen *vm = xen_of(host);
@@ -23,7 +22,7 @@ bool xen_before_resume(struct host *host, struct error *err)
     if (!vm->target.reattached && !host->context.options.mirrors_disks &&
         !devices_write_disks(vm, true, err))
         return false;
-    return hotplug_vifs(vm, HOTPLUG_TAP, err) && domain_rename(vm, vm->target.name, err);
+    return domain_rename(vm, vm->target.name, err);
 }
 
 /* Until the hypervisor lets its processors go, it provably has not run. */
@@ -40,16 +39,15 @@ bool xen_target_resume(struct host *host, struct error *err)
     return true;
 }
 
-/* Switches learn from the guest's frames where it is now. */
-static void announce(struct xen *vm)
+/* The scripts take longer than all else; that the guest runs meanwhile costs nobody anything. */
+static void join_networks(struct xen *vm)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    struct error err = { 0 };
 
-    json_add_uint(arguments, "initial", 50);
-    json_add_uint(arguments, "max", 550);
-    json_add_uint(arguments, "rounds", 5);
-    json_add_uint(arguments, "step", 100);
-    (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
+    if (!hotplug_vifs(vm, HOTPLUG_TAP, &err))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "the guest runs, but is not joined to its network: %s", err.text);
+    announce(vm);
 }
 
 /* Nobody in the guest uses these; xl expects them. Opening their images takes the device
@@ -69,10 +67,9 @@ void xen_after_resume(struct host *host)
     struct xen *vm = xen_of(host);
     struct error err = { 0 };
 
-    if (xen_connect(vm, CONNECT_MS, NULL)) {
+    if (xen_connect(vm, CONNECT_MS, NULL))
         qmp_guard(vm->q, false);
-        announce(vm);
-    }
+    join_networks(vm);
     add_unused_disks(vm);
     xen_disconnect(vm);
     child_release(steal(vm->target.child));

@@ -155,6 +155,7 @@ const struct host_ops xen_host = {
     .remember = xen_remember,
     .mirror_start = xen_mirror_start,
     .mirror_state = xen_mirror_state,
+    .mirror_wait = xen_mirror_wait,
     .mirror_stop = xen_mirror_stop,
     .ram_send = xen_ram_send,
     .paused_at = xen_paused_at,

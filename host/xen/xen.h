@@ -39,6 +39,7 @@ struct xen_source {
     char *machine; /* the versioned type */
     struct xen_disk *disks;
     size_t disk_count;
+    size_t heard;  /* of the mirrors' events */
     cJSON *proofs; /* paths of files beside shared images */
     uint64_t paused_ms;
     bool asked;      /* the guest was asked to suspend itself */
@@ -144,10 +145,6 @@ bool xen_source_disks_read(struct xen *vm, struct error *err);
 void xen_source_disks_done(struct xen_source *source);
 cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err);
 
-/* ---- refuse.c: what cannot be moved ---- */
-
-bool source_refuse(struct xen *vm, struct error *err);
-
 /* ---- source.c ---- */
 
 bool xen_attach(struct host *host, const char *name, struct error *err);
@@ -171,6 +168,7 @@ bool hardware_read(struct xen *vm, cJSON *xen, struct error *err);
 bool xen_mirror_start(struct host *host, const char *disk, const char *path, struct error *err);
 bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
                       struct error *err);
+bool xen_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err);
 void xen_mirror_stop(struct host *host, const char *disk);
 /* With the guest suspended: send what is left, prove it, remove the mirrors. */
 bool xen_mirrors_drain(struct xen *vm, struct error *err);
@@ -226,10 +224,17 @@ bool xen_seal(struct host *host, struct error *err);
 /* Run the scripts that join the guest's network interfaces to a bridge, or part them. */
 enum hotplug_step {
     HOTPLUG_ONLINE, /* those of PV drivers: nothing comes through before the guest runs */
-    HOTPLUG_TAP,    /* the emulated ones: only when the guest is ours */
+    HOTPLUG_TAP,    /* the emulated ones: only when the guest is ours, for the device model
+                     * has its own say when it loads its state
+                     */
     HOTPLUG_OFFLINE /* all */
 };
 bool hotplug_vifs(struct xen *vm, enum hotplug_step step, struct error *err);
+
+/* ---- announce.c ---- */
+
+/* Tell switches where the guest's network interfaces are now. */
+void announce(struct xen *vm);
 
 /* ---- target.c ---- */
 

@@ -17,7 +17,7 @@ enum error_kind {
     ERROR_PEER,      /* the other xmig gave up and said why */
     ERROR_LOST,      /* the connection to the other xmig, or to QEMU, broke */
     ERROR_TIMEOUT,   /* a deadline passed */
-    ERROR_CANCELLED, /* a person or --until asked to stop */
+    ERROR_CANCELLED, /* a person, --until or --deadline asked to stop */
     ERROR_CRASH,     /* --fault …:crash inside a test process: act as if dead */
 };
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "host/qemu/keyvals.h"
-#include "host/qemu/paths.h"
+#include "host/keyvals.h"
+#include "host/paths.h"
 
 /* ---- paths ---- */
 

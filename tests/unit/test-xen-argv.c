@@ -9,7 +9,7 @@
 #include "xmig/cleanup.h"
 
 struct scene {
-    cJSON *disks, *needs, *renamed;
+    cJSON *disks, *bridges, *needs, *renamed;
     struct xen_argv vm;
     struct error err;
 };
@@ -18,6 +18,7 @@ static void set_up(struct scene *scene, const char *new_name)
 {
     *scene = (struct scene){
         .disks = cJSON_Parse("[{\"source\":\"/srv/web.raw\",\"image\":\"/srv/web2.raw\"}]"),
+        .bridges = cJSON_Parse("{\"office\":\"xenbr1\"}"),
         .needs = cJSON_CreateArray(),
         .renamed = cJSON_CreateObject(),
     };
@@ -25,6 +26,7 @@ static void set_up(struct scene *scene, const char *new_name)
                                    .new_name = new_name,
                                    .machine = "pc-i440fx-7.2",
                                    .disks = scene->disks,
+                                   .bridges = scene->bridges,
                                    .needs = scene->needs,
                                    .renamed = scene->renamed };
 }
@@ -32,6 +34,7 @@ static void set_up(struct scene *scene, const char *new_name)
 static void tear_down(struct scene *scene)
 {
     cJSON_Delete(scene->disks);
+    cJSON_Delete(scene->bridges);
     cJSON_Delete(scene->needs);
     cJSON_Delete(scene->renamed);
 }
@@ -103,11 +106,18 @@ static void the_domains_number_is_replaced_wherever_it_stands(void **unused)
             "-xen-domid 5 -chardev socket,id=libxl-cmd,path=/var/run/xen/qmp-libxl-5,server=on,"
             "wait=off -mon chardev=libxl-cmd,mode=control -chardev "
             "socket,id=libxenstat-cmd,path=/var/run/xen/qmp-libxenstat-5,server=on,wait=off "
-            "-netdev tap,id=net0,ifname=vif5.0-emu,br=xenbr0,script=no,downscript=no",
+            "-netdev type=tap,id=net0,ifname=vif5.0-emu,br=xenbr0,script=no,downscript=no",
             "-xen-domid 42 -chardev socket,id=libxl-cmd,path=/var/run/xen/qmp-libxl-42,server=on,"
             "wait=off -mon chardev=libxl-cmd,mode=control -chardev "
             "socket,id=libxenstat-cmd,path=/var/run/xen/qmp-libxenstat-42,server=on,wait=off "
-            "-netdev tap,id=net0,ifname=vif42.0-emu,br=xenbr0,script=no,downscript=no");
+            "-netdev type=tap,id=net0,ifname=vif42.0-emu,br=xenbr0,script=no,downscript=no");
+}
+
+static void a_bridge_may_be_called_otherwise_at_the_target(void **unused)
+{
+    (void)unused;
+    becomes(NULL, "-netdev type=tap,id=net0,ifname=vif5.0-emu,br=office,script=no,downscript=no",
+            "-netdev type=tap,id=net0,ifname=vif42.0-emu,br=xenbr1,script=no,downscript=no");
 }
 
 static void the_machine_gets_its_versioned_name(void **unused)
@@ -177,6 +187,7 @@ static void what_is_bound_to_this_host_is_refused(void **unused)
     static const char *const lines[] = {
         "-device xen-pci-passthrough,hostaddr=0000:00:02.0",
         "-device usb-host,hostbus=1",
+        "-usbdevice host:1.2",
         "-drive file=/srv/other.raw,if=ide,index=1",
         "-xen-domid-restrict",
         "-runas nobody",
@@ -196,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_domains_number_is_replaced_wherever_it_stands),
+        cmocka_unit_test(a_bridge_may_be_called_otherwise_at_the_target),
         cmocka_unit_test(the_machine_gets_its_versioned_name),
         cmocka_unit_test(a_moved_disk_is_opened_at_its_new_place),
         cmocka_unit_test(the_name_is_the_domains_whatever_it_was_started_with),

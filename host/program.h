@@ -1,6 +1,6 @@
 /* Running a helper program (qemu-img, qemu-system-… -machine help) to its end. */
-#ifndef XMIG_HOST_QEMU_PROGRAM_H
-#define XMIG_HOST_QEMU_PROGRAM_H
+#ifndef XMIG_HOST_PROGRAM_H
+#define XMIG_HOST_PROGRAM_H
 
 #include "xmig/json.h"
 #include "xmig/loop.h"

@@ -1,8 +1,8 @@
 /* Proof that an image is the same one at both hosts (--without drive-mirror): a move onto
  * another file of the same name would start the guest on a strange disk.
  */
-#ifndef XMIG_HOST_QEMU_SHARED_H
-#define XMIG_HOST_QEMU_SHARED_H
+#ifndef XMIG_HOST_SHARED_H
+#define XMIG_HOST_SHARED_H
 
 #include "xmig/json.h"
 

@@ -1,5 +1,5 @@
 /* Running a helper program to its end. */
-#include "host/qemu/program.h"
+#include "host/program.h"
 
 #include <stdio.h>
 #include <sys/mman.h>

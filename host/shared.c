@@ -1,5 +1,5 @@
 /* Proof that an image is the same one at both hosts. */
-#include "host/qemu/shared.h"
+#include "host/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>

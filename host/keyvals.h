@@ -1,8 +1,8 @@
 /* The argument of one of QEMU's options: "word,key=value,flag" with ",," for a comma, or a
  * JSON object.
  */
-#ifndef XMIG_HOST_QEMU_KEYVALS_H
-#define XMIG_HOST_QEMU_KEYVALS_H
+#ifndef XMIG_HOST_KEYVALS_H
+#define XMIG_HOST_KEYVALS_H
 
 #include "xmig/json.h"
 

@@ -1,5 +1,5 @@
 /* Paths: absolute, real, renamed. */
-#include "host/qemu/paths.h"
+#include "host/paths.h"
 
 #include <ctype.h>
 #include <errno.h>

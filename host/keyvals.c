@@ -1,5 +1,5 @@
 /* Reading and writing the arguments of QEMU's options. */
-#include "host/qemu/keyvals.h"
+#include "host/keyvals.h"
 
 #include <stdio.h>
 

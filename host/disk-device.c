@@ -1,0 +1,75 @@
+/* Block devices are never made or deleted here, only written to: hence the care beforehand. */
+#include "host/disk-device.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "xmig/cleanup.h"
+
+enum {
+    PROBED = 1024 * 1024 /* at either end: there lies what file systems are known by */
+};
+
+bool disk_device_is(const char *path)
+{
+    return !strncmp(path, "/dev/", 5);
+}
+
+static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)
+{
+    uint64_t wanted = json_uint_or(disk, "size", 0);
+    uint64_t size;
+
+    if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
+    return size == wanted || error_set(err, ERROR_REFUSED,
+                                       "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
+                                       ": make it exactly so large (lvcreate -L %" PRIu64 "b)",
+                                       path, size, wanted, wanted);
+}
+
+static bool is_empty(int fd, uint64_t offset)
+{
+    AUTO_FREE char *data = must(malloc(PROBED));
+    ssize_t got = pread(fd, data, PROBED, (off_t)offset);
+
+    for (ssize_t i = 0; i < got; i++)
+        if (data[i])
+            return false;
+    return got >= 0;
+}
+
+static bool check_content(const char *path, int fd, const cJSON *disk, struct error *err)
+{
+    uint64_t size = json_uint_or(disk, "size", 0);
+    const char *name = json_string_or(disk, "name", "DISK");
+
+    if (json_true(disk, "overwrite"))
+        return true;
+    return (is_empty(fd, 0) && is_empty(fd, size > PROBED ? size - PROBED : 0)) ||
+           error_set(err, ERROR_REFUSED,
+                     "'%s' holds data, and nothing is overwritten unasked: say --overwrite %s if "
+                     "it is of no use any more",
+                     path, name);
+}
+
+/* Exclusively opened, it is neither mounted nor part of anything. */
+bool disk_device_check(const char *path, const cJSON *disk, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0)
+        return error_set(err, ERROR_REFUSED, "cannot use '%s': %m", path);
+    if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode))
+        return error_set(err, ERROR_REFUSED, "'%s' is not a block device", path);
+    if (strcmp(json_string_or(disk, "format", "raw"), "raw") != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "its format is '%s', and a block device takes only raw disks",
+                         json_string_or(disk, "format", "?"));
+    return check_size(path, fd, disk, err) && check_content(path, fd, disk, err);
+}

@@ -1,0 +1,80 @@
+/* Room is counted by file system: several images may share one. */
+#include "host/room.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "host/disk-device.h"
+#include "host/paths.h"
+
+enum {
+    MIB = 1024 * 1024
+};
+
+struct room {
+    dev_t device;
+    uint64_t needed;
+    uint64_t virtual;
+    uint64_t available;
+    const char *image; /* the last one there */
+};
+
+static bool add(struct room *rooms, size_t *count, const cJSON *disk, struct error *err)
+{
+    const char *image = json_string_or(disk, "image", "");
+    AUTO_FREE char *dir = path_directory(image);
+    struct room *room = rooms;
+    struct statvfs fs;
+    struct stat st;
+
+    if (stat(dir, &st) < 0 || statvfs(dir, &fs) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot look at '%s': %m", dir);
+    while (room < rooms + *count && room->device != st.st_dev)
+        room++;
+    if (room == rooms + *count)
+        rooms[(*count)++] = (struct room){ .device = st.st_dev };
+    room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    room->needed += json_uint_or(disk, "allocated", 0);
+    room->virtual += json_uint_or(disk, "size", 0);
+    room->image = image;
+    return true;
+}
+
+static bool check(const struct room *room, cJSON *notes, struct error *err)
+{
+    AUTO_FREE char *text = NULL;
+
+    if (room->needed > room->available)
+        return error_set(err, ERROR_REFUSED,
+                         "the disks that go where '%s' goes have %" PRIu64 " MiB allocated (of "
+                         "%" PRIu64 " MiB), and only %" PRIu64 " MiB are free there",
+                         room->image, room->needed / MIB, room->virtual / MIB,
+                         room->available / MIB);
+    if (room->virtual <= room->available)
+        return true;
+    if (asprintf(&text,
+                 "the disks may grow to %" PRIu64 " MiB where %" PRIu64 " MiB are free ('%s')",
+                 room->virtual / MIB, room->available / MIB, room->image) < 0)
+        abort();
+    cJSON_AddItemToArray(notes, must(cJSON_CreateString(text)));
+    return true;
+}
+
+/* A block device has its room already. */
+bool room_check(const cJSON *disks, cJSON *notes, struct error *err)
+{
+    AUTO_FREE struct room *rooms =
+        must(calloc((size_t)cJSON_GetArraySize(disks) + 1, sizeof(*rooms)));
+    size_t count = 0;
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, disks)
+        if (!disk_device_is(json_string_or(disk, "image", "")) && !add(rooms, &count, disk, err))
+            return false;
+    for (size_t i = 0; i < count; i++)
+        if (!check(&rooms[i], notes, err))
+            return false;
+    return true;
+}
