@@ -81,11 +81,22 @@ static void sweep_pidfile(const char *path, pid_t pid)
         unlink(path);
 }
 
+static void sweep_file(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+        unlink(path);
+}
+
 void qemu_sweep(struct qemu *vm, pid_t pid)
 {
     const cJSON *item;
 
     sweep_own(vm);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "files"))
+        if (cJSON_IsString(item))
+            sweep_file(item->valuestring);
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "sockets"))
         if (cJSON_IsString(item))
             sweep_socket(item->valuestring);
@@ -227,6 +238,29 @@ static void add_copy(cJSON *fact, const cJSON *from, const char *name)
         cJSON_AddItemToObject(fact, name, cJSON_Duplicate(item, true));
 }
 
+static bool is_among(const cJSON *list, const char *path)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, list)
+        if (cJSON_IsString(item) && !strcmp(item->valuestring, path))
+            return true;
+    return false;
+}
+
+/* What the guest's console and the like are written to. What is there already is somebody's. */
+static void add_new_files(cJSON *fact, const cJSON *qemu)
+{
+    const cJSON *pidfiles = cJSON_GetObjectItemCaseSensitive(qemu, "pidfiles");
+    cJSON *files = cJSON_AddArrayToObject(fact, "files");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(qemu, "outputs"))
+        if (cJSON_IsString(item) && !is_among(pidfiles, item->valuestring) &&
+            access(item->valuestring, F_OK) < 0)
+            cJSON_AddItemToArray(files, cJSON_Duplicate(item, true));
+}
+
 /* Its socket's path is in its command line: by that a process is known whose number was not
  * noted any more.
  */
@@ -240,6 +274,7 @@ static bool note_machine(struct qemu *vm, struct error *err)
     cJSON_AddStringToObject(fact, "log", vm->target.log);
     add_copy(fact, qemu, "sockets");
     add_copy(fact, qemu, "pidfiles");
+    add_new_files(fact, qemu);
     cJSON_Delete(vm->target.machine);
     vm->target.machine = fact;
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
