@@ -1,5 +1,5 @@
 /* Directories that are still there after a power failure. */
-#include "core/directory.h"
+#include "xmig/directory.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "core/directory.h"
+#include "xmig/directory.h"
 #include "core/journal-parse.h"
 
 enum {

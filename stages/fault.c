@@ -40,6 +40,19 @@ static bool point_fits_phase(const char *point, enum fault_phase phase)
     return stage_find(point) != NULL;
 }
 
+/* A fault that can never strike would pass for a drill that went well. Notes are facts, which
+ * are written at any time.
+ */
+static bool side_writes(enum side side, const char *point)
+{
+    enum record record = record_from_name(point);
+
+    for (int last = RECORD_NONE; last < RECORD_COUNT; last++)
+        if (record != RECORD_NOTE && record_permitted(side, (enum record)last, record))
+            return true;
+    return record == RECORD_NONE;
+}
+
 bool fault_parse(const char *text, struct fault *fault, struct error *err)
 {
     AUTO_FREE char *copy = must(strdup(text));
@@ -61,6 +74,8 @@ bool fault_parse(const char *text, struct fault *fault, struct error *err)
         !point_fits_phase(point, (enum fault_phase)chosen_phase))
         return error_set(err, ERROR_REFUSED, "'%s' is no stage or record with a phase '%s'", point,
                          phase);
+    if (!side_writes((enum side)chosen_side, point))
+        return error_set(err, ERROR_REFUSED, "'%s' never writes %s", side, point);
     snprintf(fault->point, sizeof(fault->point), "%s", point);
     fault->phase = (enum fault_phase)chosen_phase;
     fault->side = (enum side)chosen_side;

@@ -106,7 +106,21 @@ static bool exchange_plans(struct migration *m, struct error *err)
     return true;
 }
 
-/* What recover needs to find everything again. */
+static bool add_source(struct migration *m, cJSON *facts, struct error *err)
+{
+    cJSON_AddStringToObject(facts, "fact", "source");
+    cJSON_AddStringToObject(facts, "source_vm", m->vm);
+    cJSON_AddStringToObject(facts, "dest", m->transport->dest);
+    if (m->transport->options.rsh)
+        cJSON_AddStringToObject(facts, "rsh", m->transport->options.rsh);
+    if (m->transport->options.remote_path)
+        cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
+    return m->host->ops->remember(m->host, facts, err);
+}
+
+/* What recover needs to find everything again, all in the first record: a process may die
+ * right behind it.
+ */
 static bool begin_journal(struct migration *m, struct error *err)
 {
     AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
@@ -118,30 +132,15 @@ static bool begin_journal(struct migration *m, struct error *err)
     json_add_uint(facts, "process_started", process_start_time(getpid()));
     cJSON_AddBoolToObject(facts, "mirrors_disks", m->options->host.mirrors_disks);
     json_add_uint(facts, "lease_ms", m->options->lease_ms);
-    if (m->side == SIDE_SEND) {
-        cJSON_AddStringToObject(facts, "source_vm", m->vm);
-        cJSON_AddStringToObject(facts, "dest", m->transport->dest);
-        if (m->transport->options.rsh)
-            cJSON_AddStringToObject(facts, "rsh", m->transport->options.rsh);
-        if (m->transport->options.remote_path)
-            cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
-    }
+    if (m->side == SIDE_SEND && !add_source(m, facts, err))
+        return false;
+    if (!fault_at(m, record_name(RECORD_BEGIN), FAULT_BEFORE, err))
+        return false;
     m->journal = journal_create(m->state_dir, m->id, m->side, &m->identity, facts, err);
     if (!m->journal)
         return false;
     journal_set_hook(m->journal, m->journal_hook);
-    return true;
-}
-
-static bool remember_vm(struct migration *m, struct error *err)
-{
-    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
-
-    if (m->side != SIDE_SEND)
-        return true;
-    cJSON_AddStringToObject(facts, "fact", "source");
-    return m->host->ops->remember(m->host, facts, err) &&
-           journal_append(m->journal, RECORD_NOTE, facts, err);
+    return fault_at(m, record_name(RECORD_BEGIN), FAULT_AFTER, err);
 }
 
 static bool run_half(struct migration *m, size_t i, struct error *err)
@@ -428,7 +427,7 @@ static bool go_forward(struct migration *m, struct error *err)
         return false;
     if (m->options->dry_run)
         return true;
-    return begin_journal(m, err) && remember_vm(m, err) && run_stages(m, err);
+    return begin_journal(m, err) && run_stages(m, err);
 }
 
 static void way_out(struct migration *m, bool ok, struct result *result)

@@ -217,6 +217,18 @@ static bool rename_images(struct qemu *vm, bool away, struct error *err)
     return ok;
 }
 
+static void tell_old_images(struct qemu *vm)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images")) {
+        AUTO_FREE char *moved = moved_name(vm, json_string_or(fact, "path", ""));
+
+        event_say(&vm->base.context.events, EVENT_NOTE, NULL,
+                  "the old copy's image is kept as '%s'; see xmig-fence(1)", moved);
+    }
+}
+
 /* From COMMIT on the guest is paused, and QEMU holds its images: there is nothing to do. When
  * QEMU has ended, the images are renamed, lest anybody starts the old copy by habit.
  */
@@ -263,7 +275,10 @@ bool qemu_source_destroy(struct host *host, struct error *err)
             return false;
         break;
     }
-    return rename_images(vm, true, err);
+    if (!rename_images(vm, true, err))
+        return false;
+    tell_old_images(vm);
+    return true;
 }
 
 void qemu_source_done(struct qemu *vm)

@@ -10,6 +10,7 @@
 #include "lane.h"
 #include "machine.h"
 #include "xmig/cleanup.h"
+#include "xmig/directory.h"
 
 struct simulated {
     struct host base;
@@ -119,7 +120,7 @@ static bool remember(struct host *host, cJSON *facts, struct error *err)
     struct simulated *sim = self(host);
 
     cJSON_AddStringToObject(facts, "machine_file", sim->machine.path);
-    return machine_save(&sim->machine, err);
+    return directory_make_all(host->context.state_dir, err) && machine_save(&sim->machine, err);
 }
 
 static bool mirror_start(struct host *host, const char *disk, const char *path, struct error *err)

@@ -133,6 +133,19 @@ static void refuses_a_phase_that_the_point_does_not_have(void **unused)
                    "'ram-stream' is no stage or record with a phase 'before'");
 }
 
+static void refuses_a_record_that_the_side_never_writes(void **unused)
+{
+    struct fault fault = { 0 };
+    (void)unused;
+
+    assert_refused("COMMIT:before:recv", "'recv' never writes COMMIT");
+    assert_refused("OWNED:after:send", "'send' never writes OWNED");
+    assert_refused("NOTE:after:send", "'send' never writes NOTE");
+    assert_true(fault_parse("BEGIN:before:recv", &fault, NULL));
+    assert_true(fault_parse("WORD:after:send", &fault, NULL));
+    assert_true(fault_parse("WORD:after:recv", &fault, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +156,7 @@ int main(void)
         cmocka_unit_test(refuses_what_has_not_the_form),
         cmocka_unit_test(refuses_a_point_that_does_not_exist),
         cmocka_unit_test(refuses_a_phase_that_the_point_does_not_have),
+        cmocka_unit_test(refuses_a_record_that_the_side_never_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

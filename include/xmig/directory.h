@@ -1,6 +1,6 @@
 /* Directories that are still there after a power failure. */
-#ifndef CORE_DIRECTORY_H
-#define CORE_DIRECTORY_H
+#ifndef XMIG_DIRECTORY_H
+#define XMIG_DIRECTORY_H
 
 #include "xmig/error.h"
 
