@@ -14,6 +14,9 @@ enum {
     OPTION_SIMULATE,
     OPTION_NAME,
     OPTION_DISK,
+    OPTION_OVERWRITE,
+    OPTION_EJECT,
+    OPTION_BRIDGE,
     OPTION_DEVICE_MODEL,
     OPTION_RAM,
     OPTION_MAX_DOWNTIME,
@@ -133,16 +136,25 @@ static bool take_output(struct output_options *output, int option, const char *v
 
 /* ---- send ---- */
 
-static bool take_disk(struct send_options *options, const char *value, struct error *err)
+/* "--disk NAME=PATH", "--bridge OLD=NEW": each left side once. */
+static bool take_pair(cJSON *pairs, const char *option, const char *form, const char *value,
+                      struct error *err)
 {
     const char *equals = strchr(value, '=');
     AUTO_FREE char *name = equals ? must(strndup(value, (size_t)(equals - value))) : NULL;
 
     if (!name || !*name || !equals[1])
-        return error_set(err, ERROR_REFUSED, "--disk '%s' is not NAME=PATH", value);
-    if (cJSON_GetObjectItemCaseSensitive(options->disk_targets, name))
-        return error_set(err, ERROR_REFUSED, "--disk %s is given twice", name);
-    cJSON_AddStringToObject(options->disk_targets, name, equals + 1);
+        return error_set(err, ERROR_REFUSED, "%s '%s' is not %s", option, value, form);
+    if (cJSON_GetObjectItemCaseSensitive(pairs, name))
+        return error_set(err, ERROR_REFUSED, "%s %s is given twice", option, name);
+    cJSON_AddStringToObject(pairs, name, equals + 1);
+    return true;
+}
+
+static bool take_name(cJSON *names, const char *name)
+{
+    if (!cJSON_GetObjectItemCaseSensitive(names, name))
+        cJSON_AddTrueToObject(names, name);
     return true;
 }
 
@@ -226,6 +238,7 @@ static bool take_limit(struct migration_options *migration, int option, const ch
     case OPTION_BWLIMIT:
         return check_value(parse_size(value, &migration->host.bandwidth, err), "--bwlimit", err);
     case OPTION_DEADLINE:
+        migration->host.has_deadline = true;
         return check_value(parse_time(value, &migration->deadline_ms, err), "--deadline", err);
     default: /* OPTION_LEASE */
         return check_value(parse_time(value, &migration->lease_ms, err), "--lease", err);
@@ -259,7 +272,13 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
         options->migration.host.device_model = value;
         return true;
     case OPTION_DISK:
-        return take_disk(options, value, err);
+        return take_pair(options->disk_targets, "--disk", "NAME=PATH", value, err);
+    case OPTION_BRIDGE:
+        return take_pair(options->bridges, "--bridge", "OLD=NEW", value, err);
+    case OPTION_OVERWRITE:
+        return take_name(options->overwrite, value);
+    case OPTION_EJECT:
+        return take_name(options->eject, value);
     case OPTION_RAM:
         return take_ram(options, value, err);
     case OPTION_WITHOUT:
@@ -311,6 +330,9 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "simulate", no_argument, NULL, OPTION_SIMULATE },
         { "name", required_argument, NULL, OPTION_NAME },
         { "disk", required_argument, NULL, OPTION_DISK },
+        { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
+        { "eject", required_argument, NULL, OPTION_EJECT },
+        { "bridge", required_argument, NULL, OPTION_BRIDGE },
         { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
         { "ram", required_argument, NULL, OPTION_RAM },
         { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
@@ -334,9 +356,15 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     static const char *const names[] = { "VM", "DEST", NULL };
 
     *options = (struct send_options){ .migration = migration_default_options,
-                                      .disk_targets = must(cJSON_CreateObject()) };
+                                      .disk_targets = must(cJSON_CreateObject()),
+                                      .overwrite = must(cJSON_CreateObject()),
+                                      .eject = must(cJSON_CreateObject()),
+                                      .bridges = must(cJSON_CreateObject()) };
     options->migration.without = options->without;
     options->migration.host.disk_targets = options->disk_targets;
+    options->migration.host.overwrite = options->overwrite;
+    options->migration.host.eject = options->eject;
+    options->migration.host.bridges = options->bridges;
     if (!take_all(&syntax, options, argc, argv, err))
         return false;
     return options->help ||
@@ -348,6 +376,9 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
 void send_options_done(struct send_options *options)
 {
     cJSON_Delete(options->disk_targets);
+    cJSON_Delete(options->overwrite);
+    cJSON_Delete(options->eject);
+    cJSON_Delete(options->bridges);
 }
 
 /* ---- the others ---- */

@@ -26,7 +26,11 @@ struct send_options {
     const char *dest;
     const char *rsh;
     const char *remote_path;
-    cJSON *disk_targets; /* what migration.host.disk_targets borrows */
+    /* What migration.host borrows. */
+    cJSON *disk_targets;
+    cJSON *overwrite;
+    cJSON *eject;
+    cJSON *bridges;
     const char *without[MIGRATION_STAGES_MAX + 1];
     struct migration_options migration; /* points into this struct: do not copy it */
 };

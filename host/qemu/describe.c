@@ -245,13 +245,29 @@ static bool read_all(struct qemu *vm, struct error *err)
            check_devices(vm, err) && source_disks_read(vm, err);
 }
 
+/* What only another host understands is not silently left undone. */
+static bool check_options(const struct host_options *options, struct error *err)
+{
+    const struct {
+        const char *name;
+        const cJSON *given;
+    } foreign[] = { { "overwrite", options->overwrite },
+                    { "eject", options->eject },
+                    { "bridge", options->bridges } };
+
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+        if (foreign[i].given && foreign[i].given->child)
+            return error_set(err, ERROR_REFUSED, "--%s is only for Xen guests", foreign[i].name);
+    return true;
+}
+
 bool qemu_describe(struct host *host, cJSON *params, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
     const char *new_name = host->context.options.new_name;
     AUTO_FREE struct argv_disk *disks = NULL;
 
-    if (!read_all(vm, err))
+    if (!check_options(&host->context.options, err) || !read_all(vm, err))
         return false;
     disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
     if (!rewrite_command_line(vm, disks, err))

@@ -260,19 +260,47 @@ static const cJSON *moved_disk(const struct xen_rewriting *r, const char *path)
     return NULL;
 }
 
+static const cJSON *find_medium(const struct xen_rewriting *r, const struct keyvals *kv)
+{
+    const char *id = keyvals_get(kv, "id");
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (id && !strcmp(json_string_or(medium, "drive", ""), id))
+            return medium;
+    return NULL;
+}
+
+/* The drive may have been started with something else in it. */
+static void set_medium(struct keyvals *kv, const cJSON *medium)
+{
+    const char *image = json_string_or(medium, "image", "");
+
+    if (*image) {
+        keyvals_set(kv, "file", image);
+        keyvals_set(kv, "format", "raw");
+        return;
+    }
+    keyvals_remove(kv, "file");
+    keyvals_remove(kv, "format");
+}
+
 /* A disk that is written and does not move would be lost; what is only read must be there. */
 bool xen_argv_drive(struct xen_rewriting *r, const char *option, const char *value,
                     struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
+    const cJSON *disk, *medium;
     const char *file;
-    const cJSON *disk;
 
     if (!keyvals_parse(value, &kv, err))
         return false;
     file = keyvals_get(&kv, "file");
     disk = file ? moved_disk(r, file) : NULL;
-    if (disk)
+    medium = find_medium(r, &kv);
+    if (medium)
+        set_medium(&kv, medium);
+    else if (disk)
         keyvals_set(&kv, "file", json_string_or(disk, "image", ""));
     else if (file && !keyvals_flag(&kv, "readonly"))
         return xen_argv_refuse(r, option, value, err);

@@ -4,10 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "host/paths.h"
 #include "host/program.h"
-#include "host/room.h"
-#include "host/shared.h"
 #include "host/xen/xen.h"
 
 enum {
@@ -234,19 +231,13 @@ static bool check_memory(struct xen *vm, struct error *err)
     return true;
 }
 
-static bool check_disks(struct xen *vm, struct error *err)
+static void note_affinity(struct xen *vm)
 {
-    const cJSON *disks = json_array(vm->target.params, "disks", err);
-    bool mirrors = vm->base.context.options.mirrors_disks;
-    const cJSON *disk;
+    const cJSON *info = xen_get(xen_get(vm->target.xen, "config"), "b_info");
 
-    if (!disks)
-        return false;
-    vm->target.images.disks = disks;
-    cJSON_ArrayForEach (disk, disks)
-        if (mirrors ? !disk_images_check(&vm->target.images, disk, err) : !shared_prove(disk, err))
-            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !mirrors || room_check(disks, vm->target.notes, err);
+    if (cJSON_GetArraySize(xen_get(info, "vcpu_hard_affinity")) > 0)
+        note(vm, "the guest is bound to processors of the source: here it may use all ('xl "
+                 "vcpu-pin' binds it)");
 }
 
 /* ---- the public face ---- */
@@ -265,10 +256,12 @@ bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
     vm->target.name = must(strdup(json_string_or(params, "name", "?")));
     cJSON_Delete(vm->target.notes);
     vm->target.notes = must(cJSON_CreateArray());
+    note_affinity(vm);
     return check_xen(vm, err) && check_device_model(vm, err) && check_name(vm, err) &&
-           choose_uuid(vm, err) && check_needs(vm, err) && check_bridges(vm, err) &&
+           choose_uuid(vm, err) && check_needs(vm, err) &&
+           media_check(xen_get(xen, "media"), err) && check_bridges(vm, err) &&
            check_memory(vm, err) && check_cpu_policy(vm, xen_get(xen, "cpu_policy"), err) &&
-           check_disks(vm, err);
+           xen_check_disks(vm, err);
 }
 
 void xen_plan_recv(struct host *host, struct plan *plan)

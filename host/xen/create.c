@@ -81,7 +81,8 @@ static void add_roots(struct xen *vm, struct store_batch *batch, const char *nam
     store_add(batch, STORE_AS_ABOVE, vm->uuid, "%s/uuid", path);
     store_add(batch, STORE_AS_ABOVE, name, "%s/name", path);
     store_add(batch, STORE_AS_ABOVE, "hvm", "%s/image/ostype", path);
-    store_add(batch, STORE_AS_ABOVE, "", "%s/rtc/timeoffset", path);
+    store_add(batch, STORE_AS_ABOVE, json_string_or(vm->target.xen, "rtc_timeoffset", ""),
+              "%s/rtc/timeoffset", path);
     {
         AUTO_FREE char *start =
             xen_text("%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
@@ -116,8 +117,6 @@ static void add_skeleton(struct xen *vm, struct store_batch *batch)
     static const char *const facts[][2] = {
         { "control/platform-feature-multiprocessor-suspend", "1" },
         { "control/platform-feature-xs_reset_watches", "1" },
-        { "hvmloader/bios", "seabios" },
-        { "hvmloader/allow-memory-relocate", "0" },
         { "platform/device-model", "qemu_xen" },
     };
 
@@ -130,19 +129,25 @@ static void add_skeleton(struct xen *vm, struct store_batch *batch)
                   facts[i][0]);
 }
 
-/* What the guest's drivers have said of themselves, which they will not say again. */
-static void add_features(struct xen *vm, struct store_batch *batch)
+static void add_copies(struct xen *vm, struct store_batch *batch, const char *directory,
+                       enum store_access access)
 {
     const cJSON *key;
 
-    cJSON_ArrayForEach (key, xen_get(vm->target.xen, "control"))
+    cJSON_ArrayForEach (key, xen_get(vm->target.xen, directory))
         if (cJSON_IsString(key) && *key->valuestring)
-            store_add(batch, STORE_GUEST_OWNS, key->valuestring, "/local/domain/%u/control/%s",
-                      vm->domid, key->string);
-    cJSON_ArrayForEach (key, xen_get(vm->target.xen, "platform"))
-        if (cJSON_IsString(key))
-            store_add(batch, STORE_AS_ABOVE, key->valuestring, "/local/domain/%u/platform/%s",
-                      vm->domid, key->string);
+            store_add(batch, access, key->valuestring, "/local/domain/%u/%s/%s", vm->domid,
+                      directory, key->string);
+}
+
+/* What the guest's drivers have said of themselves, which they will not say again, and what
+ * was said to the guest.
+ */
+static void add_features(struct xen *vm, struct store_batch *batch)
+{
+    add_copies(vm, batch, "control", STORE_GUEST_OWNS);
+    add_copies(vm, batch, "platform", STORE_AS_ABOVE);
+    add_copies(vm, batch, "hvmloader", STORE_AS_ABOVE);
 }
 
 static bool write_skeleton(struct xen *vm, struct error *err)
@@ -182,14 +187,28 @@ static bool set_param(struct xen *vm, uint32_t param, const char *name, struct e
     return true;
 }
 
+/* As libxl counts it when it makes a domain: "localtime" is the host's. */
+static int32_t clock_offset(const struct xen *vm)
+{
+    const cJSON *info = build_info(vm);
+    int32_t offset = (int32_t)cJSON_GetNumberValue(xen_get(info, "rtc_timeoffset"));
+    time_t now = time(NULL);
+    struct tm local;
+
+    if (!cJSON_IsNumber(xen_get(info, "rtc_timeoffset")))
+        offset = 0;
+    if (!strcmp(json_string_or(info, "localtime", "False"), "True") && localtime_r(&now, &local))
+        offset += (int32_t)local.tm_gmtoff;
+    return offset;
+}
+
 static bool set_clock(struct xen *vm, struct error *err)
 {
-    int32_t offset = (int32_t)cJSON_GetNumberValue(xen_get(build_info(vm), "rtc_timeoffset"));
-    bool has_offset = cJSON_IsNumber(xen_get(build_info(vm), "rtc_timeoffset"));
+    int32_t offset = clock_offset(vm);
 
     if (xc_domain_set_tsc_info(vm->xc, vm->domid, (uint32_t)number(vm, "tsc_mode"), 0, 0, 0) < 0)
         return xen_fail(vm, err, "cannot set the TSC mode");
-    if (has_offset && xc_domain_set_time_offset(vm->xc, vm->domid, offset) < 0)
+    if (offset && xc_domain_set_time_offset(vm->xc, vm->domid, offset) < 0)
         return xen_fail(vm, err, "cannot set the clock's offset");
     return true;
 }
@@ -217,7 +236,7 @@ static bool furnish(struct xen *vm, struct error *err)
     return make_ports(vm, err) && set_param(vm, HVM_PARAM_HPET_ENABLED, "hpet", err) &&
            set_param(vm, HVM_PARAM_VPT_ALIGN, "vpt_align", err) &&
            set_param(vm, HVM_PARAM_TIMER_MODE, "timer_mode", err) && set_clock(vm, err) &&
-           set_memory(vm, err);
+           set_memory(vm, err) && schedule_write(vm, err);
 }
 
 /* ---- the public face ---- */

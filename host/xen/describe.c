@@ -29,6 +29,8 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
     struct xen_argv argv = { .name = vm->source.name,
                              .new_name = options->new_name,
                              .disks = disks,
+                             .media = vm->source.media,
+                             .bridges = options->bridges,
                              .needs = cJSON_AddArrayToObject(xen, "needs"),
                              .renamed = cJSON_AddObjectToObject(xen, "renamed") };
     cJSON *words;
@@ -72,7 +74,7 @@ static bool add_disks(struct xen *vm, cJSON *disks, struct error *err)
         return false;
     for (size_t i = 0; i < vm->source.disk_count; i++) {
         const struct xen_disk *disk = &vm->source.disks[i];
-        cJSON *params = xen_source_disk_params(disk, err);
+        cJSON *params = xen_source_disk_params(vm, disk, err);
 
         if (!params)
             return error_prefix(err, "disk '%s'", disk->name);
@@ -107,15 +109,25 @@ static cJSON *read_features(struct xen *vm)
     return said;
 }
 
+/* What the guest has made of its clock. */
+static void add_clock(struct xen *vm, cJSON *xen)
+{
+    AUTO_FREE char *offset = store_read(vm->xs, "/vm/%s/rtc/timeoffset", vm->uuid);
+
+    cJSON_AddStringToObject(xen, "rtc_timeoffset", offset ? offset : "");
+}
+
 static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
 {
-    cJSON *devices = devices_read(vm, err);
     char boot[40];
 
-    if (!devices)
+    cJSON_Delete(vm->source.devices);
+    vm->source.devices = devices_read(vm, err);
+    if (!vm->source.devices)
         return false;
     read_boot_id(boot);
-    cJSON_AddItemToObject(xen, "devices", devices);
+    cJSON_AddItemToObject(xen, "devices", must(cJSON_Duplicate(vm->source.devices, true)));
+    cJSON_AddItemToObject(xen, "media", must(cJSON_Duplicate(vm->source.media, true)));
     json_add_uint(xen, "domid", vm->domid);
     cJSON_AddStringToObject(xen, "uuid", vm->uuid);
     cJSON_AddStringToObject(xen, "boot", boot);
@@ -123,12 +135,29 @@ static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
     cJSON_AddItemToObject(xen, "control", read_features(vm));
     cJSON_AddItemToObject(xen, "platform",
                           store_values(vm->xs, "/local/domain/%u/platform", vm->domid));
+    cJSON_AddItemToObject(xen, "hvmloader",
+                          store_values(vm->xs, "/local/domain/%u/hvmloader", vm->domid));
+    add_clock(vm, xen);
     cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->source.config, true)));
     json_add_uint(xen, "memory_target",
                   (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/target", vm->domid));
     json_add_uint(xen, "videoram",
                   (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/videoram", vm->domid));
     return true;
+}
+
+static void cross_bridges(cJSON *xen, const cJSON *bridges)
+{
+    cJSON *nic;
+
+    cJSON_ArrayForEach (nic, cJSON_GetObjectItem(cJSON_GetObjectItem(xen, "config"), "nics")) {
+        cJSON *bridge = cJSON_GetObjectItem(nic, "bridge");
+        const char *other =
+            cJSON_IsString(bridge) ? json_string_or(bridges, bridge->valuestring, NULL) : NULL;
+
+        if (other)
+            cJSON_SetValuestring(bridge, other);
+    }
 }
 
 /* ---- the public face ---- */
@@ -144,6 +173,7 @@ bool xen_describe(struct host *host, cJSON *params, struct error *err)
     if (!add_disks(vm, disks, err) || !add_device_model(vm, xen, disks, err) ||
         !add_domain(vm, xen, err) || !hardware_read(vm, xen, err))
         return false;
+    cross_bridges(xen, host->context.options.bridges);
     json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
     return true;
 }

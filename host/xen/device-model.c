@@ -1,12 +1,9 @@
-/* The target's device model: started on an empty domain, waiting for its state, the disks
- * exported by its NBD server.
- */
+/* The target's device model: started on an empty domain, waiting for its state. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 
-#include "host/paths.h"
 #include "host/program.h"
 #include "host/xen/argv.h"
 #include "host/xen/xen.h"
@@ -136,52 +133,6 @@ static bool check_waiting(struct xen *vm, struct error *err)
                      status.text);
 }
 
-/* ---- its disks ---- */
-
-static const char *node_of(const cJSON *blocks, const char *path)
-{
-    AUTO_FREE char *real = path_real("/", path);
-    const cJSON *block;
-
-    cJSON_ArrayForEach (block, blocks) {
-        const cJSON *inserted = xen_get(block, "inserted");
-        AUTO_FREE char *other =
-            path_real("/", json_string_or(xen_get(inserted, "image"), "filename", ""));
-
-        if (*json_string_or(block, "device", "") && inserted && !strcmp(real, other))
-            return json_string_or(inserted, "node-name", NULL);
-    }
-    return NULL;
-}
-
-static bool export_disk(struct xen *vm, const cJSON *disk, const cJSON *blocks, struct error *err)
-{
-    const char *name = json_string_or(disk, "name", "?");
-    const char *node = node_of(blocks, json_string_or(disk, "image", ""));
-    AUTO_FREE char *id = xen_text("xmig-%s", name);
-
-    if (!node)
-        return error_set(err, ERROR_SYSTEM, "disk '%s': the device model does not have it", name);
-    return qmp_block_export_add(vm->q, id, node, name, err) || error_prefix(err, "disk '%s'", name);
-}
-
-static bool export_disks(struct xen *vm, struct error *err)
-{
-    AUTO_FREE char *path = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
-    AUTO_JSON cJSON *blocks = NULL;
-    const cJSON *disk;
-
-    if (!vm->base.context.options.mirrors_disks)
-        return true;
-    if (!qmp_nbd_server_start(vm->q, path, 0, err) ||
-        !qmp_call(vm->q, "query-block", NULL, &blocks, err))
-        return false;
-    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
-        if (!export_disk(vm, disk, blocks, err))
-            return false;
-    return true;
-}
-
 /* ---- the public face ---- */
 
 bool xen_start_device_model(struct host *host, struct error *err)
@@ -189,7 +140,7 @@ bool xen_start_device_model(struct host *host, struct error *err)
     struct xen *vm = xen_of(host);
 
     if (devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err) &&
-        check_waiting(vm, err) && export_disks(vm, err) && face_write(vm, err)) {
+        check_waiting(vm, err) && exports_open(vm, err) && face_write(vm, err)) {
         qmp_guard(vm->q, true);
         return true;
     }

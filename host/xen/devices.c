@@ -1,86 +1,17 @@
 /* The nodes of a domain's devices: a frontend's, a backend's, and libxl's own, which name
  * each other. The console is none of these: it is made with the domain (seal.c).
  */
-#include <stdio.h>
-
 #include "host/xen/xen.h"
+
+#include <stdio.h>
 
 enum {
     BACKEND_MS = 20000,
     POLL_MS = 10,
     STATE_INIT_WAIT = 2,
-    STATE_CONNECTED = 4,
     STATE_CLOSING = 5,
     STATE_CLOSED = 6
 };
-
-/* ---- reading ---- */
-
-/* What of a frontend's own keys the toolstack has written, not the guest. */
-static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
-{
-    static const char *const names[] = { "virtual-device", "device-type", "trusted",
-                                         "handle",         "mac",         "mtu" };
-    cJSON *keys = must(cJSON_CreateObject());
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        AUTO_FREE char *value =
-            store_read(vm->xs, "/local/domain/%u/device/%s/%s/%s", vm->domid, kind, id, names[i]);
-
-        if (value)
-            cJSON_AddStringToObject(keys, names[i], value);
-    }
-    return keys;
-}
-
-static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const char *id,
-                        struct error *err)
-{
-    AUTO_JSON cJSON *keys = store_values(vm->xs, "/libxl/%u/device/%s/%s", vm->domid, kind, id);
-    const char *path = json_string_or(keys, "backend", "");
-    unsigned domain;
-    char backend[32];
-    cJSON *device;
-
-    if (sscanf(path, "/local/domain/%u/backend/%31[^/]/", &domain, backend) != 2)
-        return error_set(err, ERROR_REFUSED, "the device %s/%s has no backend that xmig knows",
-                         kind, id);
-    if (domain != 0)
-        return error_set(err, ERROR_REFUSED,
-                         "the backend of the device %s/%s is in another domain (%u): driver "
-                         "domains are not supported",
-                         kind, id, domain);
-    device = must(cJSON_CreateObject());
-    cJSON_AddItemToArray(devices, device);
-    cJSON_AddStringToObject(device, "kind", kind);
-    cJSON_AddStringToObject(device, "id", id);
-    cJSON_AddStringToObject(device, "backend", backend);
-    cJSON_AddBoolToObject(device, "connected",
-                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
-                                       kind, id) == STATE_CONNECTED);
-    cJSON_AddItemToObject(device, "backend_keys", steal(keys));
-    cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));
-    return true;
-}
-
-cJSON *devices_read(struct xen *vm, struct error *err)
-{
-    AUTO_JSON cJSON *devices = must(cJSON_CreateArray());
-    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
-    const cJSON *kind, *id;
-
-    cJSON_ArrayForEach (kind, kinds) {
-        AUTO_JSON cJSON *ids =
-            store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind->valuestring);
-
-        if (!strcmp(kind->valuestring, "console"))
-            continue;
-        cJSON_ArrayForEach (id, ids)
-            if (!read_device(vm, devices, kind->valuestring, id->valuestring, err))
-                return NULL;
-    }
-    return steal(devices);
-}
 
 /* ---- writing ---- */
 
@@ -94,23 +25,44 @@ static const cJSON *moved_disk(const struct xen *vm, const char *dev)
     return NULL;
 }
 
-/* What the backend is told of its disk. A moved disk is a file, served by the device model. */
+static void replace(cJSON *keys, const char *name, const char *value)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(keys, name);
+    if (value)
+        cJSON_AddStringToObject(keys, name, value);
+}
+
+/* An empty drive has no parameters; another medium is named in the manner of the present one. */
+static void set_medium(cJSON *keys, const cJSON *medium)
+{
+    const char *params = json_string_or(keys, "params", "");
+    const char *image = json_string_or(medium, "image", "");
+    int prefix = (int)(xen_params_path(params) - params);
+    AUTO_FREE char *changed = xen_text("%.*s%s", prefix, params, image);
+
+    if (strcmp(image, json_string_or(medium, "source", "")) != 0)
+        replace(keys, "params", *image ? changed : "");
+}
+
+/* What the backend is told of its disk. A moved disk is the device model's to serve. */
 static void set_disk(const struct xen *vm, cJSON *keys)
 {
-    const cJSON *disk = moved_disk(vm, json_string_or(keys, "dev", ""));
+    const char *dev = json_string_or(keys, "dev", "");
+    const cJSON *medium = media_find(xen_get(vm->target.xen, "media"), "name", dev);
+    const cJSON *disk = moved_disk(vm, dev);
     const char *format = json_string_or(disk, "format", "raw");
     AUTO_FREE char *params = NULL;
 
+    if (medium)
+        set_medium(keys, medium);
     if (!disk)
         return;
     params = xen_text("%s:%s", !strcmp(format, "raw") ? "aio" : format,
                       json_string_or(disk, "image", ""));
-    cJSON_DeleteItemFromObjectCaseSensitive(keys, "params");
-    cJSON_AddStringToObject(keys, "params", params);
+    replace(keys, "params", params);
     if (vm->base.context.options.mirrors_disks) {
-        cJSON_DeleteItemFromObjectCaseSensitive(keys, "type");
-        cJSON_AddStringToObject(keys, "type", "qdisk");
-        cJSON_DeleteItemFromObjectCaseSensitive(keys, "script");
+        replace(keys, "type", "qdisk");
+        replace(keys, "script", NULL);
     }
 }
 
@@ -251,7 +203,7 @@ bool devices_await_disks(struct xen *vm, bool in_use, struct error *err)
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices")) {
         AUTO_FREE char *path = NULL;
 
-        if (!is_disk_in_use(device, in_use))
+        if (!is_disk_in_use(device, in_use) || !json_true(device, "opened"))
             continue;
         path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->domid,
                         json_string_or(device, "id", ""));

@@ -54,13 +54,13 @@ static bool is_connected(struct xen *vm, const char *id)
 
 /* A mirror sees only what is written by its own way. */
 static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJSON *blocks,
-                                 const char *id, bool is_kernels, struct error *err)
+                                 struct error *err)
 {
     const cJSON *emulated = find_block(blocks, disk->path, true, disk->name);
     const cJSON *pv = find_block(blocks, disk->path, false, disk->name);
-    bool connected = is_connected(vm, id);
+    bool connected = is_connected(vm, disk->id);
 
-    if (connected && is_kernels) {
+    if (connected && disk->is_kernels) {
         error_set(err, ERROR_REFUSED,
                   "the guest uses it with a PV driver, and the kernel serves it ('phy'), where it "
                   "cannot be mirrored: give it backendtype=qdisk");
@@ -77,6 +77,13 @@ static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJ
         return emulated ? emulated : pv;
     error_set(err, ERROR_REFUSED, "the device model does not have it open");
     return NULL;
+}
+
+/* What its mirror is told to copy. */
+static const char *device_of(const struct xen_disk *disk, const cJSON *block)
+{
+    return disk->is_emulated ? json_string_or(block, "device", "")
+                             : json_string_or(xen_get(block, "inserted"), "node-name", "");
 }
 
 /* ---- its image ---- */
@@ -112,8 +119,7 @@ static bool choose_target(struct xen *vm, struct xen_disk *disk, struct error *e
 
 /* ---- one disk ---- */
 
-/* "aio:/path" and "qcow2:/path" are the device model's, "/path" is the kernel's. */
-static const char *path_of(const char *params)
+const char *xen_params_path(const char *params)
 {
     const char *colon = strchr(params, ':');
 
@@ -124,21 +130,20 @@ static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, 
                       const cJSON *blocks, struct error *err)
 {
     const char *params = json_string_or(keys, "params", "");
-    bool is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
     const cJSON *block;
 
+    disk->id = must(strdup(id));
+    disk->is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
     disk->name = must(strdup(json_string_or(keys, "dev", "?")));
-    disk->path = must(strdup(path_of(params)));
-    block = choose_block(vm, disk, blocks, id, is_kernels, err);
+    disk->path = must(strdup(xen_params_path(params)));
+    block = choose_block(vm, disk, blocks, err);
     if (!block)
         return false;
-    disk->device =
-        must(strdup(json_string_or(disk->is_emulated ? block : xen_get(block, "inserted"),
-                                   disk->is_emulated ? "device" : "node-name", "")));
+    disk->device = must(strdup(device_of(disk, block)));
     return read_image(disk, block, err) && choose_target(vm, disk, err);
 }
 
-static bool moves(const cJSON *keys)
+bool xen_disk_moves(const cJSON *keys)
 {
     return !strcmp(json_string_or(keys, "device-type", "disk"), "disk") &&
            !strcmp(json_string_or(keys, "mode", "w"), "w");
@@ -160,22 +165,31 @@ static bool add_disk(struct xen *vm, const cJSON *keys, const char *id, const cJ
 
 /* ---- all of them ---- */
 
-static bool has_disk(const struct xen_source *source, const char *name)
+static bool has_name(const struct xen_source *source, const char *name, bool has_medium)
 {
-    for (size_t i = 0; i < source->disk_count; i++)
+    for (size_t i = 0; !has_medium && i < source->disk_count; i++)
         if (!strcmp(source->disks[i].name, name))
             return true;
-    return false;
+    return media_find(source->media, "name", name) != NULL;
 }
 
-/* A --disk that means no disk is a slip of the pen with consequences. */
+/* An option that means no disk is a slip of the pen with consequences. */
 static bool check_choices(struct xen *vm, struct error *err)
 {
+    const struct host_options *options = &vm->base.context.options;
     const cJSON *choice;
 
-    cJSON_ArrayForEach (choice, vm->base.context.options.disk_targets)
-        if (!has_disk(&vm->source, choice->string))
+    cJSON_ArrayForEach (choice, options->disk_targets)
+        if (!has_name(&vm->source, choice->string, false))
             return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
+    cJSON_ArrayForEach (choice, options->overwrite)
+        if (!json_string_or(options->disk_targets, choice->string, NULL))
+            return error_set(err, ERROR_REFUSED, "--overwrite %s: only what --disk %s=PATH names",
+                             choice->string, choice->string);
+    cJSON_ArrayForEach (choice, options->eject)
+        if (!has_name(&vm->source, choice->string, true))
+            return error_set(err, ERROR_REFUSED, "the VM has no CD-ROM drive called '%s'",
+                             choice->string);
     return true;
 }
 
@@ -192,10 +206,33 @@ bool xen_source_disks_read(struct xen *vm, struct error *err)
         AUTO_JSON cJSON *keys =
             store_values(vm->xs, "/libxl/%u/device/vbd/%s", vm->domid, id->valuestring);
 
-        if (moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
+        if (xen_disk_moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
             return false;
     }
-    return check_choices(vm, err);
+    vm->source.media = media_read(vm, err);
+    return vm->source.media && check_choices(vm, err);
+}
+
+/* A guest that loads its PV drivers leaves the emulated disk, and so the mirror, behind. */
+bool xen_source_disks_recheck(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        struct xen_disk disk = vm->source.disks[i];
+        const cJSON *block = choose_block(vm, &disk, blocks, err);
+
+        if (!block)
+            return error_prefix(err, "disk '%s'", disk.name);
+        if (strcmp(device_of(&disk, block), disk.device) != 0)
+            return error_set(err, ERROR_SYSTEM,
+                             "disk '%s': the guest uses it by another way than when its mirror "
+                             "began ('%s', not '%s'): it has loaded a PV driver; try again",
+                             disk.name, device_of(&disk, block), disk.device);
+    }
+    return true;
 }
 
 void xen_source_disks_done(struct xen_source *source)
@@ -204,6 +241,7 @@ void xen_source_disks_done(struct xen_source *source)
         struct xen_disk *disk = &source->disks[i];
 
         free(disk->name);
+        free(disk->id);
         free(disk->device);
         free(disk->path);
         free(disk->target);
@@ -212,11 +250,12 @@ void xen_source_disks_done(struct xen_source *source)
     }
     free(steal(source->disks));
     source->disk_count = 0;
+    cJSON_Delete(steal(source->media));
 }
 
 /* ---- for the target ---- */
 
-cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err)
+cJSON *xen_source_disk_params(const struct xen *vm, const struct xen_disk *disk, struct error *err)
 {
     AUTO_JSON cJSON *params = must(cJSON_CreateObject());
 
@@ -227,5 +266,7 @@ cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err)
     cJSON_AddStringToObject(params, "image", disk->target);
     cJSON_AddStringToObject(params, "format", disk->format);
     cJSON_AddItemToObject(params, "options", must(cJSON_Duplicate(disk->options, true)));
+    cJSON_AddBoolToObject(params, "overwrite",
+                          json_true(vm->base.context.options.overwrite, disk->name));
     return source_image_add_owner(params, disk->path, err) ? steal(params) : NULL;
 }

@@ -28,6 +28,22 @@ static void set_disk(const struct xen *vm, cJSON *config, const cJSON *disk)
     }
 }
 
+static void set_medium(cJSON *config, const cJSON *medium)
+{
+    const char *image = json_string_or(medium, "image", "");
+    cJSON *item;
+
+    cJSON_ArrayForEach (item, xen_get(config, "disks")) {
+        if (strcmp(json_string_or(item, "vdev", ""), json_string_or(medium, "name", "?")) != 0)
+            continue;
+        cJSON_DeleteItemFromObjectCaseSensitive(item, "pdev_path");
+        if (*image)
+            cJSON_AddStringToObject(item, "pdev_path", image);
+        else
+            replace(item, "format", "empty");
+    }
+}
+
 /* Files of the device model's that were renamed are in its arguments here, too. */
 static void set_arguments(const struct xen *vm, cJSON *config)
 {
@@ -57,6 +73,8 @@ static bool write_config(struct xen *vm, struct error *err)
     replace(info, "uuid", vm->uuid);
     cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
         set_disk(vm, config, disk);
+    cJSON_ArrayForEach (disk, xen_get(vm->target.xen, "media"))
+        set_medium(config, disk);
     set_arguments(vm, config);
     return config_write(vm->domid, vm->uuid, config, err);
 }

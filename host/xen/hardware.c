@@ -172,6 +172,7 @@ bool hardware_read(struct xen *vm, cJSON *xen, struct error *err)
     json_add_uint(xen, "max_pages", info.max_pages);
     json_add_uint(xen, "emulation", info.arch_config.emulation_flags);
     cJSON_AddBoolToObject(xen, "hap", info.flags & XEN_DOMINF_hap);
+    schedule_read(vm, xen);
     return read_params(vm, xen, err) && read_clock(vm, xen, err) &&
            read_paging_pool(vm, xen, err) && read_cpu_policy(vm, xen, err);
 }

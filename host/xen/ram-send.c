@@ -7,148 +7,16 @@
 #include <sys/socket.h>
 
 #include "host/xen/device-state.h"
-#include "host/xen/precopy.h"
+#include "host/xen/ram-send.h"
 #include "host/xen/throttle.h"
-#include "host/xen/xen.h"
-#include "xmig/turns.h"
 
 enum {
     LOOK_MS = 500,
-    WAIT_MS = 100, /* between passes that wait for the disks */
     DIRTY_LOG_MS = 10000,
     STOP_MS = 10000, /* for QEMU to stop, besides what the mirrors have under way */
     SAVE_MS = 30000,
     SLOWEST_BYTES_PER_MS = 1024 /* below a megabyte a second nobody mirrors a disk */
 };
-
-struct sending {
-    struct xen *vm;
-    const struct ram_hooks *hooks;
-    struct turns *turns;
-    xc_interface *xc; /* the thread's own */
-    int fd;
-    int in;                    /* what is written there comes out of `fd` */
-    struct throttle *throttle; /* NULL: they are the same */
-    char *state_path;          /* where QEMU saves the device state */
-    struct precopy precopy;
-    uint64_t ram; /* bytes of the guest's */
-    struct precopy_stats stats;
-    unsigned pass; /* as the loop's thread knows it */
-    bool enable;   /* the dirty log */
-    int answer;
-    bool pausing;        /* the guest may be suspended */
-    uint64_t drained_ms; /* when nothing but RAM was left to send */
-    int result, number;  /* what xc_domain_save() returned, and errno */
-    struct error error;  /* what went wrong in what libxc called back */
-};
-
-/* ---- how long is little enough? ---- */
-
-/* "(the rest, …)": what stands between the guest and its pause. The caller frees it. */
-static char *tell_rest(const struct precopy *precopy)
-{
-    enum {
-        KIB = 1024
-    };
-
-    return xen_text("the rest, %llu KiB, would take %llu ms at %llu KiB/s, and --max-downtime %llu "
-                    "ms needs %llu KiB/s",
-                    (unsigned long long)precopy->left / KIB,
-                    (unsigned long long)precopy->expected_ms,
-                    (unsigned long long)(precopy->rate * 1000) / KIB,
-                    (unsigned long long)precopy->max_downtime_ms,
-                    (unsigned long long)precopy_needed_rate(precopy) / KIB);
-}
-
-static void say_stalled(struct sending *sending)
-{
-    AUTO_FREE char *rest = tell_rest(&sending->precopy);
-
-    event_say(&sending->vm->base.context.events, EVENT_WARNING, "ram-stream",
-              "the guest writes as fast as it can be sent: %s; trying on", rest);
-}
-
-static void give_up(struct sending *sending)
-{
-    AUTO_FREE char *rest = tell_rest(&sending->precopy);
-
-    error_set(&sending->error, ERROR_TIMEOUT,
-              "the guest writes faster than it can be sent: %s; allow more, or take --ram one-pass",
-              rest);
-}
-
-static int follow(struct sending *sending, enum precopy_verdict verdict)
-{
-    switch (verdict) {
-    case PRECOPY_PAUSE:
-        return XGS_POLICY_STOP_AND_COPY;
-    case PRECOPY_GO_ON:
-        return XGS_POLICY_CONTINUE_PRECOPY;
-    case PRECOPY_STALLED:
-        say_stalled(sending);
-        return XGS_POLICY_CONTINUE_PRECOPY;
-    case PRECOPY_WAIT:
-        return loop_pause(sending->vm->base.context.loop, WAIT_MS, &sending->error)
-                   ? XGS_POLICY_CONTINUE_PRECOPY
-                   : XGS_POLICY_ABORT;
-    case PRECOPY_HOPELESS:
-        break;
-    }
-    give_up(sending);
-    return XGS_POLICY_ABORT;
-}
-
-static int decide(struct sending *sending)
-{
-    uint64_t debt;
-    bool ready;
-    enum precopy_verdict verdict;
-
-    if (sending->vm->base.context.options.ram == RAM_ONE_PASS)
-        return XGS_POLICY_STOP_AND_COPY;
-    if (sending->stats.iteration == 0)
-        return XGS_POLICY_CONTINUE_PRECOPY;
-    if (!xen_mirrors_debt(sending->vm, &debt, &ready, &sending->error))
-        return XGS_POLICY_ABORT;
-    verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,
-                             debt, ready);
-    event_say(&sending->vm->base.context.events, EVENT_DEBUG, "ram-stream",
-              "pass %u: %ld pages and %llu bytes of disk are left, which takes %llu ms",
-              sending->stats.iteration, sending->stats.dirty_count, (unsigned long long)debt,
-              (unsigned long long)sending->precopy.expected_ms);
-    return follow(sending, verdict);
-}
-
-/* Called before a pass, when it is known what it would send, and after it, when it is not. */
-static void policy_turn(void *arg)
-{
-    struct sending *sending = arg;
-    struct loop *loop = sending->vm->base.context.loop;
-    uint64_t bytes = (uint64_t)sending->stats.dirty_count * XEN_PAGE;
-
-    sending->pass = sending->stats.iteration;
-    if (turns_cancelled(sending->turns) || loop_interrupted(loop)) {
-        sending->answer = XGS_POLICY_ABORT;
-        return;
-    }
-    if (sending->stats.dirty_count < 0) {
-        precopy_pass_ends(&sending->precopy, loop_now_ms());
-        sending->answer = XGS_POLICY_CONTINUE_PRECOPY;
-        return;
-    }
-    sending->answer = decide(sending);
-    precopy_pass_begins(&sending->precopy, sending->stats.iteration ? bytes : sending->ram,
-                        loop_now_ms());
-}
-
-static int on_policy(struct precopy_stats stats, void *arg)
-{
-    struct sending *sending = arg;
-
-    sending->stats = stats;
-    turns_call(sending->turns, policy_turn, sending);
-    return sending->answer;
-}
 
 /* ---- the dirty log ---- */
 
@@ -212,7 +80,7 @@ static bool suspend(struct sending *sending, struct error *err)
     uint64_t debt, since_ms;
     bool ready;
 
-    if (!xen_mirrors_debt(vm, &debt, &ready, err))
+    if (!devices_recheck(vm, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
         return false;
     if (!sending->hooks->pausing(sending->hooks->arg, err))
         return false;
@@ -221,6 +89,8 @@ static bool suspend(struct sending *sending, struct error *err)
         return false;
     tell_downtime(vm, "pause", vm->source.paused_ms);
     since_ms = loop_now_ms();
+    if (!xen_source_disks_recheck(vm, err))
+        return false;
     if (!qmp_stop(vm->q, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
         return error_prefix(err, "stopping the device model");
     if (!save_devices(sending, err))
@@ -260,7 +130,7 @@ static void run(struct turns *turns, void *arg)
     struct sending *sending = arg;
     struct save_callbacks callbacks = {
         .suspend = on_suspend,
-        .precopy_policy = on_policy,
+        .precopy_policy = ram_policy,
         .switch_qemu_logdirty = on_dirty_log,
         .data = sending,
     };
@@ -283,21 +153,22 @@ static void cancel(void *arg)
     shutdown(sending->fd, SHUT_RDWR);
 }
 
-/* libxc counts the frames of a pass. */
+/* libxc counts the frames of a pass: first those of RAM, then those that there could be. */
 static void tell_progress(struct sending *sending)
 {
-    unsigned long done, total;
+    unsigned long frames, total;
+    uint64_t done;
 
-    xen_log_progress(sending->vm->log, &done, &total);
+    xen_log_progress(sending->vm->log, &frames, &total);
     if (total == 0 || sending->pass > 0)
         return;
-    event_emit(
-        &sending->vm->base.context.events,
-        (struct event){ .kind = EVENT_PROGRESS,
-                        .stage = "ram-stream",
-                        .subject = "ram",
-                        .done = (uint64_t)((double)sending->ram * (double)done / (double)total),
-                        .total = sending->ram });
+    done = (uint64_t)frames * XEN_PAGE;
+    event_emit(&sending->vm->base.context.events,
+               (struct event){ .kind = EVENT_PROGRESS,
+                               .stage = "ram-stream",
+                               .subject = "ram",
+                               .done = done < sending->ram ? done : sending->ram,
+                               .total = sending->ram });
 }
 
 /* A mirror that has died is noticed now, and not after hours of RAM. */
@@ -330,16 +201,6 @@ static bool conclude(struct sending *sending, struct error *err)
     return xen_fail(vm, err, "sending RAM");
 }
 
-/* Somebody has lost patience with a guest that writes too fast. */
-static void explain_delay(const struct sending *sending, struct error *err)
-{
-    AUTO_FREE char *rest = tell_rest(&sending->precopy);
-    struct error said = *err;
-
-    if (said.kind == ERROR_CANCELLED && sending->precopy.vain > 0 && !sending->pausing)
-        error_set(err, said.kind, "%s; %s", said.text, rest);
-}
-
 static bool transfer(struct sending *sending, struct error *err)
 {
     struct xen *vm = sending->vm;
@@ -347,7 +208,7 @@ static bool transfer(struct sending *sending, struct error *err)
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = sending
     };
     if (!turns_run(vm->base.context.loop, &work, err)) {
-        explain_delay(sending, err);
+        ram_policy_explain(sending, err);
         return false;
     }
     if (!conclude(sending, err))
@@ -383,7 +244,8 @@ bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *h
     struct sending sending = { .vm = vm,
                                .hooks = hooks,
                                .fd = -1,
-                               .precopy.max_downtime_ms = host->context.options.max_downtime_ms };
+                               .precopy.max_downtime_ms = host->context.options.max_downtime_ms,
+                               .precopy.has_deadline = host->context.options.has_deadline };
     bool ok;
 
     sending.state_path = xen_text("%s/device-state", host->context.runtime_dir);

@@ -204,7 +204,7 @@ bool xen_seal(struct host *host, struct error *err)
     if (!build(vm, err))
         return false;
     tell(vm, "introducing the domain", &since_ms);
-    if (mirrors && !qmp_nbd_server_stop(vm->q, err))
+    if (mirrors && !exports_close(vm, err))
         return false;
     tell(vm, "ending the exports", &since_ms);
     if (!load_state(vm, err))

@@ -1,14 +1,9 @@
-/* The source's side: find the domain, let it go on or end it. */
+/* The source's side after the domain was found: let it go on or end it. */
 #include "host/xen/xen.h"
 
 #include <stdio.h>
 
-#include <xen/hvm/params.h>
-
-#include "host/paths.h"
 #include "host/program.h"
-#include "host/xen/monitor.h"
-#include "host/xen/refuse.h"
 #include "xmig/process.h"
 
 enum {
@@ -17,101 +12,6 @@ enum {
     REBUILD_MS = 15000,
     POLL_MS = 200
 };
-
-/* ---- attach ---- */
-
-/* The command line of process `pid`, without the program: NUL-terminated words in a file. */
-static cJSON *read_words(pid_t pid, struct error *err)
-{
-    AUTO_FREE char *path = xen_text("/proc/%d/cmdline", (int)pid);
-    AUTO_FREE char *word = NULL;
-    AUTO_JSON cJSON *words = must(cJSON_CreateArray());
-    size_t size = 0;
-    FILE *file = fopen(path, "re");
-
-    if (!file) {
-        error_set(err, ERROR_REFUSED, "its device model (process %d) does not run: %m", (int)pid);
-        return NULL;
-    }
-    while (getdelim(&word, &size, '\0', file) > 0)
-        cJSON_AddItemToArray(words, must(cJSON_CreateString(word)));
-    fclose(file);
-    cJSON_DeleteItemFromArray(words, 0);
-    return steal(words);
-}
-
-static bool read_device_model(struct xen *vm, struct error *err)
-{
-    struct xen_source *source = &vm->source;
-    AUTO_FREE char *link = NULL;
-
-    source->pid =
-        (pid_t)store_number(vm->xs, 0, "/local/domain/%u/image/device-model-pid", vm->domid);
-    if (source->pid <= 0)
-        return error_set(err, ERROR_REFUSED, "it has no device model of its own");
-    source->words = read_words(source->pid, err);
-    if (!source->words)
-        return false;
-    link = xen_text("/proc/%d/exe", (int)source->pid);
-    source->program = path_real("/", link);
-    if (!xen_connect(vm, QMP_CONNECT_MS, err))
-        return error_prefix(err, "its device model");
-    return true;
-}
-
-/* What cannot be moved need not have a configuration. */
-static bool check_domain(struct xen *vm, const xc_domaininfo_t *info, struct error *err)
-{
-    AUTO_FREE char *type = store_read(vm->xs, "/libxl/%u/type", vm->domid);
-    AUTO_FREE char *model = store_read(vm->xs, "/libxl/%u/dm-version", vm->domid);
-    AUTO_FREE char *stub =
-        store_read(vm->xs, "/local/domain/%u/image/device-model-domid", vm->domid);
-    struct domain_facts facts = { .type = type,
-                                  .model = model,
-                                  .has_stub = stub != NULL,
-                                  .info = info,
-                                  .config = vm->source.config };
-
-    if (info->flags & XEN_DOMINF_hvm_guest &&
-        xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &facts.sleep_state) < 0)
-        return xen_fail(vm, err, "cannot ask whether it sleeps");
-    return refuse_domain(&facts, err);
-}
-
-static bool read_domain(struct xen *vm, struct error *err)
-{
-    struct error why = { 0 };
-    xc_domaininfo_t info;
-
-    if (!domain_info(vm->xc, vm->domid, &info))
-        return error_set(err, ERROR_REFUSED, "it is gone");
-    domain_uuid(&info, vm->uuid);
-    vm->source.name = store_read(vm->xs, "/local/domain/%u/name", vm->domid);
-    if (!vm->source.name)
-        return error_set(err, ERROR_REFUSED, "it has no name in xenstore");
-    vm->source.config = config_read(vm->domid, vm->uuid, &why);
-    if (!check_domain(vm, &info, err))
-        return false;
-    if (!vm->source.config)
-        *err = why;
-    return vm->source.config != NULL;
-}
-
-bool xen_attach(struct host *host, const char *name, struct error *err)
-{
-    struct xen *vm = xen_of(host);
-    uint32_t domid;
-
-    if (!xen_open(vm, err))
-        return false;
-    if (!domain_find(vm->xc, vm->xs, name, &domid))
-        return error_set(err, ERROR_REFUSED, "Xen has no domain called '%s'", name);
-    vm->domid = domid;
-    if (!read_domain(vm, err) || !read_device_model(vm, err) || !qmp_refuse_block_jobs(vm->q, err))
-        return error_prefix(err, "the domain '%s' cannot be moved", name);
-    qmp_guard(vm->q, true);
-    return true;
-}
 
 /* ---- state ---- */
 
@@ -132,7 +32,9 @@ static void follow_reboot(struct xen *vm)
     } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline);
 }
 
-/* A guest whose device model stands still does not run, whatever its processors do. */
+/* A guest whose device model stands still does not run, whatever its processors do, and one
+ * that may stop at any time is not to be relied on.
+ */
 enum run_state xen_source_state(struct host *host)
 {
     struct xen *vm = xen_of(host);
@@ -143,6 +45,8 @@ enum run_state xen_source_state(struct host *host)
         follow_reboot(vm);
         state = domain_state(vm->xc, vm->domid, vm->uuid);
     }
+    if (state == RUN_RUNNING && vm->source.owes)
+        return RUN_PAUSED;
     if (state != RUN_RUNNING)
         return state;
     if (!xen_connect(vm, STATUS_MS, NULL) || !qmp_query_status(vm->q, &status, NULL))
@@ -258,9 +162,11 @@ void xen_source_done(struct xen *vm)
     struct xen_source *source = &vm->source;
     const cJSON *proof;
 
+    xen_source_unlock(vm);
     cJSON_ArrayForEach (proof, source->proofs)
         unlink(proof->valuestring);
     xen_source_disks_done(source);
+    cJSON_Delete(source->devices);
     cJSON_Delete(source->proofs);
     cJSON_Delete(source->config);
     cJSON_Delete(source->words);

@@ -185,23 +185,36 @@ static bool go_on(struct xen *vm, struct error *err)
     return true;
 }
 
-/* A guest that has taken the request will suspend itself, though we have given up. */
-static bool has_suspended_late(struct xen *vm)
+/* What nothing can take back is written down: after a crash of ours it still holds. */
+static bool owe(struct xen *vm, struct error *err)
 {
-    struct error err = { 0 };
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    struct error why = { 0 };
 
-    if (!vm->source.asked)
-        return false;
-    return !withdraw(vm) && await_suspended(vm, LATE_MS, &err);
+    cJSON_AddStringToObject(fact, "fact", "suspend-acknowledged");
+    if (!vm->source.owes && !vm->base.context.note(vm->base.context.note_arg, fact, &why))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL, "%s", why.text);
+    vm->source.owes = true;
+    return error_set(err, ERROR_TIMEOUT,
+                     "the guest has taken the request to suspend itself, and does not follow it; "
+                     "nothing can take that back. It runs now, and may stop at any time: when 'xl "
+                     "list' shows it as 's', 'xmig recover' lets it go on; to end the wait, "
+                     "restart it");
 }
 
+/* A guest that has taken the request will suspend itself, though we have given up. */
 bool guest_resume(struct xen *vm, struct error *err)
 {
+    struct error why = { 0 };
     bool suspended;
 
     if (!is_suspended(vm, &suspended, err))
         return false;
-    if (suspended || has_suspended_late(vm))
-        return go_on(vm, err);
-    return true;
+    if (!suspended && (vm->source.owes || (vm->source.asked && !withdraw(vm)))) {
+        suspended = await_suspended(vm, LATE_MS, &why);
+        if (!suspended)
+            return owe(vm, err);
+    }
+    vm->source.owes = false;
+    return !suspended || go_on(vm, err);
 }

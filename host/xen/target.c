@@ -7,6 +7,7 @@
 
 #include "host/xen/monitor.h"
 #include "host/xen/xen.h"
+#include "xmig/journal.h"
 #include "xmig/process.h"
 
 enum {
@@ -150,6 +151,15 @@ static bool is_ours(struct xen *vm)
     return !strcmp(uuid, vm->uuid);
 }
 
+/* After a boot libxl's files are all that is left of the domain, unless they are another's. */
+static void remove_stale_config(struct xen *vm)
+{
+    uint32_t domid = vm->target.domid_before_boot;
+
+    if (domid != 0 && domain_state(vm->xc, domid, vm->uuid) == RUN_GONE)
+        config_remove(domid, vm->uuid);
+}
+
 bool xen_target_destroy(struct host *host, struct error *err)
 {
     struct xen *vm = xen_of(host);
@@ -157,6 +167,7 @@ bool xen_target_destroy(struct host *host, struct error *err)
     xen_ram_close(vm);
     if (!device_model_end(vm, err))
         return false;
+    remove_stale_config(vm);
     if (vm->domid == 0 || !is_ours(vm))
         return true;
     (void)hotplug_vifs(vm, HOTPLUG_OFFLINE, NULL);
@@ -189,6 +200,22 @@ static bool has_nodes(struct xen *vm)
     return vm->domid != 0 && path && !strcmp(path + strlen("/vm/"), vm->uuid);
 }
 
+static bool has_booted_since(const cJSON *records)
+{
+    const cJSON *newest = cJSON_GetArrayItem(records, cJSON_GetArraySize(records) - 1);
+    struct identity here;
+
+    return identity_read(&here, NULL) && strcmp(json_string_or(newest, "boot", ""), here.boot) != 0;
+}
+
+/* What bears its numbers now, or even its UUID, is not what was noted. */
+static void forget_numbers(struct xen *vm)
+{
+    vm->target.domid_before_boot = vm->domid;
+    vm->domid = 0;
+    vm->target.pid = 0;
+}
+
 bool xen_target_reattach(struct xen *vm, const cJSON *records, struct error *err)
 {
     const cJSON *record;
@@ -209,7 +236,9 @@ bool xen_target_reattach(struct xen *vm, const cJSON *records, struct error *err
             vm->target.start_time = json_uint_or(record, "started", 0);
         }
     }
-    if (*vm->uuid && !domain_find_uuid(vm->xc, vm->uuid, 0, &vm->domid) && !has_nodes(vm))
+    if (has_booted_since(records))
+        forget_numbers(vm);
+    else if (*vm->uuid && !domain_find_uuid(vm->xc, vm->uuid, 0, &vm->domid) && !has_nodes(vm))
         vm->domid = 0;
     return true;
 }

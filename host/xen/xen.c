@@ -132,13 +132,18 @@ static bool knows(const char *name)
 static bool reattach(struct host *host, const cJSON *records, struct error *err)
 {
     struct xen *vm = xen_of(host);
-    const cJSON *record;
+    const cJSON *record, *source = NULL;
 
     if (!xen_open(vm, err))
         return false;
-    cJSON_ArrayForEach (record, records)
+    cJSON_ArrayForEach (record, records) {
+        if (!strcmp(json_string_or(record, "fact", ""), "suspend-acknowledged"))
+            vm->source.owes = true;
         if (!strcmp(json_string_or(record, "fact", ""), "source"))
-            return xen_source_reattach(vm, record, err);
+            source = record;
+    }
+    if (source)
+        return xen_source_reattach(vm, source, err);
     return xen_target_reattach(vm, records, err);
 }
 

@@ -6,6 +6,7 @@
 #include <xenguest.h>
 
 #include "host/hosts.h"
+#include "host/disk-device.h"
 #include "host/disk-images.h"
 #include "host/xen/log.h"
 #include "host/xen/store.h"
@@ -20,6 +21,7 @@ enum {
 /* A disk that moves: writable, and served by the device model. */
 struct xen_disk {
     char *name;   /* as the guest's configuration has it: "hda", "sdb" */
+    char *id;     /* … as xenstore has it: "768" */
     char *device; /* what the device model's commands call what the guest uses of it */
     char *path;
     char *target;   /* its image at the target */
@@ -27,6 +29,7 @@ struct xen_disk {
     cJSON *options; /* of the format */
     uint64_t size, allocated;
     bool is_block_device;
+    bool is_kernels;  /* its PV backend is the kernel's, not the device model's */
     bool is_emulated; /* IDE, AHCI, SCSI; else the guest uses the PV disk */
 };
 
@@ -39,10 +42,14 @@ struct xen_source {
     char *machine; /* the versioned type */
     struct xen_disk *disks;
     size_t disk_count;
-    size_t heard;  /* of the mirrors' events */
-    cJSON *proofs; /* paths of files beside shared images */
+    size_t heard;   /* of the mirrors' events */
+    cJSON *media;   /* of CD-ROM drives; media_read()'s */
+    cJSON *devices; /* as they were described; devices_read()'s */
+    cJSON *proofs;  /* paths of files beside shared images */
     uint64_t paused_ms;
     bool asked;      /* the guest was asked to suspend itself */
+    bool owes;       /* … has taken the request, and may follow it at any time */
+    int lock;        /* held while a migration is at work on the domain; 0: not */
     bool destroyed;  /* by us */
     bool reattached; /* after a crash: what is left of mirrors is not ours to know */
 };
@@ -65,7 +72,8 @@ struct xen_target {
     char *device_state;
     size_t device_state_size;
     bool restored;
-    bool reattached; /* after a crash: there are no parameters */
+    bool reattached;            /* after a crash: there are no parameters */
+    uint32_t domid_before_boot; /* and the host has booted since; 0: it has not */
 };
 
 struct xen {
@@ -130,6 +138,8 @@ void config_remove(uint32_t domid, const char *uuid);
  * frontend_keys}.
  */
 cJSON *devices_read(struct xen *vm, struct error *err);
+/* Has somebody attached or removed a device, or changed a medium, since they were read? */
+bool devices_recheck(struct xen *vm, struct error *err);
 /* Those whose backend the device model looks at only when it starts. */
 bool devices_write_early(struct xen *vm, struct error *err);
 bool devices_write_vifs(struct xen *vm, struct error *err);
@@ -143,11 +153,34 @@ bool devices_remove(struct xen *vm, struct error *err);
 
 bool xen_source_disks_read(struct xen *vm, struct error *err);
 void xen_source_disks_done(struct xen_source *source);
-cJSON *xen_source_disk_params(const struct xen_disk *disk, struct error *err);
+cJSON *xen_source_disk_params(const struct xen *vm, const struct xen_disk *disk, struct error *err);
+/* Does the guest still use each one by the way that is mirrored? */
+bool xen_source_disks_recheck(struct xen *vm, struct error *err);
+/* Is what libxl has noted of a disk that of one which is copied, not found at the target? */
+bool xen_disk_moves(const cJSON *keys);
+/* "aio:/path" and "qcow2:/path" are the device model's, "/path" is the kernel's. */
+const char *xen_params_path(const char *params);
+
+/* ---- media.c: what is only read ---- */
+
+/* An array of {"name", "drive", "source", "image"}, the last of which is "" if the drive is
+ * empty, or shall be at the target.
+ */
+cJSON *media_read(struct xen *vm, struct error *err);
+/* Has one been changed since? */
+bool media_recheck(struct xen *vm, struct error *err);
+/* The one whose `member` has this value; NULL: none. */
+const cJSON *media_find(const cJSON *media, const char *member, const char *value);
+/* Target: is it all here? */
+bool media_check(const cJSON *media, struct error *err);
+
+/* ---- attach.c ---- */
+
+bool xen_attach(struct host *host, const char *name, struct error *err);
+void xen_source_unlock(struct xen *vm);
 
 /* ---- source.c ---- */
 
-bool xen_attach(struct host *host, const char *name, struct error *err);
 bool xen_describe(struct host *host, cJSON *params, struct error *err);
 void xen_plan_send(struct host *host, struct plan *plan);
 bool xen_remember(struct host *host, cJSON *facts, struct error *err);
@@ -162,6 +195,11 @@ void xen_source_done(struct xen *vm);
 /* ---- hardware.c: what of a domain is not in its configuration ---- */
 
 bool hardware_read(struct xen *vm, cJSON *xen, struct error *err);
+
+/* ---- schedule.c ---- */
+
+void schedule_read(struct xen *vm, cJSON *xen);
+bool schedule_write(struct xen *vm, struct error *err);
 
 /* ---- mirror.c ---- */
 
@@ -196,6 +234,8 @@ void xen_ram_close(struct xen *vm);
 
 bool xen_check_target(struct host *host, const cJSON *params, struct error *err);
 void xen_plan_recv(struct host *host, struct plan *plan);
+/* check-disks.c */
+bool xen_check_disks(struct xen *vm, struct error *err);
 /* Can this host's processors be those of the source's? `policy` is hardware_read()'s. */
 bool check_cpu_policy(struct xen *vm, const cJSON *policy, struct error *err);
 
@@ -209,6 +249,12 @@ bool xen_start_device_model(struct host *host, struct error *err);
 bool device_model_end(struct xen *vm, struct error *err);
 /* Add the last words of its log to an error that they may explain. */
 void device_model_explain(struct xen *vm, struct error *err);
+
+/* ---- exports.c ---- */
+
+bool exports_open(struct xen *vm, struct error *err);
+/* From here on the images are the device model's alone. */
+bool exports_close(struct xen *vm, struct error *err);
 
 /* ---- face.c: what libxl and its tools look at ---- */
 

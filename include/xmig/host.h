@@ -44,9 +44,13 @@ enum ram_mode {
 struct host_options {
     const char *new_name;      /* --name; NULL: the same */
     const cJSON *disk_targets; /* --disk NAME=PATH: object NAME → PATH; NULL */
+    const cJSON *bridges;      /* --bridge OLD=NEW: object OLD → NEW; NULL */
+    const cJSON *overwrite;    /* --overwrite NAME: object NAME → true; NULL */
+    const cJSON *eject;        /* --eject NAME: object NAME → true; NULL */
     const char *device_model;  /* --device-model, at the target; NULL: as at the source */
     enum ram_mode ram;         /* --ram */
     uint64_t max_downtime_ms;  /* --max-downtime */
+    bool has_deadline;         /* --deadline: until then it is not the host who gives up */
     uint64_t bandwidth;        /* --bwlimit, bytes a second; 0: no limit */
     bool mirrors_disks;        /* false: --without drive-mirror, the images are shared */
 };

@@ -9,7 +9,7 @@
 #include "xmig/cleanup.h"
 
 struct scene {
-    cJSON *disks, *bridges, *needs, *renamed;
+    cJSON *disks, *media, *bridges, *needs, *renamed;
     struct xen_argv vm;
     struct error err;
 };
@@ -18,6 +18,8 @@ static void set_up(struct scene *scene, const char *new_name)
 {
     *scene = (struct scene){
         .disks = cJSON_Parse("[{\"source\":\"/srv/web.raw\",\"image\":\"/srv/web2.raw\"}]"),
+        .media = cJSON_Parse("[{\"drive\":\"ide-5632\",\"image\":\"/iso/b.iso\"},"
+                             "{\"drive\":\"ide-5696\",\"image\":\"\"}]"),
         .bridges = cJSON_Parse("{\"office\":\"xenbr1\"}"),
         .needs = cJSON_CreateArray(),
         .renamed = cJSON_CreateObject(),
@@ -26,6 +28,7 @@ static void set_up(struct scene *scene, const char *new_name)
                                    .new_name = new_name,
                                    .machine = "pc-i440fx-7.2",
                                    .disks = scene->disks,
+                                   .media = scene->media,
                                    .bridges = scene->bridges,
                                    .needs = scene->needs,
                                    .renamed = scene->renamed };
@@ -34,6 +37,7 @@ static void set_up(struct scene *scene, const char *new_name)
 static void tear_down(struct scene *scene)
 {
     cJSON_Delete(scene->disks);
+    cJSON_Delete(scene->media);
     cJSON_Delete(scene->bridges);
     cJSON_Delete(scene->needs);
     cJSON_Delete(scene->renamed);
@@ -152,7 +156,7 @@ static void what_is_only_read_is_needed(void **unused)
 {
     struct scene scene;
     AUTO_JSON cJSON *words =
-        split("-kernel /boot/k -drive if=none,readonly=on,id=ide-5632,file=/iso/a.iso,format=raw");
+        split("-kernel /boot/k -drive if=none,readonly=on,id=other,file=/iso/a.iso,format=raw");
     AUTO_JSON cJSON *rewritten = NULL;
     AUTO_FREE char *needs = NULL;
 
@@ -163,6 +167,16 @@ static void what_is_only_read_is_needed(void **unused)
     needs = join(scene.needs);
     assert_string_equal(needs, "/boot/k /iso/a.iso");
     tear_down(&scene);
+}
+
+static void a_drive_holds_what_lies_in_it_now(void **unused)
+{
+    (void)unused;
+    becomes(NULL,
+            "-drive if=none,readonly=on,id=ide-5632,file=/iso/a.iso,format=raw "
+            "-drive if=none,readonly=on,id=ide-5696,file=/iso/a.iso,format=raw",
+            "-drive if=none,readonly=on,id=ide-5632,file=/iso/b.iso,format=raw "
+            "-drive if=none,readonly=on,id=ide-5696");
 }
 
 static void what_changes_is_told_for_the_configuration(void **unused)
@@ -213,6 +227,7 @@ int main(void)
         cmocka_unit_test(the_name_is_the_domains_whatever_it_was_started_with),
         cmocka_unit_test(files_that_are_written_go_with_the_name),
         cmocka_unit_test(what_is_only_read_is_needed),
+        cmocka_unit_test(a_drive_holds_what_lies_in_it_now),
         cmocka_unit_test(what_changes_is_told_for_the_configuration),
         cmocka_unit_test(what_is_bound_to_this_host_is_refused),
     };

@@ -95,6 +95,25 @@ static void progress_by_a_tenth_is_progress(void **unused)
         assert_int_equal(precopy_decide(&precopy, left, 0, true), PRECOPY_GO_ON);
 }
 
+static void goes_on_for_as_long_as_the_deadline_allows(void **unused)
+{
+    struct precopy precopy = after_one_pass(100);
+
+    (void)unused;
+    precopy.has_deadline = true;
+    for (int i = 0; i < 1000; i++)
+        assert_int_not_equal(precopy_decide(&precopy, 50 * MIB, 0, true), PRECOPY_HOPELESS);
+}
+
+static void tells_what_rate_would_have_been_needed(void **unused)
+{
+    struct precopy precopy = after_one_pass(100);
+
+    (void)unused;
+    (void)precopy_decide(&precopy, 30 * MIB, 20 * MIB, true);
+    assert_int_equal(precopy_needed_rate(&precopy), 500 * MIB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +124,8 @@ int main(void)
         cmocka_unit_test(a_few_pages_need_no_other_pass),
         cmocka_unit_test(tells_once_that_it_has_ceased_to_become_less_and_gives_up_much_later),
         cmocka_unit_test(progress_by_a_tenth_is_progress),
+        cmocka_unit_test(goes_on_for_as_long_as_the_deadline_allows),
+        cmocka_unit_test(tells_what_rate_would_have_been_needed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

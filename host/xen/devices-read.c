@@ -1,0 +1,141 @@
+/* The source's devices, as libxl has noted them. */
+#include "host/xen/xen.h"
+
+#include <stdio.h>
+
+enum {
+    STATE_INIT_WAIT = 2,
+    STATE_CONNECTED = 4
+};
+
+/* What of a frontend's own keys the toolstack has written, not the guest. */
+static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
+{
+    static const char *const names[] = { "virtual-device", "device-type", "trusted",
+                                         "handle",         "mac",         "mtu" };
+    cJSON *keys = must(cJSON_CreateObject());
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        AUTO_FREE char *value =
+            store_read(vm->xs, "/local/domain/%u/device/%s/%s/%s", vm->domid, kind, id, names[i]);
+
+        if (value)
+            cJSON_AddStringToObject(keys, names[i], value);
+    }
+    return keys;
+}
+
+/* A CD-ROM drive may be empty: then nobody has opened anything for it. */
+static void read_states(struct xen *vm, cJSON *device, const char *backend, const char *kind,
+                        const char *id)
+{
+    cJSON_AddBoolToObject(device, "connected",
+                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
+                                       kind, id) == STATE_CONNECTED);
+    cJSON_AddBoolToObject(device, "opened",
+                          store_number(vm->xs, 0, "%s/state", backend) >= STATE_INIT_WAIT);
+}
+
+static void cross_bridge(const struct xen *vm, cJSON *keys)
+{
+    const char *bridge = json_string_or(keys, "bridge", "");
+    const char *other = json_string_or(vm->base.context.options.bridges, bridge, NULL);
+
+    if (!other)
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(keys, "bridge");
+    cJSON_AddStringToObject(keys, "bridge", other);
+}
+
+static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const char *id,
+                        struct error *err)
+{
+    AUTO_JSON cJSON *keys = store_values(vm->xs, "/libxl/%u/device/%s/%s", vm->domid, kind, id);
+    const char *path = json_string_or(keys, "backend", "");
+    unsigned domain;
+    char backend[32];
+    cJSON *device;
+
+    if (sscanf(path, "/local/domain/%u/backend/%31[^/]/", &domain, backend) != 2)
+        return error_set(err, ERROR_REFUSED, "the device %s/%s has no backend that xmig knows",
+                         kind, id);
+    if (domain != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "the backend of the device %s/%s is in another domain (%u): driver "
+                         "domains are not supported",
+                         kind, id, domain);
+    device = must(cJSON_CreateObject());
+    cJSON_AddItemToArray(devices, device);
+    cJSON_AddStringToObject(device, "kind", kind);
+    cJSON_AddStringToObject(device, "id", id);
+    cJSON_AddStringToObject(device, "backend", backend);
+    read_states(vm, device, path, kind, id);
+    cross_bridge(vm, keys);
+    cJSON_AddItemToObject(device, "backend_keys", steal(keys));
+    cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));
+    return true;
+}
+
+cJSON *devices_read(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *devices = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    const cJSON *kind, *id;
+
+    cJSON_ArrayForEach (kind, kinds) {
+        AUTO_JSON cJSON *ids =
+            store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind->valuestring);
+
+        if (!strcmp(kind->valuestring, "console"))
+            continue;
+        cJSON_ArrayForEach (id, ids)
+            if (!read_device(vm, devices, kind->valuestring, id->valuestring, err))
+                return NULL;
+    }
+    return steal(devices);
+}
+
+/* ---- once more ---- */
+
+static bool has_device(const cJSON *devices, const char *kind, const char *id)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, devices)
+        if (!strcmp(json_string_or(device, "kind", ""), kind) &&
+            !strcmp(json_string_or(device, "id", ""), id))
+            return true;
+    return false;
+}
+
+static bool check_kind(struct xen *vm, const char *kind, int *count, struct error *err)
+{
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind);
+    const cJSON *id;
+
+    cJSON_ArrayForEach (id, ids) {
+        if (!has_device(vm->source.devices, kind, id->valuestring))
+            return error_set(err, ERROR_SYSTEM,
+                             "the device %s/%s was attached while the guest was being moved: try "
+                             "again",
+                             kind, id->valuestring);
+        ++*count;
+    }
+    return true;
+}
+
+bool devices_recheck(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    const cJSON *kind;
+    int count = 0;
+
+    cJSON_ArrayForEach (kind, kinds)
+        if (strcmp(kind->valuestring, "console") != 0 &&
+            !check_kind(vm, kind->valuestring, &count, err))
+            return false;
+    if (count != cJSON_GetArraySize(vm->source.devices))
+        return error_set(err, ERROR_SYSTEM,
+                         "a device was removed while the guest was being moved: try again");
+    return media_recheck(vm, err);
+}

@@ -1,0 +1,137 @@
+/* What lies in the source's CD-ROM drives, and where it lies at the target. It may have been
+ * changed since the device model was started: the running one is asked.
+ */
+#include "host/xen/xen.h"
+
+/* What the device model calls the drive of a CD-ROM. */
+static const cJSON *find_drive(const cJSON *blocks, const char *drive)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks)
+        if (!strcmp(json_string_or(block, "device", ""), drive))
+            return block;
+    return NULL;
+}
+
+/* The path of what lies in it; "": nothing. */
+static const char *present(const cJSON *blocks, const char *drive, const char *params)
+{
+    const cJSON *block = find_drive(blocks, drive);
+    const cJSON *inserted = xen_get(block, "inserted");
+
+    if (!block)
+        return xen_params_path(params);
+    return json_string_or(xen_get(inserted, "image"), "filename", "");
+}
+
+static cJSON *describe(struct xen *vm, const cJSON *blocks, const cJSON *keys, const char *id)
+{
+    const struct host_options *options = &vm->base.context.options;
+    const char *name = json_string_or(keys, "dev", "?");
+    AUTO_FREE char *drive = xen_text("ide-%s", id);
+    const char *path = present(blocks, drive, json_string_or(keys, "params", ""));
+    const char *image = json_string_or(options->disk_targets, name, path);
+    cJSON *medium = must(cJSON_CreateObject());
+
+    if (json_true(options->eject, name))
+        image = "";
+    cJSON_AddStringToObject(medium, "name", name);
+    cJSON_AddStringToObject(medium, "drive", drive);
+    cJSON_AddStringToObject(medium, "source", path);
+    cJSON_AddStringToObject(medium, "image", image);
+    return medium;
+}
+
+/* A block device would be another host's drive. */
+static bool check(const cJSON *medium, struct error *err)
+{
+    const char *image = json_string_or(medium, "image", "");
+    const char *name = json_string_or(medium, "name", "?");
+
+    if (*image && *image != '/')
+        return error_set(err, ERROR_REFUSED,
+                         "the medium of '%s' at the target, '%s', is not an absolute path", name,
+                         image);
+    return true;
+}
+
+static cJSON *read_media(struct xen *vm, const cJSON *blocks, struct error *err)
+{
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vbd", vm->domid);
+    AUTO_JSON cJSON *media = must(cJSON_CreateArray());
+    const cJSON *id;
+
+    cJSON_ArrayForEach (id, ids) {
+        AUTO_JSON cJSON *keys =
+            store_values(vm->xs, "/libxl/%u/device/vbd/%s", vm->domid, id->valuestring);
+        cJSON *medium;
+
+        if (xen_disk_moves(keys))
+            continue;
+        medium = describe(vm, blocks, keys, id->valuestring);
+        cJSON_AddItemToArray(media, medium);
+        if (!check(medium, err))
+            return NULL;
+    }
+    return steal(media);
+}
+
+cJSON *media_read(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return NULL;
+    return read_media(vm, blocks, err);
+}
+
+bool media_recheck(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *medium;
+
+    if (!vm->source.media->child)
+        return true;
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (medium, vm->source.media) {
+        const char *before = json_string_or(medium, "source", "");
+
+        if (strcmp(before, present(blocks, json_string_or(medium, "drive", ""), before)) != 0)
+            return error_set(err, ERROR_SYSTEM,
+                             "the medium of '%s' was changed while the guest was being moved: try "
+                             "again",
+                             json_string_or(medium, "name", "?"));
+    }
+    return true;
+}
+
+/* ---- at the target ---- */
+
+const cJSON *media_find(const cJSON *media, const char *member, const char *value)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media)
+        if (!strcmp(json_string_or(medium, member, ""), value))
+            return medium;
+    return NULL;
+}
+
+bool media_check(const cJSON *media, struct error *err)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media) {
+        const char *image = json_string_or(medium, "image", "");
+        const char *name = json_string_or(medium, "name", "?");
+
+        if (*image && access(image, R_OK) < 0)
+            return error_set(err, ERROR_REFUSED,
+                             "'%s' of the guest holds '%s', which is not here: %m; put it there, "
+                             "name its place with --disk %s=PATH, or take it out with --eject %s",
+                             name, image, name, name);
+    }
+    return true;
+}
