@@ -40,7 +40,8 @@ static bool all_ready(struct migration *m, bool *ready, uint64_t *done, struct e
 
         if (!m->host->ops->mirror_state(m->host, disk_name(m, i), &mirror, err))
             return error_prefix(err, "%s", disk_name(m, i));
-        tell(m, disk_name(m, i), &mirror);
+        if (mirror.total > 0) /* it has looked how much there is to do */
+            tell(m, disk_name(m, i), &mirror);
         *done += mirror.done;
         *ready = *ready && mirror.ready;
     }

@@ -39,13 +39,15 @@ bool store_remove(struct xs_handle *xs, struct error *err, const char *path, ...
 bool store_write(struct xs_handle *xs, struct error *err, const char *value, const char *path, ...)
     __attribute__((format(printf, 4, 5)));
 
+struct store_item {
+    enum store_access access;
+    char *path, *value;
+};
+
 /* Nodes that come to be all at once. */
 struct store_batch {
     uint32_t domid; /* of the guest, for the rights */
-    struct store_item {
-        enum store_access access;
-        char *path, *value;
-    } * items;
+    struct store_item *items;
     size_t count;
 };
 

@@ -10,14 +10,8 @@
 #include "host/qemu/qemu.h"
 #include "tests/fake/fake-qemu.h"
 
-#define COMPLETED                                                                                  \
-    {                                                                                              \
-        "query-migrate", .reply = "{\"status\": \"completed\"}"                                    \
-    }
-#define PAUSED                                                                                     \
-    {                                                                                              \
-        "query-status", .reply = "{\"running\": false, \"status\": \"paused\"}"                    \
-    }
+#define SAYS_COMPLETED "query-migrate", .reply = "{\"status\": \"completed\"}"
+#define SAYS_PAUSED "query-status", .reply = "{\"running\": false, \"status\": \"paused\"}"
 
 /* What a test does with a target that mirrors its disks. */
 typedef bool deed(struct host *host, struct error *err);
@@ -64,8 +58,8 @@ static bool listen_and_receive(struct host *host, struct error *err)
 static void ends_the_exports_once_all_is_here(void **unused)
 {
     const struct exchange script[] = {
-        COMPLETED,
-        PAUSED,
+        { SAYS_COMPLETED },
+        { SAYS_PAUSED },
         { "nbd-server-stop", .reply = NULL },
         { "query-block-exports", .reply = "[]" },
         { 0 },
@@ -79,8 +73,8 @@ static void ends_the_exports_once_all_is_here(void **unused)
 static void is_not_complete_while_an_export_lives(void **unused)
 {
     const struct exchange script[] = {
-        COMPLETED,
-        PAUSED,
+        { SAYS_COMPLETED },
+        { SAYS_PAUSED },
         { "nbd-server-stop", .reply = NULL },
         { "query-block-exports", .reply = "[{\"id\": \"xmig-vda\"}]" },
         { 0 },
@@ -108,7 +102,7 @@ static void is_not_complete_before_qemu_says_so(void **unused)
 static void is_not_complete_when_the_guest_runs_already(void **unused)
 {
     const struct exchange script[] = {
-        COMPLETED,
+        { SAYS_COMPLETED },
         { "query-status", .reply = "{\"running\": true, \"status\": \"running\"}" },
         { 0 },
     };

@@ -240,11 +240,7 @@ static void a_mirror_that_does_not_catch_up_is_looked_at_again(void **unused)
 
 /* ---- drain ---- */
 
-#define BOTH_ARE_READY                                                                             \
-    { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },                     \
-    {                                                                                              \
-        "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]"                      \
-    }
+#define SAYS_BOTH_READY "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]"
 
 static bool drain_both(struct qmp *q, struct error *err)
 {
@@ -267,7 +263,8 @@ static bool drain_both_quickly(struct qmp *q, struct error *err)
 static void drains_all_at_once_and_removes_them(void **unused)
 {
     const struct exchange script[] = {
-        BOTH_ARE_READY,
+        { SAYS_BOTH_READY },
+        { SAYS_BOTH_READY },
         { "block-job-cancel", .with = "\"device\":\"" NAME_A "\",\"force\":false" },
         { "block-job-cancel", .with = "\"device\":\"" NAME_B "\",\"force\":false",
           .events = { COMPLETED(NAME_B), COMPLETED(NAME_A) } },
@@ -303,7 +300,8 @@ static void ends_no_mirror_while_one_has_not_caught_up(void **unused)
 static void completed_with_an_error_is_a_failure(void **unused)
 {
     const struct exchange script[] = {
-        BOTH_ARE_READY,
+        { SAYS_BOTH_READY },
+        { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { COMPLETED_WITH_ERROR(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
         { 0 },
@@ -318,7 +316,8 @@ static void completed_with_an_error_is_a_failure(void **unused)
 static void cancelled_is_a_failure(void **unused)
 {
     const struct exchange script[] = {
-        BOTH_ARE_READY,
+        { SAYS_BOTH_READY },
+        { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { CANCELLED(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
         { 0 },
@@ -333,7 +332,8 @@ static void cancelled_is_a_failure(void **unused)
 static void a_job_that_concluded_with_an_error_beats_its_event(void **unused)
 {
     const struct exchange script[] = {
-        BOTH_ARE_READY,
+        { SAYS_BOTH_READY },
+        { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
         { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
@@ -349,7 +349,8 @@ static void a_job_that_concluded_with_an_error_beats_its_event(void **unused)
 static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
 {
     const struct exchange script[] = {
-        BOTH_ARE_READY,
+        { SAYS_BOTH_READY },
+        { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
         { "query-block-jobs", .reply = "[]" },
@@ -364,7 +365,8 @@ static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
 static void gives_up_on_a_mirror_that_does_not_move(void **unused)
 {
     const struct exchange script[] = {
-        BOTH_ARE_READY,
+        { SAYS_BOTH_READY },
+        { SAYS_BOTH_READY },
         { "block-job-cancel", .reply = NULL },
         { "block-job-cancel", .reply = NULL },
         { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },
