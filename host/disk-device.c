@@ -16,7 +16,7 @@ enum {
 
 bool disk_device_is(const char *path)
 {
-    return !strncmp(path, "/dev/", 5);
+    return !strncmp(path, "/dev/", 5) && strncmp(path, "/dev/shm/", 9) != 0;
 }
 
 static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)

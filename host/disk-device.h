@@ -4,7 +4,9 @@
 
 #include "xmig/json.h"
 
-/* Both sides know a block device by its path, which lies below /dev. */
+/* Both sides know a block device by its path, which lies below /dev. What lies in /dev/shm is a
+ * file like any other.
+ */
 bool disk_device_is(const char *path);
 
 /* May it hold `disk`? It must be of its size, in nobody's use, and without data, unless the
