@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 enum {
-    STATE_INIT_WAIT = 2,
     STATE_CONNECTED = 4
 };
 
@@ -23,17 +22,6 @@ static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
             cJSON_AddStringToObject(keys, names[i], value);
     }
     return keys;
-}
-
-/* A CD-ROM drive may be empty: then nobody has opened anything for it. */
-static void read_states(struct xen *vm, cJSON *device, const char *backend, const char *kind,
-                        const char *id)
-{
-    cJSON_AddBoolToObject(device, "connected",
-                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
-                                       kind, id) == STATE_CONNECTED);
-    cJSON_AddBoolToObject(device, "opened",
-                          store_number(vm->xs, 0, "%s/state", backend) >= STATE_INIT_WAIT);
 }
 
 static void cross_bridge(const struct xen *vm, cJSON *keys)
@@ -69,7 +57,9 @@ static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const 
     cJSON_AddStringToObject(device, "kind", kind);
     cJSON_AddStringToObject(device, "id", id);
     cJSON_AddStringToObject(device, "backend", backend);
-    read_states(vm, device, path, kind, id);
+    cJSON_AddBoolToObject(device, "connected",
+                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
+                                       kind, id) == STATE_CONNECTED);
     cross_bridge(vm, keys);
     cJSON_AddItemToObject(device, "backend_keys", steal(keys));
     cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));

@@ -32,16 +32,24 @@ static void replace(cJSON *keys, const char *name, const char *value)
         cJSON_AddStringToObject(keys, name, value);
 }
 
-/* An empty drive has no parameters; another medium is named in the manner of the present one. */
+static bool is_changed(const cJSON *medium)
+{
+    return strcmp(json_string_or(medium, "image", ""), json_string_or(medium, "source", "")) != 0;
+}
+
+/* For an empty drive libxl writes "aio:" when it makes one and "" when it empties one, which
+ * ends a device model of QEMU 7.2 that sees such a device appear.
+ */
 static void set_medium(cJSON *keys, const cJSON *medium)
 {
-    const char *params = json_string_or(keys, "params", "");
     const char *image = json_string_or(medium, "image", "");
-    int prefix = (int)(xen_params_path(params) - params);
-    AUTO_FREE char *changed = xen_text("%.*s%s", prefix, params, image);
+    AUTO_FREE char *params = xen_text("aio:%s", image);
 
-    if (strcmp(image, json_string_or(medium, "source", "")) != 0)
-        replace(keys, "params", *image ? changed : "");
+    if (*image && !is_changed(medium))
+        return;
+    replace(keys, "params", params);
+    replace(keys, "type", "qdisk");
+    replace(keys, "script", NULL);
 }
 
 /* What the backend is told of its disk. A moved disk is the device model's to serve. */
@@ -70,9 +78,11 @@ static void set_disk(const struct xen *vm, cJSON *keys)
 static const char *backend_of(const struct xen *vm, const cJSON *device)
 {
     const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
+    const cJSON *medium = media_find(xen_get(vm->target.xen, "media"), "name", dev);
 
     if (!strcmp(json_string_or(device, "kind", ""), "vbd") &&
-        vm->base.context.options.mirrors_disks && moved_disk(vm, dev))
+        ((vm->base.context.options.mirrors_disks && moved_disk(vm, dev)) ||
+         (medium && is_changed(medium))))
         return "qdisk";
     return json_string_or(device, "backend", "?");
 }
@@ -196,6 +206,15 @@ static bool await_state(struct xen *vm, const char *backend, int wanted, uint64_
     }
 }
 
+/* Nobody opens anything for an empty drive. */
+static bool is_empty(const struct xen *vm, const cJSON *device)
+{
+    const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
+    const cJSON *medium = media_find(xen_get(vm->target.xen, "media"), "name", dev);
+
+    return medium && !*json_string_or(medium, "image", "");
+}
+
 bool devices_await_disks(struct xen *vm, bool in_use, struct error *err)
 {
     const cJSON *device;
@@ -203,7 +222,7 @@ bool devices_await_disks(struct xen *vm, bool in_use, struct error *err)
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices")) {
         AUTO_FREE char *path = NULL;
 
-        if (!is_disk_in_use(device, in_use) || !json_true(device, "opened"))
+        if (!is_disk_in_use(device, in_use) || is_empty(vm, device))
             continue;
         path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->domid,
                         json_string_or(device, "id", ""));

@@ -14,15 +14,14 @@ static const cJSON *find_drive(const cJSON *blocks, const char *drive)
     return NULL;
 }
 
-/* The path of what lies in it; "": nothing. */
+/* The path of what lies in it; "": nothing. libxl has noted what it has put there, and hands
+ * the device model only a descriptor; the guest may have taken it out.
+ */
 static const char *present(const cJSON *blocks, const char *drive, const char *params)
 {
     const cJSON *block = find_drive(blocks, drive);
-    const cJSON *inserted = xen_get(block, "inserted");
 
-    if (!block)
-        return xen_params_path(params);
-    return json_string_or(xen_get(inserted, "image"), "filename", "");
+    return block && !xen_get(block, "inserted") ? "" : xen_params_path(params);
 }
 
 static cJSON *describe(struct xen *vm, const cJSON *blocks, const cJSON *keys, const char *id)
@@ -37,6 +36,7 @@ static cJSON *describe(struct xen *vm, const cJSON *blocks, const cJSON *keys, c
     if (json_true(options->eject, name))
         image = "";
     cJSON_AddStringToObject(medium, "name", name);
+    cJSON_AddStringToObject(medium, "id", id);
     cJSON_AddStringToObject(medium, "drive", drive);
     cJSON_AddStringToObject(medium, "source", path);
     cJSON_AddStringToObject(medium, "image", image);
@@ -96,9 +96,12 @@ bool media_recheck(struct xen *vm, struct error *err)
     if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (medium, vm->source.media) {
-        const char *before = json_string_or(medium, "source", "");
+        AUTO_FREE char *params = store_read(vm->xs, "/libxl/%u/device/vbd/%s/params", vm->domid,
+                                            json_string_or(medium, "id", ""));
+        const char *now =
+            present(blocks, json_string_or(medium, "drive", ""), params ? params : "");
 
-        if (strcmp(before, present(blocks, json_string_or(medium, "drive", ""), before)) != 0)
+        if (strcmp(now, json_string_or(medium, "source", "")) != 0)
             return error_set(err, ERROR_SYSTEM,
                              "the medium of '%s' was changed while the guest was being moved: try "
                              "again",

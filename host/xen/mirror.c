@@ -46,14 +46,26 @@ static bool check_domain(struct xen *vm, struct error *err)
     return true;
 }
 
+/* A guest that ends takes its device model along: then that is the reason. Always false. */
+static bool explain(struct xen *vm, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (!check_domain(vm, &why))
+        *err = why;
+    return false;
+}
+
 bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
                       struct error *err)
 {
     struct xen *vm = xen_of(host);
     struct qmp_mirror_state mirror;
 
-    if (!check_domain(vm, err) || !qmp_mirror_state(vm->q, host->context.id, disk, &mirror, err))
+    if (!check_domain(vm, err))
         return false;
+    if (!qmp_mirror_state(vm->q, host->context.id, disk, &mirror, err))
+        return explain(vm, err);
     *state = (struct mirror_state){ mirror.ready, mirror.done, mirror.total };
     return true;
 }
@@ -62,7 +74,7 @@ bool xen_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err)
 {
     struct xen *vm = xen_of(host);
 
-    return qmp_mirror_wait(vm->q, &vm->source.heard, timeout_ms, err);
+    return qmp_mirror_wait(vm->q, &vm->source.heard, timeout_ms, err) || explain(vm, err);
 }
 
 void xen_mirror_stop(struct host *host, const char *disk)

@@ -224,6 +224,8 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
 
     if (!domain_info(vm->xc, vm->domid, &info))
         return error_set(err, ERROR_SYSTEM, "the domain is gone");
+    if (!devices_recheck(vm, err) || !xen_source_disks_recheck(vm, err))
+        return false;
     sending->ram = info.tot_pages * XEN_PAGE;
     sending->xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
     if (!sending->xc)

@@ -1,6 +1,7 @@
 /* The source's side after the domain was found: let it go on or end it. */
 #include "host/xen/xen.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "host/program.h"
@@ -10,10 +11,21 @@ enum {
     DESTROY_MS = 120000,
     STATUS_MS = 3000,
     REBUILD_MS = 15000,
+    START_MS = 60000,
     POLL_MS = 200
 };
 
 /* ---- state ---- */
+
+/* xl, or our monitor, makes it anew: it is paused until it is complete. */
+static void await_running(struct xen *vm)
+{
+    uint64_t deadline = loop_now_ms() + START_MS;
+
+    while (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_PAUSED && loop_now_ms() < deadline)
+        if (!loop_pause(vm->base.context.loop, POLL_MS, NULL))
+            return;
+}
 
 /* A guest that has rebooted has a new domain, which xl needs a while to make. */
 static void follow_reboot(struct xen *vm)
@@ -27,9 +39,26 @@ static void follow_reboot(struct xen *vm)
                       "the guest has rebooted, and is domain %u now", domid);
             xen_disconnect(vm);
             vm->domid = domid;
+            await_running(vm);
             return;
         }
     } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline);
+    event_say(&vm->base.context.events, EVENT_NOTE, NULL,
+              "the guest was turned off, or its domain destroyed, while it was being moved");
+}
+
+/* Somebody ends the domain: first its device model, at last itself. */
+static bool is_ending(struct xen *vm)
+{
+    xc_domaininfo_t info;
+    unsigned reason;
+
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE ||
+        !domain_info(vm->xc, vm->domid, &info))
+        return true;
+    if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
+        return true;
+    return vm->source.pid > 0 && kill(vm->source.pid, 0) < 0;
 }
 
 /* A guest whose device model stands still does not run, whatever its processors do, and one
@@ -38,13 +67,12 @@ static void follow_reboot(struct xen *vm)
 enum run_state xen_source_state(struct host *host)
 {
     struct xen *vm = xen_of(host);
-    enum run_state state = domain_state(vm->xc, vm->domid, vm->uuid);
     struct qmp_status status;
+    enum run_state state;
 
-    if (state == RUN_GONE && !vm->source.destroyed && !vm->source.reattached) {
+    if (!vm->source.destroyed && !vm->source.reattached && is_ending(vm))
         follow_reboot(vm);
-        state = domain_state(vm->xc, vm->domid, vm->uuid);
-    }
+    state = domain_state(vm->xc, vm->domid, vm->uuid);
     if (state == RUN_RUNNING && vm->source.owes)
         return RUN_PAUSED;
     if (state != RUN_RUNNING)

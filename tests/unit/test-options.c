@@ -119,6 +119,24 @@ static void takes_a_path_for_each_disk(void **unused)
     send_options_done(&options);
 }
 
+static void takes_what_shall_be_otherwise_at_the_target(void **unused)
+{
+    struct send_options options;
+    struct line line;
+    const struct host_options *host = &options.migration.host;
+    (void)unused;
+
+    assert_true(sends(&options, &line,
+                      "send web host --bridge br0=xenbr0 --disk xvda=/dev/vg/web --overwrite xvda "
+                      "--eject hdc --eject hdc",
+                      NULL));
+    assert_string_equal(json_string_or(host->bridges, "br0", ""), "xenbr0");
+    assert_true(json_true(host->overwrite, "xvda"));
+    assert_true(json_true(host->eject, "hdc"));
+    assert_false(json_true(host->eject, "hdd"));
+    send_options_done(&options);
+}
+
 static void takes_a_way_to_move_ram(void **unused)
 {
     struct send_options options;
@@ -290,6 +308,7 @@ int main(void)
         cmocka_unit_test(takes_options_before_and_behind_the_operands),
         cmocka_unit_test(takes_limits_with_units),
         cmocka_unit_test(takes_a_path_for_each_disk),
+        cmocka_unit_test(takes_what_shall_be_otherwise_at_the_target),
         cmocka_unit_test(takes_a_way_to_move_ram),
         cmocka_unit_test(takes_a_fault),
         cmocka_unit_test(leaves_out_what_only_waits_for_the_mirrors),

@@ -2,7 +2,7 @@
 # The hosts of one lab: QEMU processes h1 and h2, each with a folder $LAB/hN of its disk
 # (an overlay of the image, with the snapshots), `host` (how it was started), sockets and logs.
 
-BOOT_TIMEOUT_S=300
+BOOT_TIMEOUT_S=600
 
 alive() { # HOST
     local pid
@@ -62,6 +62,7 @@ start_host() { # HOST [QEMU_ARGUMENT...]
         -serial chardev:serial -qmp "unix:$at/qmp,server=on,wait=off" "$@" \
         >"$at/qemu.log" 2>&1 </dev/null 8>&- 9>&- &
     echo $! >"$at/pid"
+    disown # no job of ours: how it ends is no news
 }
 
 end_host() { # HOST
@@ -104,20 +105,22 @@ has_monitor() { monitor "$1" 'info status' >/dev/null 2>&1; }
 # Also sets the clock, which stands still in a snapshot.
 has_ssh() { on_host "$1" "date -s @$(date +%s) >/dev/null" 2>/dev/null; }
 
-boot() { # HOST...
+new_disk() { # HOST
+    qemu-img create -q -f qcow2 -F raw -b "$(sed -n 's/^IMAGE=//p' "$LAB/h$1/host")/dom0.img" \
+        "$LAB/h$1/disk.qcow2"
+}
+
+wait_for_boot() { # HOST
+    wait_for "$BOOT_TIMEOUT_S" has_ended_boot "$1" && has_booted "$1" && wait_for 120 has_ssh "$1" ||
+        return 1
+    say "h$1 is up after $(since "$(cat "$LAB/h$1/started")") s"
+}
+
+try_boot() { # HOST...
     local h
 
-    for h; do
-        rm -f "$LAB/h$h/disk.qcow2"
-        qemu-img create -q -f qcow2 -F raw -b "$(sed -n 's/^IMAGE=//p' "$LAB/h$h/host")/dom0.img" \
-            "$LAB/h$h/disk.qcow2"
-        start_host "$h"
-    done
-    for h; do
-        wait_for "$BOOT_TIMEOUT_S" has_ended_boot "$h" && has_booted "$h" &&
-            wait_for 60 has_ssh "$h" || return 1
-        say "h$h is up after $(since "$(cat "$LAB/h$h/started")") s"
-    done
+    for h; do new_disk "$h" && start_host "$h"; done
+    for h; do wait_for_boot "$h" || return 1; done
 }
 
 up() { # [SPEC [SPEC]]
@@ -132,11 +135,26 @@ up() { # [SPEC [SPEC]]
         mkdir -p "$LAB/h${hosts[-1]}"
         describe_host "$spec" >"$LAB/h${hosts[-1]}/host"
     done
-    boot "${hosts[@]}" && return
+    try_boot "${hosts[@]}" && return
     say 'a host has not come up: trying once more'
     for spec in "${hosts[@]}"; do cp "$LAB/h$spec/serial.log" "$LAB/h$spec/serial.log.failed"; done
     stop
-    boot "${hosts[@]}" || die "cannot boot, see $LAB/h*/serial.log"
+    try_boot "${hosts[@]}" || die "cannot boot, see $LAB/h*/serial.log"
+}
+
+# As if the power had failed: what dom0 had not flushed is lost.
+crash() { # HOST
+    need_host "$1"
+    kill -9 "$(cat "$LAB/h$1/pid")"
+    end_host "$1"
+}
+
+# Boots a host that is down from the disk it has.
+boot() { # HOST
+    [[ -f $LAB/h${1:-}/disk.qcow2 ]] || die "there is no host '${1:-}'"
+    ! alive "$1" || die "host $1 is up"
+    start_host "$1"
+    wait_for_boot "$1" || die "cannot boot, see $LAB/h$1/serial.log"
 }
 
 # ssh to a host, by one connection that stays open: a login takes seconds there.
@@ -215,6 +233,22 @@ load() { # TAG
     for h in "${hosts[@]}"; do
         wait_for 120 has_ssh "$h" || die "h$h does not answer"
         say "h$h is back after $(since "$(cat "$LAB/h$h/started")") s"
+    done
+}
+
+# Become a copy of another lab, which is down: its disks and its snapshots.
+clone() { # LAB
+    local h from=$LAB_DIR/labs/$1
+
+    [[ $1 && $from != "$LAB" ]] || die 'which other lab?'
+    stop
+    rm -rf "$LAB"/h[12]
+    for h in 1 2; do
+        [[ -f $from/h$h/disk.qcow2 ]] || continue
+        ! (LAB=$from && alive "$h") || die "host $h of lab $1 is up"
+        mkdir -p "$LAB/h$h"
+        cp "$from/h$h/host" "$LAB/h$h/"
+        cp --reflink=auto "$from/h$h/disk.qcow2" "$LAB/h$h/"
     done
 }
 

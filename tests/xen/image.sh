@@ -80,7 +80,7 @@ build_dom0_tree() { # ROOT_DIR TREE
     local root=$1 tree=$2 release path applet file
 
     release=$(kernel_release "$root")
-    mkdir -p "$tree"
+    mkdir -p "$tree/lab" # where guests have their disks
     tar -C "$root/root" -cf - --exclude='./boot/*' --exclude='./var/cache/*' \
         --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/zoneinfo/*' --exclude='./dev/*' . |
         tar -C "$tree" -xf -
@@ -113,7 +113,7 @@ build_dom0_tree() { # ROOT_DIR TREE
     install -m 600 "$LAB_DIR/key/id" "$tree/root/.ssh/id_ed25519"
     install -m 600 "$LAB_DIR/key/id.pub" "$tree/root/.ssh/authorized_keys"
     printf '%s\n' 'Host *' ' StrictHostKeyChecking no' ' UserKnownHostsFile /dev/null' \
-        ' LogLevel ERROR' >"$tree/root/.ssh/config"
+        ' LogLevel ERROR' ' KexAlgorithms curve25519-sha256' >"$tree/root/.ssh/config"
 }
 
 build_initrd() { # ROOT_DIR WORK IMAGE
@@ -154,7 +154,7 @@ build_image() { # ROOT_DIR DESTINATION
     build_dom0_tree "$root" "$work/tree"
     build_guests "$work" "$work/tree/usr/local/share/lab"
     truncate -s 8G "$to/dom0.img"
-    mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum -m 0 -N 65536 -d "$work/tree" "$to/dom0.img"
+    mke2fs -q -F -t ext4 -J size=8 -O ^metadata_csum -m 0 -N 65536 -d "$work/tree" "$to/dom0.img"
     build_initrd "$root" "$work" "$to/initrd.img"
     zcat "$root"/root/boot/xen-[0-9]*.gz >"$to/xen"
     unpack_kernel "$root"/kernel/boot/vmlinuz-* "$to/vmlinux"

@@ -40,6 +40,13 @@ selftest_one_host() {
     run 1 '[[ ! -e /lab/later ]]' || die 'FAILED: the host was not set back'
     expect_ticks 1 t1 "$(last_tick 1 t1)"
 
+    proves 'a host whose power fails keeps what was flushed, and only that'
+    run 1 'echo 1 >/lab/flushed; sync; echo 1 >/lab/lost'
+    crash 1
+    boot 1
+    run 1 '[[ -s /lab/flushed && ! -s /lab/lost ]]' || die 'FAILED: crash'
+    load selftest
+
     proves 'a command that hangs is ended, and exit codes come through'
     local code=0
     run -t 2 1 'sleep 100' || code=$?

@@ -79,6 +79,11 @@ void print_number(uint32_t value)
     print(at);
 }
 
+char typed(void)
+{
+    return in8(SERIAL + 5) & 1 ? (char)in8(SERIAL) : 0;
+}
+
 static void serial_start(void)
 {
     out8(SERIAL + 1, 0);
@@ -149,6 +154,27 @@ static void pci_write(uint32_t device, uint32_t reg, uint32_t value)
 {
     out32(0xcf8, 0x80000000u | device << 8 | reg);
     out32(0xcfc, value);
+}
+
+void machine_reboot(void)
+{
+    out8(0x64, 0xfe); /* the keyboard controller's reset line */
+}
+
+/* By ACPI: sleep state S5 of the PIIX4, whose number is 0 here. */
+void machine_power_off(void)
+{
+    enum {
+        PIIX4_PM = 0x71138086,
+        CONTROL = 4,
+        SLEEP_ENABLE = 1 << 13
+    };
+    uint32_t device = 0;
+
+    while (device < 256 && pci_read(device, 0) != PIIX4_PM)
+        device++;
+    if (device < 256)
+        out16((uint16_t)((pci_read(device, 0x40) & 0xffc0) + CONTROL), SLEEP_ENABLE);
 }
 
 /* Waits while `(in8(port) & mask) == busy`. The check and the sleep are one step,

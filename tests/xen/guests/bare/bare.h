@@ -41,6 +41,11 @@ static inline void out8(uint16_t port, uint8_t value)
     __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
 }
 
+static inline void out16(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port) : "memory");
+}
+
 static inline void out32(uint16_t port, uint32_t value)
 {
     __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory");
@@ -68,6 +73,8 @@ uint32_t parameter(const char *name, uint32_t otherwise);
 
 void print(const char *text);
 void print_number(uint32_t value);
+/* The character that was typed last on the serial line, or 0. */
+char typed(void);
 
 /* Serial line, interrupt controllers and a timer of 1000 / JIFFY_MS Hz; interrupts on. */
 void machine_start(void);
@@ -75,6 +82,10 @@ void machine_start(void);
 void machine_stop(void);
 /* Sleep until the next interrupt, at most one jiffy. */
 void machine_idle(void);
+
+/* Soon after. */
+void machine_reboot(void);
+void machine_power_off(void);
 
 /* Find the hard disks of the PIIX3 controller, in order; returns how many. */
 int disk_find(struct disk disks[4]);

@@ -12,6 +12,8 @@
  *
  * Parameters: interval_ms=200 (0: no rest), ram_mib=1 (dirtied, checked),
  * dirty=1 (pages a tick), blocks=1024 (the part of a disk that is written).
+ *
+ * Typed on the serial line, r reboots and p powers off; it says REBOOT or POWEROFF first.
  */
 #include "../bare/bare.h"
 
@@ -165,6 +167,21 @@ static void report(uint32_t tick, uint32_t now, uint32_t gap, uint32_t errors)
     print("\n");
 }
 
+static void obey(char command)
+{
+    if (command == 'r') {
+        print("REBOOT\n");
+        machine_reboot();
+    } else if (command == 'p') {
+        print("POWEROFF\n");
+        machine_power_off();
+    } else {
+        return;
+    }
+    for (;;) /* it may take a moment */
+        machine_idle();
+}
+
 void program(void)
 {
     struct disk disks[4];
@@ -197,6 +214,7 @@ void program(void)
         now = jiffies;
         report(tick, now, now - last, errors);
         last = now;
+        obey(typed());
         while (jiffies - now < interval)
             machine_idle();
     }

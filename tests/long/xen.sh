@@ -1,0 +1,9 @@
+#!/bin/bash
+# the Xen lab itself, and all its scenarios that ./check does not run
+# needs: build-release
+# packages: tests/xen/packages.txt
+set -euo pipefail
+export XMIG_LAB_DIR=${XMIG_LAB_DIR:-$PWD/build/xen-lab}
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME") # whose xmig is built already
+XMIG_LAB=selftest tests/xen/lab selftest bookworm trixie
+exec tests/xen/e2e --rest --logs build/check/xen-long --program "$suite=build/release/xmig"

@@ -1,0 +1,225 @@
+#!/bin/bash
+# What the suite does in dom0 of a lab host: dom0.sh FUNCTION [ARGUMENT...]; the suite puts it
+# into the PATH there.
+set -uo pipefail
+
+run=/run/suite # what was started in the background, and what it has said
+
+fail() { echo "$*" >&2 && exit 1; }
+
+# Until `COMMAND...` succeeds. Not asked often: asking is work, and a host has one processor.
+await() { # SECONDS COMMAND...
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < end)) || return 1
+        sleep 0.4
+    done
+}
+
+# ---- processes ----
+
+start() { # LABEL COMMAND...
+    local label=$1
+    shift
+    mkdir -p "$run" && rm -f "$run/$label".*
+    # shellcheck disable=SC2016 # for the inner shell
+    setsid bash -c 'label=$1; shift; "$@" >"$label.log" 2>&1 </dev/null; echo $? >"$label.part"
+        mv "$label.part" "$label.status"' suite "$run/$label" "$@" </dev/null >/dev/null 2>&1 &
+}
+
+has_ended() { [[ -e $run/$1.status ]]; }
+
+status() { # LABEL SECONDS: its exit status, when it has ended
+    await "$2" has_ended "$1" || fail "$1 has not ended after $2 s"
+    cat "$run/$1.status"
+}
+
+output() { cat "$run/$1.log"; }
+
+# Pids of the xmig processes that are `xmig WORD`.
+xmigs() { # WORD
+    local pid words
+
+    for pid in $(pgrep -x xmig); do
+        mapfile -d '' -t words <"/proc/$pid/cmdline" 2>/dev/null
+        [[ ${words[1]-} != "$1" ]] || echo "$pid"
+    done
+}
+
+is_stopped() { [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == T ]]; }
+
+# The process of a side that stands still because of --fault …:stop.
+stopped() { # send|recv
+    local pid
+
+    for pid in $(xmigs "$1"); do
+        ! is_stopped "$pid" || echo "$pid"
+    done
+}
+
+has_stopped_or_ended() { [[ $(stopped "$1") ]] || has_ended send; }
+
+await_stopped() { # send|recv SECONDS
+    await "$2" has_stopped_or_ended "$1" && [[ $(stopped "$1") ]]
+}
+
+go_on() { # send|recv
+    local pid
+
+    for pid in $(stopped "$1"); do kill -CONT "$pid"; done
+}
+
+terminate() { # send|recv
+    local pid
+
+    for pid in $(xmigs "$1"); do kill -TERM "$pid"; done
+}
+
+incoming_domain() { xl list | awk '$1 ~ /--incoming$/ { print $2 }'; }
+
+# The device model that was started to receive, whatever its domain is called by now.
+incoming_models() { pgrep -f 'xen-qemu.*-incoming defer'; }
+
+strike() { # sender|receiver|ssh|dm
+    local pids
+
+    case $1 in
+    sender) pids=$(xmigs send) ;;
+    receiver) pids=$(xmigs recv) ;;
+    ssh) pids=$(pgrep -f 'ssh.*ssh-ctl') ;;
+    dm) pids=$(incoming_models) ;;
+    esac
+    [[ $pids ]] || fail "there is no $1 to kill"
+    # shellcheck disable=SC2086
+    kill -KILL $pids
+}
+
+# ---- the guest ----
+
+# Of a guest's disks in their order: what the guest would read from them.
+digests() { # IMAGE...
+    local image
+
+    for image; do
+        qemu-img convert -U -O raw "$image" /tmp/digest.raw && md5sum </tmp/digest.raw || fail "$image"
+        rm -f /tmp/digest.raw
+    done
+}
+
+has_grown() { # FILE SIZE
+    (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2))
+}
+
+# Until the guest has printed about COUNT more ticks.
+await_ticks() { # NAME COUNT SECONDS
+    local tick=25 file=/lab/$1.log size
+
+    size=$(stat -c %s "$file" 2>/dev/null || echo 0)
+    await "$3" has_grown "$file" $((size + $2 * tick)) || fail "$1 does not tick: $(tail -n 2 "$file")"
+}
+
+has_other_domid() { # NAME DOMID
+    local now
+
+    now=$(xl domid "$1" 2>/dev/null) && [[ $now != "$2" ]]
+}
+
+await_rebuilt() { # NAME DOMID SECONDS
+    await "$3" has_other_domid "$1" "$2" || fail "$1 has not been made anew after $3 s"
+}
+
+is_gone() { ! xl domid "$1" >/dev/null 2>&1; }
+
+await_gone() { # NAME SECONDS
+    await "$2" is_gone "$1" || fail "$1 is still there after $2 s"
+}
+
+# ---- what must not be there ----
+
+# All that a domain has left behind which is not there any more, and what xmig keeps only
+# while it is at work. Few processes: each takes a while here.
+leftovers() {
+    local domains known id path
+
+    domains=$(xl list)
+    known=" 0 $(awk 'NR > 2 { print $2 }' <<<"$domains" | xargs) "
+    grep -e --incoming -e --migratedaway <<<"$domains"
+    xenstore-ls -f / | awk -v known="$known" '
+        function check(id) { if (id ~ /^[0-9]+$/ && !index(known, " " id " ")) ids[id] }
+        { split($1, part, "/") }
+        part[2] == "vm" && part[3] && !part[4] { vms++ }
+        part[2] == "libxl" { check(part[3]) }
+        part[2] != "local" { next }
+        { check(part[4]) }
+        part[5] == "device-model" { check(part[6]) }
+        part[5] == "backend" { check(part[7]) }
+        END {
+            for (id in ids) print "xenstore: domain " id
+            if (vms > split(known, all, " ")) print "xenstore: " vms " nodes in /vm"
+        }'
+    for path in /var/run/xen/qmp-*-* /var/lib/xen/userdata-*.*.* /var/lib/xen/qemu-resume.*; do
+        [[ -e $path ]] || continue
+        case $path in
+        *userdata-*) id=${path#*userdata-?.} && id=${id%%.*} ;;
+        *qemu-resume.*) id=${path##*.} ;;
+        *) id=${path##*-} ;;
+        esac
+        [[ $known == *" $id "* ]] || echo "$path"
+    done
+    ps axo args | awk -v known="$known" '
+        /xen-qemu/ && match($0, / -xen-domid [0-9]+ /) {
+            split(substr($0, RSTART), word, " ")
+            if (!index(known, " " word[2] " ")) print "the device model of domain " word[2]
+        }
+        $1 ~ /ssh/ && /ssh-ctl/ || $1 ~ /(^|\/)xmig$/ && $2 ~ /^(send|recv|lane|recover)$/'
+    find /run/xmig /lab -mindepth 1 \( -path '/run/*' \( -type s -o -type d \) -o -name '*.partial' \) 2>/dev/null
+    for path in /sys/class/net/vif*; do
+        id=${path##*/vif} && id=${id%%.*}
+        [[ ! -e $path || $known == *" $id "* ]] || echo "${path##*/}"
+    done
+    xl info | awk '/outstanding_claims/ && $3 != 0 { print "claims " $3 }'
+}
+
+# What ends by itself is given a moment to.
+nothing_left_over() {
+    left=$(leftovers)
+    [[ ! $left ]]
+}
+
+has_no_disks() { # IMAGE...
+    local image
+
+    for image; do
+        [[ ! -e $image ]] || fail "$image is there"
+    done
+}
+
+has_disks() { # IMAGE...
+    local image
+
+    for image; do
+        [[ -e $image ]] || fail "$image is gone"
+    done
+}
+
+await_clean() { # SECONDS
+    await "$1" nothing_left_over || fail "left over: $left"
+}
+
+# ---- evidence ----
+
+evidence() {
+    local file
+
+    xl list
+    xmig list
+    for file in "$run"/*.log /lab/*.log /var/log/xen/qemu-dm-*.log /var/lib/xmig/*/*; do
+        [[ ! -f $file ]] || { echo "== $file" && tail -n 60 "$file" | tr -d '\0'; }
+    done
+    echo '== xl dmesg' && xl dmesg | tail -n 40
+    echo '== ps' && ps axf
+    echo '== xenstore' && xenstore-ls
+}
+
+"$@"

@@ -1,0 +1,139 @@
+"""Moves that succeed, and what can be done with a guest that has been moved."""
+
+import os
+import struct
+
+from lab import expect
+from table import scenario
+
+
+def moves_with_identical_disks(s, *options):
+    """The receiver is stopped when it owns the guest: neither copy runs, and nothing writes."""
+    at = s.destination()
+    s.start_send("--fault", "OWNED:after:recv:stop", *options)
+    s.await_stopped("recv")
+    theirs = [f"{image}" for image in s.images(at)]
+    here = s.source.suite("digests", *s.images(s.guest))
+    there = s.target.suite("digests", *theirs)
+    expect(here and here == there, f"the disks differ: {here.split()} and {there.split()}")
+    s.target.suite("go_on", "recv")
+    status = s.sent()
+    expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
+    s.arrived(at)
+
+
+def is_an_ordinary_domain(s):
+    """xl does with it what it does with any other."""
+    host, name = s.guest.host, s.guest.name
+    host.run(f"xl list -l {name} | python3 -c 'import json, sys; assert json.load(sys.stdin)'")
+    expect(host.run(f"xl block-list {name}").count("\n") == 3, "xl block-list does not show two disks")
+    host.run(f"xl pause {name} && xl unpause {name}")
+    host.run(f"xl console -t pv {name} </dev/null >/dev/null 2>&1 & sleep 0.1; kill $!")
+    host.run(f"xl save {name} /lab/saved && xl restore /lab/saved && rm /lab/saved")
+    s.guest.goes_on()
+
+
+def reboots(s):
+    domid = s.guest.domid()
+    s.guest.types("r", "REBOOT")
+    s.guest.forget()
+    s.guest.host.suite("await_rebuilt", s.guest.name, domid, 300)
+    s.guest.goes_on()
+    s.is_clean()
+
+
+def powers_off(s):
+    s.guest.types("p", "POWEROFF")
+    s.guest.host.suite("await_gone", s.guest.name, 300)
+    s.is_clean()
+
+
+def there_and_back(s):
+    moves_with_identical_disks(s)
+    is_an_ordinary_domain(s)
+    reboots(s)
+    s.turn_round()
+    s.move()
+    powers_off(s)
+
+
+def moved(s, *options, **destination):
+    s.move(*options, **destination)
+    reboots(s)
+
+
+def upgraded(s):
+    """To a newer Xen with a newer QEMU; the way back is refused."""
+    moves_with_identical_disks(s)
+    s.turn_round()
+    is_refused(s, "4.20")
+    reboots(s)
+
+
+def is_refused(s, word, *options):
+    domid = s.guest.domid()
+    status = s.send(*options)
+    expect(status == 3, f"xmig send ended with {status}, not 3: {s.last_words()}")
+    expect(word in s.last_words(), f"no word of '{word}' in: {s.last_words()}")
+    s.stayed(domid)
+
+
+def only_looks(s):
+    """--dry-run tells both sides' plans, and touches nothing on either."""
+    domid = s.guest.domid()
+    listing = "find /lab /var/lib/xmig /var/lib/xen /run/xen ! -path '*/domid-history*'"
+    before = [host.run(listing, check=False) for host in s.hosts]
+    status = s.send("--dry-run")
+    expect(status == 0, f"xmig send --dry-run ended with {status}: {s.last_words()}")
+    for side in ("The source:", "The target:"):
+        expect(side in s.said, f"not a word of '{side}'")
+    expect(before == [host.run(listing, check=False) for host in s.hosts], "--dry-run has changed files")
+    s.stayed(domid)
+
+
+def with_shared_disks(s):
+    """On one host, the disks are where they were: only RAM moves."""
+    at = s.destination()
+    disks = [f"--disk=hd{letter}={image}" for letter, image in zip("ab", s.images(s.guest))]
+    status = s.send("--without", "drive-mirror", *disks)
+    expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
+    expect(not any(s.target.exists(image) for image in s.images(at)), "an image was made")
+    s.arrived(at)
+
+
+def end_of_stream(stream):
+    """Where Xen's part of what goes through the RAM lane ends."""
+    at = 24 + 16  # image and domain header
+    while True:
+        kind, length = struct.unpack_from("<II", stream, at)
+        at += 8 + (length + 7) // 8 * 8
+        if kind == 0:
+            return at
+
+
+def sends_a_stream_that_xen_verifies(s):
+    """The lane is tapped where the target's ssh runs it."""
+    tap = ("#!/bin/sh\\n[ \"$1 $4\" = \"lane ram\" ] || exec xmig \"$@\"\\n"
+           "tee /lab/stream | exec xmig \"$@\"\\n")
+    s.target.run(f"printf '{tap}' >/root/tapped && chmod 755 /root/tapped")
+    s.move("--remote-path", "/root/tapped")
+    path = os.path.join(s.lab.folder, "stream")
+    s.lab.call("get", str(s.target.number), "/lab/stream", path)
+    with open(path, "rb") as file:
+        length = end_of_stream(file.read())
+    os.unlink(path)
+    s.target.run(f"head -c {length} /lab/stream >/lab/stream.xen && verify-stream-v2 -f libxc -i /lab/stream.xen")
+
+
+for version in ("4.17", "4.20"):
+    scenario("two-" + version, "there-and-back", there_and_back, check=True)
+    scenario("one-" + version, "moved", moved, check=version == "4.20")
+    scenario("one-" + version, "moved-without-ssh", moved, dest="local:")
+    scenario("one-" + version, "stream", sends_a_stream_that_xen_verifies, check=True)
+    scenario("one-" + version, "dry-run", only_looks, check=version == "4.17")
+    scenario("one-" + version, "shared-disks", with_shared_disks, check=version == "4.17")
+    scenario("oxenstored-" + version, "moved", moved, check=version == "4.17")
+    scenario("oxenstored-" + version, "there-and-back", there_and_back)
+scenario("two-4.17", "dry-run", only_looks)
+scenario("upgrade", "upgraded", upgraded, check=True)
+scenario("downgrade", "refused", is_refused, "4.20")

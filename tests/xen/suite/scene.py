@@ -1,0 +1,209 @@
+"""Scenes: labs in which a guest ticks, and what the scenarios do with it."""
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+
+from guest import Guest
+from lab import HERE, LAB_DIR, Failed, Lab, expect
+
+SNAPSHOT = "scene"
+TICK_OPTIONS = ["--disks", "2", "--format", "raw,qcow2", "--size", "32M",
+                "--params", "interval_ms=250 ram_mib=4 dirty=16 blocks=256", "memory=8"]
+
+# The hosts of each scene; a guest t1 ticks on the first. In one with a single host the guest
+# moves by ssh from it to itself, under another name.
+SCENES = {
+    "one-4.17": ["bookworm"],
+    "one-4.20": ["trixie"],
+    "oxenstored-4.17": ["bookworm+oxenstored"],
+    "oxenstored-4.20": ["trixie+oxenstored"],
+    "two-4.17": ["bookworm", "bookworm"],
+    "two-4.20": ["trixie", "trixie"],
+    "upgrade": ["bookworm", "trixie"],
+    "downgrade": ["trixie", "bookworm"],
+}
+
+
+def suite_of(spec):
+    return spec.split("+")[0]
+
+
+def image_of(suite):
+    return os.path.basename(os.readlink(os.path.join(LAB_DIR, "image", suite)))
+
+
+def read_lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="ascii") as file:
+        return file.read().splitlines()
+
+
+class Scene:
+    """One lab; used by one scenario after the other, each from the same snapshot."""
+
+    def __init__(self, name, programs, log, lab=None, guest=None):
+        self.programs = programs  # of xmig, for each suite
+        self.specs = SCENES[name]
+        self.lab = Lab(lab or "e2e-" + name, log)
+        self.options = guest or TICK_OPTIONS
+        self.hosts = [self.lab.host(number + 1) for number in range(len(self.specs))]
+        self.source, self.target = self.hosts[0], self.hosts[-1]
+        self.guest = None
+        self.said = ""
+
+    # ---- making it ----
+
+    def key(self):
+        """Of what the hosts and the guest are made from."""
+        emulator = subprocess.run(["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE).stdout
+        made_of = [self.specs, [image_of(suite_of(spec)) for spec in self.specs], self.options]
+        return hashlib.sha256(json.dumps(made_of).encode() + emulator).hexdigest()
+
+    def files(self, spec):
+        return [self.programs[suite_of(spec)], os.path.join(HERE, "dom0.sh")]
+
+    def files_key(self):
+        """Of what is put into the hosts."""
+        digest = hashlib.sha256()
+        for path in sorted({path for spec in self.specs for path in self.files(spec)}):
+            with open(path, "rb") as file:
+                digest.update(file.read())
+        return digest.hexdigest()
+
+    def prepare(self, like=None):
+        """Make the snapshot, or what has changed in it: as a copy of the scene `like`, if given."""
+        wanted = [self.key(), self.files_key()]
+        path = os.path.join(self.lab.folder, "scene")
+        present = read_lines(path) if SNAPSHOT in self.lab.call("status").split() else []
+        if present == wanted:
+            return
+        if present:
+            os.unlink(path)
+        if like:
+            self.lab.call("clone", like.lab.name)
+        else:
+            self.renew(is_there=present[:1] == wanted[:1])
+        with open(path, "w", encoding="ascii") as file:
+            file.write("\n".join(wanted))
+
+    def renew(self, is_there):
+        if is_there:
+            self.lab.call("load", SNAPSHOT)
+        else:
+            self.lab.call("up", *self.specs)
+            self.lab.call("guest", "1", "tick", "t1", *self.options)
+        for host, spec in zip(self.hosts, self.specs):
+            self.lab.call("put", str(host.number), "/usr/local/bin", *self.files(spec))
+        self.lab.call("save", SNAPSHOT)
+        self.lab.call("stop")
+
+    def begin(self):
+        """Everything is as it was in the snapshot."""
+        self.lab.call("load", SNAPSHOT)
+        self.source, self.target = self.hosts[0], self.hosts[-1]
+        self.guest = Guest(self.source, "t1")
+
+    def end(self):
+        for host in self.hosts:
+            host.close()
+        self.lab.call("stop", check=False)
+
+    def evidence(self):
+        """Into the log: what the hosts look like."""
+        for host in self.hosts:
+            try:
+                host.suite("evidence", check=False)
+            except Failed as failure:
+                self.lab.note(str(failure))
+            self.lab.call("console", str(host.number), "60", check=False)
+
+    # ---- moving ----
+
+    def is_one_host(self):
+        return self.source.number == self.target.number
+
+    def next_name(self):
+        if not self.is_one_host():
+            return self.guest.name
+        return "t2" if self.guest.name == "t1" else "t1"
+
+    def destination(self):
+        return self.guest.arrives_as(self.target, self.next_name())
+
+    def start_send(self, *options, dest=None):
+        """xmig send, in the background."""
+        names = ["--name", self.next_name()] if self.is_one_host() else []
+        self.source.suite("start", "send", "xmig", "send", "-v", *names, *options, self.guest.name,
+                          dest or self.target.name)
+
+    def sent(self, limit=600):
+        """The exit status of xmig send, when it has ended."""
+        status = int(self.source.suite("status", "send", limit, limit=limit + 30))
+        self.said = self.output()
+        return status
+
+    def output(self):
+        return self.source.suite("output", "send")
+
+    def send(self, *options, dest=None, limit=600):
+        self.start_send(*options, dest=dest)
+        return self.sent(limit)
+
+    def await_stopped(self, side, limit=600):
+        """Until the process of that side stands still, as --fault …:stop had it."""
+        deadline = time.monotonic() + limit
+        while self.host_of(side).suite("await_stopped", side, 20, check=False)[0] != 0:
+            if self.source.suite("has_ended", "send", check=False)[0] == 0:
+                raise Failed(f"the sender ended before xmig {side} stopped: {self.output()[-300:]}")
+            expect(time.monotonic() < deadline, f"no xmig {side} has stopped after {limit} s")
+
+    def host_of(self, side):
+        return self.source if side == "send" else self.target
+
+    def images(self, guest):
+        return [f"/lab/{guest.name}.{disk}" for disk in ("hda.raw", "hdb.qcow2")]
+
+    # ---- what must hold ----
+
+    def arrived(self, at):
+        """The guest runs at `at` and has lost nothing; the source has its disks, and no more."""
+        old = self.guest
+        domains = old.host.domains()
+        expect(old.name not in domains, f"{old.name} is still on {old.host.name}: {domains}")
+        old.host.suite("has_disks", *self.images(old))
+        self.guest = old.moved(at)
+        self.guest.goes_on()
+        self.is_clean()
+
+    def stayed(self, domid):
+        """The guest runs on at the source, the same domain, and the target has nothing of it."""
+        expect(self.guest.domid() == domid, f"{self.guest.name} is another domain now")
+        self.guest.goes_on()
+        copy = Guest(self.target, self.next_name())
+        if not self.is_one_host():
+            expect(copy.name not in self.target.domains(), f"{copy.name} is on {self.target.name}")
+        self.target.suite("has_no_disks", *self.images(copy))
+        self.is_clean()
+
+    def is_clean(self):
+        for host in self.hosts:
+            host.suite("await_clean", 120)
+
+    def move(self, *options, dest=None):
+        at = self.destination()
+        status = self.send(*options, dest=dest)
+        expect(status == 0, f"xmig send ended with {status}: {self.last_words()}")
+        self.arrived(at)
+
+    def last_words(self):
+        return " / ".join(self.said.strip().splitlines()[-2:])
+
+    def turn_round(self):
+        """What comes next goes the other way. The old images there are in nobody's way."""
+        if not self.is_one_host():
+            self.source, self.target = self.target, self.source
+        self.target.run(f"mkdir -p /lab/old && mv -f /lab/{self.next_name()}.hd* /lab/old/")

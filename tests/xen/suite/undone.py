@@ -1,0 +1,77 @@
+"""Moves that fail, or are cancelled: the guest stays, and nothing is left over."""
+
+from lab import expect
+from moves import reboots
+from table import scenario
+
+# Before COMMIT, wherever it fails, all is undone.
+POINTS = [
+    "params-copy:begin:send", "params-copy:begin:recv", "params-copy:end:send", "params-copy:end:recv",
+    "qemu-defer-start:begin:recv", "qemu-defer-start:end:recv", "qemu-defer-start:end:send",
+    "drive-mirror:begin:send", "drive-mirror:end:send", "drive-mirror:end:recv",
+    "block-ready-wait:end:send", "ram-stream:begin:send", "ram-stream:begin:recv",
+    "PAUSING:before:send", "PAUSING:after:send", "ram-stream:end:send", "ram-stream:end:recv",
+    "incoming-resume:begin:send", "incoming-resume:begin:recv",
+    "PREPARED:before:recv", "PREPARED:after:recv", "COMMIT:before:send",
+]
+IN_CHECK = {"qemu-defer-start:end:recv", "block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
+
+STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
+
+
+def undone(s, point):
+    domid = s.guest.domid()
+    status = s.send("--fault", point)
+    expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
+    s.stayed(domid)
+
+
+def undone_then_reboots_then_moves(s):
+    """xl's own monitor of the domain has ended with the suspend: xmig's has taken its place."""
+    undone(s, "COMMIT:before:send")
+    reboots(s)
+    s.move()
+
+
+def connection_lost(s, point):
+    domid = s.guest.domid()
+    status = s.send("--fault", point + ":lose", "--lease", "30s")
+    expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
+    s.stayed(domid)
+
+
+def cancelled(s, point):
+    """SIGTERM while the other side of `point` stands still, which holds the moment."""
+    domid = s.guest.domid()
+    s.start_send("--fault", point + ":stop")
+    s.await_stopped("recv")
+    s.source.suite("terminate", "send")
+    s.target.suite("go_on", "recv")
+    status = s.sent()
+    expect(status == 143, f"xmig send ended with {status}, not 143: {s.last_words()}")
+    s.stayed(domid)
+
+
+def too_late(s):
+    """--deadline ends what would go on; here, what stands still."""
+    domid = s.guest.domid()
+    status = s.send("--deadline", "1s")
+    expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
+    s.stayed(domid)
+
+
+for a_point in POINTS:
+    scenario("one-4.17", "undone-at-" + a_point.replace(":", "-"), undone, a_point, check=a_point in IN_CHECK)
+for a_stage in STAGES:
+    for phase in ("begin", "end"):
+        scenario("one-4.17", f"cancelled-at-{a_stage}-{phase}", cancelled, f"{a_stage}:{phase}:recv",
+                 check=(a_stage, phase) == ("ram-stream", "begin"))
+scenario("one-4.17", "deadline", too_late)
+scenario("one-4.17", "undone-reboots-moves", undone_then_reboots_then_moves, check=True)
+scenario("one-4.20", "undone-reboots-moves", undone_then_reboots_then_moves)
+scenario("oxenstored-4.17", "undone-at-COMMIT", undone, "COMMIT:before:send")
+scenario("one-4.17", "connection-lost-at-drive-mirror", connection_lost, "drive-mirror:end:send")
+scenario("one-4.17", "connection-lost-at-PREPARED", connection_lost, "PREPARED:after:recv")
+scenario("two-4.17", "undone-at-ram-stream", undone, "ram-stream:end:send")
+scenario("two-4.17", "undone-at-PREPARED", undone, "PREPARED:after:recv")
+scenario("two-4.20", "undone-at-ram-stream", undone, "ram-stream:end:recv")
