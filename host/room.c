@@ -2,11 +2,11 @@
 #include "host/room.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "host/disk-device.h"
+#include "host/notes.h"
 #include "host/paths.h"
 
 enum {
@@ -44,21 +44,16 @@ static bool add(struct room *rooms, size_t *count, const cJSON *disk, struct err
 
 static bool check(const struct room *room, cJSON *notes, struct error *err)
 {
-    AUTO_FREE char *text = NULL;
-
     if (room->needed > room->available)
         return error_set(err, ERROR_REFUSED,
                          "the disks that go where '%s' goes have %" PRIu64 " MiB allocated (of "
                          "%" PRIu64 " MiB), and only %" PRIu64 " MiB are free there",
                          room->image, room->needed / MIB, room->virtual / MIB,
                          room->available / MIB);
-    if (room->virtual <= room->available)
-        return true;
-    if (asprintf(&text,
-                 "the disks may grow to %" PRIu64 " MiB where %" PRIu64 " MiB are free ('%s')",
-                 room->virtual / MIB, room->available / MIB, room->image) < 0)
-        abort();
-    cJSON_AddItemToArray(notes, must(cJSON_CreateString(text)));
+    if (room->virtual > room->available)
+        notes_add(notes,
+                  "the disks may grow to %" PRIu64 " MiB where %" PRIu64 " MiB are free ('%s')",
+                  room->virtual / MIB, room->available / MIB, room->image);
     return true;
 }
 

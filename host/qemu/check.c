@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "host/disk-device.h"
+#include "host/notes.h"
 #include "host/paths.h"
 #include "host/program.h"
 #include "host/qemu/qemu.h"
@@ -21,18 +21,6 @@ enum {
 static const cJSON *get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-__attribute__((format(printf, 2, 3))) static void note(struct qemu *vm, const char *format, ...)
-{
-    AUTO_FREE char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    cJSON_AddItemToArray(vm->target.notes, must(cJSON_CreateString(text)));
 }
 
 /* ---- the program ---- */
@@ -119,8 +107,9 @@ static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
     if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
         return true;
     if (here_major < major || (here_major == major && here_minor < minor))
-        note(vm, "QEMU is older here (%u.%u) than at the source (%" PRIu64 ".%" PRIu64 ")",
-             here_major, here_minor, major, minor);
+        notes_add(vm->target.notes,
+                  "QEMU is older here (%u.%u) than at the source (%" PRIu64 ".%" PRIu64 ")",
+                  here_major, here_minor, major, minor);
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* May this domain come here? Looks at everything that would otherwise fail in the middle. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
+#include "host/notes.h"
 #include "host/program.h"
 #include "host/xen/xen.h"
 
@@ -12,18 +12,6 @@ enum {
     MIB = 1024 * 1024,
     SLACK_PAGES = 1024 /* page tables, event channels and the like */
 };
-
-__attribute__((format(printf, 2, 3))) static void note(struct xen *vm, const char *format, ...)
-{
-    AUTO_FREE char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    cJSON_AddItemToArray(vm->target.notes, must(cJSON_CreateString(text)));
-}
 
 /* ---- versions ---- */
 
@@ -159,7 +147,8 @@ static bool choose_uuid(struct xen *vm, struct error *err)
     fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, vm->uuid, XEN_UUID_SIZE - 1) != XEN_UUID_SIZE - 1)
         return error_set(err, ERROR_SYSTEM, "cannot make a UUID: %m");
-    note(vm, "the source is this host: the copy gets a UUID of its own, %s", vm->uuid);
+    notes_add(vm->target.notes, "the source is this host: the copy gets a UUID of its own, %s",
+              vm->uuid);
     return true;
 }
 
@@ -236,8 +225,9 @@ static void note_affinity(struct xen *vm)
     const cJSON *info = xen_get(xen_get(vm->target.xen, "config"), "b_info");
 
     if (cJSON_GetArraySize(xen_get(info, "vcpu_hard_affinity")) > 0)
-        note(vm, "the guest is bound to processors of the source: here it may use all ('xl "
-                 "vcpu-pin' binds it)");
+        notes_add(vm->target.notes,
+                  "the guest is bound to processors of the source: here it may use all ('xl "
+                  "vcpu-pin' binds it)");
 }
 
 /* ---- the public face ---- */

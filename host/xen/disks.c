@@ -5,42 +5,7 @@
 #include "host/source-image.h"
 #include "host/xen/xen.h"
 
-/* ---- what the device model has of a disk ---- */
-
-static const cJSON *image_of(const cJSON *block)
-{
-    return xen_get(xen_get(block, "inserted"), "image");
-}
-
-static bool opens(const cJSON *block, const char *path)
-{
-    const cJSON *inserted = xen_get(block, "inserted");
-    AUTO_FREE char *real = path_real("/", path);
-    AUTO_FREE char *other = path_real("/", json_string_or(image_of(block), "filename", ""));
-
-    return inserted && !strcmp(real, other);
-}
-
-/* A disk may be there twice: emulated, with a drive's name, and for PV drivers, as a node
- * that is named for what the guest calls it.
- */
-static const cJSON *find_block(const cJSON *blocks, const char *path, bool emulated,
-                               const char *name)
-{
-    const cJSON *block;
-
-    cJSON_ArrayForEach (block, blocks) {
-        bool has_drive = *json_string_or(block, "device", "");
-        const char *node = json_string_or(xen_get(block, "inserted"), "node-name", "");
-        size_t len = strlen(name);
-
-        if (!opens(block, path) || has_drive != emulated)
-            continue;
-        if (emulated || (!strncmp(node, name, len) && node[len] == '-'))
-            return block;
-    }
-    return NULL;
-}
+/* ---- the way by which the guest uses it ---- */
 
 static bool is_connected(struct xen *vm, const char *id)
 {
@@ -52,45 +17,17 @@ static bool is_connected(struct xen *vm, const char *id)
            STATE_CONNECTED;
 }
 
-/* A mirror sees only what is written by its own way. */
 static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJSON *blocks,
                                  struct error *err)
 {
-    const cJSON *emulated = find_block(blocks, disk->path, true, disk->name);
-    const cJSON *pv = find_block(blocks, disk->path, false, disk->name);
-    bool connected = is_connected(vm, disk->id);
-
-    if (connected && disk->is_kernels) {
-        error_set(err, ERROR_REFUSED,
-                  "the guest uses it with a PV driver, and the kernel serves it ('phy'), where it "
-                  "cannot be mirrored: give it backendtype=qdisk");
-        return NULL;
-    }
-    if (connected && emulated) {
-        error_set(err, ERROR_REFUSED,
-                  "the guest uses it with a PV driver, and has not unplugged the emulated disk: "
-                  "writes could come either way");
-        return NULL;
-    }
-    disk->is_emulated = emulated != NULL;
-    if (emulated || pv)
-        return emulated ? emulated : pv;
-    error_set(err, ERROR_REFUSED, "the device model does not have it open");
-    return NULL;
-}
-
-/* What its mirror is told to copy. */
-static const char *device_of(const struct xen_disk *disk, const cJSON *block)
-{
-    return disk->is_emulated ? json_string_or(block, "device", "")
-                             : json_string_or(xen_get(block, "inserted"), "node-name", "");
+    return disk_way(disk, blocks, is_connected(vm, disk->id), err);
 }
 
 /* ---- its image ---- */
 
 static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *err)
 {
-    const cJSON *image = image_of(block);
+    const cJSON *image = xen_get(xen_get(block, "inserted"), "image");
     const char *format = json_string_or(xen_get(block, "inserted"), "drv", "");
     struct stat st;
 
@@ -139,7 +76,7 @@ static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, 
     block = choose_block(vm, disk, blocks, err);
     if (!block)
         return false;
-    disk->device = must(strdup(device_of(disk, block)));
+    disk->device = must(strdup(disk_device_name(disk, block)));
     return read_image(disk, block, err) && choose_target(vm, disk, err);
 }
 
@@ -226,11 +163,11 @@ bool xen_source_disks_recheck(struct xen *vm, struct error *err)
 
         if (!block)
             return error_prefix(err, "disk '%s'", disk.name);
-        if (strcmp(device_of(&disk, block), disk.device) != 0)
+        if (strcmp(disk_device_name(&disk, block), disk.device) != 0)
             return error_set(err, ERROR_SYSTEM,
                              "disk '%s': the guest uses it by another way than when its mirror "
                              "began ('%s', not '%s'): it has loaded a PV driver; try again",
-                             disk.name, device_of(&disk, block), disk.device);
+                             disk.name, disk_device_name(&disk, block), disk.device);
     }
     return true;
 }

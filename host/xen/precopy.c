@@ -5,8 +5,9 @@
 
 enum {
     NOTHING_BYTES = 64 * 4096, /* so little takes no time that could be told in advance */
-    VAIN_PASSES_STALLED = 5,
-    VAIN_PASSES_HOPELESS = 40
+    VAIN_PASSES = 5,           /* some passes are short: only time tells, too */
+    STALLED_MS = 10000,
+    HOPELESS_MS = 300000
 };
 
 void precopy_pass_begins(struct precopy *precopy, uint64_t bytes, uint64_t now_ms)
@@ -26,34 +27,40 @@ void precopy_pass_ends(struct precopy *precopy, uint64_t now_ms)
 }
 
 /* Less by a tenth is progress. */
-static bool becomes_less(struct precopy *precopy, uint64_t left)
+static bool becomes_less(struct precopy *precopy, uint64_t left, uint64_t now_ms)
 {
     if (precopy->least && left > precopy->least - precopy->least / 10) {
         precopy->vain++;
         return false;
     }
     precopy->least = left;
+    precopy->least_ms = now_ms;
     precopy->vain = 0;
+    precopy->told = false;
     return true;
 }
 
 enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,
-                                    bool disks_ready)
+                                    bool disks_ready, uint64_t now_ms)
 {
     uint64_t left = (ram > NOTHING_BYTES ? ram : 0) + disks;
     double expected_ms = precopy->rate > 0 ? (double)left / precopy->rate : 0;
+    enum precopy_verdict onwards = ram > NOTHING_BYTES ? PRECOPY_GO_ON : PRECOPY_WAIT;
+    uint64_t vain_ms;
 
     precopy->left = left;
     precopy->expected_ms = (uint64_t)expected_ms;
     if (left == 0 || (precopy->rate > 0 && precopy->expected_ms <= precopy->max_downtime_ms))
         return disks_ready ? PRECOPY_PAUSE : PRECOPY_WAIT;
-    if (becomes_less(precopy, left) || precopy->vain < VAIN_PASSES_STALLED)
-        return ram > NOTHING_BYTES ? PRECOPY_GO_ON : PRECOPY_WAIT;
-    if (precopy->vain >= VAIN_PASSES_HOPELESS && !precopy->has_deadline)
+    if (becomes_less(precopy, left, now_ms) || precopy->vain < VAIN_PASSES)
+        return onwards;
+    vain_ms = now_ms - precopy->least_ms;
+    if (vain_ms >= HOPELESS_MS && !precopy->has_deadline)
         return PRECOPY_HOPELESS;
-    if (precopy->vain == VAIN_PASSES_STALLED)
-        return PRECOPY_STALLED;
-    return ram > NOTHING_BYTES ? PRECOPY_GO_ON : PRECOPY_WAIT;
+    if (vain_ms < STALLED_MS || precopy->told)
+        return onwards;
+    precopy->told = true;
+    return PRECOPY_STALLED;
 }
 
 uint64_t precopy_needed_rate(const struct precopy *precopy)

@@ -9,7 +9,8 @@ enum precopy_verdict {
     PRECOPY_GO_ON,   /* another pass */
     PRECOPY_WAIT,    /* RAM is little enough, the disks are not: another pass, but not at once */
     PRECOPY_PAUSE,   /* pause the guest, send the rest */
-    PRECOPY_STALLED, /* another pass, but it has ceased to become less; told once */
+    PRECOPY_STALLED, /* another pass, but it has ceased to become less; told once for each
+                        standstill */
     PRECOPY_HOPELESS /* … for so long that it will not */
 };
 
@@ -19,7 +20,9 @@ struct precopy {
     uint64_t bytes;       /* … sends so many */
     double rate;          /* bytes a millisecond: the best pass so far; 0: not known */
     uint64_t least;       /* the least that was ever left */
+    uint64_t least_ms;    /* … when that was */
     unsigned vain;        /* passes since then */
+    bool told;            /* … that they are in vain */
     uint64_t left;        /* bytes, as of the last decision */
     uint64_t expected_ms; /* … how long the pause would be */
     bool has_deadline;    /* somebody else gives up */
@@ -31,7 +34,7 @@ void precopy_pass_ends(struct precopy *precopy, uint64_t now_ms);
 
 /* Between two passes, with so much left of RAM and of the disks. */
 enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,
-                                    bool disks_ready);
+                                    bool disks_ready, uint64_t now_ms);
 
 /* Bytes a second that would have to be sent for what was left to fit the downtime. */
 uint64_t precopy_needed_rate(const struct precopy *precopy);

@@ -74,7 +74,7 @@ static int decide(struct sending *sending)
     if (!xen_mirrors_debt(sending->vm, &debt, &ready, &sending->error))
         return XGS_POLICY_ABORT;
     verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,
-                             debt, ready);
+                             debt, ready, loop_now_ms());
     event_say(&sending->vm->base.context.events, EVENT_DEBUG, "ram-stream",
               "pass %u: %ld pages and %llu bytes of disk are left, which takes %llu ms",
               sending->stats.iteration, sending->stats.dirty_count, (unsigned long long)debt,

@@ -161,6 +161,16 @@ bool xen_disk_moves(const cJSON *keys);
 /* "aio:/path" and "qcow2:/path" are the device model's, "/path" is the kernel's. */
 const char *xen_params_path(const char *params);
 
+/* ---- disk-way.c ---- */
+
+/* What of the device model's `blocks` (query-block) the guest uses of a disk whose PV frontend is
+ * connected or not; sets `is_emulated`. NULL, refused: that cannot be mirrored.
+ */
+const cJSON *disk_way(struct xen_disk *disk, const cJSON *blocks, bool connected,
+                      struct error *err);
+/* What its mirror is told to copy. */
+const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
+
 /* ---- media.c: what is only read ---- */
 
 /* An array of {"name", "drive", "source", "image"}, the last of which is "" if the drive is

@@ -25,9 +25,9 @@ static void pauses_when_the_rest_fits_the_downtime(void **unused)
     struct precopy precopy = after_one_pass(100);
 
     (void)unused;
-    assert_int_equal(precopy_decide(&precopy, 20 * MIB, 0, true), PRECOPY_GO_ON);
+    assert_int_equal(precopy_decide(&precopy, 20 * MIB, 0, true, 2000), PRECOPY_GO_ON);
     assert_int_equal(precopy.expected_ms, 200);
-    assert_int_equal(precopy_decide(&precopy, 5 * MIB, 0, true), PRECOPY_PAUSE);
+    assert_int_equal(precopy_decide(&precopy, 5 * MIB, 0, true, 2000), PRECOPY_PAUSE);
 }
 
 static void counts_what_the_disks_still_have_to_send(void **unused)
@@ -35,9 +35,9 @@ static void counts_what_the_disks_still_have_to_send(void **unused)
     struct precopy precopy = after_one_pass(100);
 
     (void)unused;
-    assert_int_equal(precopy_decide(&precopy, 0, 20 * MIB, true), PRECOPY_WAIT);
-    assert_int_equal(precopy_decide(&precopy, 6 * MIB, 3 * MIB, true), PRECOPY_PAUSE);
-    assert_int_equal(precopy_decide(&precopy, 6 * MIB, 6 * MIB, true), PRECOPY_GO_ON);
+    assert_int_equal(precopy_decide(&precopy, 0, 20 * MIB, true, 2000), PRECOPY_WAIT);
+    assert_int_equal(precopy_decide(&precopy, 6 * MIB, 3 * MIB, true, 2000), PRECOPY_PAUSE);
+    assert_int_equal(precopy_decide(&precopy, 6 * MIB, 6 * MIB, true, 2000), PRECOPY_GO_ON);
 }
 
 static void waits_for_a_mirror_that_has_fallen_behind(void **unused)
@@ -45,8 +45,8 @@ static void waits_for_a_mirror_that_has_fallen_behind(void **unused)
     struct precopy precopy = after_one_pass(100);
 
     (void)unused;
-    assert_int_equal(precopy_decide(&precopy, 0, 0, false), PRECOPY_WAIT);
-    assert_int_equal(precopy_decide(&precopy, 0, 0, true), PRECOPY_PAUSE);
+    assert_int_equal(precopy_decide(&precopy, 0, 0, false, 2000), PRECOPY_WAIT);
+    assert_int_equal(precopy_decide(&precopy, 0, 0, true, 2000), PRECOPY_PAUSE);
 }
 
 static void takes_the_fastest_pass_for_the_rate(void **unused)
@@ -56,7 +56,7 @@ static void takes_the_fastest_pass_for_the_rate(void **unused)
     (void)unused;
     precopy_pass_begins(&precopy, 1 * MIB, 3000);
     precopy_pass_ends(&precopy, 4000);
-    assert_int_equal(precopy_decide(&precopy, 9 * MIB, 0, true), PRECOPY_PAUSE);
+    assert_int_equal(precopy_decide(&precopy, 9 * MIB, 0, true, 2000), PRECOPY_PAUSE);
 }
 
 static void a_few_pages_need_no_other_pass(void **unused)
@@ -66,23 +66,36 @@ static void a_few_pages_need_no_other_pass(void **unused)
     (void)unused;
     precopy_pass_begins(&precopy, 1 * MIB, 0);
     precopy_pass_ends(&precopy, 60000);
-    assert_int_equal(precopy_decide(&precopy, 60 * 4096, 0, true), PRECOPY_PAUSE);
+    assert_int_equal(precopy_decide(&precopy, 60 * 4096, 0, true, 2000), PRECOPY_PAUSE);
 }
 
+/* A pass every half second. */
 static void tells_once_that_it_has_ceased_to_become_less_and_gives_up_much_later(void **unused)
 {
     struct precopy precopy = after_one_pass(100);
-    unsigned stalled = 0, passes = 0;
+    uint64_t now_ms = 2000, stalled_ms = 0;
     enum precopy_verdict verdict;
 
     (void)unused;
     do {
-        verdict = precopy_decide(&precopy, 50 * MIB, 0, true);
-        stalled += verdict == PRECOPY_STALLED;
-        passes++;
-    } while (verdict != PRECOPY_HOPELESS && passes < 1000);
-    assert_int_equal(stalled, 1);
-    assert_in_range(passes, 20, 100);
+        verdict = precopy_decide(&precopy, 50 * MIB, 0, true, now_ms);
+        if (verdict == PRECOPY_STALLED) {
+            assert_int_equal(stalled_ms, 0);
+            stalled_ms = now_ms;
+        }
+        now_ms += 500;
+    } while (verdict != PRECOPY_HOPELESS && now_ms < 1000000);
+    assert_in_range(stalled_ms, 10000, 15000);
+    assert_in_range(now_ms, 300000, 310000);
+}
+
+static void short_passes_in_vain_are_no_standstill(void **unused)
+{
+    struct precopy precopy = after_one_pass(100);
+
+    (void)unused;
+    for (uint64_t ms = 0; ms < 9000; ms += 100)
+        assert_int_equal(precopy_decide(&precopy, 0, 50 * MIB, true, 2000 + ms), PRECOPY_WAIT);
 }
 
 static void progress_by_a_tenth_is_progress(void **unused)
@@ -92,7 +105,7 @@ static void progress_by_a_tenth_is_progress(void **unused)
 
     (void)unused;
     for (int i = 0; i < 30; i++, left = left * 8 / 10)
-        assert_int_equal(precopy_decide(&precopy, left, 0, true), PRECOPY_GO_ON);
+        assert_int_equal(precopy_decide(&precopy, left, 0, true, 2000), PRECOPY_GO_ON);
 }
 
 static void goes_on_for_as_long_as_the_deadline_allows(void **unused)
@@ -101,8 +114,9 @@ static void goes_on_for_as_long_as_the_deadline_allows(void **unused)
 
     (void)unused;
     precopy.has_deadline = true;
-    for (int i = 0; i < 1000; i++)
-        assert_int_not_equal(precopy_decide(&precopy, 50 * MIB, 0, true), PRECOPY_HOPELESS);
+    for (uint64_t s = 2; s < 7200; s++)
+        assert_int_not_equal(precopy_decide(&precopy, 50 * MIB, 0, true, 1000 * s),
+                             PRECOPY_HOPELESS);
 }
 
 static void tells_what_rate_would_have_been_needed(void **unused)
@@ -110,7 +124,7 @@ static void tells_what_rate_would_have_been_needed(void **unused)
     struct precopy precopy = after_one_pass(100);
 
     (void)unused;
-    (void)precopy_decide(&precopy, 30 * MIB, 20 * MIB, true);
+    (void)precopy_decide(&precopy, 30 * MIB, 20 * MIB, true, 2000);
     assert_int_equal(precopy_needed_rate(&precopy), 500 * MIB);
 }
 
@@ -123,6 +137,7 @@ int main(void)
         cmocka_unit_test(takes_the_fastest_pass_for_the_rate),
         cmocka_unit_test(a_few_pages_need_no_other_pass),
         cmocka_unit_test(tells_once_that_it_has_ceased_to_become_less_and_gives_up_much_later),
+        cmocka_unit_test(short_passes_in_vain_are_no_standstill),
         cmocka_unit_test(progress_by_a_tenth_is_progress),
         cmocka_unit_test(goes_on_for_as_long_as_the_deadline_allows),
         cmocka_unit_test(tells_what_rate_would_have_been_needed),

@@ -7,14 +7,17 @@ run=/run/suite # what was started in the background, and what it has said
 
 fail() { echo "$*" >&2 && exit 1; }
 
-# Until `COMMAND...` succeeds. Not asked often: asking is work, and a host has one processor.
+# Until `COMMAND...` succeeds. Neither often nor with a `sleep`: a host has one processor, and
+# to start a program takes it a while.
 await() { # SECONDS COMMAND...
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1)) nothing
     shift
+    exec {nothing}<> <(:)
     until "$@"; do
         ((SECONDS < end)) || return 1
-        sleep 0.4
+        read -r -t 0.3 -u "$nothing"
     done
+    return 0
 }
 
 # ---- processes ----
@@ -42,12 +45,17 @@ xmigs() { # WORD
     local pid words
 
     for pid in $(pgrep -x xmig); do
-        mapfile -d '' -t words <"/proc/$pid/cmdline" 2>/dev/null
+        { mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null
         [[ ${words[1]-} != "$1" ]] || echo "$pid"
     done
 }
 
-is_stopped() { [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == T ]]; }
+is_stopped() { # PID
+    local line=
+
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null
+    [[ ${line##*) } == T* ]]
+}
 
 # The process of a side that stands still because of --fault …:stop.
 stopped() { # send|recv
@@ -58,7 +66,18 @@ stopped() { # send|recv
     done
 }
 
-has_stopped_or_ended() { [[ $(stopped "$1") ]] || has_ended send; }
+# Looks at the processes anew only as long as there is none of that side.
+has_stopped_or_ended() { # send|recv
+    local pid
+
+    ! has_ended send || return 0
+    [[ ${watched-} ]] || watched=$(xmigs "$1")
+    for pid in $watched; do
+        ! is_stopped "$pid" || return 0
+        [[ -d /proc/$pid ]] || watched=
+    done
+    return 1
+}
 
 await_stopped() { # send|recv SECONDS
     await "$2" has_stopped_or_ended "$1" && [[ $(stopped "$1") ]]

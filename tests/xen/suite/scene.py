@@ -45,10 +45,10 @@ def read_lines(path):
 class Scene:
     """One lab; used by one scenario after the other, each from the same snapshot."""
 
-    def __init__(self, name, programs, log, lab=None, guest=None):
+    def __init__(self, name, programs, log, lab, guest=None):
         self.programs = programs  # of xmig, for each suite
         self.specs = SCENES[name]
-        self.lab = Lab(lab or "e2e-" + name, log)
+        self.lab = Lab(lab, log)
         self.options = guest or TICK_OPTIONS
         self.hosts = [self.lab.host(number + 1) for number in range(len(self.specs))]
         self.source, self.target = self.hosts[0], self.hosts[-1]

@@ -1,0 +1,151 @@
+"""Guests with other devices than two IDE disks, and what is refused of them. Each makes a guest
+of its own beside the scene's.
+"""
+
+import shlex
+
+from guest import Guest
+from lab import expect
+from table import scenario
+
+NETWORK = 'vif=["mac=00:16:3e:00:00:01,bridge=xenbr0"]'
+
+
+def disk(name, letters, form, access="rw", rest="backendtype=qdisk,"):
+    return f"'format={form},vdev={letters},access={access},{rest}target=/lab/{name}.{letters}.{form}'"
+
+
+def make(s, name, *lines, prepare="true", starts=True):
+    """A guest that ticks; `lines` are more of its configuration."""
+    words = " ".join(shlex.quote(line) for line in lines)
+    s.source.run(f"cd /lab && lab-guest tick {name} --no-start {words} && {prepare} && xl create -q {name}.cfg")
+    if starts:
+        s.source.suite("await_ticks", name, 3, 300)
+    return Guest(s.source, name)
+
+
+def sends(s, guest, *options):
+    """To this host, under the next name."""
+    at = guest.arrives_as(s.source, guest.name[:-1] + str(int(guest.name[-1]) + 1))
+    s.source.suite("start", "send", "xmig", "send", "-v", "--name", at.name, *options, guest.name, "local:")
+    return at
+
+
+def moves(s, guest, *options):
+    at = sends(s, guest, *options)
+    status = s.sent()
+    expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
+    at = guest.moved(at)
+    at.goes_on()
+    s.is_clean()
+    return at
+
+
+def device_model(s, guest):
+    return s.source.run(f"tr '\\0' ' ' </proc/$(xenstore-read /local/domain/{guest.domid()}/image/device-model-pid)"
+                        "/cmdline")
+
+
+def mixed(s):
+    """IDE, SCSI and PV disks, raw and qcow2, files and an LVM volume, a CD-ROM, a network."""
+    noise = "head -c 3000000 /dev/urandom"
+    prepare = (
+        "truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img) && "
+        "lvcreate -qq -y -L 16M -n m1 lab && lvcreate -qq -y -L 16M -n m2 lab && "
+        "qemu-img create -q -f qcow2 m1.sda.qcow2 32M && truncate -s 4M m1.hdc.raw && "
+        f"{noise} >m1.xvde.raw && truncate -s 16M m1.xvde.raw && {noise} >noise && "
+        "qemu-img convert -q -O qcow2 noise m1.xvdf.qcow2 && qemu-img resize -q m1.xvdf.qcow2 24M")
+    disks = ",".join([disk("m1", "hda", "raw"), "'format=raw,vdev=hdb,access=rw,target=/dev/lab/m1'",
+                      disk("m1", "hdc", "raw", "ro", "devtype=cdrom,"), disk("m1", "sda", "qcow2"),
+                      disk("m1", "xvde", "raw"), disk("m1", "xvdf", "qcow2")])
+    guest = make(s, "m1", NETWORK, f"disk=[{disks}]", prepare=prepare)
+    guest = moves(s, guest, "--disk", "hdb=/dev/lab/m2")
+    for unused in ("sda.qcow2", "xvde.raw", "xvdf.qcow2"):
+        here, there = (s.source.suite("digests", f"/lab/{name}.{unused}") for name in ("m1", "m2"))
+        expect(here == there, f"{unused} differs")
+    expect(s.source.run("xl block-list m2").count("/qdisk/") == 6, "xl block-list does not show six disks")
+    bridge = s.source.run(f"readlink /sys/class/net/vif{guest.domid()}.0-emu/master")
+    expect(bridge.strip().endswith("xenbr0"), "the network is on no bridge")
+    s.source.run("xl destroy m2")
+    s.is_clean()
+
+
+def refuses_volumes(s):
+    """A block device is never overwritten by mistake."""
+    guest = make(s, "m1", prepare="truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img) && "
+                 "lvcreate -qq -y -L 64M -n full lab && lvcreate -qq -y -L 68M -n large lab && "
+                 "dd if=/dev/urandom of=/dev/lab/full bs=1M count=1 status=none")
+    for volume, word in (("full", "holds data"), ("large", "bytes"), ("none", "No such file")):
+        sends(s, guest, "--disk", f"hda=/dev/lab/{volume}")
+        status = s.sent()
+        expect(status == 3 and word in s.said, f"/dev/lab/{volume}: {status}, {s.last_words()}")
+    moves(s, guest, "--disk", "hda=/dev/lab/full", "--overwrite", "hda")
+
+
+def media(s):
+    """A medium is what lies in the drive now; it is found elsewhere, or taken out."""
+    disks = disk("m1", "hda", "raw") + "," + disk("m1", "hdc", "raw", "ro", "devtype=cdrom,")
+    guest = make(s, "m1", f"disk=[{disks}]", prepare="truncate -s 4M m1.hdc.raw && truncate -s 5M other.iso")
+    s.source.run("xl cd-insert m1 hdc /lab/other.iso")
+    guest = moves(s, guest)
+    expect("file=/lab/other.iso" in device_model(s, guest), "another medium lies in the drive")
+    sends(s, guest, "--disk", "hdc=/lab/none.iso")
+    expect(s.sent() == 3 and "--eject hdc" in s.said, f"no word of --eject: {s.last_words()}")
+    guest = moves(s, guest, "--eject", "hdc")
+    expect("id=ide-5632,file" not in device_model(s, guest), "the drive is not empty")
+    guest.goes_on()
+
+
+def changed_under_way(s, change, status, word):
+    """Somebody does something to the guest while its disks are mirrored."""
+    guest = make(s, "m1", prepare="truncate -s 1M more.raw")
+    sends(s, guest, "--fault", "drive-mirror:end:recv:stop")
+    s.await_stopped("recv")
+    s.source.run(change)
+    s.source.suite("go_on", "recv")
+    ended = s.sent()
+    expect(ended == status and word in s.said, f"xmig send ended with {ended}: {s.last_words()}")
+    if status == 4:
+        guest.goes_on()
+    s.is_clean()
+
+
+def second_sender(s):
+    guest = make(s, "m1")
+    sends(s, guest, "--fault", "drive-mirror:end:recv:stop")
+    s.await_stopped("recv")
+    status, said = s.source.run("xmig send -n --name m3 m1 local: 2>&1", check=False)
+    expect(status == 3 and "another xmig" in said, f"the second one ended with {status}: {said}")
+    s.source.suite("go_on", "recv")
+    status = s.sent()
+    expect(status == 0, f"the first one ended with {status}: {s.last_words()}")
+
+
+def refused(s, lines, word):
+    guest = make(s, "m1", *lines, starts=False)
+    sends(s, guest, "--dry-run")
+    status = s.sent()
+    expect(status == 3 and word in s.said, f"xmig send ended with {status}: {s.last_words()}")
+    s.source.run("xl destroy m1")
+    s.is_clean()
+
+
+REFUSED = {
+    "vnc-password": (["vga='stdvga'", "vnc=1", "vncpasswd='secret'", "memory=48"], "password"),
+    "nested": (["nestedhvm=1"], "nested virtualisation"),
+    "spice": (["spice=1", "spicehost='127.0.0.1'", "spiceport=5999", "spicedisable_ticketing=1"], "SPICE"),
+    "altp2m": (["altp2m='external'"], "altp2m"),
+    "channel": (["channel=['name=x,connection=pty']"], "a channel"),
+    "unknown-option": (["device_model_args_hvm=['-seed','5']"], "does not know"),
+}
+
+scenario("one-4.17", "mixed-devices", mixed, check=True)
+scenario("one-4.20", "mixed-devices", mixed)
+scenario("one-4.17", "volumes", refuses_volumes)
+scenario("one-4.17", "media", media)
+scenario("one-4.17", "disk-attached-under-way", changed_under_way,
+         "xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
+scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8, "turned off")
+scenario("one-4.17", "second-sender", second_sender)
+for a_name, (some_lines, a_word) in REFUSED.items():
+    scenario("one-4.17", "refused-" + a_name, refused, some_lines, a_word)
