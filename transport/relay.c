@@ -13,6 +13,7 @@
 enum {
     PIPE_SIZE = 1024 * 1024, /* what an unprivileged user may have */
     COPY_SIZE = 256 * 1024,
+    SOCKET_BUFFER_SIZE = 4 * 1024 * 1024, /* some of a mirror's requests, of 1 MiB each */
 };
 
 struct direction {
@@ -198,6 +199,8 @@ static bool move_until_over(struct direction ways[2], struct error *err)
 
 static bool begin(struct direction *way, int from, int to, struct error *lost, struct error *err)
 {
+    const int buffer = SOCKET_BUFFER_SIZE;
+
     *way = (struct direction){ .from = from, .to = to, .lost = lost };
     if (pipe2(way->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
@@ -206,6 +209,8 @@ static bool begin(struct direction *way, int from, int to, struct error *lost, s
      */
     (void)fcntl(way->pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
     (void)fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
+    (void)(setsockopt(to, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) &&
+           setsockopt(to, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)));
     fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
     fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
     return true;

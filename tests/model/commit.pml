@@ -304,8 +304,8 @@ inline pause()
     ((HAS_SOURCE(last[SEND]) || last[SEND] == DONE) && guest[SEND] == PAUSED) || \
     last[SEND] != durable[SEND])
 
-/* In calm, so many calls must do for a verdict. */
-#define ENOUGH_CALLS 2
+/* In calm, two calls must do for a verdict; of two that call at the same time, two each. */
+#define ENOUGH_CALLS (2 * (LINES - 1))
 byte calls;
 
 #ifdef BUG_ABORTED_IS_NOT_TOLD
@@ -380,6 +380,12 @@ judge:
 #endif
             :: (HAS_SOURCE(seen) || seen == DONE) && guest[SEND] != PAUSED &&
                (heard == CLOSED || heard == UNKNOWN) -> next = CLOSED
+            /* It has given the guest back, and may not have heard yet that it runs here. */
+            :: HAS_SOURCE(seen) && guest[SEND] != PAUSED && heard == DESTROYED ->
+                say(SEND, seen);
+                next = NONE; heard = NONE;
+                release(SEND);
+                goto listen
             :: else -> goto leave
             fi;
 write_it:
