@@ -9,6 +9,7 @@
 
 #include "host/paths.h"
 #include "host/xen/refuse.h"
+#include "xmig/process.h"
 
 /* The command line of process `pid`, without the program: NUL-terminated words in a file. */
 static cJSON *read_words(pid_t pid, struct error *err)
@@ -39,6 +40,7 @@ static bool read_device_model(struct xen *vm, struct error *err)
         (pid_t)store_number(vm->xs, 0, "/local/domain/%u/image/device-model-pid", vm->domid);
     if (source->pid <= 0)
         return error_set(err, ERROR_REFUSED, "it has no device model of its own");
+    source->start_time = process_start_time(source->pid);
     source->words = read_words(source->pid, err);
     if (!source->words)
         return false;

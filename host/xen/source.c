@@ -1,7 +1,6 @@
 /* The source's side after the domain was found: let it go on or end it. */
 #include "host/xen/xen.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "host/program.h"
@@ -43,8 +42,9 @@ static void follow_reboot(struct xen *vm)
             return;
         }
     } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline);
-    event_say(&vm->base.context.events, EVENT_NOTE, NULL,
-              "the guest was turned off, or its domain destroyed, while it was being moved");
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
+        event_say(&vm->base.context.events, EVENT_NOTE, NULL,
+                  "the guest was turned off, or its domain destroyed, while it was being moved");
 }
 
 /* Somebody ends the domain: first its device model, at last itself. */
@@ -58,7 +58,7 @@ static bool is_ending(struct xen *vm)
         return true;
     if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
         return true;
-    return vm->source.pid > 0 && kill(vm->source.pid, 0) < 0;
+    return !process_lives(vm->source.pid, vm->source.start_time);
 }
 
 /* A guest whose device model stands still does not run, whatever its processors do, and one
@@ -143,7 +143,8 @@ bool xen_source_destroy(struct host *host, struct error *err)
     xen_disconnect(vm);
     vm->source.destroyed = true;
     switch (domain_state(vm->xc, vm->domid, vm->uuid)) {
-    case RUN_GONE:
+    case RUN_GONE: /* with the power, and libxl's files of it are left */
+        config_remove(vm->domid, vm->uuid);
         return true;
     case RUN_RUNNING:
         return error_set(err, ERROR_REFUSED,

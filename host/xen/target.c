@@ -200,12 +200,13 @@ static bool has_nodes(struct xen *vm)
     return vm->domid != 0 && path && !strcmp(path + strlen("/vm/"), vm->uuid);
 }
 
+/* Since the copy was begun; the newest records may be those of whoever looks at it now. */
 static bool has_booted_since(const cJSON *records)
 {
-    const cJSON *newest = cJSON_GetArrayItem(records, cJSON_GetArraySize(records) - 1);
+    const cJSON *begin = cJSON_GetArrayItem(records, 0);
     struct identity here;
 
-    return identity_read(&here, NULL) && strcmp(json_string_or(newest, "boot", ""), here.boot) != 0;
+    return identity_read(&here, NULL) && strcmp(json_string_or(begin, "boot", ""), here.boot) != 0;
 }
 
 /* What bears its numbers now, or even its UUID, is not what was noted. */

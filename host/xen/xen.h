@@ -34,8 +34,9 @@ struct xen_disk {
 };
 
 struct xen_source {
-    char *name;    /* what it is called here */
-    pid_t pid;     /* of the device model */
+    char *name; /* what it is called here */
+    pid_t pid;  /* of the device model */
+    uint64_t start_time;
     cJSON *config; /* libxl's */
     cJSON *words;  /* the device model's command line, without the program */
     char *program;

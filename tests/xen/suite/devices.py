@@ -96,13 +96,19 @@ def media(s):
     guest.goes_on()
 
 
+def mirrors(s):
+    """A guest whose disks take half a minute to be mirrored: that has begun."""
+    guest = make(s, "m1", "--disks", "2",
+                 prepare="head -c 30000000 /dev/urandom | dd of=m1.hdb.raw conv=notrunc status=none")
+    sends(s, guest, "--bwlimit", "1M")
+    s.source.suite("await", 300, "grep", "-q", "^xmig: block-ready-wait: ", "/run/suite/send.log")
+    return guest
+
+
 def changed_under_way(s, change, status, word):
     """Somebody does something to the guest while its disks are mirrored."""
-    guest = make(s, "m1", prepare="truncate -s 1M more.raw")
-    sends(s, guest, "--fault", "drive-mirror:end:recv:stop")
-    s.await_stopped("recv")
+    guest = mirrors(s)
     s.source.run(change)
-    s.source.suite("go_on", "recv")
     ended = s.sent()
     expect(ended == status and word in s.said, f"xmig send ended with {ended}: {s.last_words()}")
     if status == 4:
@@ -111,12 +117,9 @@ def changed_under_way(s, change, status, word):
 
 
 def second_sender(s):
-    guest = make(s, "m1")
-    sends(s, guest, "--fault", "drive-mirror:end:recv:stop")
-    s.await_stopped("recv")
+    mirrors(s)
     status, said = s.source.run("xmig send -n --name m3 m1 local: 2>&1", check=False)
     expect(status == 3 and "another xmig" in said, f"the second one ended with {status}: {said}")
-    s.source.suite("go_on", "recv")
     status = s.sent()
     expect(status == 0, f"the first one ended with {status}: {s.last_words()}")
 
@@ -144,7 +147,7 @@ scenario("one-4.20", "mixed-devices", mixed)
 scenario("one-4.17", "volumes", refuses_volumes)
 scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,
-         "xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
+         "truncate -s 1M /lab/more.raw; xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
 scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8, "turned off")
 scenario("one-4.17", "second-sender", second_sender)
 for a_name, (some_lines, a_word) in REFUSED.items():
