@@ -91,7 +91,7 @@ enum worker find_worker(struct migration *m, char **status)
     *status = NULL;
     if (recover_owner_at_work(m, status))
         return WORKER_AT_WORK;
-    if (!journal_rebooted_since(m->journal) &&
+    if (!journal_rebooted_since(m->journal, begin) &&
         process_lives(worker_pid(m), json_uint_or(begin, "process_started", 0)))
         return WORKER_SILENT;
     return WORKER_NONE;

@@ -570,11 +570,9 @@ const cJSON *journal_find(const struct journal *journal, enum record record)
     return NULL;
 }
 
-bool journal_rebooted_since(const struct journal *journal)
+bool journal_rebooted_since(const struct journal *journal, const cJSON *record)
 {
-    const cJSON *newest = cJSON_GetArrayItem(journal->text.records, (int)journal->text.count - 1);
-
-    return strcmp(json_string_or(newest, "boot", ""), journal->identity.boot) != 0;
+    return strcmp(json_string_or(record, "boot", ""), journal->identity.boot) != 0;
 }
 
 enum side journal_side(const struct journal *journal)

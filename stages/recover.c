@@ -234,7 +234,7 @@ static bool is_undecided(struct migration *m, const struct recover_options *opti
 {
     if (journal_last(m->journal) != RECORD_PREPARED || options->peer_is_dead)
         return false;
-    if (journal_rebooted_since(m->journal) || m->host->ops->target_state(m->host) != RUN_PAUSED)
+    if (!verdict_copy_is_ready(m))
         return false;
     say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
         "the copy here is complete and paused; whether the sender has committed is known there "

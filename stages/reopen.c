@@ -39,7 +39,8 @@ bool reopen_as_owner(struct migration *m, struct error *err)
 
 static bool owner_lives(const struct migration *m)
 {
-    return !journal_rebooted_since(m->journal) && process_lives(owner_pid(m), owner_start(m));
+    return !journal_rebooted_since(m->journal, owner(m)) &&
+           process_lives(owner_pid(m), owner_start(m));
 }
 
 bool reopen_end_owner(struct migration *m, struct error *err)

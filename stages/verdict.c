@@ -517,15 +517,16 @@ bool verdict_await(struct migration *m, struct error *err)
     return await_go(m, err);
 }
 
-static bool copy_is_ready(struct migration *m)
+bool verdict_copy_is_ready(struct migration *m)
 {
-    return !journal_rebooted_since(m->journal) && m->host->ops->target_state(m->host) == RUN_PAUSED;
+    return !journal_rebooted_since(m->journal, journal_find(m->journal, RECORD_BEGIN)) &&
+           m->host->ops->target_state(m->host) == RUN_PAUSED;
 }
 
 /* OWNED, by a process that has died. */
 static bool go_on_owned(struct migration *m, struct error *err)
 {
-    if (copy_is_ready(m))
+    if (verdict_copy_is_ready(m))
         return run_it(m, err);
     error_set(err, ERROR_SYSTEM, "the copy died before it ran");
     return relinquish(m, err);
@@ -536,7 +537,7 @@ static bool go_on_resuming(struct migration *m, struct error *err)
 {
     enum run_state state = m->host->ops->target_state(m->host);
 
-    if (state == RUN_PAUSED && !journal_rebooted_since(m->journal)) {
+    if (verdict_copy_is_ready(m)) {
         if (!m->host->ops->target_resume(m->host, err))
             return runs_all_the_same(m, err) && conclude_run(m, err);
         return conclude_run(m, err);
@@ -554,7 +555,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
         return refuse(m, ERROR_SYSTEM, "the receiver died before the copy was complete", err);
     case RECORD_PREPARED:
         m->prepared = true;
-        if (!copy_is_ready(m))
+        if (!verdict_copy_is_ready(m))
             return refuse(m, ERROR_SYSTEM, "the paused copy died", err);
         if (!peer_committed)
             return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
@@ -562,7 +563,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
         return await_go(m, err);
     case RECORD_WORD:
         m->verdict = VERDICT_OPEN;
-        if (copy_is_ready(m))
+        if (verdict_copy_is_ready(m))
             return own(m, err);
         error_set(err, ERROR_SYSTEM, "the paused copy died; its complete disks are here");
         return lose_copy(m, err);

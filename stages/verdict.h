@@ -30,6 +30,9 @@ bool verdict_report(struct migration *m, bool running, struct error *err);
  */
 bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err);
 
+/* Is the copy still there, paused? After a boot of this machine what looks like it is not it. */
+bool verdict_copy_is_ready(struct migration *m);
+
 /* Answer a QUERY: all is here, say go (again). */
 void verdict_say_prepared(struct migration *m);
 

@@ -135,8 +135,10 @@ const cJSON *journal_records(const struct journal *journal);
 /* The first record of this kind, borrowed; NULL: none. */
 const cJSON *journal_find(const struct journal *journal, enum record record);
 
-/* Was the newest record written before the machine was last started? */
-bool journal_rebooted_since(const struct journal *journal);
+/* Has the machine been started anew since it wrote this record? What the record tells of its
+ * processes is of the past then; what was made since BEGIN is, when BEGIN's boot is over.
+ */
+bool journal_rebooted_since(const struct journal *journal, const cJSON *record);
 
 enum side journal_side(const struct journal *journal);
 const char *journal_id(const struct journal *journal);

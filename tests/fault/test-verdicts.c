@@ -282,6 +282,24 @@ static void a_target_reset_while_prepared_gives_the_guest_back(void **unused)
     world_done(&world);
 }
 
+static void after_a_reset_what_looks_like_the_copy_is_not_it(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_RECV);
+    world_look(&world, SIDE_RECV, &machine);
+    machine_set_state(&machine, RUN_PAUSED);
+    assert_true(machine_save(&machine, NULL));
+    world.unreachable_after_commit = world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
 static void a_target_reset_between_owned_and_resuming_gives_the_guest_back(void **unused)
 {
     SCENE;
@@ -500,6 +518,7 @@ int main(void)
         cmocka_unit_test(another_machine_at_the_targets_address_proves_nothing),
         cmocka_unit_test(a_question_without_the_token_gets_no_verdict),
         cmocka_unit_test(a_target_reset_while_prepared_gives_the_guest_back),
+        cmocka_unit_test(after_a_reset_what_looks_like_the_copy_is_not_it),
         cmocka_unit_test(a_target_reset_between_owned_and_resuming_gives_the_guest_back),
         cmocka_unit_test(a_target_reset_after_resuming_owns_a_guest_that_runs_nowhere),
         cmocka_unit_test(a_guest_found_running_against_its_journal_is_reported_and_left_alone),

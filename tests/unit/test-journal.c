@@ -549,12 +549,13 @@ static void knows_whether_the_machine_has_been_started_since(void **unused)
     struct journal *journal = CREATE(SIDE_SEND, RECORD_PAUSING);
     (void)unused;
 
-    assert_false(journal_rebooted_since(journal));
+    assert_false(journal_rebooted_since(journal, journal_find(journal, RECORD_PAUSING)));
     journal_free(journal);
     journal = journal_open(state_dir, ID, SIDE_SEND, &rebooted, &health, &err);
-    assert_true(journal_rebooted_since(journal));
+    assert_true(journal_rebooted_since(journal, journal_find(journal, RECORD_PAUSING)));
     append(journal, RECORD_ABORTED);
-    assert_false(journal_rebooted_since(journal));
+    assert_true(journal_rebooted_since(journal, journal_find(journal, RECORD_BEGIN)));
+    assert_false(journal_rebooted_since(journal, journal_find(journal, RECORD_ABORTED)));
     journal_free(journal);
 }
 
