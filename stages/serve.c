@@ -231,7 +231,7 @@ static void take_over(struct serving *serving, struct result *result)
     }
     serving->options.lease_ms =
         json_uint_or(journal_find(m->journal, RECORD_BEGIN), "lease_ms", serving->options.lease_ms);
-    if (journal_last(m->journal) == RECORD_PREPARED && committed)
+    if (journal_last(m->journal) == RECORD_PREPARED && committed && verdict_copy_is_ready(m))
         verdict_say_prepared(m);
     m->verdict = VERDICT_OPEN;
     if (verdict_go_on(m, committed, &result->error))

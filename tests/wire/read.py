@@ -95,6 +95,7 @@ class Conversation:
         self.dry_run = False
         self.stages = []
         self.last_state = None          # of the verdicts
+        self.prepared = False           # was one of them
 
     def take(self, side, message):
         kind = message["type"]
@@ -169,7 +170,7 @@ class Conversation:
             must(kind == "params" or not self.dry_run, f"{kind}, when nothing was to be done")
         must(kind not in self.said[side], f"a second {kind}")
         if kind == "go":
-            must("ready" in self.said["R"] or self.last_state == "prepared", "go before ready")
+            must("ready" in self.said["R"] or self.prepared, "go before ready")
         if kind == "running":
             must("go" in self.said["S"], "running without a go")
 
@@ -177,6 +178,7 @@ class Conversation:
         asked = {"query", "go", "abort"} & set(self.said["S"]) or "abort" in self.said["R"]
         must(asked, "a verdict that nobody asked for")
         self.last_state = message["state"]
+        self.prepared = self.prepared or self.last_state == "prepared"  # a later word may cross the go
 
     def on_settled(self, *_):
         must({"abort", "query"} & set(self.said["S"]) or self.last_state, "settled, but what?")
