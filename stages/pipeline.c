@@ -323,16 +323,16 @@ static enum outcome outcome_at_source(const struct migration *m, const struct re
 /* The guest is here for good: the receiver need not wait for us, nor we for it. Closed before
  * it has said so, our journal would not be asked about what it has left (tests/model).
  */
-static void part_from_receiver(struct migration *m, bool running, bool clean)
+static void part_from_receiver(struct migration *m, enum run_state state, bool clean)
 {
     struct error err = { 0 };
 
-    if (!verdict_report(m, running, &err)) {
+    if (!verdict_report(m, state == RUN_RUNNING, &err)) {
         event_say(&m->events, EVENT_WARNING, NULL,
                   "what the target did with its copy is not known (%s); 'xmig recover %s' settles "
                   "it",
                   err.text, m->id);
-    } else if (running && clean) {
+    } else if (clean && (state == RUN_RUNNING || state == RUN_GONE)) {
         close_journal(m);
     }
 }
@@ -357,7 +357,7 @@ static void roll_back_sender(struct migration *m, struct result *result)
     result->state = m->host->ops->source_state(m->host);
     result->outcome = outcome_at_source(m, result, clean);
     if (m->journal)
-        part_from_receiver(m, result->state == RUN_RUNNING, clean);
+        part_from_receiver(m, result->state, clean);
 }
 
 static void roll_back_receiver(struct migration *m, struct result *result)

@@ -56,10 +56,9 @@ static void let_source_run(struct migration *m, struct result *result)
  */
 static void part(struct migration *m, bool may_close, struct result *result)
 {
-    bool running = result->outcome == OUTCOME_ROLLED_BACK;
     struct error err = { 0 };
 
-    if (!verdict_report(m, running, &err)) {
+    if (!verdict_report(m, result->state == RUN_RUNNING, &err)) {
         if (m->verdict == VERDICT_TARGET) {
             say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
                 "the VM runs at the target, and here: stop one of them");
@@ -73,7 +72,8 @@ static void part(struct migration *m, bool may_close, struct result *result)
             return;
     }
     error_clear(&err);
-    if (running && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+    if ((result->state == RUN_RUNNING || result->state == RUN_GONE) &&
+        !verdict_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
 }
 
@@ -93,6 +93,12 @@ static bool note_the_word(struct migration *m, struct error *err)
     return journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 
+/* A target that answers is not dead, whatever a person believes. */
+static bool word_counts(const struct migration *m, const struct recover_options *options)
+{
+    return options->peer_is_dead && (!m->answered || m->verdict == VERDICT_NOWHERE);
+}
+
 /* The process died before COMMIT: the guest stays. */
 static void abort_source(struct migration *m, const struct recover_options *options,
                          struct result *result)
@@ -105,7 +111,7 @@ static void abort_source(struct migration *m, const struct recover_options *opti
         return;
     }
     if (needs_proof(m) && !verdict_hear_returned(m, &err) &&
-        !(options->peer_is_dead && note_the_word(m, &err))) {
+        !(word_counts(m, options) && note_the_word(m, &err))) {
         say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
@@ -137,11 +143,12 @@ static void take_the_proof(struct migration *m, const struct recover_options *op
 }
 
 /* The operator says that the target can never again run the guest. */
-static void take_the_word(struct migration *m, struct result *result)
+static void take_the_word(struct migration *m, const struct recover_options *options,
+                          struct result *result)
 {
     struct error err = { 0 };
 
-    if (m->answered && m->verdict != VERDICT_NOWHERE) {
+    if (!word_counts(m, options)) {
         say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
             "the target is not dead, it answers: nothing was done. Ask again without "
             "--peer-is-dead");
@@ -175,7 +182,7 @@ static void settle_committed(struct migration *m, const struct recover_options *
     else if (m->verdict == VERDICT_SOURCE)
         take_the_proof(m, options, result);
     else if (options->peer_is_dead)
-        take_the_word(m, result);
+        take_the_word(m, options, result);
     else
         result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
 }

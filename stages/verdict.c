@@ -134,7 +134,7 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
 /* One QUERY on a connection of its own. */
 static bool ask(struct migration *m, bool *open, struct error *err)
 {
-    bool committed = journal_has(m->journal, RECORD_COMMIT);
+    bool committed = journal_last(m->journal) == RECORD_COMMIT;
     AUTO_JSON cJSON *message = NULL;
 
     *open = true;
@@ -214,7 +214,8 @@ static bool report(struct migration *m, bool running, bool *wait, struct error *
                 m->verdict = VERDICT_TARGET; /* the operator's word was wrong */
             return bad_answer(message, err);
         }
-        if (!strcmp(json_string_or(message, "record", ""), "CLOSED"))
+        /* Complete disks it keeps, and its journal open, until the guest runs (R4). */
+        if (!running || !strcmp(json_string_or(message, "record", ""), "CLOSED"))
             return true;
     }
 }
@@ -225,8 +226,12 @@ bool verdict_report(struct migration *m, bool running, struct error *err)
     bool wait;
 
     loop_clear_interruption(m->loop);
-    if (m->peer && report(m, running, &wait, err))
-        return true;
+    if (m->peer) {
+        if (report(m, running, &wait, err))
+            return true;
+        event_say(&m->events, EVENT_NOTE, NULL,
+                  "the VM stays here; asking the target anew what it did with its copy");
+    }
     for (;;) {
         loop_clear_interruption(m->loop);
         if (!handshake_query(m, false, err))

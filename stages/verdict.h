@@ -19,7 +19,8 @@ bool verdict_seek(struct migration *m, struct error *err);
 bool verdict_hear_returned(struct migration *m, struct error *err);
 
 /* The guest stays here, and `running` says whether it runs: tell the receiver, on a new
- * connection if need be. True: it has closed its books or has none, and so may we.
+ * connection if need be. True: it has closed its books, or has none, or keeps complete disks
+ * for a guest that does not run; and so may we.
  */
 bool verdict_report(struct migration *m, bool running, struct error *err);
 

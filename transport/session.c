@@ -352,8 +352,12 @@ cJSON *session_expect_any(struct session *session, const char *const types[], ui
 cJSON *session_skip_to(struct session *session, const char *type, uint64_t timeout_ms,
                        struct error *err)
 {
+    uint64_t deadline_ms = loop_now_ms() + timeout_ms;
+
     for (;;) {
-        AUTO_JSON cJSON *message = next_said(session, type, timeout_ms, err);
+        uint64_t now_ms = loop_now_ms();
+        AUTO_JSON cJSON *message =
+            next_said(session, type, deadline_ms > now_ms ? deadline_ms - now_ms : 1, err);
 
         if (!message || !strcmp(json_string_or(message, "type", ""), type))
             return steal(message);

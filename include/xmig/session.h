@@ -94,7 +94,7 @@ cJSON *session_expect_any(struct session *session, const char *const types[], ui
                           struct error *err);
 
 /* The same for one type, dropping what comes before it: after an `abort` the words come in
- * any order, behind those that crossed it.
+ * any order, behind those that crossed it. The time is for all of them together.
  */
 cJSON *session_skip_to(struct session *session, const char *type, uint64_t timeout_ms,
                        struct error *err);

@@ -178,6 +178,55 @@ static void a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard(v
     world_done(&world);
 }
 
+static void a_target_that_answers_is_not_dead(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    world.unreachable_after_commit = true;
+    send_with(&world, "RESUMING:after:recv:crash", &result);
+    world_join(&world);
+    world_look(&world, SIDE_RECV, &machine);
+    machine_set_state(&machine, RUN_UNKNOWN);
+    assert_true(machine_save(&machine, NULL));
+    world.unreachable_after_commit = world.unreachable = false;
+    world_recover(&world, SIDE_SEND, on_my_word, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "it answers"));
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    world_done(&world);
+}
+
+static void a_guest_that_has_turned_itself_off_leaves_nothing_to_settle(void **unused)
+{
+    SCENE;
+    send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_SEND);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static void complete_disks_of_a_guest_that_is_gone_are_kept_and_asked_for_once(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_reset(&world, SIDE_SEND);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
+    world_join(&world);
+    assert_int_equal(world.life_count, 2); /* the move's connection, and one question */
+    world_look(&world, SIDE_RECV, &machine);
+    assert_string_equal(machine.disks, "kept");
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_DESTROYED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
 static void a_target_that_is_dead_for_good_need_not_be_told(void **unused)
 {
     SCENE;
@@ -245,16 +294,20 @@ static void a_target_without_its_journal_proves_nothing(void **unused)
 
 static void another_machine_at_the_targets_address_proves_nothing(void **unused)
 {
+    struct identity its_own;
     SCENE;
+
     world.options.lease_ms = 1;
     send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
+    its_own = world.identity[SIDE_RECV];
     snprintf(world.identity[SIDE_RECV].machine, sizeof(world.identity[SIDE_RECV].machine),
              "another");
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "another machine"));
     assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world.identity[SIDE_RECV] = its_own;
     world_done(&world);
 }
 
@@ -512,6 +565,9 @@ int main(void)
         cmocka_unit_test(a_target_that_answers_knows_better_than_the_operator),
         cmocka_unit_test(a_target_that_comes_back_after_the_operators_word_drops_its_copy),
         cmocka_unit_test(a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard),
+        cmocka_unit_test(a_target_that_answers_is_not_dead),
+        cmocka_unit_test(a_guest_that_has_turned_itself_off_leaves_nothing_to_settle),
+        cmocka_unit_test(complete_disks_of_a_guest_that_is_gone_are_kept_and_asked_for_once),
         cmocka_unit_test(a_target_that_is_dead_for_good_need_not_be_told),
         cmocka_unit_test(a_sender_whose_last_word_is_lost_does_not_close_its_journal),
         cmocka_unit_test(a_target_without_its_journal_proves_nothing),

@@ -96,6 +96,8 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 void world_done(struct world *world)
 {
     world_join(world);
+    for (int side = 0; side < 2; side++)
+        world_replay(world, (enum side)side);
     nftw(world->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(world->dir);
     for (int side = 0; side < 2; side++) {
