@@ -88,14 +88,10 @@ static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name)
 static bool start_job(struct qmp *q, const struct qmp_mirror *mirror, const char *name,
                       struct error *err)
 {
-    cJSON *arguments;
-    bool skips_zeroing = false;
+    cJSON *arguments = job_arguments(mirror, name);
 
-    if (mirror->target_is_zero &&
-        !qmp_knows(q, "blockdev-mirror", "target-is-zero", &skips_zeroing, err))
-        return false;
-    arguments = job_arguments(mirror, name);
-    if (skips_zeroing)
+    /* By its version: to ask QEMU for its schema keeps its main loop, and the guest, for long. */
+    if (mirror->target_is_zero && qmp_is_at_least(q, 10, 1))
         cJSON_AddBoolToObject(arguments, "target-is-zero", true);
     return qmp_call(q, "blockdev-mirror", arguments, NULL, err);
 }
@@ -187,14 +183,24 @@ static bool is_of_job(const cJSON *data, const void *name)
 /* Asked to end without force, a mirror that is not ready is cancelled as if by force, and
  * one that has failed is not there to be asked.
  */
-static bool check_ready(struct qmp *q, const char *id, const char *disk, struct error *err)
+static bool check_ready(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                        struct error *err)
 {
-    struct qmp_mirror_state state;
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+    char name[QMP_NODE_NAME_SIZE];
 
-    if (!qmp_mirror_state(q, id, disk, &state, err))
+    if (!jobs)
         return false;
-    if (!state.ready)
-        return error_set(err, ERROR_SYSTEM, "%s: its mirror has not caught up", disk);
+    for (size_t i = 0; i < count; i++) {
+        const cJSON *job;
+
+        qmp_mirror_name(id, disks[i], name);
+        job = find_job(jobs, name);
+        if (!check_alive(job, disks[i], err))
+            return false;
+        if (!json_true(job, "ready"))
+            return error_set(err, ERROR_SYSTEM, "%s: its mirror has not caught up", disks[i]);
+    }
     return true;
 }
 
@@ -218,14 +224,11 @@ static bool check_completed(struct qmp *q, size_t mark, const char *name, const 
     return false;
 }
 
-static bool check_concluded(struct qmp *q, const char *name, const char *disk, struct error *err)
+static bool check_concluded(const cJSON *jobs, const char *name, const char *disk,
+                            struct error *err)
 {
-    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
-    const cJSON *job;
+    const cJSON *job = find_job(jobs, name);
 
-    if (!jobs)
-        return false;
-    job = find_job(jobs, name);
     if (!job || !has_concluded(job))
         return error_set(err, ERROR_SYSTEM, "%s: its mirror cannot be asked how it ended", disk);
     if (cJSON_GetObjectItemCaseSensitive(job, "error"))
@@ -282,8 +285,7 @@ static bool await_end(struct qmp *q, size_t mark, const char *name, const char *
 {
     struct drain drain = { name, disk, stall_ms, 0, loop_now_ms() };
 
-    return await_conclusion(q, mark, &drain, err) && check_completed(q, mark, name, disk, err) &&
-           check_concluded(q, name, disk, err);
+    return await_conclusion(q, mark, &drain, err) && check_completed(q, mark, name, disk, err);
 }
 
 /* ---- removal ---- */
@@ -343,25 +345,17 @@ static bool end_job(struct qmp *q, const char *name, uint64_t deadline, struct e
     }
 }
 
-static bool remove_drained(struct qmp *q, const char *name, const char *disk, struct error *err)
-{
-    if (qmp_job_dismiss(q, name, err) &&
-        delete_node(q, name, loop_now_ms() + STOP_DEADLINE_MS, err))
-        return true;
-    return error_prefix(err, "%s: cannot remove its mirror", disk);
-}
-
 /* ---- the public face ---- */
 
 bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[], size_t count,
                        uint64_t stall_ms, struct error *err)
 {
+    AUTO_JSON cJSON *jobs = NULL;
     size_t mark = qmp_mark(q);
     char name[QMP_NODE_NAME_SIZE];
 
-    for (size_t i = 0; i < count; i++)
-        if (!check_ready(q, id, disks[i], err))
-            return false;
+    if (!check_ready(q, id, disks, count, err))
+        return false;
     for (size_t i = 0; i < count; i++) {
         qmp_mirror_name(id, disks[i], name);
         if (!qmp_block_job_cancel(q, name, false, err))
@@ -369,11 +363,16 @@ bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[],
     }
     for (size_t i = 0; i < count; i++) {
         qmp_mirror_name(id, disks[i], name);
-        if (!await_end(q, mark, name, disks[i], stall_ms, err) ||
-            !remove_drained(q, name, disks[i], err))
+        if (!await_end(q, mark, name, disks[i], stall_ms, err))
             return false;
     }
-    return true;
+    jobs = qmp_query_block_jobs(q, err);
+    for (size_t i = 0; jobs && i < count; i++) {
+        qmp_mirror_name(id, disks[i], name);
+        if (!check_concluded(jobs, name, disks[i], err))
+            return false;
+    }
+    return jobs != NULL;
 }
 
 bool qmp_mirror_stop(struct qmp *q, const char *id, const char *disk, struct error *err)

@@ -52,9 +52,8 @@ bool qmp_mirror_wait(struct qmp *q, size_t *mark, uint64_t timeout_ms, struct er
 
 /**
  * With the guest paused: let every mirror send what is left, and prove that each has
- * completed without an error. Then all is removed from QEMU.
- *
- * On failure whatever is left is for qmp_mirror_stop().
+ * completed without an error. What is left of it in QEMU takes no time now, and is for
+ * qmp_mirror_stop() if the guest goes on here.
  *
  * @param stall_ms  give up when nothing has moved for so long; the last step, the flush of the
  *                  target's disk, moves nothing

@@ -7,11 +7,10 @@
 #include "qmp/connect.h"
 #include "qmp/events.h"
 #include "qmp/message.h"
-#include "qmp/schema.h"
 #include "xmig/stream.h"
 
 enum {
-    LINE_MAX_BYTES = 16 * 1024 * 1024, /* query-qmp-schema is one line */
+    LINE_MAX_BYTES = 16 * 1024 * 1024, /* an answer is one line */
 };
 
 struct qmp {
@@ -30,7 +29,6 @@ struct qmp {
     struct qmp_events events;
     struct error broken; /* kind ERROR_NONE: it is fine */
     bool guarded;
-    struct qmp_schema *schema; /* once asked */
 };
 
 /* ---- what comes in; runs in callbacks ---- */
@@ -269,7 +267,6 @@ void qmp_free(struct qmp *q)
     stream_free(q->stream);
     qmp_message_done(&q->reply);
     qmp_events_done(&q->events);
-    qmp_schema_free(q->schema);
     free(q->path);
     free(q);
 }
@@ -370,18 +367,4 @@ const cJSON *qmp_wait_event(struct qmp *q, size_t *mark, const char *name,
 uint64_t qmp_last_event_ms(const struct qmp *q, const char *name)
 {
     return qmp_events_last_ms(&q->events, name);
-}
-
-bool qmp_knows(struct qmp *q, const char *command, const char *argument, bool *known,
-               struct error *err)
-{
-    AUTO_JSON cJSON *answer = NULL;
-
-    if (!q->schema) {
-        if (!qmp_call(q, "query-qmp-schema", NULL, &answer, err))
-            return false;
-        q->schema = qmp_schema_new(steal(answer));
-    }
-    *known = qmp_schema_knows(q->schema, command, argument);
-    return true;
 }

@@ -228,11 +228,12 @@ static bool undo_stages(struct migration *m)
     return clean;
 }
 
+/* Backwards, too: what comes last has most to do with a guest that has just begun to run. */
 static bool finish_stages(struct migration *m)
 {
     bool clean = true;
 
-    for (size_t i = 0; i < m->entered; i++) {
+    for (size_t i = m->entered; i-- > 0;) {
         const struct stage *stage = m->stages[i];
         const struct stage_half *half = half_of(m, stage);
         struct error err = { 0 };

@@ -54,10 +54,9 @@ static void say(int fd, const char *bridge, const uint8_t mac[MAC_SIZE])
         (void)sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-static void announce_pv(struct xen *vm)
+static void announce_pv(struct xen *vm, const cJSON *ids)
 {
     AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
     const cJSON *id;
 
     if (fd < 0)
@@ -85,7 +84,11 @@ static void announce_emulated(struct xen *vm)
 
 void announce(struct xen *vm)
 {
-    announce_pv(vm);
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
+
+    if (!ids->child)
+        return;
+    announce_pv(vm, ids);
     if (vm->q)
         announce_emulated(vm);
 }

@@ -1,6 +1,7 @@
 /* Everything that the target must know of the source's domain. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "host/shared.h"
 #include "host/xen/argv.h"
@@ -11,6 +12,8 @@
 /* "pc" means another machine in every version of QEMU: the running one is asked. */
 static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
 {
+    AUTO_FREE char *exe = xen_text("/proc/%d/exe", (int)vm->source.pid);
+    struct stat st;
     uint64_t major, minor;
 
     free(vm->source.machine);
@@ -20,6 +23,10 @@ static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
     cJSON_AddStringToObject(xen, "machine", vm->source.machine);
     json_add_uint(xen, "qemu_major", major);
     json_add_uint(xen, "qemu_minor", minor);
+    if (stat(exe, &st) == 0) {
+        json_add_uint(xen, "program_size", (uint64_t)st.st_size);
+        json_add_uint(xen, "program_time", (uint64_t)st.st_mtime);
+    }
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "host/program.h"
 #include "host/xen/argv.h"
+#include "host/xen/monitor.h"
 #include "host/xen/xen.h"
 #include "xmig/process.h"
 
@@ -133,6 +134,27 @@ static bool check_waiting(struct xen *vm, struct error *err)
                      status.text);
 }
 
+/* Shared images stay the source's until the guest is ours. */
+static bool set_capabilities(struct xen *vm, struct error *err)
+{
+    static const char *const events[] = { "events", NULL };
+    static const char *const late[] = { "events", "late-block-activate", NULL };
+
+    return qmp_set_capabilities(vm->q, vm->base.context.options.mirrors_disks ? events : late, err);
+}
+
+/* As xl has somebody watch each domain. It waits as long as the guest stands still, and a
+ * process less is started when it does not.
+ */
+static void watch(struct xen *vm)
+{
+    struct error err = { 0 };
+
+    if (!monitor_start(vm->base.context.loop, vm->domid, &err))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "nobody will watch the guest: %s; start 'xmig monitor %u'", err.text, vm->domid);
+}
+
 /* ---- the public face ---- */
 
 bool xen_start_device_model(struct host *host, struct error *err)
@@ -140,8 +162,10 @@ bool xen_start_device_model(struct host *host, struct error *err)
     struct xen *vm = xen_of(host);
 
     if (devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err) &&
-        check_waiting(vm, err) && exports_open(vm, err) && face_write(vm, err)) {
+        check_waiting(vm, err) && set_capabilities(vm, err) && devices_await_disks(vm, err) &&
+        exports_open(vm, err) && face_write(vm, err)) {
         qmp_guard(vm->q, true);
+        watch(vm);
         return true;
     }
     device_model_explain(vm, err);

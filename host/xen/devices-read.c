@@ -3,10 +3,6 @@
 
 #include <stdio.h>
 
-enum {
-    STATE_CONNECTED = 4
-};
-
 /* What of a frontend's own keys the toolstack has written, not the guest. */
 static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
 {
@@ -57,9 +53,6 @@ static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const 
     cJSON_AddStringToObject(device, "kind", kind);
     cJSON_AddStringToObject(device, "id", id);
     cJSON_AddStringToObject(device, "backend", backend);
-    cJSON_AddBoolToObject(device, "connected",
-                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
-                                       kind, id) == STATE_CONNECTED);
     cross_bridge(vm, keys);
     cJSON_AddItemToObject(device, "backend_keys", steal(keys));
     cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));

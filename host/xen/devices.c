@@ -148,15 +148,15 @@ static bool is_kind(const cJSON *device, const char *kind)
     return !strcmp(json_string_or(device, "kind", ""), kind);
 }
 
-/* Only disks and network interfaces may come to be while the device model runs: QEMU 10
- * exits when it sees another kind appear.
+/* Before the device model starts: QEMU 10 exits when it sees a keyboard appear later, and to
+ * open a disk takes it a while, for which the guest need not stand still.
  */
 bool devices_write_early(struct xen *vm, struct error *err)
 {
     const cJSON *device;
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
-        if (!is_kind(device, "vbd") && !is_kind(device, "vif") && !write_device(vm, device, err))
+        if (!is_kind(device, "vif") && !write_device(vm, device, err))
             return false;
     return true;
 }
@@ -167,21 +167,6 @@ bool devices_write_vifs(struct xen *vm, struct error *err)
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
         if (is_kind(device, "vif") && !write_device(vm, device, err))
-            return false;
-    return true;
-}
-
-static bool is_disk_in_use(const cJSON *device, bool in_use)
-{
-    return is_kind(device, "vbd") && json_true(device, "connected") == in_use;
-}
-
-bool devices_write_disks(struct xen *vm, bool in_use, struct error *err)
-{
-    const cJSON *device;
-
-    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
-        if (is_disk_in_use(device, in_use) && !write_device(vm, device, err))
             return false;
     return true;
 }
@@ -215,14 +200,14 @@ static bool is_empty(const struct xen *vm, const cJSON *device)
     return medium && !*json_string_or(medium, "image", "");
 }
 
-bool devices_await_disks(struct xen *vm, bool in_use, struct error *err)
+bool devices_await_disks(struct xen *vm, struct error *err)
 {
     const cJSON *device;
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices")) {
         AUTO_FREE char *path = NULL;
 
-        if (!is_disk_in_use(device, in_use) || is_empty(vm, device))
+        if (!is_kind(device, "vbd") || is_empty(vm, device))
             continue;
         path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->domid,
                         json_string_or(device, "id", ""));

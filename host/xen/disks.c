@@ -150,6 +150,26 @@ bool xen_source_disks_read(struct xen *vm, struct error *err)
     return vm->source.media && check_choices(vm, err);
 }
 
+static bool has_changed_way(const char *name, struct error *err)
+{
+    return error_set(err, ERROR_SYSTEM,
+                     "disk '%s': the guest uses it by another way than when its mirror began: it "
+                     "has loaded a PV driver; try again",
+                     name);
+}
+
+/* A PV driver that is not through with connecting has written nothing yet. */
+bool xen_source_ways_recheck(struct xen *vm, struct error *err)
+{
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        const struct xen_disk *disk = &vm->source.disks[i];
+
+        if (disk->is_emulated && is_connected(vm, disk->id))
+            return has_changed_way(disk->name, err);
+    }
+    return true;
+}
+
 /* A guest that loads its PV drivers leaves the emulated disk, and so the mirror, behind. */
 bool xen_source_disks_recheck(struct xen *vm, struct error *err)
 {
@@ -164,10 +184,7 @@ bool xen_source_disks_recheck(struct xen *vm, struct error *err)
         if (!block)
             return error_prefix(err, "disk '%s'", disk.name);
         if (strcmp(disk_device_name(&disk, block), disk.device) != 0)
-            return error_set(err, ERROR_SYSTEM,
-                             "disk '%s': the guest uses it by another way than when its mirror "
-                             "began ('%s', not '%s'): it has loaded a PV driver; try again",
-                             disk.name, disk_device_name(&disk, block), disk.device);
+            return has_changed_way(disk.name, err);
     }
     return true;
 }

@@ -1,89 +1,47 @@
-/* The target's disks, exported by its device model's NBD server for as long as the mirrors need.
- *
- * What the guest uses by an emulated disk is open already. A disk that only has a PV backend
- * will be opened when that appears, which is after the device state was loaded: until then a
- * node of ours stands in.
- */
+/* The target's disks, exported by its device model's NBD server for as long as the mirrors need. */
 #include "host/paths.h"
 #include "host/xen/xen.h"
 
-static const char *emulated_node(const cJSON *blocks, const char *path)
+/* A disk that is emulated is open twice, for its PV backend, too, which looks at it anew when
+ * the device state has been loaded: the emulated one holds the image's lock.
+ */
+static const cJSON *find_open(const cJSON *blocks, const char *path)
 {
     AUTO_FREE char *real = path_real("/", path);
-    const cJSON *block;
+    const cJSON *block, *found = NULL;
 
     cJSON_ArrayForEach (block, blocks) {
         const cJSON *inserted = xen_get(block, "inserted");
         AUTO_FREE char *other =
             path_real("/", json_string_or(xen_get(inserted, "image"), "filename", ""));
 
-        if (*json_string_or(block, "device", "") && inserted && !strcmp(real, other))
-            return json_string_or(inserted, "node-name", NULL);
+        if (!inserted || strcmp(real, other) != 0)
+            continue;
+        if (!found || *json_string_or(block, "device", ""))
+            found = inserted;
     }
-    return NULL;
+    return found;
 }
 
-/* ---- nodes of ours ---- */
-
-/* A node's name has at most 31 characters; the disk's place is shorter than its name may be. */
-static char *node_name(size_t place)
+static bool export_disk(struct xen *vm, const cJSON *disk, const cJSON *blocks, struct error *err)
 {
-    return xen_text("xmig-disk-%zu", place);
-}
+    const char *name = json_string_or(disk, "name", "?");
+    const cJSON *open = find_open(blocks, json_string_or(disk, "image", ""));
+    AUTO_FREE char *id = xen_text("xmig-%s", name);
 
-static bool add_node(struct xen *vm, const cJSON *disk, const char *node, struct error *err)
-{
-    const char *path = json_string_or(disk, "image", "");
-    cJSON *arguments = must(cJSON_CreateObject());
-    cJSON *file;
-
-    cJSON_AddStringToObject(arguments, "driver", json_string_or(disk, "format", "raw"));
-    cJSON_AddStringToObject(arguments, "node-name", node);
-    cJSON_AddStringToObject(arguments, "discard", "unmap");
-    file = cJSON_AddObjectToObject(arguments, "file");
-    cJSON_AddStringToObject(file, "driver", disk_device_is(path) ? "host_device" : "file");
-    cJSON_AddStringToObject(file, "filename", path);
-    cJSON_AddStringToObject(file, "discard", "unmap");
-    return qmp_call(vm->q, "blockdev-add", arguments, NULL, err);
-}
-
-static bool remove_nodes(struct xen *vm, struct error *err)
-{
-    AUTO_JSON cJSON *nodes = NULL;
-    const cJSON *node;
-
-    if (!qmp_call(vm->q, "query-named-block-nodes", NULL, &nodes, err))
-        return false;
-    cJSON_ArrayForEach (node, nodes) {
-        const char *name = json_string_or(node, "node-name", "");
-
-        if (!strncmp(name, "xmig-disk-", 10) && !qmp_blockdev_del(vm->q, name, err))
-            return false;
-    }
-    return true;
+    if (!open)
+        return error_set(err, ERROR_SYSTEM, "disk '%s': it has not opened it", name);
+    return qmp_block_export_add(vm->q, id, json_string_or(open, "node-name", ""), name, err) ||
+           error_prefix(err, "disk '%s'", name);
 }
 
 /* ---- the public face ---- */
-
-static bool export_disk(struct xen *vm, const cJSON *disk, size_t place, const cJSON *blocks,
-                        struct error *err)
-{
-    const char *name = json_string_or(disk, "name", "?");
-    const char *emulated = emulated_node(blocks, json_string_or(disk, "image", ""));
-    AUTO_FREE char *id = xen_text("xmig-%s", name);
-    AUTO_FREE char *own = node_name(place);
-
-    return ((emulated || add_node(vm, disk, own, err)) &&
-            qmp_block_export_add(vm->q, id, emulated ? emulated : own, name, err)) ||
-           error_prefix(err, "disk '%s'", name);
-}
 
 bool exports_open(struct xen *vm, struct error *err)
 {
     AUTO_FREE char *path = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *disk;
-    size_t place = 0;
 
     if (!vm->base.context.options.mirrors_disks)
         return true;
@@ -91,12 +49,12 @@ bool exports_open(struct xen *vm, struct error *err)
         !qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
-        if (!export_disk(vm, disk, place++, blocks, err))
+        if (!export_disk(vm, disk, blocks, err))
             return false;
     return true;
 }
 
 bool exports_close(struct xen *vm, struct error *err)
 {
-    return qmp_nbd_server_stop(vm->q, err) && remove_nodes(vm, err);
+    return qmp_nbd_server_stop(vm->q, err);
 }

@@ -5,6 +5,10 @@
 
 #include "host/xen/xen.h"
 
+enum {
+    CONSOLE_LIMIT = 1048576 /* bytes that xenconsoled keeps for who does not read */
+};
+
 /* ---- libxl's configuration ---- */
 
 static void replace(cJSON *object, const char *name, const char *value)
@@ -112,10 +116,94 @@ static bool write_vnc(struct xen *vm, struct error *err)
                        "/local/domain/%u/console/vnc-port", vm->domid);
 }
 
+/* ---- memory and console ---- */
+
+static uint64_t number(const struct xen *vm, const char *name)
+{
+    return json_uint_or(vm->target.xen, name, 0);
+}
+
+static const cJSON *build_info(const struct xen *vm)
+{
+    return xen_get(xen_get(vm->target.xen, "config"), "b_info");
+}
+
+static bool is_online(const struct xen *vm, unsigned vcpu)
+{
+    const cJSON *online = xen_get(build_info(vm), "avail_vcpus");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, online)
+        if (item->valueint == (int)vcpu)
+            return true;
+    return !online;
+}
+
+static bool write_memory(struct xen *vm, struct error *err)
+{
+    struct store_batch batch = { .domid = vm->domid };
+    uint64_t static_max =
+        json_uint_or(build_info(vm), "max_memkb", number(vm, "max_pages") * XEN_PAGE / 1024);
+
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)static_max,
+                     "/local/domain/%u/memory/static-max", vm->domid);
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)number(vm, "memory_target"),
+                     "/local/domain/%u/memory/target", vm->domid);
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)number(vm, "videoram"),
+                     "/local/domain/%u/memory/videoram", vm->domid);
+    store_add_number(&batch, STORE_AS_ABOVE, vm->domid, "/local/domain/%u/domid", vm->domid);
+    store_add_number(&batch, STORE_AS_ABOVE, vm->target.store_port, "/local/domain/%u/store/port",
+                     vm->domid);
+    for (unsigned i = 0; i < number(vm, "vcpus"); i++)
+        store_add(&batch, STORE_AS_ABOVE, is_online(vm, i) ? "online" : "offline",
+                  "/local/domain/%u/cpu/%u/availability", vm->domid, i);
+    return store_commit(vm->xs, &batch, err);
+}
+
+static bool write_console(struct xen *vm, struct error *err)
+{
+    struct store_batch batch = { .domid = vm->domid };
+    AUTO_FREE char *back = xen_text("/local/domain/0/backend/console/%u/0", vm->domid);
+    AUTO_FREE char *front = xen_text("/local/domain/%u/console", vm->domid);
+    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/console/0", vm->domid);
+
+    store_add(&batch, STORE_GUEST_READS, "", "%s", front);
+    store_add(&batch, STORE_GUEST_READS, "", "%s", back);
+    store_add(&batch, STORE_DOM0_ONLY, "", "%s", libxl);
+    store_add(&batch, STORE_AS_ABOVE, back, "%s/backend", libxl);
+    for (int i = 0; i < 2; i++) {
+        const char *where = i ? libxl : back;
+
+        store_add(&batch, STORE_AS_ABOVE, front, "%s/frontend", where);
+        store_add_number(&batch, STORE_AS_ABOVE, vm->domid, "%s/frontend-id", where);
+        store_add(&batch, STORE_AS_ABOVE, "1", "%s/online", where);
+        store_add(&batch, STORE_AS_ABOVE, "1", "%s/state", where);
+        store_add(&batch, STORE_AS_ABOVE, "vt100", "%s/protocol", where);
+    }
+    store_add(&batch, STORE_AS_ABOVE, back, "%s/backend", front);
+    store_add(&batch, STORE_AS_ABOVE, "0", "%s/backend-id", front);
+    store_add_number(&batch, STORE_AS_ABOVE, CONSOLE_LIMIT, "%s/limit", front);
+    store_add(&batch, STORE_AS_ABOVE, "xenconsoled", "%s/type", front);
+    store_add(&batch, STORE_AS_ABOVE, "pty", "%s/output", front);
+    store_add(&batch, STORE_AS_ABOVE, "", "%s/tty", front);
+    store_add_number(&batch, STORE_AS_ABOVE, vm->target.console_port, "%s/port", front);
+    return store_commit(vm->xs, &batch, err);
+}
+
 /* ---- the public face ---- */
 
 bool face_write(struct xen *vm, struct error *err)
 {
     return write_config(vm, err) && write_serial(vm, err) && write_vnc(vm, err) &&
-           devices_write_vifs(vm, err) && hotplug_vifs(vm, HOTPLUG_ONLINE, err);
+           write_memory(vm, err) && write_console(vm, err) && devices_write_vifs(vm, err) &&
+           hotplug_vifs(vm, HOTPLUG_ONLINE, err);
+}
+
+bool face_write_rings(struct xen *vm, struct error *err)
+{
+    AUTO_FREE char *store = xen_text("%lu", vm->target.store_gfn);
+    AUTO_FREE char *console = xen_text("%lu", vm->target.console_gfn);
+
+    return store_write(vm->xs, err, store, "/local/domain/%u/store/ring-ref", vm->domid) &&
+           store_write(vm->xs, err, console, "/local/domain/%u/console/ring-ref", vm->domid);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "host/xen/device-state.h"
@@ -15,6 +16,7 @@ enum {
     DIRTY_LOG_MS = 10000,
     STOP_MS = 10000, /* for QEMU to stop, besides what the mirrors have under way */
     SAVE_MS = 30000,
+    MODEST_NICE = 10,
     SLOWEST_BYTES_PER_MS = 1024 /* below a megabyte a second nobody mirrors a disk */
 };
 
@@ -89,7 +91,7 @@ static bool suspend(struct sending *sending, struct error *err)
         return false;
     tell_downtime(vm, "pause", vm->source.paused_ms);
     since_ms = loop_now_ms();
-    if (!xen_source_disks_recheck(vm, err))
+    if (!xen_source_ways_recheck(vm, err))
         return false;
     if (!qmp_stop(vm->q, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
         return error_prefix(err, "stopping the device model");
@@ -114,11 +116,18 @@ static void suspend_turn(void *arg)
         sending->error = err;
 }
 
+/* While the guest runs, its device model goes before us. Only of this thread. */
+static void be_modest(bool modest)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), modest ? MODEST_NICE : 0);
+}
+
 /* libxc takes 0 for failure here. */
 static int on_suspend(void *arg)
 {
     struct sending *sending = arg;
 
+    be_modest(false);
     turns_call(sending->turns, suspend_turn, sending);
     return sending->answer;
 }
@@ -138,6 +147,7 @@ static void run(struct turns *turns, void *arg)
         sending->vm->base.context.options.ram == RAM_STOPPED ? 0 : (uint32_t)XCFLAGS_LIVE;
 
     sending->turns = turns;
+    be_modest(true);
     sending->result = xc_domain_save(sending->xc, sending->in, sending->vm->domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;

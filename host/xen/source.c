@@ -2,11 +2,13 @@
 #include "host/xen/xen.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "host/program.h"
 #include "xmig/process.h"
 
 enum {
+    LOWEST_NICE = 19,
     DESTROY_MS = 120000,
     STATUS_MS = 3000,
     REBUILD_MS = 15000,
@@ -154,6 +156,8 @@ bool xen_source_destroy(struct host *host, struct error *err)
     case RUN_UNKNOWN:
         break;
     }
+    /* All that is left to do comes after what others want of this host. */
+    (void)setpriority(PRIO_PROCESS, 0, LOWEST_NICE);
     if (!program_run(host->context.loop, words, NULL, DESTROY_MS, err))
         return error_prefix(err, "destroying the old copy");
     return true;

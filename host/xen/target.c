@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <time.h>
 
-#include "host/xen/monitor.h"
 #include "host/xen/xen.h"
 #include "xmig/journal.h"
 #include "xmig/process.h"
@@ -20,9 +19,6 @@ bool xen_before_resume(struct host *host, struct error *err)
 {
     struct xen *vm = xen_of(host);
 
-    if (!vm->target.reattached && !host->context.options.mirrors_disks &&
-        !devices_write_disks(vm, true, err))
-        return false;
     return domain_rename(vm, vm->target.name, err);
 }
 
@@ -51,32 +47,15 @@ static void join_networks(struct xen *vm)
     announce(vm);
 }
 
-/* Nobody in the guest uses these; xl expects them. Opening their images takes the device
- * model a while, for which the guest need not stand still.
- */
-static void add_unused_disks(struct xen *vm)
-{
-    struct error err = { 0 };
-
-    if (!devices_write_disks(vm, false, &err) || !devices_await_disks(vm, false, &err))
-        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
-                  "the guest runs, but a disk that it does not use is not in order: %s", err.text);
-}
-
 void xen_after_resume(struct host *host)
 {
     struct xen *vm = xen_of(host);
-    struct error err = { 0 };
 
     if (xen_connect(vm, CONNECT_MS, NULL))
         qmp_guard(vm->q, false);
     join_networks(vm);
-    add_unused_disks(vm);
     xen_disconnect(vm);
     child_release(steal(vm->target.child));
-    if (!monitor_start(host->context.loop, vm->domid, &err))
-        event_say(&host->context.events, EVENT_WARNING, NULL,
-                  "nobody watches the guest: %s; start 'xmig monitor %u'", err.text, vm->domid);
 }
 
 /* Without its device model a domain that has not run is no copy of anything. */

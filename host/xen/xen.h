@@ -141,13 +141,11 @@ void config_remove(uint32_t domid, const char *uuid);
 cJSON *devices_read(struct xen *vm, struct error *err);
 /* Has somebody attached or removed a device, or changed a medium, since they were read? */
 bool devices_recheck(struct xen *vm, struct error *err);
-/* Those whose backend the device model looks at only when it starts. */
+/* Those that the device model is to find when it starts. */
 bool devices_write_early(struct xen *vm, struct error *err);
 bool devices_write_vifs(struct xen *vm, struct error *err);
-/* Those which the guest uses with a PV driver, or the others, which can wait until it runs. */
-bool devices_write_disks(struct xen *vm, bool in_use, struct error *err);
-/* Wait until each one's backend has opened its image. */
-bool devices_await_disks(struct xen *vm, bool in_use, struct error *err);
+/* Wait until each disk's backend has opened its image. */
+bool devices_await_disks(struct xen *vm, struct error *err);
 bool devices_remove(struct xen *vm, struct error *err);
 
 /* ---- disks.c: the source's ---- */
@@ -157,6 +155,8 @@ void xen_source_disks_done(struct xen_source *source);
 cJSON *xen_source_disk_params(const struct xen *vm, const struct xen_disk *disk, struct error *err);
 /* Does the guest still use each one by the way that is mirrored? */
 bool xen_source_disks_recheck(struct xen *vm, struct error *err);
+/* The same with the guest suspended, of what it may have done since: as quick as can be. */
+bool xen_source_ways_recheck(struct xen *vm, struct error *err);
 /* Is what libxl has noted of a disk that of one which is copied, not found at the target? */
 bool xen_disk_moves(const cJSON *keys);
 /* "aio:/path" and "qcow2:/path" are the device model's, "/path" is the kernel's. */
@@ -271,6 +271,8 @@ bool exports_close(struct xen *vm, struct error *err);
 
 /* Write what can be known before the guest's memory is here. */
 bool face_write(struct xen *vm, struct error *err);
+/* The rest: where in it xenstore and the console are. */
+bool face_write_rings(struct xen *vm, struct error *err);
 
 /* ---- seal.c: the domain becomes complete ---- */
 

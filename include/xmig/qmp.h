@@ -91,10 +91,4 @@ const cJSON *qmp_wait_event(struct qmp *q, size_t *mark, const char *name,
 /* When the newest event called `name` came in (loop_now_ms()); 0: none did lately. */
 uint64_t qmp_last_event_ms(const struct qmp *q, const char *name);
 
-/* Does this QEMU know `command`, and its argument `argument` (NULL: any)? Asks it for its
- * schema the first time; names came and went between versions.
- */
-bool qmp_knows(struct qmp *q, const char *command, const char *argument, bool *known,
-               struct error *err);
-
 #endif

@@ -89,9 +89,8 @@ static void end(struct scene *scene)
 #define DRAINED                                                                                    \
     { "query-block-jobs", .reply = READY },                                                        \
         { "block-job-cancel", .with = "\"force\":false", .events = { COMPLETED } },                \
-        { "query-block-jobs", .reply = JOB("concluded", "") }, { "job-dismiss", .reply = NULL },   \
     {                                                                                              \
-        "blockdev-del", .reply = NULL                                                              \
+        "query-block-jobs", .reply = JOB("concluded", "")                                          \
     }
 
 static void drains_the_mirrors_between_the_pause_and_the_rest(void **unused)

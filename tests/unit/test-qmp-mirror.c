@@ -37,13 +37,17 @@ static const char *const both[] = { "vda", "vdb" };
 /* What a test does with a connection to the scripted QEMU. */
 typedef bool deed(struct qmp *q, struct error *err);
 
-static bool run_against(const struct exchange *script, deed *act, struct error *err)
+static bool run_against_version(const char *greeting, const struct exchange *script, deed *act,
+                                struct error *err)
 {
     struct loop *loop = loop_new();
     struct fake_qemu *fake = fake_qemu_new(loop, script);
-    struct qmp *q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, err);
+    struct qmp *q;
     bool ok;
 
+    if (greeting)
+        fake_qemu_greet_with(fake, greeting);
+    q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, err);
     assert_non_null(q);
     ok = act(q, err);
     assert_null(fake_qemu_complaint(fake));
@@ -51,6 +55,11 @@ static bool run_against(const struct exchange *script, deed *act, struct error *
     fake_qemu_free(fake);
     loop_free(loop);
     return ok;
+}
+
+static bool run_against(const struct exchange *script, deed *act, struct error *err)
+{
+    return run_against_version(NULL, script, act, err);
 }
 
 /* ---- names and numbers ---- */
@@ -131,13 +140,24 @@ static void leaves_no_node_when_the_job_does_not_start(void **unused)
 
 static void skips_zeroing_where_qemu_can(void **unused)
 {
+    static const char qemu_10_1[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, "
+                                    "\"minor\": 1, \"major\": 10}}, \"capabilities\": []}}";
     const struct exchange script[] = {
         { "blockdev-add", .reply = NULL },
-        { "query-qmp-schema",
-          .reply = "[{\"name\": \"blockdev-mirror\", \"meta-type\": \"command\", "
-                   "\"arg-type\": \"1\"}, {\"name\": \"1\", \"meta-type\": \"object\", "
-                   "\"members\": [{\"name\": \"target-is-zero\"}]}]" },
         { "blockdev-mirror", .with = "\"target-is-zero\":true" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against_version(qemu_10_1, script, start_vda_on_zeroes, &err));
+}
+
+static void does_not_ask_an_older_qemu_to_skip_zeroing(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .reply = NULL },
+        { "blockdev-mirror", .with = "\"auto-dismiss\":false}" },
         { 0 },
     };
     struct error err = { 0 };
@@ -260,20 +280,14 @@ static bool drain_both_quickly(struct qmp *q, struct error *err)
     return qmp_mirrors_drain(q, ID, both, 2, SOON_MS, err);
 }
 
-static void drains_all_at_once_and_removes_them(void **unused)
+static void drains_all_at_once_and_asks_each_how_it_ended(void **unused)
 {
     const struct exchange script[] = {
-        { SAYS_BOTH_READY },
         { SAYS_BOTH_READY },
         { "block-job-cancel", .with = "\"device\":\"" NAME_A "\",\"force\":false" },
         { "block-job-cancel", .with = "\"device\":\"" NAME_B "\",\"force\":false",
           .events = { COMPLETED(NAME_B), COMPLETED(NAME_A) } },
         { "query-block-jobs", .reply = "[" CONCLUDED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
-        { "job-dismiss", .with = NAME_A },
-        { "blockdev-del", .with = NAME_A },
-        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_B) "]" },
-        { "job-dismiss", .with = NAME_B },
-        { "blockdev-del", .with = NAME_B },
         { 0 },
     };
     struct error err = { 0 };
@@ -287,7 +301,6 @@ static void ends_no_mirror_while_one_has_not_caught_up(void **unused)
     const char *const jobs = "[" READY(NAME_A) ", " JOB(NAME_B, "running", "") "]";
     const struct exchange script[] = {
         { "query-block-jobs", .reply = jobs },
-        { "query-block-jobs", .reply = jobs },
         { 0 },
     };
     struct error err = { 0 };
@@ -300,7 +313,6 @@ static void ends_no_mirror_while_one_has_not_caught_up(void **unused)
 static void completed_with_an_error_is_a_failure(void **unused)
 {
     const struct exchange script[] = {
-        { SAYS_BOTH_READY },
         { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { COMPLETED_WITH_ERROR(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
@@ -317,7 +329,6 @@ static void cancelled_is_a_failure(void **unused)
 {
     const struct exchange script[] = {
         { SAYS_BOTH_READY },
-        { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { CANCELLED(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
         { 0 },
@@ -333,10 +344,9 @@ static void a_job_that_concluded_with_an_error_beats_its_event(void **unused)
 {
     const struct exchange script[] = {
         { SAYS_BOTH_READY },
-        { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
-        { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
+        { "query-block-jobs", .reply = "[" FAILED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
         { 0 },
     };
     struct error err = { 0 };
@@ -349,7 +359,6 @@ static void a_job_that_concluded_with_an_error_beats_its_event(void **unused)
 static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
 {
     const struct exchange script[] = {
-        { SAYS_BOTH_READY },
         { SAYS_BOTH_READY },
         { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
         { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
@@ -365,7 +374,6 @@ static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
 static void gives_up_on_a_mirror_that_does_not_move(void **unused)
 {
     const struct exchange script[] = {
-        { SAYS_BOTH_READY },
         { SAYS_BOTH_READY },
         { "block-job-cancel", .reply = NULL },
         { "block-job-cancel", .reply = NULL },
@@ -444,12 +452,13 @@ int main(void)
         cmocka_unit_test(mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin),
         cmocka_unit_test(leaves_no_node_when_the_job_does_not_start),
         cmocka_unit_test(skips_zeroing_where_qemu_can),
+        cmocka_unit_test(does_not_ask_an_older_qemu_to_skip_zeroing),
         cmocka_unit_test(tells_how_far_a_mirror_is),
         cmocka_unit_test(tells_why_a_mirror_has_failed),
         cmocka_unit_test(a_mirror_that_vanished_has_failed),
         cmocka_unit_test(waits_for_a_mirror_no_longer_than_until_it_has_caught_up),
         cmocka_unit_test(a_mirror_that_does_not_catch_up_is_looked_at_again),
-        cmocka_unit_test(drains_all_at_once_and_removes_them),
+        cmocka_unit_test(drains_all_at_once_and_asks_each_how_it_ended),
         cmocka_unit_test(ends_no_mirror_while_one_has_not_caught_up),
         cmocka_unit_test(completed_with_an_error_is_a_failure),
         cmocka_unit_test(cancelled_is_a_failure),

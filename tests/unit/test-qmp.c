@@ -485,31 +485,6 @@ static void the_loss_of_a_guarded_qemu_ends_every_wait(void **unused)
     end(&scene);
 }
 
-/* ---- the schema ---- */
-
-static void asks_once_what_qemu_knows(void **unused)
-{
-    static const char schema[] =
-        "[{\"name\": \"blockdev-mirror\", \"meta-type\": \"command\", \"arg-type\": \"135\"},"
-        " {\"name\": \"STOP\", \"meta-type\": \"event\", \"arg-type\": \"0\"},"
-        " {\"name\": \"135\", \"meta-type\": \"object\","
-        "  \"members\": [{\"name\": \"job-id\", \"type\": \"str\"}]}]";
-    const struct exchange script[] = { { "query-qmp-schema", .reply = schema }, { 0 } };
-    struct scene scene = connected_to(script);
-    bool known = false;
-    (void)unused;
-
-    assert_true(qmp_knows(scene.q, "blockdev-mirror", NULL, &known, NULL));
-    assert_true(known);
-    assert_true(qmp_knows(scene.q, "blockdev-mirror", "job-id", &known, NULL));
-    assert_true(known);
-    assert_true(qmp_knows(scene.q, "blockdev-mirror", "target-is-zero", &known, NULL));
-    assert_false(known);
-    assert_true(qmp_knows(scene.q, "STOP", NULL, &known, NULL));
-    assert_false(known);
-    end(&scene);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,7 +514,6 @@ int main(void)
         cmocka_unit_test(knows_when_an_event_came_last),
         cmocka_unit_test(the_loss_of_qemu_interrupts_only_who_asked_for_it),
         cmocka_unit_test(the_loss_of_a_guarded_qemu_ends_every_wait),
-        cmocka_unit_test(asks_once_what_qemu_knows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
