@@ -1,7 +1,6 @@
 /* Starts one mirror job a disk, into the target QEMU's NBD server. A mirror
  * connects to a socket of ours, its lane door; each connection becomes a lane
- * "disk/NAME", so that a hung one can be cut. The first one of each is dialled before: the
- * guest stands still while its QEMU connects.
+ * "disk/NAME", so that a hung one can be cut.
  */
 #include "stages.h"
 
@@ -15,10 +14,6 @@ struct mirrors {
     size_t started;
 };
 
-enum {
-    LANE_MS = 60000
-};
-
 static void plan(struct migration *m, void *state, struct plan *out)
 {
     (void)state;
@@ -27,24 +22,16 @@ static void plan(struct migration *m, void *state, struct plan *out)
                  (unsigned long long)disk_size(m, i));
 }
 
-static bool dial(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)
+static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)
 {
     const char *disk = disk_name(m, i);
     AUTO_FREE char *lane = NULL;
+    struct error cause = { 0 };
 
     if (asprintf(&lane, "disk/%s", disk) < 0)
         abort();
     mirrors->doors[i] = lane_door_new(m->transport, lane, err);
-    return (mirrors->doors[i] && lane_door_dial(mirrors->doors[i], err)) ||
-           error_prefix(err, "%s", disk);
-}
-
-static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)
-{
-    const char *disk = disk_name(m, i);
-    struct error cause = { 0 };
-
-    if (!lane_door_await(mirrors->doors[i], LANE_MS, err))
+    if (!mirrors->doors[i])
         return error_prefix(err, "%s", disk);
     mirrors->started = i + 1;
     if (m->host->ops->mirror_start(m->host, disk, lane_door_path(mirrors->doors[i]), err))
@@ -60,9 +47,6 @@ static bool start_mirrors(struct migration *m, void *state, struct error *err)
     struct mirrors *mirrors = state;
 
     mirrors->doors = must(calloc(disk_count(m) + 1, sizeof(*mirrors->doors)));
-    for (size_t i = 0; i < disk_count(m); i++)
-        if (!dial(m, mirrors, i, err))
-            return false;
     for (size_t i = 0; i < disk_count(m); i++)
         if (!start_mirror(m, mirrors, i, err))
             return false;

@@ -89,11 +89,6 @@ void lane_free(struct lane *lane)
     free(lane);
 }
 
-bool lane_greet(struct lane *lane, struct error *err)
-{
-    return put(lane, FRAME_BULK, "", 0, err);
-}
-
 bool lane_pump(struct lane *lane, uint64_t total, struct error *err)
 {
     static const uint8_t chunk[CHUNK];

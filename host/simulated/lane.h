@@ -26,9 +26,6 @@ struct lane {
 struct lane *lane_new(struct loop *loop, int fd, struct error *err);
 void lane_free(struct lane *lane);
 
-/* The first word, as an NBD server has it. */
-bool lane_greet(struct lane *lane, struct error *err);
-
 /* Queue bulk until `total` bytes have been sent or enough is under way. */
 bool lane_pump(struct lane *lane, uint64_t total, struct error *err);
 

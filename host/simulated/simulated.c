@@ -313,8 +313,6 @@ static int open_lane(struct host *host, const char *name, struct error *err)
     }
     lane_free(*end);
     *end = lane_new(host->context.loop, pair[0], err);
-    if (*end)
-        (void)lane_greet(*end, err);
     return pair[1];
 }
 

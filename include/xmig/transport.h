@@ -104,12 +104,6 @@ void transport_cut_lanes(struct transport *transport);
  */
 struct lane_door;
 struct lane_door *lane_door_new(struct transport *transport, const char *name, struct error *err);
-/* Dial the first lane before anybody connects, and wait until the peer's side of it has said
- * something, as an NBD server does: a hypervisor that stands still until it is connected need not
- * do so for long. On its way through this lane each byte costs us a little.
- */
-bool lane_door_dial(struct lane_door *door, struct error *err);
-bool lane_door_await(struct lane_door *door, uint64_t timeout_ms, struct error *err);
 const char *lane_door_path(const struct lane_door *door);
 /* How many connections have come in, and what went wrong with the last (false): also when
  * its lane broke later. A lane that was cut has not gone wrong.

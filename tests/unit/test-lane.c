@@ -136,19 +136,14 @@ static bool is_readable(void *arg)
     return poll(&polled, 1, 0) > 0;
 }
 
-/* Something can be read, or can within seconds, while the loop runs. */
-static void await_readable(struct scene *scene, int fd)
-{
-    for (int i = 0; i < SOON_MS / 10 && !is_readable(&fd); i++)
-        (void)loop_pause(scene->loop, 10, NULL);
-    assert_true(is_readable(&fd));
-}
-
+/* The end of `fd` has come, or comes within seconds, while the loop runs. */
 static void assert_ends(struct scene *scene, int fd)
 {
     char byte;
 
-    await_readable(scene, fd);
+    for (int i = 0; i < SOON_MS / 10 && !is_readable(&fd); i++)
+        (void)loop_pause(scene->loop, 10, NULL);
+    assert_true(is_readable(&fd));
     assert_true(read(fd, &byte, 1) <= 0);
 }
 
@@ -219,96 +214,6 @@ static void a_broken_lane_can_be_replaced(void **unused)
     close(near);
     close(again);
     lane_door_free(door);
-    end(scene);
-}
-
-/* The same with a lane that was dialled before, and whose first word has been heard. */
-static struct lane_door *open_lane_ahead(struct scene *scene, int *near)
-{
-    char heard[6] = { 0 };
-    struct error err = { 0 };
-    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", &err);
-
-    assert_true(lane_door_dial(door, &err));
-    wait_until(scene, lane_is_there);
-    assert_int_equal(write(scene->far, "hello", 5), 5);
-    assert_true(lane_door_await(door, SOON_MS, &err));
-    assert_int_equal(lane_door_count(door), 0);
-    *near = connect_unix(lane_door_path(door), &err);
-    assert_true(*near >= 0);
-    await_readable(scene, *near);
-    assert_int_equal(traffic_read_block(*near, heard, 5), 5);
-    assert_string_equal(heard, "hello");
-    return door;
-}
-
-static void who_connects_to_a_lane_dialled_ahead_hears_the_peers_first_word(void **unused)
-{
-    struct scene *scene = begin(&transport_local);
-    struct traffic_pair traffic;
-    struct lane_door *door;
-    int near;
-    (void)unused;
-
-    door = open_lane_ahead(scene, &near);
-    traffic = traffic_start_pair(near, near, scene->far, MUCH);
-    wait_until(scene, no_lane_is_left);
-    assert_true(traffic_end_pair(&traffic));
-    assert_int_equal(lane_door_count(door), 1);
-    assert_true(lane_door_ok(door, NULL));
-    close(near);
-    lane_door_free(door);
-    end(scene);
-}
-
-static void cutting_ends_both_ends_of_a_lane_dialled_ahead(void **unused)
-{
-    struct scene *scene = begin(&transport_local);
-    struct lane_door *door;
-    int near;
-    (void)unused;
-
-    door = open_lane_ahead(scene, &near);
-    transport_cut_lanes(scene->transport);
-    assert_ends(scene, near);
-    assert_ends(scene, scene->far);
-    close(near);
-    lane_door_free(door);
-    end(scene);
-}
-
-static void a_lane_dialled_ahead_that_breaks_is_told_and_can_be_replaced(void **unused)
-{
-    struct scene *scene = begin(&transport_local);
-    struct error err = { 0 };
-    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", &err);
-    int near;
-    (void)unused;
-
-    assert_true(lane_door_dial(door, &err));
-    wait_until(scene, lane_is_there);
-    close(steal_fd(&scene->far));
-    assert_false(lane_door_await(door, SOON_MS, &err));
-    assert_int_equal(err.kind, ERROR_LOST);
-    near = connect_unix(lane_door_path(door), &err);
-    wait_until(scene, lane_is_there);
-    assert_int_equal(write(near, "x", 1), 1);
-    close(near);
-    lane_door_free(door);
-    end(scene);
-}
-
-static void a_lane_dialled_ahead_that_nobody_wants_ends_with_its_door(void **unused)
-{
-    struct scene *scene = begin(&transport_local);
-    struct error err = { 0 };
-    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", &err);
-    (void)unused;
-
-    assert_true(lane_door_dial(door, &err));
-    wait_until(scene, lane_is_there);
-    lane_door_free(door);
-    wait_until(scene, no_lane_is_left);
     end(scene);
 }
 
@@ -676,10 +581,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_end_passes_while_the_other_way_is_open),
         cmocka_unit_test(a_broken_lane_can_be_replaced),
         cmocka_unit_test(cutting_ends_both_ends),
-        cmocka_unit_test(who_connects_to_a_lane_dialled_ahead_hears_the_peers_first_word),
-        cmocka_unit_test(cutting_ends_both_ends_of_a_lane_dialled_ahead),
-        cmocka_unit_test(a_lane_dialled_ahead_that_breaks_is_told_and_can_be_replaced),
-        cmocka_unit_test(a_lane_dialled_ahead_that_nobody_wants_ends_with_its_door),
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),
         cmocka_unit_test(refuses_another_ticket_without_asking_the_hypervisor),
