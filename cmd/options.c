@@ -15,6 +15,7 @@ enum {
     OPTION_NAME,
     OPTION_DISK,
     OPTION_OVERWRITE,
+    OPTION_SHARED,
     OPTION_EJECT,
     OPTION_BRIDGE,
     OPTION_DEVICE_MODEL,
@@ -275,6 +276,8 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
         return take_pair(options->disk_targets, "--disk", "NAME=PATH", value, err);
     case OPTION_BRIDGE:
         return take_pair(options->bridges, "--bridge", "OLD=NEW", value, err);
+    case OPTION_SHARED:
+        return take_name(options->shared, value);
     case OPTION_OVERWRITE:
         return take_name(options->overwrite, value);
     case OPTION_EJECT:
@@ -331,6 +334,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "name", required_argument, NULL, OPTION_NAME },
         { "disk", required_argument, NULL, OPTION_DISK },
         { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
+        { "shared", required_argument, NULL, OPTION_SHARED },
         { "eject", required_argument, NULL, OPTION_EJECT },
         { "bridge", required_argument, NULL, OPTION_BRIDGE },
         { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
@@ -358,11 +362,13 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     *options = (struct send_options){ .migration = migration_default_options,
                                       .disk_targets = must(cJSON_CreateObject()),
                                       .overwrite = must(cJSON_CreateObject()),
+                                      .shared = must(cJSON_CreateObject()),
                                       .eject = must(cJSON_CreateObject()),
                                       .bridges = must(cJSON_CreateObject()) };
     options->migration.without = options->without;
     options->migration.host.disk_targets = options->disk_targets;
     options->migration.host.overwrite = options->overwrite;
+    options->migration.host.shared = options->shared;
     options->migration.host.eject = options->eject;
     options->migration.host.bridges = options->bridges;
     if (!take_all(&syntax, options, argc, argv, err))
@@ -377,6 +383,7 @@ void send_options_done(struct send_options *options)
 {
     cJSON_Delete(options->disk_targets);
     cJSON_Delete(options->overwrite);
+    cJSON_Delete(options->shared);
     cJSON_Delete(options->eject);
     cJSON_Delete(options->bridges);
 }

@@ -29,6 +29,7 @@ struct send_options {
     /* What migration.host borrows. */
     cJSON *disk_targets;
     cJSON *overwrite;
+    cJSON *shared;
     cJSON *eject;
     cJSON *bridges;
     const char *without[MIGRATION_STAGES_MAX + 1];

@@ -21,6 +21,8 @@ static const char help_text[] =
     "      --name NEW            call it NEW at the target\n"
     "      --disk NAME=PATH      put disk NAME at PATH on the target (may be repeated)\n"
     "      --overwrite NAME      the block device that --disk NAME=PATH names may hold data\n"
+    "      --shared NAME         with --without drive-mirror: disk NAME is the same one on the\n"
+    "                            target, though that cannot be proven\n"
     "      --eject NAME          leave the CD-ROM drive NAME empty at the target (Xen)\n"
     "      --bridge OLD=NEW      the bridge OLD is called NEW at the target (Xen)\n"
     "      --device-model PATH   the target's device model, if not the same as here\n"

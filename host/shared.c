@@ -43,7 +43,7 @@ static bool offer_device(const char *image, dev_t device, cJSON *params, struct 
     if (!*identity)
         return error_set(err, ERROR_REFUSED,
                          "the block device '%s' has no WWID or LV UUID by which the target could "
-                         "know it again",
+                         "know it again: if it is the same one there, say so with --shared",
                          image);
     cJSON_AddStringToObject(params, "device_identity", identity);
     return true;
@@ -83,9 +83,15 @@ static bool offer_file(const char *image, const char *id, cJSON *params, char **
     return true;
 }
 
-bool shared_offer(const char *image, const char *id, cJSON *params, char **nonce, struct error *err)
+bool shared_offer(const char *image, const char *id, bool word, cJSON *params, char **nonce,
+                  struct error *err)
 {
     struct stat st;
+
+    if (word) {
+        cJSON_AddBoolToObject(params, "shared_by_word", true);
+        return true;
+    }
 
     if (stat(image, &st) < 0)
         return error_set(err, ERROR_REFUSED,
@@ -116,6 +122,9 @@ bool shared_prove(const cJSON *params, struct error *err)
 
     if (!image)
         return false;
+    if (json_true(params, "shared_by_word"))
+        return access(image, R_OK) == 0 ||
+               error_set(err, ERROR_REFUSED, "'%s' is not here: %m", image);
     if (identity && stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
         device_identity(st.st_rdev, here, sizeof(here));
         return !strcmp(here, identity) || not_the_same(image, err);

@@ -6,11 +6,12 @@
 
 #include "xmig/json.h"
 
-/* Source: add to `params` what proves that `image` is this one. For a file that is another
+/* Source: add to `params` what proves that `image` is this one, or that it is so by somebody's
+ * `word`. For a file that is another
  * file beside it, whose name is returned in `*nonce` (the caller frees it, and removes the
  * file once the target has looked).
  */
-bool shared_offer(const char *image, const char *id, cJSON *params, char **nonce,
+bool shared_offer(const char *image, const char *id, bool word, cJSON *params, char **nonce,
                   struct error *err);
 
 /* Target: is the image that `params` names the same one here? */

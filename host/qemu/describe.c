@@ -151,7 +151,8 @@ static bool offer_image(struct qemu *vm, const struct source_disk *disk, cJSON *
 {
     AUTO_FREE char *proof = NULL;
 
-    if (!shared_offer(disk->paths[0], vm->base.context.id, params, &proof, err))
+    if (!shared_offer(disk->paths[0], vm->base.context.id,
+                      json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
         return error_prefix(err, "disk '%s'", disk->name);
     if (!vm->source.proofs)
         vm->source.proofs = must(cJSON_CreateArray());
@@ -258,6 +259,8 @@ static bool check_options(const struct host_options *options, struct error *err)
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
         if (foreign[i].given && foreign[i].given->child)
             return error_set(err, ERROR_REFUSED, "--%s is only for Xen guests", foreign[i].name);
+    if (options->mirrors_disks && options->shared && options->shared->child)
+        return error_set(err, ERROR_REFUSED, "--shared goes with --without drive-mirror");
     return true;
 }
 

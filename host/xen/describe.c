@@ -65,7 +65,8 @@ static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *para
 
     if (vm->base.context.options.mirrors_disks)
         return true;
-    if (!shared_offer(disk->path, vm->base.context.id, params, &proof, err))
+    if (!shared_offer(disk->path, vm->base.context.id,
+                      json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
         return false;
     if (!vm->source.proofs)
         vm->source.proofs = must(cJSON_CreateArray());

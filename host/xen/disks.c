@@ -123,6 +123,11 @@ static bool check_choices(struct xen *vm, struct error *err)
         if (!json_string_or(options->disk_targets, choice->string, NULL))
             return error_set(err, ERROR_REFUSED, "--overwrite %s: only what --disk %s=PATH names",
                              choice->string, choice->string);
+    cJSON_ArrayForEach (choice, options->shared)
+        if (options->mirrors_disks || !has_name(&vm->source, choice->string, false))
+            return error_set(err, ERROR_REFUSED,
+                             "--shared %s: only a disk of the VM's, with --without drive-mirror",
+                             choice->string);
     cJSON_ArrayForEach (choice, options->eject)
         if (!has_name(&vm->source, choice->string, true))
             return error_set(err, ERROR_REFUSED, "the VM has no CD-ROM drive called '%s'",

@@ -35,13 +35,13 @@ static bool has_name(struct xs_handle *xs, uint32_t domid, const char *name)
     return present && !strcmp(present, name);
 }
 
-/* Call `matches` for every domain but dom0. */
+/* Dom0 has a name, too, which nobody else may have. */
 static bool find(xc_interface *xc, bool (*matches)(const xc_domaininfo_t *info, void *arg),
                  void *arg, uint32_t *domid)
 {
     xc_domaininfo_t info;
 
-    for (uint32_t next = 1; xc_domain_getinfolist(xc, next, 1, &info) == 1; next = info.domain + 1u)
+    for (uint32_t next = 0; xc_domain_getinfolist(xc, next, 1, &info) == 1; next = info.domain + 1u)
         if (!(info.flags & XEN_DOMINF_dying) && matches(&info, arg)) {
             *domid = info.domain;
             return true;

@@ -60,7 +60,9 @@ static bool is_ending(struct xen *vm)
         return true;
     if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
         return true;
-    return !process_lives(vm->source.pid, vm->source.start_time);
+    /* It closes its monitor a moment before it is gone. */
+    return !process_lives(vm->source.pid, vm->source.start_time) ||
+           !xen_connect(vm, STATUS_MS, NULL);
 }
 
 /* A guest whose device model stands still does not run, whatever its processors do, and one

@@ -201,12 +201,31 @@ get() { # HOST FILE [TARGET]
     on_host "$1" -n "cat $(printf %q "$2")" >"${3:-/dev/stdout}"
 }
 
+# QEMU does not load what it has saved while the processor was at work for a guest: bit 21
+# (HF_GUEST_MASK) of its hidden flags. A busy guest's host needs some tries.
+is_in_a_guest() { # HOST
+    (((16#$(monitor "$1" 'info registers' | sed -n 's/.*HFL=\([0-9a-f]*\).*/\1/p') & 0x200000) != 0))
+}
+
+stop_outside_guests() { # HOST...
+    local h try inside
+
+    for ((try = 0; try < 500; try++)); do
+        inside=
+        for h; do monitor "$h" stop; done
+        for h; do ! is_in_a_guest "$h" || inside=yes; done
+        [[ $inside ]] || return 0
+        for h; do monitor "$h" cont; done
+    done
+    die 'the hosts are at work for their guests all the time'
+}
+
 save() { # TAG
     local h hosts
 
     mapfile -t hosts < <(running)
     ((${#hosts[@]})) || die 'no host is up'
-    for h in "${hosts[@]}"; do monitor "$h" stop; done
+    stop_outside_guests "${hosts[@]}"
     for h in "${hosts[@]}"; do monitor "$h" "savevm $1" || die "cannot save h$h"; done
     for h in "${hosts[@]}"; do monitor "$h" cont; done
 }

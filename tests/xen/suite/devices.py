@@ -96,6 +96,32 @@ def media(s):
     guest.goes_on()
 
 
+def ahci(s):
+    """The BIOS reads it by AHCI, now and when the guest is restarted at the target."""
+    guest = make(s, "m1", "hdtype='ahci'", "--params", "interval_ms=100 ram_mib=2")
+    guest = moves(s, guest)
+    expect("-device ahci" in device_model(s, guest), "it has no AHCI controller")
+    here, there = (s.source.suite("digests", f"/lab/{name}.hda.raw") for name in ("m1", "m2"))
+    expect(here == there, "the disks differ")
+    domid = guest.domid()
+    guest.types("r", "REBOOT")
+    guest.forget()
+    s.source.suite("await_rebuilt", guest.name, domid, 300)
+    guest.goes_on()
+
+
+def writes_too_fast(s):
+    """It ends at the deadline, and tells what would have been needed."""
+    guest = make(s, "m1", "--params", "interval_ms=0 ram_mib=6 dirty=400 blocks=256", "memory=16")
+    domid = guest.domid()
+    sends(s, guest, "--bwlimit", "1M", "--max-downtime", "100ms", "--deadline", "90s")
+    status = s.sent()
+    expect(status == 4 and "needs" in s.said and "KiB/s" in s.said, f"{status}: {s.last_words()}")
+    expect(guest.domid() == domid, "it is another domain")
+    guest.goes_on()
+    s.is_clean()
+
+
 def mirrors(s):
     """A guest whose disks take half a minute to be mirrored: that has begun."""
     guest = make(s, "m1", "--disks", "2",
@@ -144,6 +170,9 @@ REFUSED = {
 
 scenario("one-4.17", "mixed-devices", mixed, check=True)
 scenario("one-4.20", "mixed-devices", mixed)
+scenario("one-4.17", "ahci", ahci)
+scenario("one-4.20", "ahci", ahci)
+scenario("one-4.17", "writes-too-fast", writes_too_fast)
 scenario("one-4.17", "volumes", refuses_volumes)
 scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,

@@ -40,6 +40,54 @@ status() { # LABEL SECONDS: its exit status, when it has ended
 
 output() { cat "$run/$1.log"; }
 
+finish() { # LABEL: it is asked to
+    pkill -INT -s "$(pgrep -o -f "suite $run/$1 ")" . || fail "there is no $1"
+    await 30 has_ended "$1" || fail "$1 does not end"
+}
+
+# A TCP connection to the guest's echo server, kept busy until we are interrupted. Prints each
+# answer's number, and how long the longest one took.
+stream() { # ADDRESS
+    exec python3 -u -c '
+import signal, socket, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+longest = number = 0
+try:
+    peer = socket.create_connection((sys.argv[1], 7), timeout=120)
+    while True:
+        number += 1
+        begun = time.monotonic()
+        peer.sendall(b"%8d" % number)
+        answer = b""
+        while len(answer) < 8:
+            part = peer.recv(8 - len(answer))
+            if not part:
+                raise OSError("the end")
+            answer += part
+        if int(answer) != number:
+            raise OSError("a wrong answer")
+        longest = max(longest, time.monotonic() - begun)
+        print("answer", number)
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    print("longest", round(longest, 2))
+except OSError as error:
+    print("broken:", error)' "$1"
+}
+
+has_answers() { (($(grep -c '^answer' "$run/$1.log") >= $2)); }
+
+await_answers() { # LABEL MORE SECONDS
+    local present
+
+    present=$(grep -c '^answer' "$run/$1.log")
+    await "$3" has_answers "$1" $((present + $2)) || fail "$1 gets no answers: $(tail -n 1 "$run/$1.log")"
+}
+
+lost_pings() { # LABEL
+    sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$run/$1.log" | awk '{ print $1 - $2 }'
+}
+
 # Pids of the xmig processes that are `xmig WORD`.
 xmigs() { # WORD
     local pid words

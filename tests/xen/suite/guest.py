@@ -5,6 +5,8 @@ import re
 from lab import expect
 
 TICK = re.compile(r"^TICK (\d+) j=\d+ gap=(\d+)ms err=(\d+)$")
+BEAT = re.compile(r"^H (\d+) \d+ \d+((?: \d+)*)$")  # a Linux guest's: tests/guest/README.md
+BAD = ("TICK", "FAIL", "DEAD", "V FAIL")
 
 
 def judge(text):
@@ -13,12 +15,12 @@ def judge(text):
     lines = text.replace("\r", "").split("\n")[:-1]
     last = None
     for line in lines:
-        match = TICK.match(line)
+        match = TICK.match(line) or BEAT.match(line)
         if not match:
-            expect(not line.startswith("TICK") and "timeout" not in line, f"the guest printed '{line}'")
+            expect(not line.startswith(BAD) and "timeout" not in line, f"the guest printed '{line}'")
             continue
-        number, error = int(match[1]), int(match[3])
-        expect(error == 0, f"the guest found an error: '{line}'")
+        number = int(match[1])
+        expect(match.re is BEAT or match[3] == "0", f"the guest found an error: '{line}'")
         expect(last is None or number == last + 1, f"tick {number} follows tick {last}")
         last = number
 
@@ -68,4 +70,9 @@ class Guest:
         return self.host.domid(self.name)
 
     def types(self, text, answer):
-        self.host.run(f"lab-say {self.name} {text} '^{answer}'")
+        return self.host.run(f"lab-say {self.name} '{text}' '^{answer}'")
+
+    def acknowledged(self):
+        """Of a Linux guest's disks in their order: the number of the last write that it was promised."""
+        beats = [BEAT.match(line) for line in self.printed_here().replace("\r", "").split("\n")[:-1]]
+        return [int(number) for number in [beat for beat in beats if beat][-1][2].split()]

@@ -3,6 +3,7 @@
 import os
 import struct
 
+from guest import Guest
 from lab import expect
 from table import scenario
 
@@ -26,6 +27,7 @@ def is_an_ordinary_domain(s):
     host, name = s.guest.host, s.guest.name
     host.run(f"xl list -l {name} | python3 -c 'import json, sys; assert json.load(sys.stdin)'")
     expect(host.run(f"xl block-list {name}").count("\n") == 3, "xl block-list does not show two disks")
+    host.run(f"xl network-list {name}")
     host.run(f"xl pause {name} && xl unpause {name}")
     host.run(f"[ -c $(xenstore-read /local/domain/{s.guest.domid()}/console/tty) ]")  # what xl console opens
     host.run(f"xl save {name} /lab/saved && xl restore /lab/saved && rm /lab/saved")
@@ -74,12 +76,48 @@ def upgraded(s):
     reboots(s)
 
 
+def moved_on_by_xl(s):
+    """Away from xmig, by xl migrate, which finds the disks where they are."""
+    s.move()
+    host, name = s.guest.host, s.guest.name
+    domid = s.guest.domid()
+    host.run(f"xl migrate {name} {host.name}")
+    expect(s.guest.domid() != domid, "it is the same domain")
+    s.guest.goes_on()
+    s.is_clean()
+    expect(host.run("pgrep -fc 'xmig monito[r]'", check=False)[1].strip() == "0", "xmig still watches it")
+    reboots(s)
+
+
 def is_refused(s, word, *options):
     domid = s.guest.domid()
     status = s.send(*options)
     expect(status == 3, f"xmig send ended with {status}, not 3: {s.last_words()}")
     expect(word in s.last_words(), f"no word of '{word}' in: {s.last_words()}")
     s.stayed(domid)
+
+
+def is_refused_while_paused(s):
+    s.source.run("xl pause t1")
+    status = s.send()
+    expect(status == 3 and "paused" in s.last_words(), f"xmig send ended with {status}: {s.last_words()}")
+    s.source.run("xl unpause t1")
+    s.stayed(s.guest.domid())
+
+
+def is_refused_a_taken_name(s):
+    s.source.suite("start", "send", "xmig", "send", "--name", "Domain-0", "t1", s.target.name)
+    status = s.sent()
+    expect(status == 3 and "already" in s.said, f"xmig send ended with {status}: {s.last_words()}")
+    s.stayed(s.guest.domid())
+
+
+def is_refused_for_lack_of_memory(s):
+    """Another guest, which does not run, has nearly all of it."""
+    s.source.run("free=$(xl info | awk '/^free_memory/ { print $3 }') && sed 's/\"t1\"/\"big\"/; s/^uuid=.*//; "
+                 "s/^disk=.*/disk=[]/; s/^memory=.*/memory='$((free - 10))'/' /lab/t1.cfg >/lab/big.cfg && "
+                 "xl create -p -q /lab/big.cfg")
+    is_refused(s, "MiB free here")
 
 
 def only_looks(s):
@@ -103,6 +141,30 @@ def with_shared_disks(s):
     expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
     expect(not any(s.target.exists(image) for image in s.images(at)), "an image was made")
     s.arrived(at)
+
+
+def with_a_disk_that_both_hosts_reach(s):
+    """Over the network, as a SAN's; the second host's cache has an old part of it."""
+    volume = "/dev/nbd0"
+    s.source.run("truncate -s 32M /lab/shared.raw && (setsid qemu-nbd -f raw -e 4 -t /lab/shared.raw </dev/null "
+                 ">/dev/null 2>&1 &) && lab-guest tick n1 --no-start --size 32M --params 'interval_ms=100 blocks=256' memory=8 && "
+                 f"sed -i s,/lab/n1.hda.raw,{volume}, /lab/n1.cfg")
+    for host in s.hosts:
+        host.run(f"modprobe nbd && dom0.sh await 60 qemu-nbd -f raw -c {volume} nbd://10.9.0.1")
+    s.source.run(f"dd if=/lab/n1.hda.raw of={volume} conv=fsync status=none && xl create -q /lab/n1.cfg")
+    s.target.run(f"head -c 8M {volume} >/dev/null")
+    s.source.suite("await_ticks", "n1", 5, 300)
+    guest = Guest(s.source, "n1")
+    at = guest.arrives_as(s.target, "n1")
+    s.source.suite("start", "send", "xmig", "send", "-v", "--without", "drive-mirror", "n1", s.target.name)
+    status = s.sent()
+    expect(status == 3 and "--shared" in s.said, f"it was not refused without --shared: {status}, {s.last_words()}")
+    s.source.suite("start", "send", "xmig", "send", "-v", "--without", "drive-mirror", "--shared", "hda", "n1",
+                   s.target.name)
+    status = s.sent()
+    expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
+    guest.moved(at).goes_on()
+    s.is_clean()
 
 
 def end_of_stream(stream):
@@ -139,6 +201,11 @@ for version in ("4.17", "4.20"):
     scenario("one-" + version, "shared-disks", with_shared_disks, check=version == "4.17")
     scenario("oxenstored-" + version, "moved", moved, check=version == "4.17")
     scenario("oxenstored-" + version, "there-and-back", there_and_back)
+scenario("one-4.17", "moved-on-by-xl", moved_on_by_xl)
+scenario("one-4.17", "refused-paused", is_refused_while_paused)
+scenario("one-4.17", "refused-name", is_refused_a_taken_name)
+scenario("one-4.17", "refused-memory", is_refused_for_lack_of_memory)
+scenario("two-4.17", "shared-disk", with_a_disk_that_both_hosts_reach)
 scenario("two-4.17", "dry-run", only_looks)
 scenario("upgrade", "upgraded", upgraded, check=True)
 scenario("downgrade", "refused", is_refused, "4.20")

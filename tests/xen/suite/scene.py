@@ -10,10 +10,16 @@ from guest import Guest
 from lab import HERE, LAB_DIR, Failed, Lab, expect
 
 SNAPSHOT = "scene"
-TICK_OPTIONS = ["--disks", "2", "--format", "raw,qcow2", "--size", "32M",
-                "--params", "interval_ms=250 ram_mib=4 dirty=16 blocks=256", "memory=8"]
+TICK = ["tick", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
+        "--params", "interval_ms=250 ram_mib=4 dirty=16 blocks=256", "memory=8"]
+PV = ["linux", "--disks", "3", "--format", "raw,raw,qcow2",
+      "--params", "xg.disk=/dev/xvdb,16,20,1 xg.disk=/dev/xvdc,16,20,1 xg.ram=8,1,rand net=10.9.0.20/24",
+      "memory=128", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'",
+      "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']"]
+LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
+          "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=4,1,rand"]
 
-# The hosts of each scene; a guest t1 ticks on the first. In one with a single host the guest
+# The hosts of each scene; a guest t1 is at work on the first. In one with a single host the guest
 # moves by ssh from it to itself, under another name.
 SCENES = {
     "one-4.17": ["bookworm"],
@@ -24,7 +30,12 @@ SCENES = {
     "two-4.20": ["trixie", "trixie"],
     "upgrade": ["bookworm", "trixie"],
     "downgrade": ["trixie", "bookworm"],
+    "pv-4.17": ["bookworm", "bookworm"],
+    "pv-4.20": ["trixie", "trixie"],
+    "pv-upgrade": ["bookworm", "trixie"],
+    "load-4.17": ["bookworm"],
 }
+GUESTS = {"pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV, "load-4.17": LOADED}
 
 
 def suite_of(spec):
@@ -49,7 +60,7 @@ class Scene:
         self.programs = programs  # of xmig, for each suite
         self.specs = SCENES[name]
         self.lab = Lab(lab, log)
-        self.options = guest or TICK_OPTIONS
+        self.options = guest or GUESTS.get(name, TICK)  # of `lab guest`
         self.hosts = [self.lab.host(number + 1) for number in range(len(self.specs))]
         self.source, self.target = self.hosts[0], self.hosts[-1]
         self.guest = None
@@ -95,7 +106,7 @@ class Scene:
             self.lab.call("load", SNAPSHOT)
         else:
             self.lab.call("up", *self.specs)
-            self.lab.call("guest", "1", "tick", "t1", *self.options)
+            self.lab.call("guest", "1", self.options[0], "t1", *self.options[1:])
         for host, spec in zip(self.hosts, self.specs):
             self.lab.call("put", str(host.number), "/usr/local/bin", *self.files(spec))
         self.lab.call("save", SNAPSHOT)
@@ -165,7 +176,9 @@ class Scene:
         return self.source if side == "send" else self.target
 
     def images(self, guest):
-        return [f"/lab/{guest.name}.{disk}" for disk in ("hda.raw", "hdb.qcow2")]
+        """Those of its disks, the first of which is hda."""
+        formats = self.options[self.options.index("--format") + 1].split(",")
+        return [f"/lab/{guest.name}.hd{letter}.{form}" for letter, form in zip("abcd", formats)]
 
     # ---- what must hold ----
 

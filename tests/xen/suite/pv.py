@@ -1,0 +1,121 @@
+"""Linux guests with PV drivers, as people have them: several processors, a network, a screen."""
+
+from lab import expect
+from table import scenario
+
+WRITTEN = ("b", "c")  # the disks that the guest writes to; its kernel is on the first
+WRITTEN_MIB = 16
+PEER, GUEST_ADDRESS = "10.9.0.1", "10.9.0.20"
+
+
+def has_lost_no_write(s, guest):
+    """Every write that was acknowledged is in the images, and the guest reads what it wrote."""
+    guest.types("verify", "V ok")
+    guest.types("pause", "OK")
+    guest.host.suite("await_ticks", guest.name, 2, 120)
+    promised = guest.acknowledged()
+    images = [image for image in s.images(guest) if image.split(".hd")[1][0] in WRITTEN]
+    for place, image in enumerate(images):
+        guest.host.run(f"qemu-img convert -U -O raw {image} /tmp/written.raw && "
+                       f"blkverify /tmp/written.raw {place} {WRITTEN_MIB} {promised[place]} && rm /tmp/written.raw")
+    guest.types("go", "OK")
+
+
+def is_refound(s, guest):
+    """The PV drivers have found their new backends."""
+    domid = guest.domid()
+    states = guest.host.run(f"for path in $(xenstore-list -p /local/domain/{domid}/device/vbd); do "
+                            "xenstore-read $path/state; done").split()
+    expect(states and set(states) == {"4"}, f"the disks' frontends are in the states {states}")
+
+
+def moves(s, *options):
+    s.move(*options)
+    is_refound(s, s.guest)
+    has_lost_no_write(s, s.guest)
+
+
+def there_and_back(s, rounds):
+    for _ in range(rounds):
+        moves(s)
+        s.turn_round()
+        moves(s)
+        s.turn_round()
+
+
+def with_company(s):
+    """A ping and a TCP stream go on through the move, both from the first host."""
+    s.source.suite("start", "ping", "ping", "-i", "0.2", "-w", "600", GUEST_ADDRESS)
+    s.source.suite("start", "stream", "dom0.sh", "stream", GUEST_ADDRESS)
+    s.source.suite("await_answers", "stream", 10, 60)
+    moves(s)
+    first = s.hosts[0]
+    first.suite("await_answers", "stream", 10, 60)
+    first.suite("finish", "ping")
+    first.suite("finish", "stream")
+    stream = first.suite("output", "stream")
+    expect("broken" not in stream, f"the TCP stream: {stream.strip().splitlines()[-1]}")
+    lost = int(first.suite("lost_pings", "ping"))
+    gap_s = float(stream.strip().splitlines()[-1].split()[-1])
+    s.lab.note(f"lost pings: {lost}; longest wait of the TCP stream: {gap_s} s")
+    expect(lost <= gap_s / 0.2 + 5, f"{lost} pings are lost, though the stream waited {gap_s} s")
+
+
+def bridged_elsewhere(s):
+    s.target.run("ip link add xenbr1 type bridge && ip link set xenbr1 up")
+    moves(s, "--bridge", "xenbr0=xenbr1")
+    vif = f"/sys/class/net/vif{s.guest.domid()}.0"
+    expect(s.target.run(f"readlink {vif}/master").strip().endswith("xenbr1"), "it is not on the other bridge")
+
+
+def is_xls(s):
+    """What xl asks of a guest's drivers, and what is done when it crashes."""
+    moves(s)
+    host, name = s.guest.host, s.guest.name
+    expect("00:16:3e:00:00:20" in host.run(f"xl network-list {name}"), "xl network-list does not show its interface")
+    host.run(f"xl save {name} /lab/saved && xl restore /lab/saved && rm /lab/saved", limit=300)
+    s.guest.goes_on()
+    host.run(f"xl shutdown -w {name}", limit=300)
+    s.is_clean()
+
+
+def crashes(s):
+    """As its configuration says, it is kept to be looked at."""
+    moves(s)
+    host, name = s.guest.host, s.guest.name
+    host.run(f"xl sysrq {name} c")
+    host.run(f"dom0.sh await 120 sh -c 'xl list {name} | grep -q -- -c-'")
+    host.run(f"xl destroy {name}")
+    s.is_clean()
+
+
+def undone(s, point):
+    domid = s.guest.domid()
+    status = s.send("--fault", point)
+    expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
+    s.stayed(domid)
+    has_lost_no_write(s, s.guest)
+    moves(s)
+
+
+def many(s, count):
+    """One after the other, under load; none may be lost."""
+    for _ in range(count):
+        s.move()
+        is_refound(s, s.guest)
+        s.turn_round()
+    has_lost_no_write(s, s.guest)
+
+
+scenario("pv-4.17", "company", with_company)
+scenario("pv-4.17", "there-and-back", there_and_back, 5)
+scenario("pv-4.17", "bridge", bridged_elsewhere)
+scenario("pv-4.17", "xl", is_xls)
+scenario("pv-4.17", "crashes", crashes)
+scenario("pv-4.17", "undone-at-ram-stream", undone, "ram-stream:end:send")
+scenario("pv-4.17", "undone-at-COMMIT", undone, "COMMIT:before:send")
+scenario("pv-4.20", "there-and-back", there_and_back, 1)
+scenario("pv-4.20", "xl", is_xls)
+scenario("pv-upgrade", "company", with_company)
+for number in range(10):
+    scenario("load-4.17", f"ten-moves-{number + 1}", many, 10)
