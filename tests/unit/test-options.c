@@ -128,10 +128,11 @@ static void takes_what_shall_be_otherwise_at_the_target(void **unused)
 
     assert_true(sends(&options, &line,
                       "send web host --bridge br0=xenbr0 --disk xvda=/dev/vg/web --overwrite xvda "
-                      "--eject hdc --eject hdc",
+                      "--eject hdc --eject hdc --shared xvdb",
                       NULL));
     assert_string_equal(json_string_or(host->bridges, "br0", ""), "xenbr0");
     assert_true(json_true(host->overwrite, "xvda"));
+    assert_true(json_true(host->shared, "xvdb"));
     assert_true(json_true(host->eject, "hdc"));
     assert_false(json_true(host->eject, "hdd"));
     send_options_done(&options);

@@ -142,6 +142,22 @@ def changed_under_way(s, change, status, word):
     s.is_clean()
 
 
+def ends_by_itself(s, key, answer, status, word):
+    """While its disks are mirrored: xl does what it always does."""
+    guest = mirrors(s)
+    domid = guest.domid()
+    guest.types(key, answer)
+    guest.forget()
+    ended = s.sent()
+    expect(ended == status and word in s.said, f"xmig send ended with {ended}: {s.last_words()}")
+    if status == 4:
+        s.source.suite("await_rebuilt", guest.name, domid, 300)
+        guest.goes_on()
+    else:
+        s.source.suite("await_gone", guest.name, 300)
+    s.is_clean()
+
+
 def second_sender(s):
     mirrors(s)
     status, said = s.source.run("xmig send -n --name m3 m1 local: 2>&1", check=False)
@@ -178,6 +194,8 @@ scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,
          "truncate -s 1M /lab/more.raw; xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
 scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8, "turned off")
+scenario("one-4.17", "reboots-under-way", ends_by_itself, "r", "REBOOT", 4, "rebooted")
+scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8, "turned off")
 scenario("one-4.17", "second-sender", second_sender)
 for a_name, (some_lines, a_word) in REFUSED.items():
     scenario("one-4.17", "refused-" + a_name, refused, some_lines, a_word)

@@ -108,7 +108,8 @@ def many(s, count):
 
 
 scenario("pv-4.17", "company", with_company)
-scenario("pv-4.17", "there-and-back", there_and_back, 5)
+scenario("pv-4.17", "there-and-back", there_and_back, 1)
+scenario("pv-4.17", "five-times-there-and-back", there_and_back, 5, soak=True)
 scenario("pv-4.17", "bridge", bridged_elsewhere)
 scenario("pv-4.17", "xl", is_xls)
 scenario("pv-4.17", "crashes", crashes)
@@ -118,4 +119,4 @@ scenario("pv-4.20", "there-and-back", there_and_back, 1)
 scenario("pv-4.20", "xl", is_xls)
 scenario("pv-upgrade", "company", with_company)
 for number in range(10):
-    scenario("load-4.17", f"ten-moves-{number + 1}", many, 10)
+    scenario("load-4.17", f"ten-moves-{number + 1}", many, 10, soak=True)

@@ -1,0 +1,115 @@
+/* Is an image at the target the same one as at the source? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "host/shared.h"
+#include "xmig/cleanup.h"
+
+#define ID "0123456789abcdef"
+
+struct scene {
+    char dir[32], image[64];
+    char *proof;
+    cJSON *params;
+    struct error err;
+};
+
+/* An image, offered by the source as `word` has it. */
+static struct scene offered(bool word)
+{
+    struct scene scene = { .dir = "/tmp/xmig-shared-XXXXXX", .params = must(cJSON_CreateObject()) };
+    FILE *file;
+
+    assert_non_null(mkdtemp(scene.dir));
+    snprintf(scene.image, sizeof(scene.image), "%s/disk", scene.dir);
+    file = fopen(scene.image, "we");
+    assert_non_null(file);
+    fclose(file);
+    cJSON_AddStringToObject(scene.params, "image", scene.image);
+    assert_true(shared_offer(scene.image, ID, word, scene.params, &scene.proof, &scene.err));
+    return scene;
+}
+
+static void end(struct scene *scene)
+{
+    if (scene->proof)
+        unlink(scene->proof);
+    unlink(scene->image);
+    assert_int_equal(rmdir(scene->dir), 0);
+    free(scene->proof);
+    cJSON_Delete(scene->params);
+}
+
+static void the_same_file_is_known_by_what_lies_beside_it(void **unused)
+{
+    struct scene scene = offered(false);
+    (void)unused;
+
+    assert_non_null(scene.proof);
+    assert_true(shared_prove(scene.params, &scene.err));
+    end(&scene);
+}
+
+static void another_file_of_that_name_is_not_the_same(void **unused)
+{
+    struct scene scene = offered(false);
+    FILE *file = fopen(scene.proof, "we"); /* as of another migration, on another host */
+    (void)unused;
+
+    assert_non_null(file);
+    fputs("another", file);
+    fclose(file);
+    assert_false(shared_prove(scene.params, &scene.err));
+    assert_int_equal(scene.err.kind, ERROR_REFUSED);
+    end(&scene);
+}
+
+static void without_proof_it_is_not_the_same(void **unused)
+{
+    struct scene scene = offered(false);
+    (void)unused;
+
+    unlink(scene.proof);
+    assert_false(shared_prove(scene.params, &scene.err));
+    end(&scene);
+}
+
+static void the_operators_word_needs_no_proof(void **unused)
+{
+    struct scene scene = offered(true);
+    (void)unused;
+
+    assert_null(scene.proof);
+    assert_true(shared_prove(scene.params, &scene.err));
+    end(&scene);
+}
+
+static void the_operators_word_makes_no_image(void **unused)
+{
+    struct scene scene = offered(true);
+    (void)unused;
+
+    unlink(scene.image);
+    assert_false(shared_prove(scene.params, &scene.err));
+    assert_non_null(strstr(scene.err.text, "is not here"));
+    end(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_file_is_known_by_what_lies_beside_it),
+        cmocka_unit_test(another_file_of_that_name_is_not_the_same),
+        cmocka_unit_test(without_proof_it_is_not_the_same),
+        cmocka_unit_test(the_operators_word_needs_no_proof),
+        cmocka_unit_test(the_operators_word_makes_no_image),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
