@@ -307,6 +307,7 @@ static void another_machine_at_the_targets_address_proves_nothing(void **unused)
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "another machine"));
     assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_join(&world);
     world.identity[SIDE_RECV] = its_own;
     world_done(&world);
 }
