@@ -34,11 +34,13 @@ static void follow_reboot(struct xen *vm)
     uint64_t deadline = loop_now_ms() + REBUILD_MS;
     uint32_t domid;
 
+    /* The loss of its device model has interrupted every wait, and is no news any more. */
+    xen_disconnect(vm);
+    loop_clear_interruption(vm->base.context.loop);
     do {
         if (domain_find_uuid(vm->xc, vm->uuid, vm->domid, &domid)) {
             event_say(&vm->base.context.events, EVENT_NOTE, NULL,
                       "the guest has rebooted, and is domain %u now", domid);
-            xen_disconnect(vm);
             vm->domid = domid;
             await_running(vm);
             return;
