@@ -176,7 +176,6 @@ def refused(s, lines, word):
 
 
 REFUSED = {
-    "vnc-password": (["vga='stdvga'", "vnc=1", "vncpasswd='secret'", "memory=48"], "password"),
     "nested": (["nestedhvm=1"], "nested virtualisation"),
     "spice": (["spice=1", "spicehost='127.0.0.1'", "spiceport=5999", "spicedisable_ticketing=1"], "SPICE"),
     "altp2m": (["altp2m='external'"], "altp2m"),
