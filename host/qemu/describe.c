@@ -259,8 +259,6 @@ static bool check_options(const struct host_options *options, struct error *err)
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
         if (foreign[i].given && foreign[i].given->child)
             return error_set(err, ERROR_REFUSED, "--%s is only for Xen guests", foreign[i].name);
-    if (options->mirrors_disks && options->shared && options->shared->child)
-        return error_set(err, ERROR_REFUSED, "--shared goes with --without drive-mirror");
     return true;
 }
 

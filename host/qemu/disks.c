@@ -170,12 +170,18 @@ static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
     return true;
 }
 
-/* A --disk that means no disk is a slip of the pen with consequences. */
+/* An option that means no disk is a slip of the pen with consequences. */
 static bool check_choices(struct qemu *vm, struct error *err)
 {
+    const struct host_options *options = &vm->base.context.options;
     const cJSON *choice;
 
-    cJSON_ArrayForEach (choice, vm->base.context.options.disk_targets)
+    cJSON_ArrayForEach (choice, options->shared)
+        if (options->mirrors_disks || !source_disk_find(&vm->source, choice->string))
+            return error_set(err, ERROR_REFUSED,
+                             "--shared %s: only a disk of the VM's, with --without drive-mirror",
+                             choice->string);
+    cJSON_ArrayForEach (choice, options->disk_targets)
         if (!source_disk_find(&vm->source, choice->string))
             return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
     return true;

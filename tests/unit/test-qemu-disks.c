@@ -192,6 +192,34 @@ static void refuses_a_place_for_a_disk_that_is_not_there(void **unused)
     is_refused("[" WEB "]", "{\"virtio0\": \"x\"}", "not an absolute path");
 }
 
+static void takes_the_word_for_a_shared_disk_of_its_own_only(void **unused)
+{
+    AUTO_JSON cJSON *own = cJSON_Parse("{\"virtio0\": true}");
+    AUTO_JSON cJSON *none = cJSON_Parse("{\"virtio7\": true}");
+    struct scene *scene = scene_with("[" WEB "]", NULL, NULL);
+    struct host_options *options = &scene->vm->base.context.options;
+    (void)unused;
+
+    options->mirrors_disks = false;
+    options->shared = none;
+    assert_false(source_disks_read(scene->vm, &scene->err));
+    assert_non_null(strstr(scene->err.text, "--shared virtio7"));
+    end(scene);
+    scene = scene_with("[" WEB "]", NULL, NULL);
+    options = &scene->vm->base.context.options;
+    options->mirrors_disks = true;
+    options->shared = own;
+    assert_false(source_disks_read(scene->vm, &scene->err));
+    assert_int_equal(scene->err.kind, ERROR_REFUSED);
+    end(scene);
+    scene = scene_with("[" WEB "]", NULL, NULL);
+    options = &scene->vm->base.context.options;
+    options->mirrors_disks = false;
+    options->shared = own;
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    end(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +229,7 @@ int main(void)
         cmocka_unit_test(counts_what_an_image_lies_on),
         cmocka_unit_test(refuses_disks_that_it_cannot_make_again),
         cmocka_unit_test(refuses_a_place_for_a_disk_that_is_not_there),
+        cmocka_unit_test(takes_the_word_for_a_shared_disk_of_its_own_only),
     };
 
     return cmocka_run_group_tests(tests, make_images, remove_images);
