@@ -186,6 +186,14 @@ await_ticks() { # NAME COUNT SECONDS
     await "$3" has_grown "$file" $((size + $2 * tick)) || fail "$1 does not tick: $(tail -n 2 "$file")"
 }
 
+memory() { xl list "$1" | awk 'NR == 2 { print $3 }'; } # MiB
+
+has_no_more_memory() { (($(memory "$1") <= $2)); }
+
+await_less_memory() { # NAME MIB SECONDS
+    await "$3" has_no_more_memory "$1" "$2" || fail "$1 has $(memory "$1") MiB"
+}
+
 has_other_domid() { # NAME DOMID
     local now
 

@@ -5,15 +5,14 @@ import re
 from lab import expect
 
 TICK = re.compile(r"^TICK (\d+) j=\d+ gap=(\d+)ms err=(\d+)$")
-BEAT = re.compile(r"^H (\d+) \d+ \d+((?: \d+)*)$")  # a Linux guest's: tests/guest/README.md
+BEAT = re.compile(r"^H (\d+) (\d+) \d+((?: \d+)*)$")  # a Linux guest's: tests/guest/README.md
 BAD = ("TICK", "FAIL", "DEAD", "V FAIL")
 
 
 def judge(text):
-    """Every tick in a whole log, to its last complete line: none missing, none wrong.
-    """
+    """Every tick in a whole log, to its last complete line: none missing, none wrong, and the time goes on."""
     lines = text.replace("\r", "").split("\n")[:-1]
-    last = None
+    last, now_us = None, 0
     for line in lines:
         match = TICK.match(line) or BEAT.match(line)
         if not match:
@@ -23,6 +22,10 @@ def judge(text):
         expect(match.re is BEAT or match[3] == "0", f"the guest found an error: '{line}'")
         expect(last is None or number == last + 1, f"tick {number} follows tick {last}")
         last = number
+        if match.re is BEAT:
+            expect(int(match[2]) > now_us, f"the guest's clock went from {now_us} us to {match[2]} us")
+            now_us = int(match[2])
+
 
 class Guest:
     """Where the guest is, and what it has printed before it came there."""
@@ -75,4 +78,4 @@ class Guest:
     def acknowledged(self):
         """Of a Linux guest's disks in their order: the number of the last write that it was promised."""
         beats = [BEAT.match(line) for line in self.printed_here().replace("\r", "").split("\n")[:-1]]
-        return [int(number) for number in [beat for beat in beats if beat][-1][2].split()]
+        return [int(number) for number in [beat for beat in beats if beat][-1][3].split()]

@@ -3,8 +3,9 @@
 from lab import expect
 from table import scenario
 
-WRITTEN = ("b", "c")  # the disks that the guest writes to; its kernel is on the first
+WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is on the first
 WRITTEN_MIB = 16
+BALLOONED_MIB = 112
 PEER, GUEST_ADDRESS = "10.9.0.1", "10.9.0.20"
 
 
@@ -44,11 +45,15 @@ def there_and_back(s, rounds):
 
 
 def with_company(s):
-    """A ping and a TCP stream go on through the move, both from the first host."""
+    """A ping and a TCP stream go on through the move, both from the first host. It has given memory back."""
+    whole_mib = int(s.source.suite("memory", s.guest.name))
+    s.source.run(f"xl mem-set {s.guest.name} {BALLOONED_MIB}m")
+    s.source.suite("await_less_memory", s.guest.name, whole_mib - 8, 60)
     s.source.suite("start", "ping", "ping", "-i", "0.2", "-w", "600", GUEST_ADDRESS)
     s.source.suite("start", "stream", "dom0.sh", "stream", GUEST_ADDRESS)
     s.source.suite("await_answers", "stream", 10, 60)
     moves(s)
+    s.guest.host.suite("await_less_memory", s.guest.name, whole_mib - 8, 1)
     first = s.hosts[0]
     first.suite("await_answers", "stream", 10, 60)
     first.suite("finish", "ping")

@@ -12,10 +12,18 @@ from lab import HERE, LAB_DIR, Failed, Lab, expect
 SNAPSHOT = "scene"
 TICK = ["tick", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
         "--params", "interval_ms=250 ram_mib=4 dirty=16 blocks=256", "memory=8"]
-PV = ["linux", "--disks", "3", "--format", "raw,raw,qcow2",
-      "--params", "xg.disk=/dev/xvdb,16,20,1 xg.disk=/dev/xvdc,16,20,1 xg.ram=8,1,rand net=10.9.0.20/24",
-      "memory=128", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'",
-      "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']"]
+# Disks that are emulated at first and then PV, PV only, and a CD-ROM, with one medium at all hosts.
+PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("xvde", "qcow2"), ("xvdf", "raw")]
+PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
+      "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,20,1" for letter in "bce") +
+      " xg.ram=8,1,rand net=10.9.0.20/24",
+      "memory=128", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
+      "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
+      "disk=[" + ",".join(
+          "'format=raw,vdev=hdd,access=ro,devtype=cdrom,backendtype=qdisk,target=/usr/local/share/lab/tick.img'"
+          if vdev == "hdd" else
+          f"'format={form},vdev={vdev},access=rw,backendtype=qdisk,target=/lab/t1.hd{vdev[-1]}.{form}'"
+          for vdev, form in PV_DISKS) + "]"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
           "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=4,1,rand"]
 
@@ -178,7 +186,7 @@ class Scene:
     def images(self, guest):
         """Those of its disks, the first of which is hda."""
         formats = self.options[self.options.index("--format") + 1].split(",")
-        return [f"/lab/{guest.name}.hd{letter}.{form}" for letter, form in zip("abcd", formats)]
+        return [f"/lab/{guest.name}.hd{letter}.{form}" for letter, form in zip("abcdef", formats)]
 
     # ---- what must hold ----
 
