@@ -35,7 +35,7 @@ static bool run_script(struct xen *vm, const struct vif *vif, const char *action
                                   action,    type_word,   NULL };
 
     return program_run(vm->base.context.loop, words, NULL, SCRIPT_MS, err) ||
-           error_prefix(err, "network interface %s", vif->id);
+           error_prefix(err, "network interface %s: %s %s", vif->id, script, action);
 }
 
 static bool await_backend(struct xen *vm, const struct vif *vif, struct error *err)
@@ -53,9 +53,24 @@ static bool await_backend(struct xen *vm, const struct vif *vif, struct error *e
     return true;
 }
 
-static bool is_emulated(const struct vif *vif)
+/* QEMU's end of an emulated interface; there is none when the guest uses the PV one instead, as it
+ * goes with the device state that says so, some moments after that is loaded.
+ */
+static bool has_tap(const struct xen *vm, const struct vif *vif)
 {
-    return !strcmp(json_string_or(vif->keys, "type", ""), "vif_ioemu");
+    AUTO_FREE char *path = xen_text("/sys/class/net/vif%u.%s-emu", vm->domid, vif->id);
+
+    return access(path, F_OK) == 0;
+}
+
+static bool join_tap(struct xen *vm, const struct vif *vif, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (!has_tap(vm, vif) || run_script(vm, vif, "add", "tap", &why) || !has_tap(vm, vif))
+        return true;
+    *err = why;
+    return false;
 }
 
 /* What was never joined cannot be parted, and is gone all the same. */
@@ -63,7 +78,7 @@ static void part(struct xen *vm, const struct vif *vif)
 {
     struct error err = { 0 };
 
-    if (is_emulated(vif) && !run_script(vm, vif, "remove", "tap", &err))
+    if (has_tap(vm, vif) && !run_script(vm, vif, "remove", "tap", &err))
         event_say(&vm->base.context.events, EVENT_DEBUG, NULL, "%s", err.text);
     if (!run_script(vm, vif, "offline", "vif", &err))
         event_say(&vm->base.context.events, EVENT_DEBUG, NULL, "%s", err.text);
@@ -76,7 +91,7 @@ static bool take_step(struct xen *vm, const struct vif *vif, enum hotplug_step s
     case HOTPLUG_ONLINE:
         return await_backend(vm, vif, err) && run_script(vm, vif, "online", "vif", err);
     case HOTPLUG_TAP:
-        return !is_emulated(vif) || run_script(vm, vif, "add", "tap", err);
+        return join_tap(vm, vif, err);
     case HOTPLUG_OFFLINE:
         part(vm, vif);
         return true;

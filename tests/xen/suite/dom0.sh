@@ -186,6 +186,14 @@ await_ticks() { # NAME COUNT SECONDS
     await "$3" has_grown "$file" $((size + $2 * tick)) || fail "$1 does not tick: $(tail -n 2 "$file")"
 }
 
+frontend_states() { # DOMID
+    local path
+
+    for path in $(xenstore-list -p "/local/domain/$1/device/vbd"); do
+        [[ $(xenstore-read "$path/device-type") = cdrom ]] || xenstore-read "$path/state"
+    done
+}
+
 memory() { xl list "$1" | awk 'NR == 2 { print $3 }'; } # MiB
 
 has_no_more_memory() { (($(memory "$1") <= $2)); }

@@ -1,11 +1,15 @@
 """Linux guests with PV drivers, as people have them: several processors, a network, a screen."""
 
+import re
+
 from lab import expect
 from table import scenario
 
 WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is on the first
 WRITTEN_MIB = 16
 BALLOONED_MIB = 112
+PING_S = 0.2
+RECONNECT_S = 6  # for a guest with so many PV devices, on an emulated host
 PEER, GUEST_ADDRESS = "10.9.0.1", "10.9.0.20"
 
 
@@ -23,15 +27,15 @@ def has_lost_no_write(s, guest):
 
 
 def is_refound(s, guest):
-    """The PV drivers have found their new backends."""
-    domid = guest.domid()
-    states = guest.host.run(f"for path in $(xenstore-list -p /local/domain/{domid}/device/vbd); do "
-                            "xenstore-read $path/state; done").split()
+    """The PV drivers have found their new backends; a CD-ROM has none."""
+    states = guest.host.suite("frontend_states", guest.domid()).split()
     expect(states and set(states) == {"4"}, f"the disks' frontends are in the states {states}")
 
 
 def moves(s, *options):
-    s.move(*options)
+    """It writes all the time, and the lab is slow."""
+    s.move("--max-downtime", "1s", *options)
+    expect("warning" not in s.said, f"a warning: {s.said}")
     is_refound(s, s.guest)
     has_lost_no_write(s, s.guest)
 
@@ -44,12 +48,18 @@ def there_and_back(s, rounds):
         s.turn_round()
 
 
+def seconds(text):
+    """Of "230 ms" or "2.5 s"."""
+    number, unit = text.split()
+    return float(number) / (1000 if unit == "ms" else 1)
+
+
 def with_company(s):
     """A ping and a TCP stream go on through the move, both from the first host. It has given memory back."""
     whole_mib = int(s.source.suite("memory", s.guest.name))
     s.source.run(f"xl mem-set {s.guest.name} {BALLOONED_MIB}m")
     s.source.suite("await_less_memory", s.guest.name, whole_mib - 8, 60)
-    s.source.suite("start", "ping", "ping", "-i", "0.2", "-w", "600", GUEST_ADDRESS)
+    s.source.suite("start", "ping", "ping", "-i", str(PING_S), "-w", "600", GUEST_ADDRESS)
     s.source.suite("start", "stream", "dom0.sh", "stream", GUEST_ADDRESS)
     s.source.suite("await_answers", "stream", 10, 60)
     moves(s)
@@ -60,10 +70,11 @@ def with_company(s):
     first.suite("finish", "stream")
     stream = first.suite("output", "stream")
     expect("broken" not in stream, f"the TCP stream: {stream.strip().splitlines()[-1]}")
-    lost = int(first.suite("lost_pings", "ping"))
-    gap_s = float(stream.strip().splitlines()[-1].split()[-1])
-    s.lab.note(f"lost pings: {lost}; longest wait of the TCP stream: {gap_s} s")
-    expect(lost <= gap_s / 0.2 + 5, f"{lost} pings are lost, though the stream waited {gap_s} s")
+    lost_s = int(first.suite("lost_pings", "ping")) * PING_S
+    pause_s = seconds(re.search(r"with (.*?) of downtime", s.said)[1])
+    s.lab.note(f"{lost_s:.1f} s of pings are lost, the pause was {pause_s} s, the TCP stream waited "
+               f"{stream.strip().splitlines()[-1].split()[-1]} s")
+    expect(lost_s <= pause_s + RECONNECT_S, f"{lost_s:.1f} s of pings are lost, though the pause was {pause_s} s")
 
 
 def bridged_elsewhere(s):
@@ -106,7 +117,7 @@ def undone(s, point):
 def many(s, count):
     """One after the other, under load; none may be lost."""
     for _ in range(count):
-        s.move()
+        s.move("--max-downtime", "1s")
         is_refound(s, s.guest)
         s.turn_round()
     has_lost_no_write(s, s.guest)
