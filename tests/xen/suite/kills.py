@@ -10,9 +10,7 @@ STAGES = ["params-copy:end:recv", "qemu-defer-start:end:recv", "drive-mirror:end
           "block-ready-wait:end:send", "ram-stream:begin:send"]
 LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv",
          "RESUMING:after:recv", "RUNNING:after:recv", "DONE:after:send"]
-MORE = ["ram-stream:begin:recv", "ram-stream:end:send", "ram-stream:end:recv", "PAUSING:before:send",
-        "PREPARED:before:recv", "COMMIT:before:send", "OWNED:before:recv", "RESUMING:before:recv",
-        "RUNNING:before:recv", "DONE:before:send"]
+MORE = ["ram-stream:end:send", "PREPARED:before:recv", "COMMIT:before:send", "RESUMING:before:recv"]
 IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv",
             "RESUMING:after:recv"}
 VICTIMS = ["sender", "receiver", "ssh", "dm"]

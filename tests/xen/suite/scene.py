@@ -17,7 +17,7 @@ PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
       "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,20,1" for letter in "bce") +
       " xg.ram=8,1,rand net=10.9.0.20/24",
-      "memory=128", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
+      "memory=112", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
       "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
       "disk=[" + ",".join(
           "'format=raw,vdev=hdd,access=ro,devtype=cdrom,backendtype=qdisk,target=/usr/local/share/lab/tick.img'"
@@ -25,7 +25,7 @@ PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, f
           f"'format={form},vdev={vdev},access=rw,backendtype=qdisk,target=/lab/t1.hd{vdev[-1]}.{form}'"
           for vdev, form in PV_DISKS) + "]"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
-          "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=4,1,rand"]
+          "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=1,1,rand", "memory=72"]
 
 # The hosts of each scene; a guest t1 is at work on the first. In one with a single host the guest
 # moves by ssh from it to itself, under another name.
@@ -42,8 +42,9 @@ SCENES = {
     "pv-4.20": ["trixie", "trixie"],
     "pv-upgrade": ["bookworm", "trixie"],
     "load-4.17": ["bookworm"],
+    "load-two-4.17": ["bookworm", "bookworm"],
 }
-GUESTS = {"pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV, "load-4.17": LOADED}
+GUESTS = {"pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV, "load-4.17": LOADED, "load-two-4.17": LOADED}
 
 
 def suite_of(spec):

@@ -2,12 +2,10 @@
 
 import collections
 
-Scenario = collections.namedtuple("Scenario", "scene name function arguments options check soak")
+Scenario = collections.namedtuple("Scenario", "scene name function arguments options check")
 SCENARIOS = []
 
 
-def scenario(scene, name, function, *arguments, check=False, soak=False, **options):
-    """`function(scene, *arguments, **options)` is to succeed in `scene`; `check`: also in ./check;
-    `soak`: takes too long for any but who names it.
-    """
-    SCENARIOS.append(Scenario(scene, f"{scene}/{name}", function, arguments, options, check, soak))
+def scenario(scene, name, function, *arguments, check=False, **options):
+    """`function(scene, *arguments, **options)` is to succeed in `scene`; `check`: also in ./check."""
+    SCENARIOS.append(Scenario(scene, f"{scene}/{name}", function, arguments, options, check))
