@@ -32,11 +32,15 @@ def is_refound(s, guest):
     expect(states and set(states) == {"4"}, f"the disks' frontends are in the states {states}")
 
 
-def moves(s, *options):
+def only_moves(s, *options, **destination):
     """It writes all the time, and the lab is slow."""
-    s.move("--max-downtime", "1s", *options)
+    s.move("--max-downtime", "1s", *options, **destination)
     expect("warning" not in s.said, f"a warning: {s.said}")
     is_refound(s, s.guest)
+
+
+def moves(s, *options):
+    only_moves(s, *options)
     has_lost_no_write(s, s.guest)
 
 
@@ -112,11 +116,20 @@ def undone(s):
     moves(s)
 
 
-def ten_moves(s):
-    """One after the other, there and back."""
-    for _ in range(10):
+def there_and_back(s):
+    for _ in range(5):
         moves(s)
         s.turn_round()
+        moves(s)
+        s.turn_round()
+
+
+def ten_moves(s):
+    """One after the other; what is lost in one is missing in the end."""
+    for _ in range(10):
+        only_moves(s, dest="local:")
+        s.turn_round()
+    has_lost_no_write(s, s.guest)
 
 
 scenario("pv-4.17", "company", in_company, check=True)
@@ -124,6 +137,6 @@ scenario("pv-4.17", "bridge", bridged_elsewhere)
 scenario("pv-4.17", "undone", undone)
 scenario("pv-4.20", "company", in_company)
 scenario("pv-upgrade", "company", with_company)
-scenario("load-two-4.17", "ten-moves", ten_moves)
+scenario("load-two-4.17", "ten-moves", there_and_back)
 for number in range(9):
     scenario("load-4.17", f"ten-moves-{number + 1}", ten_moves)

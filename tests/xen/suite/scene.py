@@ -25,7 +25,7 @@ PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, f
           f"'format={form},vdev={vdev},access=rw,backendtype=qdisk,target=/lab/t1.hd{vdev[-1]}.{form}'"
           for vdev, form in PV_DISKS) + "]"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
-          "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=1,1,rand", "memory=72"]
+          "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=1,1,rand"]
 
 # The hosts of each scene; a guest t1 is at work on the first. In one with a single host the guest
 # moves by ssh from it to itself, under another name.
