@@ -1,5 +1,5 @@
 #!/bin/bash
-# a minute of fuzzing each parser
+# half a minute of fuzzing each parser
 # needs: build-fuzz
 set -uo pipefail
 passed=0 failed=0
@@ -9,7 +9,7 @@ for target in build/fuzz/tests/fuzz/fuzz-*; do
     found=build/check/fuzz-$name
     mkdir -p "$found/corpus"
     echo "== $name"
-    if "$target" -max_total_time=60 -print_final_stats=1 -artifact_prefix="$found/" \
+    if "$target" -max_total_time=30 -print_final_stats=1 -artifact_prefix="$found/" \
         "$found/corpus" "tests/fuzz/corpus/$name"; then
         passed=$((passed + 1))
     else
