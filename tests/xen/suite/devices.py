@@ -124,8 +124,10 @@ def writes_too_fast(s):
 
 def mirrors(s):
     """A guest whose disks take half a minute to be mirrored: that has begun."""
-    guest = make(s, "m1", "--disks", "2",
-                 prepare="head -c 30000000 /dev/urandom | dd of=m1.hdb.raw conv=notrunc status=none")
+    disks = ",".join([disk("m1", "hda", "raw"), disk("m1", "hdb", "raw"),
+                      disk("m1", "hdc", "raw", "ro", "devtype=cdrom,")])
+    guest = make(s, "m1", "--disks", "2", f"disk=[{disks}]", prepare="truncate -s 4M m1.hdc.raw other.iso && "
+                 "head -c 30000000 /dev/urandom | dd of=m1.hdb.raw conv=notrunc status=none")
     sends(s, guest, "--bwlimit", "1M")
     s.source.suite("await", 300, "grep", "-q", "^xmig: block-ready-wait: ", "/run/suite/send.log")
     return guest
@@ -192,6 +194,7 @@ scenario("one-4.17", "volumes", refuses_volumes)
 scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,
          "truncate -s 1M /lab/more.raw; xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
+scenario("one-4.17", "medium-changed-under-way", changed_under_way, "xl cd-insert m1 hdc /lab/other.iso", 4, "the medium")
 scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8, "turned off")
 scenario("one-4.17", "reboots-under-way", ends_by_itself, "r", "REBOOT", 4, "rebooted")
 scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8, "turned off")

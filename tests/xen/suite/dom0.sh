@@ -194,6 +194,16 @@ frontend_states() { # DOMID
     done
 }
 
+are_connected() { # DOMID
+    local states
+
+    states=$(frontend_states "$1") && [[ $states && ! ${states//[$'4\n']/} ]]
+}
+
+await_frontends() { # DOMID SECONDS
+    await "$2" are_connected "$1" || fail "the disks' frontends are in the states $(frontend_states "$1" | xargs)"
+}
+
 memory() { xl list "$1" | awk 'NR == 2 { print $3 }'; } # MiB
 
 has_no_more_memory() { (($(memory "$1") <= $2)); }

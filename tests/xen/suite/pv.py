@@ -28,8 +28,7 @@ def has_lost_no_write(s, guest):
 
 def is_refound(s, guest):
     """The PV drivers have found their new backends; a CD-ROM has none."""
-    states = guest.host.suite("frontend_states", guest.domid()).split()
-    expect(states and set(states) == {"4"}, f"the disks' frontends are in the states {states}")
+    guest.host.suite("await_frontends", guest.domid(), 10)
 
 
 def only_moves(s, *options, **destination):
@@ -132,11 +131,24 @@ def ten_moves(s):
     has_lost_no_write(s, s.guest)
 
 
+def refuses_a_disk_of_the_kernel(s):
+    """The guest's writes to it pass the device model by, and with it the mirror."""
+    domid = s.guest.domid()
+    s.source.run("truncate -s 4M /lab/phy.raw && xl block-attach t1 "
+                 "format=raw,vdev=xvdj,access=rw,target=$(losetup -f --show /lab/phy.raw)")
+    s.source.suite("await_frontends", domid, 60)
+    status = s.send("--dry-run")
+    expect(status == 3 and "backendtype=qdisk" in s.said, f"xmig send ended with {status}: {s.last_words()}")
+    s.source.run("xl block-detach t1 xvdj")
+    s.stayed(domid)
+
+
 scenario("pv-4.17", "company", in_company, check=True)
 scenario("pv-4.17", "bridge", bridged_elsewhere)
 scenario("pv-4.17", "undone", undone)
 scenario("pv-4.20", "company", in_company)
 scenario("pv-upgrade", "company", with_company)
+scenario("load-4.17", "refused-phy", refuses_a_disk_of_the_kernel)
 scenario("load-two-4.17", "ten-moves", there_and_back)
 for number in range(9):
     scenario("load-4.17", f"ten-moves-{number + 1}", ten_moves)

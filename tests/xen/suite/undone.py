@@ -52,6 +52,20 @@ def cancelled(s, point):
     s.stayed(domid)
 
 
+def driver_loaded(s, point):
+    """While the sender stands still at `point` the guest turns to the PV way to hda: so xenstore says."""
+    domid = s.guest.domid()
+    state = f"/local/domain/{domid}/device/vbd/768/state"
+    s.start_send("--fault", point + ":stop")
+    s.await_stopped("send")
+    s.source.run(f"xenstore-write {state} 4")
+    s.source.suite("go_on", "send")
+    status = s.sent()
+    expect(status == 4 and "PV driver" in s.said, f"xmig send ended with {status}: {s.last_words()}")
+    s.source.run(f"xenstore-write {state} 1")
+    s.stayed(domid)
+
+
 def too_late(s):
     """--deadline ends what would go on; here, what stands still."""
     domid = s.guest.domid()
@@ -67,6 +81,8 @@ for a_stage in STAGES:
         scenario("one-4.17", f"cancelled-at-{a_stage}-{phase}", cancelled, f"{a_stage}:{phase}:recv",
                  check=(a_stage, phase) == ("ram-stream", "begin"))
 scenario("one-4.17", "deadline", too_late)
+for a_point in ("ram-stream:begin:send", "PAUSING:after:send"):
+    scenario("one-4.17", "driver-loaded-at-" + a_point.split(":")[0], driver_loaded, a_point)
 scenario("one-4.17", "undone-reboots-moves", undone_then_reboots_then_moves, check=True)
 scenario("one-4.20", "undone-reboots-moves", undone_then_reboots_then_moves)
 scenario("oxenstored-4.17", "undone-at-COMMIT", undone, "COMMIT:before:send")
