@@ -204,6 +204,19 @@ await_frontends() { # DOMID SECONDS
     await "$2" are_connected "$1" || fail "the disks' frontends are in the states $(frontend_states "$1" | xargs)"
 }
 
+vm_of() { xenstore-read "/local/domain/$(xl domid "$1")/vm"; }
+
+identity() { # NAME
+    local vm
+
+    vm=$(vm_of "$1") && echo "$vm" && xenstore-read "$vm/rtc/timeoffset"
+}
+
+# As the device model does when the guest has set its clock.
+set_clock() { # NAME SECONDS
+    xenstore-write "$(vm_of "$1")/rtc/timeoffset" "$2" && identity "$1"
+}
+
 memory() { xl list "$1" | awk 'NR == 2 { print $3 }'; } # MiB
 
 has_no_more_memory() { (($(memory "$1") <= $2)); }

@@ -51,6 +51,7 @@ def seconds(text):
 
 def with_company(s):
     """A ping and a TCP stream go on through the move, both from the first host. It has given memory back."""
+    identity = s.guest.host.suite("set_clock", s.guest.name, 3600)
     whole_mib = int(s.source.suite("memory", s.guest.name))
     s.source.run(f"xl mem-set {s.guest.name} {BALLOONED_MIB}m")
     s.source.suite("await_less_memory", s.guest.name, whole_mib - 8, 60)
@@ -59,6 +60,7 @@ def with_company(s):
     s.source.suite("await_answers", "stream", 10, 60)
     moves(s)
     s.guest.host.suite("await_less_memory", s.guest.name, whole_mib - 8, 1)
+    expect(s.guest.host.suite("identity", s.guest.name) == identity, "its UUID or its clock's offset is another")
     first = s.hosts[0]
     first.suite("await_answers", "stream", 10, 60)
     first.suite("finish", "ping")
