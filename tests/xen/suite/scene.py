@@ -17,7 +17,7 @@ PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
       "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,20,1" for letter in "bce") +
       " xg.ram=8,1,rand net=10.9.0.20/24",
-      "memory=112", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
+      "memory=120", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
       "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
       "disk=[" + ",".join(
           "'format=raw,vdev=hdd,access=ro,devtype=cdrom,backendtype=qdisk,target=/usr/local/share/lab/tick.img'"
@@ -38,13 +38,14 @@ SCENES = {
     "two-4.20": ["trixie", "trixie"],
     "upgrade": ["bookworm", "trixie"],
     "downgrade": ["trixie", "bookworm"],
+    "pv-one-4.17": ["bookworm"],
     "pv-4.17": ["bookworm", "bookworm"],
     "pv-4.20": ["trixie", "trixie"],
     "pv-upgrade": ["bookworm", "trixie"],
     "load-4.17": ["bookworm"],
     "load-two-4.17": ["bookworm", "bookworm"],
 }
-GUESTS = {"pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV, "load-4.17": LOADED, "load-two-4.17": LOADED}
+GUESTS = {"pv-one-4.17": PV, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV, "load-4.17": LOADED, "load-two-4.17": LOADED}
 
 
 def suite_of(spec):
