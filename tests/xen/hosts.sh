@@ -187,13 +187,14 @@ run() { # [-i] [-t SECONDS] HOST COMMAND...
 }
 export -f on_host monitor
 
+# What was put there is there after a power failure, too.
 put() { # HOST DIRECTORY FILE...
     local h=$1 to=$2 file args=()
     shift 2
     need_host "$h"
     for file; do args+=(-C "$(readlink -f "$(dirname "$file")")" "$(basename "$file")"); done
     tar -cf - "${args[@]}" |
-        on_host "$h" "mkdir -p $(printf %q "$to") && tar -xmf - --no-same-owner -C $(printf %q "$to")"
+        on_host "$h" "mkdir -p $(printf %q "$to") && tar -xmf - --no-same-owner -C $(printf %q "$to") && sync"
 }
 
 get() { # HOST FILE [TARGET]
