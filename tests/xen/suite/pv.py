@@ -31,15 +31,11 @@ def is_refound(s, guest):
     guest.host.suite("await_frontends", guest.domid(), 10)
 
 
-def only_moves(s, *options, **destination):
+def moves(s, *options):
     """It writes all the time, and the lab is slow."""
-    s.move("--max-downtime", "1s", *options, **destination)
+    s.move("--max-downtime", "1s", *options)
     expect("warning" not in s.said, f"a warning: {s.said}")
     is_refound(s, s.guest)
-
-
-def moves(s, *options):
-    only_moves(s, *options)
     has_lost_no_write(s, s.guest)
 
 
@@ -133,10 +129,16 @@ def there_and_back(s):
 
 
 def ten_moves(s):
-    """One after the other; what is lost in one is missing in the end."""
+    """One at the heels of the other; what is lost in one is missing in the end."""
     for _ in range(10):
-        only_moves(s, dest="local:")
+        at = s.destination()
+        status = s.send("--max-downtime", "1s", dest="local:")
+        expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
+        s.guest = s.guest.moved(at)
         s.turn_round()
+    s.guest.goes_on()
+    s.is_clean()
+    is_refound(s, s.guest)
     has_lost_no_write(s, s.guest)
 
 
