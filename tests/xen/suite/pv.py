@@ -96,7 +96,7 @@ def crashes(s):
     """As its configuration says, it is kept to be looked at."""
     host, name = s.guest.host, s.guest.name
     host.run(f"xl sysrq {name} c")
-    host.run(f"dom0.sh await 120 sh -c 'xl list {name} | grep -q -- -c-'")
+    host.run(f"dom0.sh await 120 sh -c 'xl list {name} | grep -q -- sc-'")
     host.run(f"xl destroy {name}")
     s.is_clean()
 
