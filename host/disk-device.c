@@ -19,17 +19,32 @@ bool disk_device_is(const char *path)
     return !strncmp(path, "/dev/", 5) && strncmp(path, "/dev/shm/", 9) != 0;
 }
 
+/* A volume has whole extents, and need not come out right: the device mapper cuts off what the
+ * guest must not see, for each of the ways it may read its disk, and after a reboot as well.
+ */
 static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)
 {
+    enum {
+        SECTOR = 512
+    };
     uint64_t wanted = json_uint_or(disk, "size", 0);
     uint64_t size;
 
     if (ioctl(fd, BLKGETSIZE64, &size) < 0)
         return error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
-    return size == wanted || error_set(err, ERROR_REFUSED,
-                                       "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
-                                       ": make it exactly so large (lvcreate -L %" PRIu64 "b)",
-                                       path, size, wanted, wanted);
+    if (size == wanted)
+        return true;
+    if (size < wanted)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
+                         ": make it that large (lvcreate -L %" PRIu64 "b)",
+                         path, size, wanted, wanted);
+    return error_set(err, ERROR_REFUSED,
+                     "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
+                     ": show the guest so much of it (dmsetup create NAME --table '0 %" PRIu64
+                     " linear %s 0'), and say --disk %s=/dev/mapper/NAME",
+                     path, size, wanted, wanted / SECTOR, path,
+                     json_string_or(disk, "name", "DISK"));
 }
 
 static bool is_empty(int fd, uint64_t offset)
