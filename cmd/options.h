@@ -14,6 +14,7 @@ enum progress_when {
 struct output_options {
     bool json;
     bool quiet;
+    bool warns; /* … but of warnings */
     bool verbose;
     enum progress_when progress;
 };

@@ -136,6 +136,9 @@ int command_recv(int argc, char *argv[])
             "host where the VM runs");
         return end_with_usage(argc, argv, &err);
     }
-    return receive(&(struct output_options){
-        .quiet = !options.verbose, .verbose = options.verbose, .progress = PROGRESS_NEVER });
+    /* Standard error is that of whoever sends: what the VM lacks here is not only for our log. */
+    return receive(&(struct output_options){ .quiet = !options.verbose,
+                                             .warns = true,
+                                             .verbose = options.verbose,
+                                             .progress = PROGRESS_NEVER });
 }

@@ -164,6 +164,8 @@ static char *event_line(const struct event *event)
 
 static bool is_for_people(const struct report *report, const struct event *event)
 {
+    if (report->output->quiet)
+        return report->output->warns && event->kind == EVENT_WARNING;
     switch (event->kind) {
     case EVENT_STAGE_BEGIN:
         return !report->draws; /* the drawing names it */
@@ -194,7 +196,7 @@ static void tell_line(struct report *report, const struct event *event)
     if (is_repetition(report, event))
         return;
     log_line(&report->log, line);
-    if (!report->output->quiet && is_for_people(report, event))
+    if (is_for_people(report, event))
         print_line(report, line);
 }
 

@@ -214,6 +214,20 @@ static void ends_a_failure_with_its_cause_and_where_the_vm_is(void **unused)
     done(&scene);
 }
 
+static void a_receiver_tells_the_sender_of_a_warning_and_of_nothing_else(void **unused)
+{
+    struct scene scene;
+    (void)unused;
+
+    begin(&scene, (struct output_options){ .quiet = true, .warns = true });
+    emit(&scene, (struct event){ .kind = EVENT_STAGE_BEGIN, .stage = "ram-stream" });
+    event_say(&scene.sink, EVENT_NOTE, NULL, "a note");
+    event_say(&scene.sink, EVENT_WARNING, NULL, "no network");
+    look(&scene);
+    assert_string_equal(scene.errors, "xmig: warning: no network\n");
+    done(&scene);
+}
+
 static void says_what_to_do_when_it_is_undecided(void **unused)
 {
     const struct ending ending = failed(OUTCOME_UNDECIDED, ERROR_LOST, 0);
@@ -354,6 +368,7 @@ int main(void)
         cmocka_unit_test(says_a_warning_again_only_when_it_changes),
         cmocka_unit_test(ends_a_move_with_its_account),
         cmocka_unit_test(ends_a_failure_with_its_cause_and_where_the_vm_is),
+        cmocka_unit_test(a_receiver_tells_the_sender_of_a_warning_and_of_nothing_else),
         cmocka_unit_test(says_what_to_do_when_it_is_undecided),
         cmocka_unit_test(has_a_status_of_its_own_for_a_signal),
         cmocka_unit_test(numbers_the_lines_for_programs),
