@@ -13,6 +13,9 @@ enum {
     STATE_INIT_WAIT = 2
 };
 
+/* Where Xen's own scripts write what is wrong: xen-hotplug-common.sh. */
+static const char SCRIPT_LOG[] = "/var/log/xen/xen-hotplug.log";
+
 struct vif {
     const char *id;
     const cJSON *keys; /* its backend's */
@@ -35,7 +38,8 @@ static bool run_script(struct xen *vm, const struct vif *vif, const char *action
                                   action,    type_word,   NULL };
 
     return program_run(vm->base.context.loop, words, NULL, SCRIPT_MS, err) ||
-           error_prefix(err, "network interface %s: %s %s", vif->id, script, action);
+           error_prefix(err, "network interface %s: %s %s (Xen's scripts log to %s)", vif->id,
+                        script, action, SCRIPT_LOG);
 }
 
 static bool await_backend(struct xen *vm, const struct vif *vif, struct error *err)
@@ -73,13 +77,13 @@ static bool join_tap(struct xen *vm, const struct vif *vif, struct error *err)
     return false;
 }
 
-/* What was never joined cannot be parted, and is gone all the same. */
+/* What was never joined cannot be parted, and is gone all the same; a tap was never joined to
+ * anything as long as its guest could be destroyed, and went with the device model.
+ */
 static void part(struct xen *vm, const struct vif *vif)
 {
     struct error err = { 0 };
 
-    if (has_tap(vm, vif) && !run_script(vm, vif, "remove", "tap", &err))
-        event_say(&vm->base.context.events, EVENT_DEBUG, NULL, "%s", err.text);
     if (!run_script(vm, vif, "offline", "vif", &err))
         event_say(&vm->base.context.events, EVENT_DEBUG, NULL, "%s", err.text);
 }
