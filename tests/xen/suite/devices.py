@@ -2,6 +2,7 @@
 of its own beside the scene's.
 """
 
+import re
 import shlex
 
 from guest import Guest
@@ -79,7 +80,14 @@ def refuses_volumes(s):
         sends(s, guest, "--disk", f"hda=/dev/lab/{volume}")
         status = s.sent()
         expect(status == 3 and word in s.said, f"/dev/lab/{volume}: {status}, {s.last_words()}")
-    moves(s, guest, "--disk", "hda=/dev/lab/full", "--overwrite", "hda")
+    guest = moves(s, guest, "--disk", "hda=/dev/lab/full", "--overwrite", "hda")
+    sends(s, guest, "--disk", "hda=/dev/lab/large")
+    expect(s.sent() == 3, f"/dev/lab/large: {s.last_words()}")
+    command = re.search(r"\((dmsetup create NAME .*?)\)", s.said)[1]
+    s.source.run(command.replace("NAME", "exact"))
+    guest = moves(s, guest, "--disk", "hda=/dev/mapper/exact")
+    expect(s.source.run("cmp -n $((64 << 20)) /dev/lab/large /dev/mapper/exact && "
+                        "tail -c 4M /dev/lab/large | tr -d '\\0' | wc -c").strip() == "0", "what is behind it was written to")
 
 
 def media(s):
@@ -94,6 +102,18 @@ def media(s):
     guest = moves(s, guest, "--eject", "hdc")
     expect("id=ide-5632,file" not in device_model(s, guest), "the drive is not empty")
     guest.goes_on()
+
+
+def network_script_fails(s):
+    """The guest runs at the target, and a person is told what is missing there."""
+    script = "/lab/vif-script"
+    s.source.run(f"printf '#!/bin/sh\nexec /etc/xen/scripts/vif-bridge \"$@\"\n' >{script} && chmod 755 {script}")
+    guest = make(s, "m1", f'vif=["mac=00:16:3e:00:00:01,bridge=xenbr0,script={script}"]')
+    s.source.run(f"sed -i '2i [ \"$1\" != add ] || exit 1' {script}")
+    guest = moves(s, guest)
+    expect(f"not joined to its network: network interface 0: {script} add" in s.said, f"no word of it: {s.said}")
+    s.source.run(f"xl destroy {guest.name}")
+    s.is_clean()
 
 
 def ahci(s):
@@ -187,6 +207,7 @@ REFUSED = {
 
 scenario("one-4.17", "mixed-devices", mixed, check=True)
 scenario("one-4.20", "mixed-devices", mixed)
+scenario("one-4.17", "network-script-fails", network_script_fails)
 scenario("one-4.17", "ahci", ahci)
 scenario("one-4.20", "ahci", ahci)
 scenario("one-4.17", "writes-too-fast", writes_too_fast)
