@@ -7,10 +7,10 @@ from table import scenario
 
 WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is on the first
 WRITTEN_MIB = 16
-BALLOONED_MIB = 112
+BALLOONED_MIB = 128
 PING_S = 0.2
-RECONNECT_S = 8  # for a guest with so many PV devices, on an emulated host
-PEER, GUEST_ADDRESS = "10.9.0.1", "10.9.0.20"
+RECONNECT_S = 12  # for a guest with so many PV devices, on an emulated host
+GUEST_ADDRESS = "10.9.0.20"
 
 
 def has_lost_no_write(s, guest):

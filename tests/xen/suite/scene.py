@@ -17,7 +17,7 @@ PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
       "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,20,1" for letter in "bce") +
       " xg.ram=8,1,rand net=10.9.0.20/24 sysrq_always_enabled xen_legacy_crash",
-      "memory=128", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
+      "memory=144", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
       "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
       "disk=[" + ",".join(
           "'format=raw,vdev=hdd,access=ro,devtype=cdrom,backendtype=qdisk,target=/usr/local/share/lab/tick.img'"
