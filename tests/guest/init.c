@@ -147,10 +147,12 @@ static void *allocate(size_t bytes)
     return memory;
 }
 
-/* True: do it once, now. False: a little time has passed instead. */
+/* True: do it once, now. False: a little time has passed instead, and not too little: to wake
+ * up costs a guest on an emulated host more than what there is to do.
+ */
 static bool pace_take(struct pace *pace)
 {
-    const uint64_t one = 1000000, catch_up_us = 100000, nap_min_us = 1000, nap_max_us = 20000;
+    const uint64_t one = 1000000, catch_up_us = 100000, nap_min_us = 20000, nap_max_us = 100000;
     uint64_t rate = atomic_load(&pace->per_second), now = now_us();
 
     if (!paused) {
