@@ -13,8 +13,7 @@ enum progress_when {
 /* How a command talks. */
 struct output_options {
     bool json;
-    bool quiet;
-    bool warns; /* … but of warnings */
+    bool quiet; /* … but for warnings and errors */
     bool verbose;
     enum progress_when progress;
 };

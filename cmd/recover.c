@@ -24,7 +24,7 @@ static const char help_text[] =
     "      --discard       at the target: delete the complete disks of a copy that was given back\n"
     "      --side SIDE     send or recv, when both sides of the migration are on this host\n"
     "      --json          for programs, on standard output: see xmig-json(5)\n"
-    "  -q, --quiet         only errors\n"
+    "  -q, --quiet         only warnings and errors\n"
     "  -v, --verbose       every detail, and the journal\n"
     "  -h, --help          this text\n"
     "\n"

@@ -137,8 +137,6 @@ int command_recv(int argc, char *argv[])
         return end_with_usage(argc, argv, &err);
     }
     /* Standard error is that of whoever sends: what the VM lacks here is not only for our log. */
-    return receive(&(struct output_options){ .quiet = !options.verbose,
-                                             .warns = true,
-                                             .verbose = options.verbose,
-                                             .progress = PROGRESS_NEVER });
+    return receive(&(struct output_options){
+        .quiet = !options.verbose, .verbose = options.verbose, .progress = PROGRESS_NEVER });
 }

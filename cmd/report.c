@@ -165,7 +165,7 @@ static char *event_line(const struct event *event)
 static bool is_for_people(const struct report *report, const struct event *event)
 {
     if (report->output->quiet)
-        return report->output->warns && event->kind == EVENT_WARNING;
+        return event->kind == EVENT_WARNING;
     switch (event->kind) {
     case EVENT_STAGE_BEGIN:
         return !report->draws; /* the drawing names it */

@@ -44,7 +44,7 @@ static const char help_text[] =
     "\n"
     "What to say:\n"
     "      --json                for programs, on standard output: see xmig-json(5)\n"
-    "  -q, --quiet               only errors\n"
+    "  -q, --quiet               only warnings and errors\n"
     "  -v, --verbose             every detail\n"
     "      --progress WHEN       auto (default), always or never\n"
     "  -h, --help                this text\n"

@@ -19,14 +19,28 @@ bool disk_device_is(const char *path)
     return !strncmp(path, "/dev/", 5) && strncmp(path, "/dev/shm/", 9) != 0;
 }
 
-/* A volume has whole extents, and need not come out right: the device mapper cuts off what the
- * guest must not see, for each of the ways it may read its disk, and after a reboot as well.
+/* A volume has whole extents, and need not come out right. The device mapper cuts off what the
+ * guest must not see, whichever way it reads its disk, and also when it has been restarted.
  */
-static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)
+static void advise(const char *path, uint64_t size, const cJSON *disk, struct error *err)
 {
     enum {
         SECTOR = 512
     };
+    uint64_t wanted = json_uint_or(disk, "size", 0);
+
+    if (size < wanted)
+        error_set(err, ERROR_REFUSED, "make it that large (lvextend -L %" PRIu64 "b %s)", wanted,
+                  path);
+    else
+        error_set(err, ERROR_REFUSED,
+                  "show the guest so much of it (dmsetup create NAME --table '0 %" PRIu64
+                  " linear %s 0'), and say --disk %s=/dev/mapper/NAME",
+                  wanted / SECTOR, path, json_string_or(disk, "name", "DISK"));
+}
+
+static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)
+{
     uint64_t wanted = json_uint_or(disk, "size", 0);
     uint64_t size;
 
@@ -34,17 +48,9 @@ static bool check_size(const char *path, int fd, const cJSON *disk, struct error
         return error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
     if (size == wanted)
         return true;
-    if (size < wanted)
-        return error_set(err, ERROR_REFUSED,
-                         "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
-                         ": make it that large (lvcreate -L %" PRIu64 "b)",
-                         path, size, wanted, wanted);
-    return error_set(err, ERROR_REFUSED,
-                     "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
-                     ": show the guest so much of it (dmsetup create NAME --table '0 %" PRIu64
-                     " linear %s 0'), and say --disk %s=/dev/mapper/NAME",
-                     path, size, wanted, wanted / SECTOR, path,
-                     json_string_or(disk, "name", "DISK"));
+    advise(path, size, disk, err);
+    return error_prefix(err, "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64, path, size,
+                        wanted);
 }
 
 static bool is_empty(int fd, uint64_t offset)

@@ -353,7 +353,9 @@ static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master
     argv_add(argv, ssh->program.words[0]);
     argv_add(argv, "-o");
     argv_add(argv, master);
-    /* A master that we cannot end, for we were killed, ends by itself. */
+    /* A master that we cannot end, for we were killed, ends by itself; not in the moment in
+     * which nothing runs through it yet.
+     */
     argv_add_all(argv, (const char *const[]){ "-o", "ControlPersist=5", NULL });
     argv_add_all(argv, ssh->program.words + 1);
     /* Nothing but the connection, eight bits wide; one that has died is noticed. */

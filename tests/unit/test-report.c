@@ -214,12 +214,12 @@ static void ends_a_failure_with_its_cause_and_where_the_vm_is(void **unused)
     done(&scene);
 }
 
-static void a_receiver_tells_the_sender_of_a_warning_and_of_nothing_else(void **unused)
+static void a_quiet_one_tells_of_a_warning_and_of_nothing_else(void **unused)
 {
     struct scene scene;
     (void)unused;
 
-    begin(&scene, (struct output_options){ .quiet = true, .warns = true });
+    begin(&scene, (struct output_options){ .quiet = true });
     emit(&scene, (struct event){ .kind = EVENT_STAGE_BEGIN, .stage = "ram-stream" });
     event_say(&scene.sink, EVENT_NOTE, NULL, "a note");
     event_say(&scene.sink, EVENT_WARNING, NULL, "no network");
@@ -368,7 +368,7 @@ int main(void)
         cmocka_unit_test(says_a_warning_again_only_when_it_changes),
         cmocka_unit_test(ends_a_move_with_its_account),
         cmocka_unit_test(ends_a_failure_with_its_cause_and_where_the_vm_is),
-        cmocka_unit_test(a_receiver_tells_the_sender_of_a_warning_and_of_nothing_else),
+        cmocka_unit_test(a_quiet_one_tells_of_a_warning_and_of_nothing_else),
         cmocka_unit_test(says_what_to_do_when_it_is_undecided),
         cmocka_unit_test(has_a_status_of_its_own_for_a_signal),
         cmocka_unit_test(numbers_the_lines_for_programs),

@@ -75,15 +75,15 @@ def refuses_volumes(s):
     """A block device is never overwritten by mistake."""
     guest = make(s, "m1", prepare="truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img) && "
                  "lvcreate -qq -y -L 64M -n full lab && lvcreate -qq -y -L 68M -n large lab && "
+                 "lvcreate -qq -y -L 60M -n small lab && "
                  "dd if=/dev/urandom of=/dev/lab/full bs=1M count=1 status=none")
-    for volume, word in (("full", "holds data"), ("large", "bytes"), ("none", "No such file")):
+    for volume, word in (("full", "holds data"), ("small", "lvextend -L 67108864b /dev/lab/small"),
+                         ("none", "No such file"), ("large", "dmsetup create NAME")):
         sends(s, guest, "--disk", f"hda=/dev/lab/{volume}")
         status = s.sent()
         expect(status == 3 and word in s.said, f"/dev/lab/{volume}: {status}, {s.last_words()}")
-    guest = moves(s, guest, "--disk", "hda=/dev/lab/full", "--overwrite", "hda")
-    sends(s, guest, "--disk", "hda=/dev/lab/large")
-    expect(s.sent() == 3, f"/dev/lab/large: {s.last_words()}")
     command = re.search(r"\((dmsetup create NAME .*?)\)", s.said)[1]
+    guest = moves(s, guest, "--disk", "hda=/dev/lab/full", "--overwrite", "hda")
     s.source.run(command.replace("NAME", "exact"))
     guest = moves(s, guest, "--disk", "hda=/dev/mapper/exact")
     expect(s.source.run("cmp -n $((64 << 20)) /dev/lab/large /dev/mapper/exact && "

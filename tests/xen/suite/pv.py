@@ -9,7 +9,7 @@ WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is o
 WRITTEN_MIB = 16
 BALLOONED_MIB = 128
 PING_S = 0.2
-RECONNECT_S = 20  # for a guest with so many PV devices, on an emulated host with one processor
+RECONNECT_S = 12  # for a guest with so many PV devices, on an emulated host with one processor
 GUEST_ADDRESS = "10.9.0.20"
 
 
