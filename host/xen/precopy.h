@@ -17,20 +17,21 @@ enum precopy_verdict {
 struct precopy {
     uint64_t max_downtime_ms;
     uint64_t began_ms;    /* the present pass */
-    uint64_t bytes;       /* … sends so many */
-    double rate;          /* bytes a millisecond: the best pass so far; 0: not known */
-    uint64_t least;       /* the least that was ever left */
+    double rate;          /* bytes of the lane a millisecond: the best pass so far; 0: not known */
+    double pace;          /* … and bytes of RAM */
+    double share;         /* … how much of RAM's bytes the lane takes, by the last pass */
+    uint64_t least;       /* the least of RAM and disks that was ever left */
     uint64_t least_ms;    /* … when that was */
     unsigned vain;        /* passes since then */
     bool told;            /* … that they are in vain */
-    uint64_t left;        /* bytes, as of the last decision */
+    uint64_t left;        /* bytes for the lane, as of the last decision */
     uint64_t expected_ms; /* … how long the pause would be */
     bool has_deadline;    /* somebody else gives up */
 };
 
-/* A pass of so many bytes begins or has ended. */
-void precopy_pass_begins(struct precopy *precopy, uint64_t bytes, uint64_t now_ms);
-void precopy_pass_ends(struct precopy *precopy, uint64_t now_ms);
+/* A pass begins; one has ended, with so many bytes of RAM, compressed to so many. */
+void precopy_pass_begins(struct precopy *precopy, uint64_t now_ms);
+void precopy_pass_ends(struct precopy *precopy, uint64_t ram, uint64_t sent, uint64_t now_ms);
 
 /* Between two passes, with so much left of RAM and of the disks. */
 enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,

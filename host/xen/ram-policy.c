@@ -95,13 +95,15 @@ static void policy_turn(void *arg)
         return;
     }
     if (sending->stats.dirty_count < 0) {
-        precopy_pass_ends(&sending->precopy, loop_now_ms());
+        precopy_pass_ends(&sending->precopy, sending->pass_bytes,
+                          codec_written(sending->codec) - sending->written, loop_now_ms());
         sending->answer = XGS_POLICY_CONTINUE_PRECOPY;
         return;
     }
     sending->answer = decide(sending);
-    precopy_pass_begins(&sending->precopy, sending->stats.iteration ? bytes : sending->ram,
-                        loop_now_ms());
+    sending->pass_bytes = sending->stats.iteration ? bytes : sending->ram;
+    sending->written = codec_written(sending->codec);
+    precopy_pass_begins(&sending->precopy, loop_now_ms());
 }
 
 int ram_policy(struct precopy_stats stats, void *arg)

@@ -1,10 +1,11 @@
-/* The target's RAM: libxc takes it out of the lane and fills the domain with it, in a thread
- * of its own; the device state follows.
+/* The target's RAM: libxc takes it, decompressed, out of the lane and fills the domain with it, in
+ * a thread of its own; the device state follows.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "host/xen/codec.h"
 #include "host/xen/device-state.h"
 #include "host/xen/xen.h"
 #include "xmig/turns.h"
@@ -16,6 +17,8 @@ enum {
 struct receiving {
     struct xen *vm;
     xc_interface *xc; /* the thread's own */
+    struct codec *codec;
+    int plain; /* what comes out of the lane */
     int result, number;
     struct error error;
 };
@@ -87,6 +90,15 @@ static int on_static_data(unsigned missing, void *arg)
     return -1;
 }
 
+/* So that nothing is left in the lane, whose writer would take it for lost. */
+static void expect_end(struct receiving *receiving)
+{
+    char more;
+
+    if (read(receiving->plain, &more, 1) != 0)
+        error_set(&receiving->error, ERROR_PROTOCOL, "something follows the device state");
+}
+
 static void run(struct turns *turns, void *arg)
 {
     struct receiving *receiving = arg;
@@ -94,13 +106,16 @@ static void run(struct turns *turns, void *arg)
     struct restore_callbacks callbacks = { .static_data_done = on_static_data, .data = receiving };
 
     (void)turns;
-    receiving->result = xc_domain_restore(
-        receiving->xc, target->ram, receiving->vm->domid, target->store_port, &target->store_gfn, 0,
-        target->console_port, &target->console_gfn, 0, XC_STREAM_PLAIN, &callbacks, -1);
+    receiving->result =
+        xc_domain_restore(receiving->xc, receiving->plain, receiving->vm->domid, target->store_port,
+                          &target->store_gfn, 0, target->console_port, &target->console_gfn, 0,
+                          XC_STREAM_PLAIN, &callbacks, -1);
     receiving->number = errno;
-    if (receiving->result == 0)
-        (void)device_state_receive(target->ram, &target->device_state, &target->device_state_size,
-                                   &receiving->error);
+    if (receiving->result == 0 &&
+        device_state_receive(receiving->plain, &target->device_state, &target->device_state_size,
+                             &receiving->error))
+        expect_end(receiving);
+    (void)codec_free(steal(receiving->codec), &receiving->error);
 }
 
 static void cancel(void *arg)
@@ -148,7 +163,8 @@ bool xen_ram_recv(struct host *host, struct error *err)
     receiving.xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
     if (!receiving.xc)
         return xen_fail(vm, err, "cannot talk to Xen");
-    ok = turns_run(host->context.loop, &work, err) && conclude(&receiving, err);
+    receiving.codec = codec_decompress(vm->target.ram, &receiving.plain, err);
+    ok = receiving.codec && turns_run(host->context.loop, &work, err) && conclude(&receiving, err);
     xc_interface_close(receiving.xc);
     xen_ram_close(vm);
     return ok;

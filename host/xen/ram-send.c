@@ -9,7 +9,6 @@
 
 #include "host/xen/device-state.h"
 #include "host/xen/ram-send.h"
-#include "host/xen/throttle.h"
 
 enum {
     LOOK_MS = 500,
@@ -116,10 +115,13 @@ static void suspend_turn(void *arg)
         sending->error = err;
 }
 
-/* While the guest runs, its device model goes before us. Only of this thread. */
-static void be_modest(bool modest)
+/* While the guest runs, its device model goes before libxc's thread, which this is, and the
+ * codec's.
+ */
+static void set_nice(struct sending *sending, int nice)
 {
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), modest ? MODEST_NICE : 0);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+    codec_set_nice(sending->codec, nice);
 }
 
 /* libxc takes 0 for failure here. */
@@ -127,12 +129,19 @@ static int on_suspend(void *arg)
 {
     struct sending *sending = arg;
 
-    be_modest(false);
+    set_nice(sending, 0);
     turns_call(sending->turns, suspend_turn, sending);
     return sending->answer;
 }
 
 /* ---- the thread ---- */
+
+static void cancel(void *arg)
+{
+    struct sending *sending = arg;
+
+    shutdown(sending->fd, SHUT_RDWR);
+}
 
 static void run(struct turns *turns, void *arg)
 {
@@ -147,20 +156,15 @@ static void run(struct turns *turns, void *arg)
         sending->vm->base.context.options.ram == RAM_STOPPED ? 0 : (uint32_t)XCFLAGS_LIVE;
 
     sending->turns = turns;
-    be_modest(true);
-    sending->result = xc_domain_save(sending->xc, sending->in, sending->vm->domid, flags,
+    set_nice(sending, MODEST_NICE);
+    sending->result = xc_domain_save(sending->xc, sending->plain, sending->vm->domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;
     if (sending->result == 0 && !turns_cancelled(turns))
-        (void)device_state_send(sending->in, sending->state_path, &sending->error);
-    throttle_free(steal(sending->throttle));
-}
-
-static void cancel(void *arg)
-{
-    struct sending *sending = arg;
-
-    shutdown(sending->fd, SHUT_RDWR);
+        (void)device_state_send(sending->plain, sending->state_path, &sending->error);
+    if (sending->result != 0 || sending->error.kind)
+        cancel(sending); /* the codec shall not wait for a lane that hangs */
+    (void)codec_free(steal(sending->codec), NULL);
 }
 
 /* libxc counts the frames of a pass: first those of RAM, then those that there could be. */
@@ -240,13 +244,12 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
     sending->xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
     if (!sending->xc)
         return xen_fail(vm, err, "cannot talk to Xen");
-    sending->fd = sending->in = connect_unix(path, err);
+    sending->fd = connect_unix(path, err);
     if (sending->fd < 0)
         return false;
-    if (vm->base.context.options.bandwidth)
-        sending->throttle =
-            throttle_new(sending->fd, vm->base.context.options.bandwidth, &sending->in, err);
-    return sending->throttle || !vm->base.context.options.bandwidth;
+    sending->codec =
+        codec_compress(sending->fd, vm->base.context.options.bandwidth, &sending->plain, err);
+    return sending->codec != NULL;
 }
 
 bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,

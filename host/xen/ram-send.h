@@ -2,6 +2,7 @@
 #ifndef XMIG_HOST_XEN_RAM_SEND_H
 #define XMIG_HOST_XEN_RAM_SEND_H
 
+#include "host/xen/codec.h"
 #include "host/xen/precopy.h"
 #include "host/xen/xen.h"
 #include "xmig/turns.h"
@@ -11,15 +12,17 @@ struct sending {
     const struct ram_hooks *hooks;
     struct turns *turns;
     xc_interface *xc; /* the thread's own */
-    int fd;
-    int in;                    /* what is written there comes out of `fd` */
-    struct throttle *throttle; /* NULL: they are the same */
-    char *state_path;          /* where QEMU saves the device state */
+    int fd;           /* the lane */
+    int plain;        /* what is written there comes out of it, compressed */
+    struct codec *codec;
+    char *state_path; /* where QEMU saves the device state */
     struct precopy precopy;
     uint64_t ram; /* bytes of the guest's */
     struct precopy_stats stats;
-    unsigned pass; /* as the loop's thread knows it */
-    bool enable;   /* the dirty log */
+    unsigned pass;       /* as the loop's thread knows it */
+    uint64_t pass_bytes; /* of RAM, which it sends */
+    uint64_t written;    /* … into the lane before it */
+    bool enable;         /* the dirty log */
     int answer;
     bool pausing;        /* the guest may be suspended */
     uint64_t drained_ms; /* when nothing but RAM was left to send */

@@ -1,6 +1,6 @@
 /* What goes through the RAM's lane besides RAM, and how fast. */
+#include "host/xen/codec.h"
 #include "host/xen/device-state.h"
-#include "host/xen/throttle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +10,18 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#include <uv.h>
 
 #include "xmig/cleanup.h"
 
 enum {
-    STATE_SIZE = 100000 /* fits a socket's buffer */
+    STATE_SIZE = 100000, /* fits a socket's buffer */
+    PAGE = 4096,
+    RAM_SIZE = 1024 * PAGE
 };
 
 static void make_pair(int pair[2])
@@ -113,41 +118,155 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void a_throttle_keeps_to_its_rate_and_loses_nothing(void **unused)
+/* Half of it is zeros, half cannot be compressed. */
+static char *make_ram(void)
 {
-    static char block[STATE_SIZE];
+    char *ram = must(calloc(1, RAM_SIZE));
+
+    for (size_t at = 0; at < RAM_SIZE; at += 2 * PAGE)
+        assert_int_equal(getrandom(ram + at, PAGE, 0), PAGE);
+    return ram;
+}
+
+struct writer {
+    int fd;
+    const char *ram;
+};
+
+static void write_ram(void *arg)
+{
+    const struct writer *writer = arg;
+    size_t done = 0;
+
+    while (done < RAM_SIZE) {
+        ssize_t written = write(writer->fd, writer->ram + done, RAM_SIZE - done);
+
+        if (written <= 0)
+            return;
+        done += (size_t)written;
+    }
+}
+
+static void ram_comes_out_of_the_lane_as_it_went_in_and_takes_less_there(void **unused)
+{
+    int lane[2], in, out;
+    AUTO_FREE char *ram = make_ram();
+    AUTO_FREE char *arrived = must(malloc(RAM_SIZE));
+    struct error err = { 0 };
+    struct codec *sender, *receiver;
+    struct writer writer = { .ram = ram };
+    uv_thread_t thread;
+    char more;
+
+    (void)unused;
+    make_pair(lane);
+    sender = codec_compress(lane[0], 0, &in, &err);
+    receiver = codec_decompress(lane[1], &out, &err);
+    writer.fd = in;
+    assert_int_equal(uv_thread_create(&thread, write_ram, &writer), 0);
+    assert_int_equal(recv(out, arrived, RAM_SIZE, MSG_WAITALL), RAM_SIZE);
+    uv_thread_join(&thread);
+    assert_memory_equal(arrived, ram, RAM_SIZE);
+    assert_in_range(codec_written(sender), RAM_SIZE / 2, RAM_SIZE * 6 / 10);
+    assert_true(codec_free(sender, &err));
+    assert_int_equal(read(out, &more, 1), 0);
+    assert_true(codec_free(receiver, &err));
+    close(lane[0]);
+    close(lane[1]);
+}
+
+/* What libxc waits for at the other end may be a few bytes. */
+static void what_was_written_comes_out_at_once(void **unused)
+{
+    int lane[2], in, out;
+    char word[4];
+    struct error err = { 0 };
+    struct codec *sender, *receiver;
+
+    (void)unused;
+    make_pair(lane);
+    sender = codec_compress(lane[0], 0, &in, &err);
+    receiver = codec_decompress(lane[1], &out, &err);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(write(in, "word", 4), 4);
+        assert_int_equal(recv(out, word, 4, MSG_WAITALL), 4);
+        assert_memory_equal(word, "word", 4);
+    }
+    codec_free(sender, NULL);
+    codec_free(receiver, NULL);
+    close(lane[0]);
+    close(lane[1]);
+}
+
+static void a_damaged_lane_is_told(void **unused)
+{
+    int lane[2], out;
+    char more;
+    struct error err = { 0 };
+    struct codec *receiver;
+
+    (void)unused;
+    make_pair(lane);
+    receiver = codec_decompress(lane[1], &out, &err);
+    assert_int_equal(write(lane[0], "no frame of LZ4", 15), 15);
+    assert_int_equal(read(out, &more, 1), 0);
+    assert_false(codec_free(receiver, &err));
+    assert_int_equal(err.kind, ERROR_PROTOCOL);
+    close(lane[0]);
+    close(lane[1]);
+}
+
+static void a_receiver_that_is_given_up_does_not_wait_for_its_lane(void **unused)
+{
+    int lane[2], out;
+    struct error err = { 0 };
+    struct codec *receiver;
+
+    (void)unused;
+    make_pair(lane);
+    receiver = codec_decompress(lane[1], &out, &err);
+    assert_true(codec_free(receiver, &err));
+    close(lane[0]);
+    close(lane[1]);
+}
+
+/* By what goes through the lane, and that is as much as went in. */
+static void the_lane_keeps_to_its_rate_and_loses_nothing(void **unused)
+{
+    AUTO_FREE char *state = must(malloc(STATE_SIZE));
     int pair[2], in;
     struct error err = { 0 };
-    struct throttle *throttle;
+    struct codec *codec;
     uint64_t began_ms = now_ms();
 
     (void)unused;
     make_pair(pair);
-    throttle = throttle_new(pair[0], 1000000, &in, &err);
-    assert_non_null(throttle);
-    assert_int_equal(write(in, block, STATE_SIZE), STATE_SIZE);
-    throttle_free(throttle);
+    assert_int_equal(getrandom(state, STATE_SIZE, 0), STATE_SIZE);
+    codec = codec_compress(pair[0], 1000000, &in, &err);
+    assert_non_null(codec);
+    assert_int_equal(write(in, state, STATE_SIZE), STATE_SIZE);
+    codec_free(codec, NULL);
     /* The first chunk goes at once, the second waits for its time. */
     assert_in_range(now_ms() - began_ms, 50, 60000);
-    assert_int_equal(recv(pair[1], block, STATE_SIZE, MSG_WAITALL), STATE_SIZE);
+    assert_int_equal(recv(pair[1], state, STATE_SIZE, MSG_WAITALL), STATE_SIZE);
     close(pair[0]);
     close(pair[1]);
 }
 
-static void a_throttle_breaks_where_its_end_has_broken(void **unused)
+static void a_writer_hears_that_the_lane_has_broken(void **unused)
 {
     static char block[STATE_SIZE];
     int pair[2], in;
     struct error err = { 0 };
-    struct throttle *throttle;
+    struct codec *codec;
 
     (void)unused;
     make_pair(pair);
-    throttle = throttle_new(pair[0], 1000000000, &in, &err);
+    codec = codec_compress(pair[0], 0, &in, &err);
     shutdown(pair[0], SHUT_RDWR);
     while (send(in, block, STATE_SIZE, MSG_NOSIGNAL) > 0)
         ;
-    throttle_free(throttle);
+    codec_free(codec, NULL);
     close(pair[0]);
     close(pair[1]);
 }
@@ -157,8 +276,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_state_arrives_as_it_was_sent),
         cmocka_unit_test(one_that_was_damaged_or_cut_short_is_not_taken),
-        cmocka_unit_test(a_throttle_keeps_to_its_rate_and_loses_nothing),
-        cmocka_unit_test(a_throttle_breaks_where_its_end_has_broken),
+        cmocka_unit_test(ram_comes_out_of_the_lane_as_it_went_in_and_takes_less_there),
+        cmocka_unit_test(what_was_written_comes_out_at_once),
+        cmocka_unit_test(a_damaged_lane_is_told),
+        cmocka_unit_test(a_receiver_that_is_given_up_does_not_wait_for_its_lane),
+        cmocka_unit_test(the_lane_keeps_to_its_rate_and_loses_nothing),
+        cmocka_unit_test(a_writer_hears_that_the_lane_has_broken),
     };
 
     signal(SIGPIPE, SIG_IGN);

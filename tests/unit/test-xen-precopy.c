@@ -15,8 +15,8 @@ static struct precopy after_one_pass(uint64_t max_downtime_ms)
 {
     struct precopy precopy = { .max_downtime_ms = max_downtime_ms };
 
-    precopy_pass_begins(&precopy, 100 * MIB, 1000);
-    precopy_pass_ends(&precopy, 2000);
+    precopy_pass_begins(&precopy, 1000);
+    precopy_pass_ends(&precopy, 100 * MIB, 100 * MIB, 2000);
     return precopy;
 }
 
@@ -54,9 +54,53 @@ static void takes_the_fastest_pass_for_the_rate(void **unused)
     struct precopy precopy = after_one_pass(100);
 
     (void)unused;
-    precopy_pass_begins(&precopy, 1 * MIB, 3000);
-    precopy_pass_ends(&precopy, 4000);
+    precopy_pass_begins(&precopy, 3000);
+    precopy_pass_ends(&precopy, 1 * MIB, 1 * MIB, 4000);
     assert_int_equal(precopy_decide(&precopy, 9 * MIB, 0, true, 2000), PRECOPY_PAUSE);
+}
+
+/* A second pass of 10 MiB, compressed to `sent`. */
+static struct precopy after_two_passes(uint64_t sent, uint64_t elapsed_ms)
+{
+    struct precopy precopy = after_one_pass(100);
+
+    precopy_pass_begins(&precopy, 3000);
+    precopy_pass_ends(&precopy, 10 * MIB, sent, 3000 + elapsed_ms);
+    return precopy;
+}
+
+static void takes_what_is_left_for_as_compressible_as_the_last_pass(void **unused)
+{
+    struct precopy halved = after_two_passes(5 * MIB, 50);
+    struct precopy not_at_all = after_two_passes(10 * MIB, 100);
+
+    (void)unused;
+    assert_int_equal(precopy_decide(&halved, 20 * MIB, 0, true, 4000), PRECOPY_PAUSE);
+    assert_int_equal(halved.left, 10 * MIB);
+    assert_int_equal(precopy_decide(&halved, 20 * MIB, 5 * MIB, true, 4000), PRECOPY_GO_ON);
+    assert_int_equal(precopy_decide(&not_at_all, 20 * MIB, 0, true, 4000), PRECOPY_GO_ON);
+}
+
+/* Most of RAM is empty at first, what the guest writes to is not. */
+static void the_first_pass_does_not_tell_how_compressible_the_next_is(void **unused)
+{
+    struct precopy precopy = { .max_downtime_ms = 100 };
+
+    (void)unused;
+    precopy_pass_begins(&precopy, 0);
+    precopy_pass_ends(&precopy, 100 * MIB, 10 * MIB, 1000);
+    assert_int_equal(precopy_decide(&precopy, 9 * MIB, 0, true, 1000), PRECOPY_GO_ON);
+    assert_int_equal(precopy.expected_ms, 900);
+}
+
+/* Pages of zeros take hardly any of the lane, but libxc has to read them. */
+static void counts_the_time_before_the_lane_as_well(void **unused)
+{
+    struct precopy precopy = after_two_passes(1, 500);
+
+    (void)unused;
+    assert_int_equal(precopy_decide(&precopy, 50 * MIB, 0, true, 4000), PRECOPY_GO_ON);
+    assert_int_equal(precopy.expected_ms, 500);
 }
 
 static void a_few_pages_need_no_other_pass(void **unused)
@@ -64,8 +108,8 @@ static void a_few_pages_need_no_other_pass(void **unused)
     struct precopy precopy = { .max_downtime_ms = 1 };
 
     (void)unused;
-    precopy_pass_begins(&precopy, 1 * MIB, 0);
-    precopy_pass_ends(&precopy, 60000);
+    precopy_pass_begins(&precopy, 0);
+    precopy_pass_ends(&precopy, 1 * MIB, 1 * MIB, 60000);
     assert_int_equal(precopy_decide(&precopy, 60 * 4096, 0, true, 2000), PRECOPY_PAUSE);
 }
 
@@ -135,6 +179,9 @@ int main(void)
         cmocka_unit_test(counts_what_the_disks_still_have_to_send),
         cmocka_unit_test(waits_for_a_mirror_that_has_fallen_behind),
         cmocka_unit_test(takes_the_fastest_pass_for_the_rate),
+        cmocka_unit_test(takes_what_is_left_for_as_compressible_as_the_last_pass),
+        cmocka_unit_test(the_first_pass_does_not_tell_how_compressible_the_next_is),
+        cmocka_unit_test(counts_the_time_before_the_lane_as_well),
         cmocka_unit_test(a_few_pages_need_no_other_pass),
         cmocka_unit_test(tells_once_that_it_has_ceased_to_become_less_and_gives_up_much_later),
         cmocka_unit_test(short_passes_in_vain_are_no_standstill),

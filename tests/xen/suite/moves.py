@@ -183,12 +183,13 @@ def sends_a_stream_that_xen_verifies(s):
            "tee /lab/stream | exec xmig \"$@\"\\n")
     s.target.run(f"printf '{tap}' >/root/tapped && chmod 755 /root/tapped")
     s.move("--remote-path", "/root/tapped")
+    s.target.run("lz4 -dq /lab/stream /lab/stream.plain")
     path = os.path.join(s.lab.folder, "stream")
-    s.lab.call("get", str(s.target.number), "/lab/stream", path)
+    s.lab.call("get", str(s.target.number), "/lab/stream.plain", path)
     with open(path, "rb") as file:
         length = end_of_stream(file.read())
     os.unlink(path)
-    s.target.run(f"head -c {length} /lab/stream >/lab/stream.xen && verify-stream-v2 -f libxc -i /lab/stream.xen")
+    s.target.run(f"head -c {length} /lab/stream.plain >/lab/stream.xen && verify-stream-v2 -f libxc -i /lab/stream.xen")
 
 
 for version in ("4.17", "4.20"):
