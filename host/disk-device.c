@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/disk-mapping.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -19,26 +20,7 @@ bool disk_device_is(const char *path)
     return !strncmp(path, "/dev/", 5) && strncmp(path, "/dev/shm/", 9) != 0;
 }
 
-/* A volume has whole extents, and need not come out right. The device mapper cuts off what the
- * guest must not see, whichever way it reads its disk, and also when it has been restarted.
- */
-static void advise(const char *path, uint64_t size, const cJSON *disk, struct error *err)
-{
-    enum {
-        SECTOR = 512
-    };
-    uint64_t wanted = json_uint_or(disk, "size", 0);
-
-    if (size < wanted)
-        error_set(err, ERROR_REFUSED, "make it that large (lvextend -L %" PRIu64 "b %s)", wanted,
-                  path);
-    else
-        error_set(err, ERROR_REFUSED,
-                  "show the guest so much of it (dmsetup create NAME --table '0 %" PRIu64
-                  " linear %s 0'), and say --disk %s=/dev/mapper/NAME",
-                  wanted / SECTOR, path, json_string_or(disk, "name", "DISK"));
-}
-
+/* A volume has whole extents, and need not come out right: a larger one serves. */
 static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)
 {
     uint64_t wanted = json_uint_or(disk, "size", 0);
@@ -46,10 +28,13 @@ static bool check_size(const char *path, int fd, const cJSON *disk, struct error
 
     if (ioctl(fd, BLKGETSIZE64, &size) < 0)
         return error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
-    if (size == wanted)
-        return true;
-    advise(path, size, disk, err);
-    return error_prefix(err, "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64, path, size,
+    if (size < wanted)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
+                         ": make it that large (lvextend -L %" PRIu64 "b %s)",
+                         path, size, wanted, wanted, path);
+    return size == wanted || disk_mapping_check(err) ||
+           error_prefix(err, "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64, path, size,
                         wanted);
 }
 
@@ -93,4 +78,13 @@ bool disk_device_check(const char *path, const cJSON *disk, struct error *err)
                          "its format is '%s', and a block device takes only raw disks",
                          json_string_or(disk, "format", "?"));
     return check_size(path, fd, disk, err) && check_content(path, fd, disk, err);
+}
+
+bool disk_device_exceeds(const char *path, const cJSON *disk)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint64_t size;
+
+    return fd >= 0 && ioctl(fd, BLKGETSIZE64, &size) == 0 &&
+           size > json_uint_or(disk, "size", UINT64_MAX);
 }

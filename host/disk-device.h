@@ -9,9 +9,12 @@
  */
 bool disk_device_is(const char *path);
 
-/* May it hold `disk`? It must be of its size, in nobody's use, and without data, unless the
+/* May it hold `disk`? It must be large enough, in nobody's use, and without data, unless the
  * parameters say that what it holds may be overwritten. Touches nothing.
  */
 bool disk_device_check(const char *path, const cJSON *disk, struct error *err);
+
+/* Is it, which may hold it, larger than `disk`? */
+bool disk_device_exceeds(const char *path, const cJSON *disk);
 
 #endif

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "host/disk-device.h"
+#include "host/disk-mapping.h"
 #include "host/paths.h"
 #include "host/program.h"
 
@@ -116,13 +117,31 @@ bool disk_images_check(struct disk_images *images, const cJSON *disk, struct err
     return check_format(images, disk, err);
 }
 
+void disk_images_settle(const struct disk_images *images, cJSON *disk)
+{
+    const char *device = json_string_or(disk, "image", "");
+    AUTO_FREE char *path = NULL;
+
+    if (!disk_device_is(device) || !disk_device_exceeds(device, disk))
+        return;
+    path = disk_mapping_path(images->context->id, json_string_or(disk, "name", "?"));
+    cJSON_AddStringToObject(disk, "device", device);
+    cJSON_ReplaceItemInObjectCaseSensitive(disk, "image", must(cJSON_CreateString(path)));
+}
+
 static void plan_disk(const struct disk_images *images, const cJSON *disk, struct plan *plan)
 {
     const char *name = json_string_or(disk, "name", "?");
     const char *image = json_string_or(disk, "image", "?");
+    const char *device = json_string_or(disk, "device", NULL);
     uint64_t size = json_uint_or(disk, "size", 0);
 
-    if (!images->context->options.mirrors_disks)
+    if (device)
+        plan_say(plan,
+                 "disk %s: overwrite the first %" PRIu64 " bytes of the block device '%s', which "
+                 "the guest is shown as '%s'",
+                 name, size, device, image);
+    else if (!images->context->options.mirrors_disks)
         plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
     else if (disk_device_is(image))
         plan_say(plan, "disk %s: overwrite the block device '%s' (%" PRIu64 " bytes)", name, image,
@@ -301,6 +320,35 @@ static bool note_intent(struct disk_images *images, const cJSON *disks, struct e
     return images->context->note(images->context->note_arg, fact, err);
 }
 
+/* It does not outlive the host's next boot, which only a person can see to. */
+static bool create_mapping(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *path = json_string_or(disk, "image", "");
+    const char *device = json_string_or(disk, "device", "");
+    uint64_t size = json_uint_or(disk, "size", 0);
+    AUTO_FREE char *command = disk_mapping_command(path, device, size);
+    cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "mapping");
+    cJSON_AddStringToObject(fact, "path", path);
+    cJSON_AddItemToArray(images->facts, fact);
+    if (!images->context->note(images->context->note_arg, fact, err) ||
+        !disk_mapping_create(images->context->loop, path, device, size, err))
+        return false;
+    event_say(&images->context->events, EVENT_WARNING, NULL,
+              "'%s' is larger than disk %s: the guest is shown '%s'. When this host has booted, "
+              "that has to be made again before the guest is started: %s",
+              device, json_string_or(disk, "name", "?"), path, command);
+    return true;
+}
+
+static bool create(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    if (get(disk, "device"))
+        return create_mapping(images, disk, err);
+    return disk_device_is(json_string_or(disk, "image", "")) || create_image(images, disk, err);
+}
+
 bool disk_images_create(struct disk_images *images, struct error *err)
 {
     const cJSON *disks = images->disks;
@@ -309,7 +357,7 @@ bool disk_images_create(struct disk_images *images, struct error *err)
     if (!note_intent(images, disks, err))
         return false;
     cJSON_ArrayForEach (disk, disks)
-        if (!disk_device_is(json_string_or(disk, "image", "")) && !create_image(images, disk, err))
+        if (!create(images, disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
     return true;
 }
@@ -351,22 +399,42 @@ static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struc
     return true;
 }
 
+static bool is_mapping(const cJSON *fact)
+{
+    return !strcmp(json_string_or(fact, "fact", ""), "mapping");
+}
+
+static bool remove_mapping(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    return disk_mapping_remove(images->context->loop, json_string_or(fact, "path", ""), err);
+}
+
+static bool discard(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    if (is_mapping(fact))
+        return remove_mapping(images, fact, err);
+    return get(fact, "paths") ? discard_unnoted(images, fact, err)
+                              : discard_image(images, fact, err);
+}
+
 bool disk_images_discard(struct disk_images *images, struct error *err)
 {
     const cJSON *fact;
 
     cJSON_ArrayForEach (fact, images->facts)
-        if (get(fact, "paths") ? !discard_unnoted(images, fact, err)
-                               : !discard_image(images, fact, err))
+        if (!discard(images, fact, err))
             return false;
     return true;
 }
 
+/* Of a device only what shows it is taken away: it is what it was, a device with data. */
 static bool keep_image(struct disk_images *images, const cJSON *fact, struct error *err)
 {
     const char *path = json_string_or(fact, "path", "");
     AUTO_FREE char *kept = kept_name(images, path);
 
+    if (is_mapping(fact))
+        return remove_mapping(images, fact, err);
     if (!has_identity(path, fact))
         return true; /* it is kept already */
     if (!path_rename(path, kept, err))
@@ -477,7 +545,7 @@ void disk_images_reattach(struct disk_images *images, const cJSON *records)
     cJSON_ArrayForEach (record, records) {
         const char *fact = json_string_or(record, "fact", "");
 
-        if (!strcmp(fact, "image") || !strcmp(fact, "images"))
+        if (!strcmp(fact, "image") || !strcmp(fact, "images") || !strcmp(fact, "mapping"))
             cJSON_AddItemToArray(images->facts, must(cJSON_Duplicate(record, true)));
     }
 }

@@ -8,7 +8,7 @@
 struct disk_images {
     const struct host_context *context; /* borrowed */
     const cJSON *disks; /* of the parameters, borrowed: {"name", "image", "size", "format",
-                         * "options", "mode", "user", "uid", "group", "gid"}
+                         * "options", "mode", "user", "uid", "group", "gid", "device"}
                          */
     cJSON *facts;       /* what the journal knows of those made here */
 };
@@ -18,6 +18,11 @@ void disk_images_done(struct disk_images *images);
 
 /* May the image of this disk be made? Touches nothing. */
 bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err);
+
+/* Of a block device that is larger than this disk the guest is shown a mapping: it is "image" from
+ * now on, and the device "device".
+ */
+void disk_images_settle(const struct disk_images *images, cJSON *disk);
 
 /* Tell what is done with each. */
 void disk_images_plan(const struct disk_images *images, struct plan *plan);

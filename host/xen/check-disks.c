@@ -33,21 +33,24 @@ static bool check_device_free(struct xen *vm, const char *image, struct error *e
     return true;
 }
 
-static bool check_disk(struct xen *vm, const cJSON *disk, struct error *err)
+static bool check_disk(struct xen *vm, cJSON *disk, struct error *err)
 {
     const char *image = json_string_or(disk, "image", "");
 
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
-    return (!disk_device_is(image) || check_device_free(vm, image, err)) &&
-           disk_images_check(&vm->target.images, disk, err);
+    if ((disk_device_is(image) && !check_device_free(vm, image, err)) ||
+        !disk_images_check(&vm->target.images, disk, err))
+        return false;
+    disk_images_settle(&vm->target.images, disk);
+    return true;
 }
 
 bool xen_check_disks(struct xen *vm, struct error *err)
 {
     const cJSON *disks = json_array(vm->target.params, "disks", err);
     bool mirrors = vm->base.context.options.mirrors_disks;
-    const cJSON *disk;
+    cJSON *disk;
 
     if (!disks)
         return false;

@@ -248,12 +248,14 @@ static void note_affinity(struct xen *vm)
 bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
 {
     struct xen *vm = xen_of(host);
-    const cJSON *xen = json_object(params, "xen", err);
+    const cJSON *xen;
 
+    cJSON_Delete(vm->target.params);
+    vm->target.params = must(cJSON_Duplicate(params, true));
+    xen = json_object(vm->target.params, "xen", err);
     if (!xen || !json_array(xen, "words", err) || !json_object(xen, "config", err) ||
         !xen_open(vm, err))
         return false;
-    vm->target.params = params;
     vm->target.xen = xen;
     free(vm->target.name);
     vm->target.name = must(strdup(json_string_or(params, "name", "?")));

@@ -232,6 +232,7 @@ void xen_target_done(struct xen *vm)
     child_release(steal(target->child));
     disk_images_done(&target->images);
     cJSON_Delete(target->notes);
+    cJSON_Delete(target->params);
     free(target->program);
     free(target->log);
     free(target->name);

@@ -56,9 +56,9 @@ struct xen_source {
 };
 
 struct xen_target {
-    const cJSON *params; /* borrowed */
-    const cJSON *xen;    /* its part that is ours; borrowed */
-    char *name;          /* what it shall be called when it runs */
+    cJSON *params;    /* a copy, which says what becomes of them here */
+    const cJSON *xen; /* its part that is ours; borrowed */
+    char *name;       /* what it shall be called when it runs */
     struct disk_images images;
     struct child *child; /* the device model */
     pid_t pid;

@@ -2,10 +2,10 @@
 of its own beside the scene's.
 """
 
-import re
 import shlex
 
 from guest import Guest
+from kills import settle
 from lab import expect
 from table import scenario
 
@@ -71,23 +71,46 @@ def mixed(s):
     s.is_clean()
 
 
-def refuses_volumes(s):
-    """A block device is never overwritten by mistake."""
+def takes_volumes(s):
+    """A block device is never overwritten by mistake, and the guest never sees more of it than its disk."""
     guest = make(s, "m1", prepare="truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img) && "
                  "lvcreate -qq -y -L 64M -n full lab && lvcreate -qq -y -L 68M -n large lab && "
                  "lvcreate -qq -y -L 60M -n small lab && "
                  "dd if=/dev/urandom of=/dev/lab/full bs=1M count=1 status=none")
     for volume, word in (("full", "holds data"), ("small", "lvextend -L 67108864b /dev/lab/small"),
-                         ("none", "No such file"), ("large", "dmsetup create NAME")):
+                         ("none", "No such file")):
         sends(s, guest, "--disk", f"hda=/dev/lab/{volume}")
         status = s.sent()
         expect(status == 3 and word in s.said, f"/dev/lab/{volume}: {status}, {s.last_words()}")
-    command = re.search(r"\((dmsetup create NAME .*?)\)", s.said)[1]
     guest = moves(s, guest, "--disk", "hda=/dev/lab/full", "--overwrite", "hda")
-    s.source.run(command.replace("NAME", "exact"))
-    guest = moves(s, guest, "--disk", "hda=/dev/mapper/exact")
-    expect(s.source.run("cmp -n $((64 << 20)) /dev/lab/large /dev/mapper/exact && "
-                        "tail -c 4M /dev/lab/large | tr -d '\\0' | wc -c").strip() == "0", "what is behind it was written to")
+    guest = to_a_larger_volume(s, guest)
+    domid = guest.domid()
+    guest.types("r", "REBOOT")
+    guest.forget()
+    s.source.suite("await_rebuilt", guest.name, domid, 300)
+    guest.goes_on()
+
+
+def to_a_larger_volume(s, guest):
+    larger = ["--disk", "hda=/dev/lab/large"]
+    mappings = "find /dev/mapper -name 'xmig-*'"
+    sends(s, guest, *larger, "--fault", "block-ready-wait:end:send")
+    expect(s.sent() == 4 and not s.source.run(mappings), "a failed move leaves a mapping")
+    s.is_clean()
+    larger += ["--overwrite", "hda"]
+    sends(s, guest, *larger, "--fault", "block-ready-wait:end:send:stop", "--lease", "60s")
+    s.await_stopped("send")
+    s.source.suite("strike", "receiver")
+    s.source.suite("go_on", "send")
+    expect(settle(s, s.sent()) == 4 and not s.source.run(mappings), "a killed receiver leaves a mapping")
+    s.is_clean()
+    guest = moves(s, guest, *larger)
+    mapping = s.source.run(mappings).strip()
+    expect(f"dmsetup create {mapping.split('/')[-1]} --table '0 131072 linear /dev/lab/large 0'" in s.said,
+           f"no word of how to make it again: {s.said}")
+    expect(s.source.run(f"blockdev --getsize64 {mapping}").strip() == str(64 << 20), "the guest sees more")
+    expect(s.source.run("tail -c 4M /dev/lab/large | tr -d '\\0' | wc -c").strip() == "0", "what is behind it was written to")
+    return guest
 
 
 def media(s):
@@ -211,7 +234,7 @@ scenario("one-4.17", "network-script-fails", network_script_fails)
 scenario("one-4.17", "ahci", ahci)
 scenario("one-4.20", "ahci", ahci)
 scenario("one-4.17", "writes-too-fast", writes_too_fast)
-scenario("one-4.17", "volumes", refuses_volumes)
+scenario("one-4.17", "volumes", takes_volumes)
 scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,
          "truncate -s 1M /lab/more.raw; xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")

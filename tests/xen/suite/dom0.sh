@@ -88,11 +88,11 @@ lost_pings() { # LABEL
     sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$run/$1.log" | awk '{ print $1 - $2 }'
 }
 
-# Pids of the xmig processes that are `xmig WORD`.
+# Pids of the xmig processes that are `xmig WORD`; with the destination local: it is /proc/self/exe.
 xmigs() { # WORD
     local pid words
 
-    for pid in $(pgrep -x xmig); do
+    for pid in $(pgrep -x 'xmig|exe'); do
         { mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null
         [[ ${words[1]-} != "$1" ]] || echo "$pid"
     done
