@@ -110,12 +110,11 @@ def bridged_elsewhere(s):
 
 
 def undone(s):
-    """Before its suspend, and after; then it moves all the same."""
+    """After its suspend; then it moves all the same."""
     domid = s.guest.domid()
-    for point in ("ram-stream:begin:send", "COMMIT:before:send"):
-        status = s.send("--max-downtime", "1s", "--fault", point)
-        expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
-        s.stayed(domid)
+    status = s.send("--max-downtime", "1s", "--fault", "COMMIT:before:send")
+    expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
+    s.stayed(domid)
     has_lost_no_write(s, s.guest)
     moves(s)
 

@@ -77,9 +77,8 @@ def too_late(s):
 for a_point in POINTS:
     scenario("one-4.17", "undone-at-" + a_point.replace(":", "-"), undone, a_point, check=a_point in IN_CHECK)
 for a_stage in STAGES:
-    for phase in ("begin", "end"):
-        scenario("one-4.17", f"cancelled-at-{a_stage}-{phase}", cancelled, f"{a_stage}:{phase}:recv",
-                 check=(a_stage, phase) == ("ram-stream", "begin"))
+    scenario("one-4.17", f"cancelled-at-{a_stage}", cancelled, f"{a_stage}:end:recv")
+scenario("one-4.17", "cancelled-in-ram-stream", cancelled, "ram-stream:begin:recv", check=True)
 scenario("one-4.17", "deadline", too_late)
 for a_point in ("ram-stream:begin:send", "PAUSING:after:send"):
     scenario("one-4.17", "driver-loaded-at-" + a_point.split(":")[0], driver_loaded, a_point)
