@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +25,6 @@ struct codec {
     uint64_t rate; /* bytes a second; 0: no limit */
     double due_s;  /* when the next bytes may go */
     atomic_uint_fast64_t written;
-    atomic_int tid, nice; /* 0: not known yet */
     struct error error;
 };
 
@@ -172,8 +170,6 @@ static void run(void *arg)
 {
     struct codec *codec = arg;
 
-    atomic_store(&codec->tid, gettid());
-    codec_set_nice(codec, atomic_load(&codec->nice));
     if (codec->compresses)
         compress(codec);
     else
@@ -214,17 +210,6 @@ struct codec *codec_decompress(int lane, int *plain, struct error *err)
 uint64_t codec_written(struct codec *codec)
 {
     return atomic_load(&codec->written);
-}
-
-/* Whichever is later, this or the thread's start, does it. */
-void codec_set_nice(struct codec *codec, int nice)
-{
-    int tid;
-
-    atomic_store(&codec->nice, nice);
-    tid = atomic_load(&codec->tid);
-    if (tid)
-        (void)setpriority(PRIO_PROCESS, (id_t)tid, nice);
 }
 
 bool codec_free(struct codec *codec, struct error *err)

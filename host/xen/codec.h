@@ -25,9 +25,6 @@ struct codec *codec_decompress(int lane, int *plain, struct error *err);
 /* How much has come out of a compressing one. */
 uint64_t codec_written(struct codec *codec);
 
-/* How modest its thread is, as nice(1) has it. */
-void codec_set_nice(struct codec *codec, int nice);
-
 /* End `*plain`, and wait until all has come out; what is not decompressed yet is dropped.
  * Blocks: for helper threads.
  *

@@ -115,13 +115,12 @@ static void suspend_turn(void *arg)
         sending->error = err;
 }
 
-/* While the guest runs, its device model goes before libxc's thread, which this is, and the
- * codec's.
+/* While the guest runs, its device model goes before us. Only of this thread: what comes after
+ * it has the less to do, and must not wait its turn as well.
  */
-static void set_nice(struct sending *sending, int nice)
+static void be_modest(bool modest)
 {
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
-    codec_set_nice(sending->codec, nice);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), modest ? MODEST_NICE : 0);
 }
 
 /* libxc takes 0 for failure here. */
@@ -129,7 +128,7 @@ static int on_suspend(void *arg)
 {
     struct sending *sending = arg;
 
-    set_nice(sending, 0);
+    be_modest(false);
     turns_call(sending->turns, suspend_turn, sending);
     return sending->answer;
 }
@@ -156,7 +155,7 @@ static void run(struct turns *turns, void *arg)
         sending->vm->base.context.options.ram == RAM_STOPPED ? 0 : (uint32_t)XCFLAGS_LIVE;
 
     sending->turns = turns;
-    set_nice(sending, MODEST_NICE);
+    be_modest(true);
     sending->result = xc_domain_save(sending->xc, sending->plain, sending->vm->domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;
