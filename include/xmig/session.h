@@ -29,9 +29,11 @@
 #include "xmig/json.h"
 #include "xmig/loop.h"
 
-/* Raised when an older peer could misunderstand us; see docs/wire-protocol.md. */
+/* Must be raised when an older peer could misunderstand us, in a lane too; see
+ * docs/wire-protocol.md. 2: the RAM of a Xen guest is compressed.
+ */
 enum {
-    SESSION_PROTOCOL = 1
+    SESSION_PROTOCOL = 2
 };
 
 enum {

@@ -188,6 +188,24 @@ static void a_move_succeeds_without_a_fault(void **unused)
     world_done(&world);
 }
 
+static void a_peer_of_another_protocol_is_refused_before_anything_is_touched(void **unused)
+{
+    struct world world;
+    struct result result;
+    (void)unused;
+
+    world_init(&world);
+    world.older_peer = true;
+    world_send(&world, &result);
+    world_join(&world);
+    assert_int_equal(result.outcome, OUTCOME_REFUSED);
+    assert_non_null(strstr(result.error.text, "xmig 0.1, which speaks protocol 1"));
+    assert_non_null(strstr(result.error.text, "install the newer one"));
+    assert_true(nothing_began(&world));
+    assert_int_equal(world_received(&world)->error.kind, ERROR_LOST);
+    world_done(&world);
+}
+
 static void survives_a_fault_at_every_point_of_every_stage(void **unused)
 {
     static const enum fault_phase phases[] = { FAULT_CHECK, FAULT_BEGIN, FAULT_END, FAULT_FINISH };
@@ -327,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_move_succeeds_without_a_fault),
+        cmocka_unit_test(a_peer_of_another_protocol_is_refused_before_anything_is_touched),
         cmocka_unit_test(every_until_rolls_back_cleanly),
         cmocka_unit_test(survives_a_fault_at_every_point_of_every_stage),
         cmocka_unit_test(survives_a_fault_in_every_undo),

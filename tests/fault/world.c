@@ -126,6 +126,30 @@ static void *receive(void *arg)
     return NULL;
 }
 
+/* Its hello, and what it says when it has heard ours. No tap: docs/wire-protocol.md is ours. */
+static void *answer_as_older(void *arg)
+{
+    struct life *life = arg;
+    struct loop *loop = loop_new();
+    struct session *session =
+        session_new(loop, life->fd, life->fd, SIDE_RECV, life->world->options.timing, NULL);
+    cJSON *body = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *theirs = session_expect(session, "hello", 10000, NULL);
+
+    json_add_uint(body, "protocol", SESSION_PROTOCOL - 1);
+    cJSON_AddStringToObject(body, "version", "0.1");
+    cJSON_AddStringToObject(body, "machine", life->world->identity[SIDE_RECV].machine);
+    cJSON_AddArrayToObject(body, "features");
+    cJSON_AddStringToObject(body, "ticket", "00112233445566778899aabbccddeeff");
+    if (!theirs || !session_send(session, "hello", body, NULL))
+        abort();
+    life->result.outcome = OUTCOME_REFUSED;
+    cJSON_Delete(session_expect(session, "params", 10000, &life->result.error));
+    session_free(session);
+    loop_free(loop);
+    return NULL;
+}
+
 struct joining {
     char *runtime_dir;
     char id[17];
@@ -185,8 +209,8 @@ static void start_receiver(struct world *world, int fd)
     if (world->life_count > WORLD_LIVES_MAX)
         abort();
     *life = (struct life){ .world = world };
-    life->fd = record ? listen_in(world, life, record, fd) : fd;
-    if (pthread_create(&life->thread, NULL, receive, life))
+    life->fd = record && !world->older_peer ? listen_in(world, life, record, fd) : fd;
+    if (pthread_create(&life->thread, NULL, world->older_peer ? answer_as_older : receive, life))
         abort();
 }
 

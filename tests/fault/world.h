@@ -35,6 +35,7 @@ struct world {
     bool unreachable;              /* the network is down: dialling fails */
     bool unreachable_after_commit; /* … from the second connection on */
     bool wrong_token;              /* the next recover has another migration's */
+    bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
     struct journal_hook hook[2];
     struct life lives[WORLD_LIVES_MAX]; /* receivers, oldest first */
     size_t life_count;
