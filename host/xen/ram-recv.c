@@ -95,7 +95,7 @@ static void expect_end(struct receiving *receiving)
 {
     char more;
 
-    if (read(receiving->plain, &more, 1) != 0)
+    if (read(receiving->plain, &more, 1) > 0)
         error_set(&receiving->error, ERROR_PROTOCOL, "something follows the device state");
 }
 
