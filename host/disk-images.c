@@ -336,8 +336,8 @@ static bool create_mapping(struct disk_images *images, const cJSON *disk, struct
         !disk_mapping_create(images->context->loop, path, device, size, err))
         return false;
     event_say(&images->context->events, EVENT_WARNING, NULL,
-              "'%s' is larger than disk %s: the guest is shown '%s'. When this host has booted, "
-              "that has to be made again before the guest is started: %s",
+              "'%s' is larger than disk %s: the guest is shown '%s'. When the target has booted, "
+              "that has to be made again there before the guest is started: %s",
               device, json_string_or(disk, "name", "?"), path, command);
     return true;
 }

@@ -1,0 +1,69 @@
+/* A larger device is shown as large as the disk: what dmsetup is asked, and that it is there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/disk-mapping.h"
+#include "xmig/cleanup.h"
+
+enum {
+    SIZE = 10 * 1024 * 1024
+};
+
+static void is_named_for_the_migration_and_the_disk(void **unused)
+{
+    AUTO_FREE char *path = disk_mapping_path("00112233aabbccdd", "xvda");
+    (void)unused;
+
+    assert_string_equal(path, "/dev/mapper/xmig-00112233aabbccdd-xvda");
+}
+
+static void is_told_as_a_command_that_counts_in_sectors(void **unused)
+{
+    AUTO_FREE char *command = disk_mapping_command("/dev/mapper/xmig-1-hda", "/dev/vg/lv", SIZE);
+    (void)unused;
+
+    assert_string_equal(command, "dmsetup create xmig-1-hda --table '0 20480 linear /dev/vg/lv 0'");
+}
+
+static void is_refused_without_dmsetup_and_the_cure_is_said(void **unused)
+{
+    AUTO_FREE char *path = must(strdup(getenv("PATH")));
+    struct error err = { 0 };
+    bool found;
+    (void)unused;
+
+    setenv("PATH", "/nowhere", 1);
+    found = disk_mapping_check(&err);
+    setenv("PATH", path, 1);
+    assert_false(found);
+    assert_int_equal(err.kind, ERROR_REFUSED);
+    assert_non_null(strstr(err.text, "dmsetup"));
+    assert_non_null(strstr(err.text, "install it, or name a device of exactly the disk's size"));
+}
+
+static void of_what_is_not_there_nothing_is_removed(void **unused)
+{
+    struct loop *loop = loop_new();
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(disk_mapping_remove(loop, "/dev/mapper/xmig-test-nothing", &err));
+    loop_free(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_named_for_the_migration_and_the_disk),
+        cmocka_unit_test(is_told_as_a_command_that_counts_in_sectors),
+        cmocka_unit_test(is_refused_without_dmsetup_and_the_cure_is_said),
+        cmocka_unit_test(of_what_is_not_there_nothing_is_removed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
