@@ -40,6 +40,7 @@ static bool take_back(struct migration *m, void *state, struct error *err)
 static bool destroy_old_copy(struct migration *m, void *state, struct error *err)
 {
     (void)state;
+    transport_cut_lanes(m->transport); /* the old copy's mirrors could want others: of nobody */
     return m->host->ops->source_destroy(m->host, err);
 }
 

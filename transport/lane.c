@@ -100,6 +100,7 @@ bool transport_lane(struct transport *transport, const char *name, int fd, struc
 
 void transport_cut_lanes(struct transport *transport)
 {
+    transport->lanes_are_cut = true;
     while (transport->lanes) {
         struct lane *lane = transport->lanes;
 
@@ -112,6 +113,10 @@ static void on_connection(void *arg, int fd)
 {
     struct lane_door *door = arg;
 
+    if (door->transport->lanes_are_cut) {
+        close(fd);
+        return;
+    }
     door->count++;
     error_clear(&door->failure);
     join_lane(door->transport, door, door->name, fd, &door->failure);

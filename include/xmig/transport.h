@@ -52,6 +52,7 @@ struct transport {
     char id[17];
     char ticket[33];
     struct lane *lanes; /* a list; transport/lane.c */
+    bool lanes_are_cut; /* there will be no others */
     void *impl;         /* the scheme's own; freed by close() */
 };
 
@@ -95,7 +96,8 @@ void transport_set_ticket(struct transport *transport, const char *id, const cha
 bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err);
 
 /* Cut every lane: whoever holds the other ends of their sockets sees the end at once,
- * whatever has become of the peer and of the way there.
+ * whatever has become of the peer and of the way there. Doors are shut from now on: who
+ * connects sees the end, too.
  */
 void transport_cut_lanes(struct transport *transport);
 

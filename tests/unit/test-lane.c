@@ -233,6 +233,28 @@ static void cutting_ends_both_ends(void **unused)
     end(scene);
 }
 
+/* A mirror's client connects again when its lane was cut; the receiver may have ended by then. */
+static void no_lane_is_made_after_the_cut(void **unused)
+{
+    struct scene *scene = begin(&transport_local);
+    int near, again;
+    struct lane_door *door = open_lane(scene, &near);
+    struct error err = { 0 };
+    (void)unused;
+
+    transport_cut_lanes(scene->transport);
+    again = connect_unix(lane_door_path(door), &err);
+    assert_true(again >= 0);
+    assert_ends(scene, again);
+    assert_true(no_lane_is_left(scene));
+    assert_int_equal(lane_door_count(door), 1);
+    assert_true(lane_door_ok(door, NULL));
+    close(near);
+    close(again);
+    lane_door_free(door);
+    end(scene);
+}
+
 /* Plays a lane that has hung: somebody else than the child has the socket, too, as ssh's
  * control master has, and does nothing any more.
  */
@@ -581,6 +603,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_end_passes_while_the_other_way_is_open),
         cmocka_unit_test(a_broken_lane_can_be_replaced),
         cmocka_unit_test(cutting_ends_both_ends),
+        cmocka_unit_test(no_lane_is_made_after_the_cut),
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),
         cmocka_unit_test(refuses_another_ticket_without_asking_the_hypervisor),
