@@ -204,6 +204,16 @@ await_frontends() { # DOMID SECONDS
     await "$2" are_connected "$1" || fail "the disks' frontends are in the states $(frontend_states "$1" | xargs)"
 }
 
+# Its network interfaces are on no bridge, or nobody is at their other end.
+is_not_connected() { # NAME
+    local domid path
+
+    domid=$(xl domid "$1") && [[ -e /sys/class/net/vif$domid.0 ]] || fail "$1 has no interface"
+    for path in /sys/class/net/vif"$domid".*; do
+        [[ ! -e $path/brport || $(cat "$path/carrier" 2>/dev/null) != 1 ]] || fail "${path##*/} is connected"
+    done
+}
+
 vm_of() { xenstore-read "/local/domain/$(xl domid "$1")/vm"; }
 
 identity() { # NAME

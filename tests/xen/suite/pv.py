@@ -4,6 +4,7 @@ import re
 
 from lab import expect
 from table import scenario
+from undone import is_cancelled
 
 WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is on the first
 WRITTEN_MIB = 16
@@ -101,22 +102,27 @@ def crashes(s):
     s.is_clean()
 
 
-def bridged_elsewhere(s):
+def is_undone(s):
+    """After its suspend; up to then it is on no network at the target."""
+    domid = s.guest.domid()
+    s.start_send("--max-downtime", "1s", "--fault", "PREPARED:after:recv:stop")
+    s.await_stopped("recv")
+    s.target.suite("is_not_connected", s.guest.name + "--incoming")
+    is_cancelled(s, domid)
+    has_lost_no_write(s, s.guest)
+
+
+def moves_to_another_bridge(s):
     s.target.run("ip link add xenbr1 type bridge && ip link set xenbr1 up")
     moves(s, "--bridge", "xenbr0=xenbr1")
     vif = f"/sys/class/net/vif{s.guest.domid()}.0"
     expect(s.target.run(f"readlink {vif}/master").strip().endswith("xenbr1"), "it is not on the other bridge")
+
+
+def undone_bridged_crashed(s):
+    is_undone(s)
+    moves_to_another_bridge(s)
     crashes(s)
-
-
-def undone(s):
-    """After its suspend; then it moves all the same."""
-    domid = s.guest.domid()
-    status = s.send("--max-downtime", "1s", "--fault", "COMMIT:before:send")
-    expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
-    s.stayed(domid)
-    has_lost_no_write(s, s.guest)
-    moves(s)
 
 
 def there_and_back(s):
@@ -155,8 +161,7 @@ def refuses_a_disk_of_the_kernel(s):
 
 scenario("pv-one-4.17", "company", in_company, check=True)
 scenario("pv-4.17", "company", with_company)
-scenario("pv-4.17", "bridge", bridged_elsewhere)
-scenario("pv-4.17", "undone", undone)
+scenario("pv-4.17", "undone-bridged-crashed", undone_bridged_crashed)
 scenario("pv-4.20", "company", in_company)
 scenario("pv-upgrade", "company", with_company)
 scenario("load-4.17", "refused-phy", refuses_a_disk_of_the_kernel)

@@ -40,16 +40,20 @@ def connection_lost(s, point):
     s.stayed(domid)
 
 
-def cancelled(s, point):
-    """SIGTERM while the other side of `point` stands still, which holds the moment."""
-    domid = s.guest.domid()
-    s.start_send("--fault", point + ":stop")
-    s.await_stopped("recv")
+def is_cancelled(s, domid):
+    """By SIGTERM while the receiver stands still, which holds the moment."""
     s.source.suite("terminate", "send")
     s.target.suite("go_on", "recv")
     status = s.sent()
     expect(status == 143, f"xmig send ended with {status}, not 143: {s.last_words()}")
     s.stayed(domid)
+
+
+def cancelled(s, point):
+    domid = s.guest.domid()
+    s.start_send("--fault", point + ":stop")
+    s.await_stopped("recv")
+    is_cancelled(s, domid)
 
 
 def driver_loaded(s, point):
