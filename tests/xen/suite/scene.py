@@ -11,7 +11,7 @@ from lab import HERE, LAB_DIR, Failed, Lab, expect
 
 SNAPSHOT = "scene"
 TICK = ["tick", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
-        "--params", "interval_ms=250 ram_mib=4 dirty=16 blocks=256", "memory=8"]
+        "--params", "interval_ms=500 ram_mib=4 dirty=32 blocks=256", "memory=8"]
 # Disks that are emulated at first and then PV, PV only, and a CD-ROM, with one medium at all hosts.
 PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("xvde", "qcow2"), ("xvdf", "raw")]
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
