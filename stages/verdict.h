@@ -8,7 +8,15 @@
 
 #include "xmig/migration.h"
 
-/* ---- sender ---- */
+/* For one word of the peer's; docs/wire-protocol.md. */
+enum {
+    VERDICT_QUERY_MS = 30000
+};
+
+/* An object of one member: a record's fact, or the first word of a message. The caller frees it. */
+cJSON *verdict_fact(const char *name, const char *text);
+
+/* ---- sender: verdict-send.c ---- */
 
 /* QUERY the peer until there is a verdict (m->verdict; true when the target runs the
  * guest) or patience ends.
@@ -24,7 +32,7 @@ bool verdict_hear_returned(struct migration *m, struct error *err);
  */
 bool verdict_report(struct migration *m, bool running, struct error *err);
 
-/* ---- receiver ---- */
+/* ---- receiver: verdict-recv.c ---- */
 
 /* From whatever the journal of a dead process says, go on to a verdict, as far as it
  * is ours: true when the guest runs here; false with m->verdict telling.

@@ -72,7 +72,7 @@ struct migration_options {
 
 extern const struct migration_options migration_default_options;
 
-/* Whose is the guest? Only the commit protocol (stages/verdict.c) changes it. */
+/* Whose is the guest? Only the commit protocol (stages/verdict*.c) changes it. */
 enum verdict {
     VERDICT_SOURCE, /* the source's: at first, and again after a proof */
     VERDICT_OPEN,   /* PREPARED (recv) or COMMIT (send) is written; only leave */
@@ -202,7 +202,7 @@ void pipeline_run(struct migration *m, struct result *result);
 /* A fault point: false with `err` set when --fault names it. */
 bool fault_at(struct migration *m, const char *point, enum fault_phase phase, struct error *err);
 
-/* ---- the commit protocol; stages/verdict.c ---- */
+/* ---- the commit protocol; stages/verdict*.c ---- */
 
 /* Append to the journal, with --fault's points around it, and tell. */
 bool verdict_record(struct migration *m, enum record record, const cJSON *facts, struct error *err);

@@ -1,0 +1,456 @@
+/* The receiver's side of the commit protocol: PREPARED, OWNED and running, or giving back. */
+#include "verdict.h"
+
+#include "handshake.h"
+#include "xmig/cleanup.h"
+
+static void tell(struct migration *m, const char *state, const char *text)
+{
+    cJSON *body;
+
+    if (!m->peer)
+        return;
+    body = verdict_fact("state", state);
+    cJSON_AddStringToObject(body, "record", record_name(journal_last(m->journal)));
+    if (text)
+        cJSON_AddStringToObject(body, "text", text);
+    (void)session_send(m->peer, "verdict", body, NULL);
+}
+
+void verdict_say_prepared(struct migration *m)
+{
+    tell(m, "prepared", NULL);
+}
+
+/* The guest is ours for good, and its copy is dead. Always false. */
+static bool lose_copy(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *facts = verdict_fact("why", err->text);
+    struct error why = { 0 };
+
+    if (!verdict_record(m, RECORD_LOST, facts, &why)) {
+        *err = why;
+        return false;
+    }
+    m->verdict = VERDICT_NOWHERE;
+    tell(m, "lost", err->text);
+    return false;
+}
+
+/* OWNED, and the guest provably never ran here: give it back. On the operator's word there
+ * is nobody to give it back to. Always false.
+ */
+static bool relinquish(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *facts = verdict_fact("why", err->text);
+    struct error why = { 0 };
+
+    if (err->kind == ERROR_CRASH)
+        return false;
+    if (journal_has(m->journal, RECORD_WORD))
+        return lose_copy(m, err);
+    if (!verdict_record(m, RECORD_RELINQUISHED, facts, &why)) {
+        *err = why;
+        return false;
+    }
+    m->verdict = VERDICT_SOURCE;
+    return false;
+}
+
+/* After RESUMING nobody can prove that the guest never ran, unless the machine said so. */
+static bool runs_all_the_same(struct migration *m, struct error *err)
+{
+    switch (m->host->ops->target_state(m->host)) {
+    case RUN_RUNNING:
+        return true;
+    case RUN_GONE:
+        return lose_copy(m, err);
+    case RUN_PAUSED:
+    case RUN_UNKNOWN:
+        break;
+    }
+    return error_prefix(err, "the VM is ours, and whether it runs is not known");
+}
+
+static bool resume_locked(struct migration *m, struct error *err)
+{
+    if (!verdict_record(m, RECORD_RESUMING, NULL, err))
+        return false;
+    if (m->host->ops->target_resume(m->host, err))
+        return true;
+    if (err->kind == ERROR_SYSTEM)
+        return relinquish(m, err);
+    return runs_all_the_same(m, err);
+}
+
+/* The lock makes RESUMING, the act and its failure one: a process that was stopped in
+ * between cannot give back what another one has meanwhile resumed.
+ */
+static bool resume(struct migration *m, struct error *err)
+{
+    bool ok;
+
+    if (!journal_lock(m->journal, err))
+        return false;
+    ok = resume_locked(m, err);
+    journal_unlock(m->journal);
+    return ok;
+}
+
+static bool conclude_run(struct migration *m, struct error *err)
+{
+    struct error why = { 0 };
+
+    m->verdict = VERDICT_TARGET;
+    if (journal_last(m->journal) != RECORD_RUNNING &&
+        !verdict_record(m, RECORD_RUNNING, NULL, &why)) {
+        if (why.kind == ERROR_CRASH) {
+            *err = why;
+            return false;
+        }
+        /* It runs here, whatever the journal says: RESUMING in it says the same. */
+        event_say(&m->events, EVENT_WARNING, m->at, "%s", why.text);
+    }
+    return true;
+}
+
+/* From OWNED on: the guest is ours; make it run, or prove that it never did. */
+static bool run_it(struct migration *m, struct error *err)
+{
+    if (!m->host->ops->before_resume(m->host, err))
+        return relinquish(m, err);
+    return resume(m, err) && conclude_run(m, err);
+}
+
+static bool own(struct migration *m, struct error *err)
+{
+    if (!verdict_record(m, RECORD_OWNED, NULL, err))
+        return false;
+    return run_it(m, err);
+}
+
+static bool own_and_tell(struct migration *m, struct error *err)
+{
+    if (!own(m, err))
+        return false;
+    (void)session_send(m->peer, "running", NULL, NULL);
+    return true;
+}
+
+/* The verdict is written by the one who gives the copy back: pipeline or recover. */
+static bool refuse(struct migration *m, enum error_kind kind, const char *why, struct error *err)
+{
+    m->verdict = VERDICT_SOURCE;
+    return error_set(err, kind, "%s", why);
+}
+
+struct waiting {
+    struct migration *m;
+    bool had_peer; /* the session was alive when the wait began: its loss is news */
+};
+
+static bool something_happened(void *arg)
+{
+    const struct waiting *waiting = arg;
+    const struct migration *m = waiting->m;
+
+    return m->pending_control[0] >= 0 || (m->peer && session_pending(m->peer)) ||
+           (waiting->had_peer && session_lost(m->peer));
+}
+
+/* A sender that has lost us dials again: its new connection takes the old one's
+ * place. It says whether COMMIT is written; before that the copy is not wanted any more.
+ */
+static bool take_new_control(struct migration *m, bool *refused, struct error *err)
+{
+    int in_fd = m->pending_control[0];
+    int out_fd = m->pending_control[1];
+    bool committed;
+
+    m->pending_control[0] = m->pending_control[1] = -1;
+    session_free(m->peer);
+    m->peer = NULL;
+    if (!handshake_answer_query(m, in_fd, out_fd, &committed, err))
+        return false;
+    session_mute(m->peer);
+    *refused = !committed;
+    if (committed)
+        verdict_say_prepared(m);
+    return true;
+}
+
+/* One message of the sender's while we are prepared. *go: it has committed. */
+static bool hear_sender(struct migration *m, bool *go, struct error *err)
+{
+    static const char *const words[] = { "go", "settled", NULL };
+    AUTO_JSON cJSON *message = session_expect_any(m->peer, words, VERDICT_QUERY_MS, err);
+
+    *go = message && !strcmp(json_string_or(message, "type", ""), "go");
+    return message != NULL;
+}
+
+/* How long to wait on, at least a moment: what has come in already is looked at first. */
+static uint64_t left_of_lease(const struct migration *m, uint64_t lost_ms)
+{
+    uint64_t over_ms = lost_ms + m->options->lease_ms;
+    uint64_t now_ms = loop_now_ms();
+
+    if (!lost_ms || !m->options->lease_ms)
+        return LOOP_NO_DEADLINE;
+    return over_ms > now_ms ? over_ms - now_ms : 1;
+}
+
+/* Wait for GO, a refusal, or the lease's end. */
+static bool await_go(struct migration *m, struct error *err)
+{
+    uint64_t lost_ms = 0; /* when we were first found alone; one lease, whatever wakes us */
+
+    for (;;) {
+        struct waiting waiting = { m, m->peer && !session_lost(m->peer) };
+        struct error why = { 0 };
+        bool go = false;
+        bool refused = false;
+
+        /* While the sender is there, its keep-alive is the deadline. */
+        loop_clear_interruption(m->loop);
+        if (waiting.had_peer)
+            lost_ms = 0;
+        else if (!lost_ms)
+            lost_ms = loop_now_ms();
+        if (!loop_wait(m->loop, something_happened, &waiting, left_of_lease(m, lost_ms), &why)) {
+            if (why.kind == ERROR_TIMEOUT)
+                return refuse(m, ERROR_TIMEOUT, "the sender did not come back within the lease",
+                              err);
+            continue;
+        }
+        if (m->pending_control[0] >= 0) {
+            if (!take_new_control(m, &refused, &why))
+                event_say(&m->events, EVENT_WARNING, m->at, "a query failed: %s", why.text);
+            if (refused)
+                return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
+            continue;
+        }
+        if (m->peer && session_pending(m->peer)) {
+            if (hear_sender(m, &go, &why)) {
+                if (go)
+                    return own_and_tell(m, err);
+                continue;
+            }
+            /* Its abort: it has written ABORTED, or will never write COMMIT. */
+            return refuse(m, why.kind, why.text, err);
+        }
+        event_say(&m->events, EVENT_WARNING, m->at,
+                  "lost the sender; keeping the complete, paused copy until it comes back");
+    }
+}
+
+bool verdict_await(struct migration *m, struct error *err)
+{
+    if (!verdict_record(m, RECORD_PREPARED, NULL, err))
+        return false;
+    /* From here on the sender may commit at any moment, as soon as it hears of it. */
+    m->verdict = VERDICT_OPEN;
+    session_mute(m->peer);
+    (void)session_send(m->peer, "ready", NULL, NULL);
+    return await_go(m, err);
+}
+
+bool verdict_copy_is_ready(struct migration *m)
+{
+    return !journal_rebooted_since(m->journal, journal_find(m->journal, RECORD_BEGIN)) &&
+           m->host->ops->target_state(m->host) == RUN_PAUSED;
+}
+
+/* OWNED, by a process that has died. */
+static bool go_on_owned(struct migration *m, struct error *err)
+{
+    if (verdict_copy_is_ready(m))
+        return run_it(m, err);
+    error_set(err, ERROR_SYSTEM, "the copy died before it ran");
+    return relinquish(m, err);
+}
+
+/* RESUMING, by a process that has died: the guest may have run. */
+static bool go_on_resuming(struct migration *m, struct error *err)
+{
+    enum run_state state = m->host->ops->target_state(m->host);
+
+    if (verdict_copy_is_ready(m)) {
+        if (!m->host->ops->target_resume(m->host, err))
+            return runs_all_the_same(m, err) && conclude_run(m, err);
+        return conclude_run(m, err);
+    }
+    if (state == RUN_RUNNING)
+        return conclude_run(m, err);
+    error_set(err, ERROR_SYSTEM, "it died after it had begun to run");
+    return runs_all_the_same(m, err);
+}
+
+bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
+{
+    switch (journal_last(m->journal)) {
+    case RECORD_BEGIN:
+        return refuse(m, ERROR_SYSTEM, "the receiver died before the copy was complete", err);
+    case RECORD_PREPARED:
+        m->prepared = true;
+        if (!verdict_copy_is_ready(m))
+            return refuse(m, ERROR_SYSTEM, "the paused copy died", err);
+        if (!peer_committed)
+            return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
+        m->verdict = VERDICT_OPEN;
+        return await_go(m, err);
+    case RECORD_WORD:
+        m->verdict = VERDICT_OPEN;
+        if (verdict_copy_is_ready(m))
+            return own(m, err);
+        error_set(err, ERROR_SYSTEM, "the paused copy died; its complete disks are here");
+        return lose_copy(m, err);
+    case RECORD_OWNED:
+        m->verdict = VERDICT_OPEN;
+        return go_on_owned(m, err);
+    case RECORD_RESUMING:
+        m->verdict = VERDICT_OPEN;
+        return go_on_resuming(m, err);
+    case RECORD_RUNNING:
+        m->verdict = VERDICT_TARGET;
+        return true;
+    case RECORD_LOST:
+        m->verdict = VERDICT_NOWHERE;
+        return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
+    case RECORD_REFUSED:
+    case RECORD_RELINQUISHED:
+    case RECORD_DESTROYED:
+        m->prepared = journal_has(m->journal, RECORD_PREPARED);
+        return refuse(m, ERROR_PEER, "the target had given the VM back", err);
+    case RECORD_CLOSED:
+        if (journal_has(m->journal, RECORD_RUNNING)) {
+            m->verdict = VERDICT_TARGET;
+            return true;
+        }
+        if (journal_has(m->journal, RECORD_LOST)) {
+            m->verdict = VERDICT_NOWHERE;
+            return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
+        }
+        return refuse(m, ERROR_PEER, "the target had given the VM back", err);
+    default:
+        return error_set(err, ERROR_PROTOCOL, "the journal ends in an unexpected %s",
+                         record_name(journal_last(m->journal)));
+    }
+}
+
+bool verdict_give_back(struct migration *m, const struct error *why, struct error *err)
+{
+    AUTO_JSON cJSON *facts = verdict_fact("why", why->text);
+    enum record last = journal_last(m->journal);
+
+    if ((last == RECORD_BEGIN || last == RECORD_PREPARED) &&
+        !verdict_record(m, RECORD_REFUSED, facts, err))
+        return false;
+    return true;
+}
+
+bool verdict_destroyed(struct migration *m, struct error *err)
+{
+    enum record last = journal_last(m->journal);
+
+    if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) &&
+        !verdict_record(m, RECORD_DESTROYED, NULL, err))
+        return false;
+    return true;
+}
+
+/* Complete disks stay until the sender says that the guest runs there (R4). */
+static bool sender_has_settled(struct migration *m)
+{
+    AUTO_JSON cJSON *message = NULL;
+
+    if (m->peer)
+        message = session_skip_to(m->peer, "settled", VERDICT_QUERY_MS, NULL);
+    return message && json_true(message, "running");
+}
+
+bool verdict_discard(struct migration *m, struct error *err)
+{
+    return m->host->ops->disks_discard(m->host, err) && verdict_record(m, RECORD_CLOSED, NULL, err);
+}
+
+static bool part_with_complete_disks(struct migration *m, const char *why, struct error *err)
+{
+    tell(m, "returned", why);
+    if (sender_has_settled(m))
+        return verdict_discard(m, err);
+    event_say(&m->events, EVENT_NOTE, NULL,
+              "the complete disks are kept until the sender reports that the VM runs, or "
+              "'xmig recover --discard %s'",
+              m->id);
+    return true;
+}
+
+bool verdict_part(struct migration *m, const char *why, struct error *err)
+{
+    if (!(m->prepared ? part_with_complete_disks(m, why, err)
+                      : verdict_record(m, RECORD_CLOSED, NULL, err)))
+        return false;
+    if (journal_last(m->journal) == RECORD_CLOSED)
+        tell(m, "returned", why);
+    return true;
+}
+
+/* Destroy what is here of a copy that was given back. Its disks go with it, unless complete. */
+static bool destroy_copy(struct migration *m, struct error *err)
+{
+    const struct host_ops *ops = m->host->ops;
+
+    return ops->target_destroy(m->host, err) &&
+           (m->prepared ? ops->disks_keep(m->host, err) : ops->disks_discard(m->host, err));
+}
+
+bool verdict_settle(struct migration *m, const struct error *why, struct error *err)
+{
+    enum record last;
+
+    if (!verdict_give_back(m, why, err))
+        return false;
+    last = journal_last(m->journal);
+    if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) && !destroy_copy(m, err))
+        return false;
+    if (!verdict_destroyed(m, err))
+        return false;
+    if (journal_last(m->journal) == RECORD_CLOSED) {
+        tell(m, "returned", why->text);
+        return true;
+    }
+    return verdict_part(m, why->text, err);
+}
+
+void verdict_answer(struct migration *m, const struct error *why)
+{
+    struct error problem = { 0 };
+
+    switch (m->verdict) {
+    case VERDICT_TARGET:
+        tell(m, "running", NULL);
+        break;
+    case VERDICT_NOWHERE:
+        tell(m, "lost", why->text);
+        break;
+    case VERDICT_SOURCE:
+        if (!verdict_settle(m, why, &problem))
+            tell(m, "wait", problem.text);
+        break;
+    case VERDICT_OPEN:
+        tell(m, "wait", why->text);
+        break;
+    }
+}
+
+void verdict_settle_in(struct migration *m)
+{
+    struct error err = { 0 };
+
+    m->host->ops->after_resume(m->host);
+    if (journal_last(m->journal) == RECORD_RUNNING && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
+    if (err.kind == ERROR_CRASH)
+        m->crashed = true;
+}

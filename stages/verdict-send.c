@@ -1,0 +1,239 @@
+/* The sender's side of the commit protocol: COMMIT, GO, and asking what came of it. */
+#include "verdict.h"
+
+#include "handshake.h"
+#include "xmig/cleanup.h"
+
+/* Resuming loads what the hypervisor has put off: a busy machine may take a while. */
+enum {
+    RESUME_MS = 120000,
+    RETRY_MS = 1000,
+    TELL_MS = 5000,
+};
+
+/* A part of the guest's pause, which began at `since_ms` and ends now. */
+static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
+{
+    if (since_ms)
+        event_emit(&m->events, (struct event){ .kind = EVENT_DOWNTIME,
+                                               .stage = m->at,
+                                               .subject = part,
+                                               .elapsed_ms = loop_now_ms() - since_ms });
+}
+
+static bool conclude_running(struct migration *m, struct error *err)
+{
+    m->verdict = VERDICT_TARGET;
+    m->running_ms = loop_now_ms();
+    tell_downtime(m, "resume", m->sent_ms);
+    /* A recover, or we before a break, may have written it already. */
+    if (journal_last(m->journal) != RECORD_COMMIT)
+        return true;
+    return verdict_record(m, RECORD_DONE, NULL, err);
+}
+
+static bool conclude_returned(struct migration *m, const cJSON *message, struct error *err)
+{
+    struct error why = { 0 };
+    AUTO_JSON cJSON *facts = verdict_fact("proof", json_string_or(message, "record", "?"));
+
+    if (journal_last(m->journal) == RECORD_COMMIT &&
+        !verdict_record(m, RECORD_PROOF, facts, &why)) {
+        /* The receiver's own last word is proof enough, now and whenever it is asked again. */
+        event_say(&m->events, EVENT_WARNING, m->at, "%s", why.text);
+        if (why.kind == ERROR_CRASH) {
+            *err = why;
+            return false;
+        }
+    }
+    m->verdict = VERDICT_SOURCE;
+    return error_set(err, ERROR_PEER, "the target gave the VM back: %s",
+                     json_string_or(message, "text", "it did not say why"));
+}
+
+static bool conclude_lost(struct migration *m, const cJSON *message, struct error *err)
+{
+    m->verdict = VERDICT_NOWHERE;
+    return error_set(err, ERROR_PEER, "the target owns the VM, and its copy has died: %s",
+                     json_string_or(message, "text", "it did not say why"));
+}
+
+static const char *state_of(const cJSON *message)
+{
+    return json_string_or(message, "state", json_string_or(message, "type", ""));
+}
+
+static bool bad_answer(const cJSON *message, struct error *err)
+{
+    return error_set(err, ERROR_PEER, "the target's answer is '%s': %s", state_of(message),
+                     json_string_or(message, "text", "no more is known"));
+}
+
+/* One word of the receiver after COMMIT. *open: no verdict yet, ask again. */
+static bool hear(struct migration *m, const cJSON *message, bool *open, struct error *err)
+{
+    const char *state = state_of(message);
+
+    *open = false;
+    if (!strcmp(state, "running"))
+        return conclude_running(m, err);
+    if (!strcmp(state, "returned"))
+        return conclude_returned(m, message, err);
+    if (!strcmp(state, "lost"))
+        return conclude_lost(m, message, err);
+    *open = strcmp(state, "unknown") != 0;
+    return bad_answer(message, err);
+}
+
+/* Say GO and hear what came of it. */
+static bool say_go(struct migration *m, bool *open, struct error *err)
+{
+    static const char *const answers[] = { "running", "verdict", NULL };
+    AUTO_JSON cJSON *message = NULL;
+
+    *open = true;
+    if (!session_send(m->peer, "go", NULL, err))
+        return false;
+    tell_downtime(m, "handshake", m->sent_ms);
+    m->sent_ms = loop_now_ms();
+    message = session_expect_any(m->peer, answers, RESUME_MS, err);
+    return message && hear(m, message, open, err);
+}
+
+/* One QUERY on a connection of its own. */
+static bool ask(struct migration *m, bool *open, struct error *err)
+{
+    bool committed = journal_last(m->journal) == RECORD_COMMIT;
+    AUTO_JSON cJSON *message = NULL;
+
+    *open = true;
+    if (!handshake_query(m, committed, err))
+        return false;
+    message = session_expect(m->peer, "verdict", VERDICT_QUERY_MS, err);
+    if (!message)
+        return false;
+    m->answered = strcmp(state_of(message), "unknown") != 0;
+    if (committed && !strcmp(state_of(message), "prepared"))
+        return say_go(m, open, err);
+    return hear(m, message, open, err);
+}
+
+static void pause_before_retry(struct migration *m)
+{
+    uint64_t poll_ms = m->options->poll_ms;
+
+    loop_clear_interruption(m->loop);
+    (void)loop_pause(m->loop, poll_ms < RETRY_MS ? poll_ms : RETRY_MS, NULL);
+}
+
+bool verdict_seek(struct migration *m, struct error *err)
+{
+    uint64_t give_up_ms = loop_now_ms() + m->options->patience_ms;
+    bool open;
+
+    for (;;) {
+        loop_clear_interruption(m->loop);
+        if (ask(m, &open, err))
+            return true;
+        if (!open || err->kind == ERROR_CRASH || loop_now_ms() >= give_up_ms)
+            return false;
+        event_say(&m->events, EVENT_WARNING, m->at, "no verdict yet, asking again: %s", err->text);
+        pause_before_retry(m);
+    }
+}
+
+bool verdict_hear_returned(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *message = NULL;
+
+    loop_clear_interruption(m->loop);
+    if (m->peer)
+        message = session_skip_to(m->peer, "verdict", VERDICT_QUERY_MS, err);
+    if (message && !strcmp(json_string_or(message, "state", ""), "returned"))
+        return true;
+    m->verdict = VERDICT_OPEN;
+    (void)verdict_seek(m, err);
+    return m->verdict == VERDICT_SOURCE;
+}
+
+static bool say_settled(struct migration *m, bool running, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddBoolToObject(body, "running", running);
+    return session_send(m->peer, "settled", body, err);
+}
+
+/* On the connection that there is. *wait: there may soon be another answer. */
+static bool report(struct migration *m, bool running, bool *wait, struct error *err)
+{
+    *wait = true;
+    (void)say_settled(m, running, NULL); /* a receiver that needs no word of ours has gone */
+    for (;;) {
+        AUTO_JSON cJSON *message = session_skip_to(m->peer, "verdict", VERDICT_QUERY_MS, err);
+        const char *state = state_of(message);
+
+        if (!message)
+            return false;
+        if (!strcmp(state, "unknown"))
+            return true;
+        if (strcmp(state, "returned") != 0) {
+            *wait = !strcmp(state, "wait");
+            if (!strcmp(state, "running"))
+                m->verdict = VERDICT_TARGET; /* the operator's word was wrong */
+            return bad_answer(message, err);
+        }
+        /* Complete disks it keeps, and its journal open, until the guest runs (R4). */
+        if (!running || !strcmp(json_string_or(message, "record", ""), "CLOSED"))
+            return true;
+    }
+}
+
+bool verdict_report(struct migration *m, bool running, struct error *err)
+{
+    uint64_t give_up_ms = loop_now_ms() + (m->settling ? TELL_MS : 0);
+    bool wait;
+
+    loop_clear_interruption(m->loop);
+    if (m->peer) {
+        if (report(m, running, &wait, err))
+            return true;
+        event_say(&m->events, EVENT_NOTE, NULL,
+                  "the VM stays here; asking the target anew what it did with its copy");
+    }
+    for (;;) {
+        loop_clear_interruption(m->loop);
+        if (!handshake_query(m, false, err))
+            return false;
+        if (report(m, running, &wait, err))
+            return true;
+        if (!wait || loop_now_ms() >= give_up_ms)
+            return false;
+        pause_before_retry(m);
+    }
+}
+
+bool verdict_commit(struct migration *m, struct error *err)
+{
+    struct error why = { 0 };
+    bool open;
+
+    if (loop_interrupted(m->loop))
+        return loop_pause(m->loop, 1, err);
+    if (!verdict_record(m, RECORD_COMMIT, NULL, err)) { /* ← the point of no return */
+        if (!journal_has(m->journal, RECORD_COMMIT))
+            return false;
+        m->verdict = VERDICT_OPEN;
+        return err->kind != ERROR_CRASH && verdict_seek(m, err);
+    }
+    m->verdict = VERDICT_OPEN;
+    session_mute(m->peer);
+    if (!m->host->ops->source_fence(m->host, &why))
+        event_say(&m->events, EVENT_WARNING, m->at, "the old copy is not fenced: %s", why.text);
+    if (say_go(m, &open, err))
+        return true;
+    if (!open || err->kind == ERROR_CRASH)
+        return false;
+    event_say(&m->events, EVENT_WARNING, m->at, "%s; asking the target what it did", err->text);
+    return verdict_seek(m, err);
+}
