@@ -152,7 +152,7 @@ static void *allocate(size_t bytes)
  */
 static bool pace_take(struct pace *pace)
 {
-    const uint64_t one = 1000000, catch_up_us = 100000, nap_min_us = 50000, nap_max_us = 100000;
+    const uint64_t one = 1000000, catch_up_us = 200000, nap_min_us = 100000, nap_max_us = 500000;
     uint64_t rate = atomic_load(&pace->per_second), now = now_us();
 
     if (!paused) {

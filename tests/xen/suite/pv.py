@@ -10,7 +10,6 @@ WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is o
 WRITTEN_MIB = 16
 BALLOONED_MIB = 128
 PING_S = 0.2
-RECONNECT_S = 12  # for a guest with so many PV devices, on an emulated host with one processor
 GUEST_ADDRESS = "10.9.0.20"
 
 
@@ -29,21 +28,29 @@ def has_lost_no_write(s, guest):
 
 def is_refound(s, guest):
     """The PV drivers have found their new backends; a CD-ROM has none."""
-    guest.host.suite("await_frontends", guest.domid(), 10)
+    guest.host.suite("await_frontends", guest.domid(), 120)
 
 
 def moves(s, *options):
-    """It writes all the time, and the lab is slow."""
+    """It writes all the time, and the lab is slow: that may be warned of."""
     s.move("--max-downtime", "1s", *options)
-    expect("warning" not in s.said, f"a warning: {s.said}")
+    warnings = [line for line in s.said.splitlines() if "warning" in line and "as fast as it can be sent" not in line]
+    expect(not warnings, f"a warning: {warnings}")
     is_refound(s, s.guest)
     has_lost_no_write(s, s.guest)
 
 
 def seconds(text):
-    """Of "230 ms" or "2.5 s"."""
-    number, unit = text.split()
-    return float(number) / (1000 if unit == "ms" else 1)
+    """Of "230 ms", "2.5 s" or "5 min 24 s"."""
+    words = text.split()
+    return sum(float(number) * {"ms": 0.001, "s": 1, "min": 60}[unit] for number, unit in zip(words[::2], words[1::2]))
+
+
+def reconnect_s(s):
+    """How long a guest with so many PV devices may take to find them again, on an emulated host with
+    one processor. How fast that is today, the start of its device model has shown: 22 s where nothing else is to do.
+    """
+    return seconds(re.search(r"qemu-defer-start: done in (.*)", s.said)[1]) / 2
 
 
 def is_the_same(s, identity):
@@ -75,7 +82,7 @@ def with_company(s):
     pause_s = seconds(re.search(r"with (.*?) of downtime", s.said)[1])
     s.lab.note(f"{lost_s:.1f} s of pings are lost, the pause was {pause_s} s, the TCP stream waited "
                f"{stream.strip().splitlines()[-1].split()[-1]} s")
-    expect(lost_s <= pause_s + RECONNECT_S, f"{lost_s:.1f} s of pings are lost, though the pause was {pause_s} s")
+    expect(lost_s <= pause_s + reconnect_s(s), f"{lost_s:.1f} s of pings are lost, though the pause was {pause_s} s")
 
 
 def is_xls(s):
