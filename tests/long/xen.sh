@@ -5,5 +5,5 @@
 set -euo pipefail
 export XMIG_LAB_DIR=${XMIG_LAB_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/xmig-lab} # kept for the next run
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME") # whose xmig is built already
-XMIG_LAB=selftest tests/xen/lab selftest bookworm trixie
+XMIG_LAB=selftest tests/xen/lab selftest bookworm
 exec tests/xen/e2e --rest --logs build/check/xen-long --program "$suite=build/release/xmig"

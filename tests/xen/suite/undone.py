@@ -4,15 +4,12 @@ from lab import expect
 from moves import reboots
 from table import scenario
 
-# Before COMMIT, wherever it fails, all is undone.
+# Before COMMIT, wherever it fails, all is undone. A stage's begin is the end of the one before.
 POINTS = [
-    "params-copy:begin:send", "params-copy:begin:recv", "params-copy:end:send", "params-copy:end:recv",
-    "qemu-defer-start:begin:recv", "qemu-defer-start:end:recv", "qemu-defer-start:end:send",
-    "drive-mirror:begin:send", "drive-mirror:end:send", "drive-mirror:end:recv",
-    "block-ready-wait:end:send", "ram-stream:begin:send", "ram-stream:begin:recv",
-    "PAUSING:before:send", "PAUSING:after:send", "ram-stream:end:send", "ram-stream:end:recv",
-    "incoming-resume:begin:send", "incoming-resume:begin:recv",
-    "PREPARED:before:recv", "PREPARED:after:recv", "COMMIT:before:send",
+    "params-copy:end:send", "params-copy:end:recv", "qemu-defer-start:end:recv", "qemu-defer-start:end:send",
+    "drive-mirror:end:send", "drive-mirror:end:recv", "block-ready-wait:end:send",
+    "ram-stream:begin:send", "ram-stream:begin:recv", "PAUSING:before:send", "PAUSING:after:send",
+    "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:before:recv", "PREPARED:after:recv", "COMMIT:before:send",
 ]
 IN_CHECK = {"qemu-defer-start:end:recv", "block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
 
