@@ -53,7 +53,7 @@ import signal, socket, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 longest = number = 0
 try:
-    peer = socket.create_connection((sys.argv[1], 7), timeout=120)
+    peer = socket.create_connection((sys.argv[1], 7), timeout=600)
     while True:
         number += 1
         begun = time.monotonic()

@@ -73,7 +73,7 @@ def with_company(s):
     s.guest.host.suite("await_less_memory", s.guest.name, whole_mib - 6, 1)
     is_the_same(s, identity)
     first = s.hosts[0]
-    first.suite("await_answers", "stream", 10, 60)
+    first.suite("await_answers", "stream", 10, 500)  # TCP waits twice as long each time
     first.suite("finish", "ping")
     first.suite("finish", "stream")
     stream = first.suite("output", "stream")
