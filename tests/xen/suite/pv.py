@@ -66,7 +66,7 @@ def with_company(s):
     whole_mib = int(s.source.suite("memory", s.guest.name))
     s.source.run(f"xl mem-set {s.guest.name} {BALLOONED_MIB}m")
     s.source.suite("await_less_memory", s.guest.name, whole_mib - 6, 120)
-    s.source.suite("start", "ping", "ping", "-i", str(PING_S), "-c", "3000", GUEST_ADDRESS)
+    s.source.suite("start", "ping", "ping", "-i", str(PING_S), "-c", "9000", GUEST_ADDRESS)
     s.source.suite("start", "stream", "dom0.sh", "stream", GUEST_ADDRESS)
     s.source.suite("await_answers", "stream", 10, 60)
     moves(s)
