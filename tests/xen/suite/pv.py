@@ -33,7 +33,7 @@ def is_refound(s, guest):
 
 def moves(s, *options):
     """It writes all the time, and the lab is slow: that may be warned of."""
-    s.move("--max-downtime", "1s", *options)
+    s.move("--max-downtime", "2s", *options)
     warnings = [line for line in s.said.splitlines() if "warning" in line and "as fast as it can be sent" not in line]
     expect(not warnings, f"a warning: {warnings}")
     is_refound(s, s.guest)
@@ -112,7 +112,7 @@ def crashes(s):
 def is_undone(s):
     """After its suspend; up to then it is on no network at the target."""
     domid = s.guest.domid()
-    s.start_send("--max-downtime", "1s", "--fault", "PREPARED:after:recv:stop")
+    s.start_send("--max-downtime", "2s", "--fault", "PREPARED:after:recv:stop")
     s.await_stopped("recv")
     s.target.suite("is_not_connected", s.guest.name + "--incoming")
     is_cancelled(s, domid)
