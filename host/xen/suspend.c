@@ -19,6 +19,14 @@ enum {
     POLL_MS = 5
 };
 
+/* Often at first; a guest that takes long needs the processor more than we do. */
+static bool pause_between_looks(struct xen *vm, uint64_t since_ms, struct error *err)
+{
+    uint64_t tenth_ms = (loop_now_ms() - since_ms) / 10;
+
+    return loop_pause(vm->base.context.loop, tenth_ms > POLL_MS ? tenth_ms : POLL_MS, err);
+}
+
 static bool is_suspended(struct xen *vm, bool *suspended, struct error *err)
 {
     xc_domaininfo_t info;
@@ -38,7 +46,7 @@ static bool is_suspended(struct xen *vm, bool *suspended, struct error *err)
 
 static bool await_suspended(struct xen *vm, uint64_t timeout_ms, struct error *err)
 {
-    uint64_t deadline = loop_now_ms() + timeout_ms;
+    uint64_t begin = loop_now_ms();
     bool suspended;
 
     for (;;) {
@@ -46,9 +54,9 @@ static bool await_suspended(struct xen *vm, uint64_t timeout_ms, struct error *e
             return false;
         if (suspended)
             return true;
-        if (loop_now_ms() >= deadline)
+        if (loop_now_ms() - begin >= timeout_ms)
             return error_set(err, ERROR_TIMEOUT, "the guest does not suspend itself");
-        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+        if (!pause_between_looks(vm, begin, err))
             return false;
     }
 }
@@ -123,10 +131,10 @@ static bool withdraw(struct xen *vm)
 
 static bool await_answer(struct xen *vm, struct error *err)
 {
-    uint64_t deadline = loop_now_ms() + ANSWER_MS;
+    uint64_t begin = loop_now_ms();
 
     while (is_pending(vm)) {
-        if (loop_now_ms() >= deadline) {
+        if (loop_now_ms() - begin >= ANSWER_MS) {
             if (!withdraw(vm))
                 return true;
             vm->source.asked = false;
@@ -134,7 +142,7 @@ static bool await_answer(struct xen *vm, struct error *err)
                              "the guest does not answer the request to "
                              "suspend itself");
         }
-        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+        if (!pause_between_looks(vm, begin, err))
             return false;
     }
     return true;
