@@ -22,9 +22,9 @@ enum {
 /* Often at first; a guest that takes long needs the processor more than we do. */
 static bool pause_between_looks(struct xen *vm, uint64_t since_ms, struct error *err)
 {
-    uint64_t tenth_ms = (loop_now_ms() - since_ms) / 10;
+    uint64_t share_ms = (loop_now_ms() - since_ms) / 20;
 
-    return loop_pause(vm->base.context.loop, tenth_ms > POLL_MS ? tenth_ms : POLL_MS, err);
+    return loop_pause(vm->base.context.loop, share_ms > POLL_MS ? share_ms : POLL_MS, err);
 }
 
 static bool is_suspended(struct xen *vm, bool *suspended, struct error *err)

@@ -47,7 +47,8 @@ SCENES = {
 }
 # Two processors of a guest that share their host's only one take long to suspend: not in ./check.
 PV_ONE = [option.replace("vcpus=2", "vcpus=1") for option in PV]
-GUESTS = {"pv-one-4.17": PV_ONE, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV, "load-4.17": LOADED, "load-two-4.17": LOADED}
+GUESTS = {"pv-one-4.17": PV_ONE, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV,
+          "load-4.17": LOADED, "load-two-4.17": LOADED}
 
 
 def suite_of(spec):
