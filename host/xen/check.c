@@ -213,7 +213,7 @@ static bool check_bridges(struct xen *vm, struct error *err)
 static bool check_memory(struct xen *vm, struct error *err)
 {
     xc_physinfo_t host = { 0 };
-    uint64_t needed = json_uint_or(vm->target.xen, "max_pages", 0) +
+    uint64_t needed = xen_most_pages(vm) +
                       json_uint_or(vm->target.xen, "paging_pool", 0) / XEN_PAGE + SLACK_PAGES;
     uint64_t available;
 
@@ -277,7 +277,7 @@ void xen_plan_recv(struct host *host, struct plan *plan)
 
     disk_images_plan(&vm->target.images, plan);
     plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it", name,
-             json_uint_or(vm->target.xen, "max_pages", 0) * XEN_PAGE / MIB);
+             xen_most_pages(vm) * XEN_PAGE / MIB);
     plan_say(plan, "run %s as its device model", vm->target.program);
     cJSON_ArrayForEach (item, vm->target.notes)
         plan_say(plan, "%s", item->valuestring);

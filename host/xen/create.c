@@ -213,15 +213,30 @@ static bool set_clock(struct xen *vm, struct error *err)
     return true;
 }
 
+/* A guest may have more than it is allowed: it was asked to give memory back and has not done so. */
+uint64_t xen_most_pages(const struct xen *vm)
+{
+    uint64_t present = number(vm, "pages");
+    uint64_t allowed = number(vm, "max_pages");
+
+    return present > allowed ? present : allowed;
+}
+
+bool xen_limit_memory(struct xen *vm, uint64_t pages, struct error *err)
+{
+    return xc_domain_setmaxmem(vm->xc, vm->domid, pages * XEN_PAGE / 1024) == 0 ||
+           xen_fail(vm, err, "cannot set the domain's memory");
+}
+
 /* Claimed pages are nobody else's for the hours that the disks need; what comes with the
  * stream is taken from them.
  */
 static bool set_memory(struct xen *vm, struct error *err)
 {
-    uint64_t pages = number(vm, "max_pages");
+    uint64_t pages = xen_most_pages(vm);
 
-    if (xc_domain_setmaxmem(vm->xc, vm->domid, pages * XEN_PAGE / 1024) < 0)
-        return xen_fail(vm, err, "cannot set the domain's memory");
+    if (!xen_limit_memory(vm, pages, err))
+        return false;
     if (xc_set_paging_mempool_size(vm->xc, vm->domid, number(vm, "paging_pool")) < 0)
         return xen_fail(vm, err, "cannot set the domain's paging pool");
     if (xc_domain_claim_pages(vm->xc, vm->domid, pages) < 0)

@@ -91,6 +91,8 @@ static bool build(struct xen *vm, struct error *err)
         return error_set(err, ERROR_SYSTEM, "there is no RAM to go with it");
     if (xc_domain_claim_pages(vm->xc, vm->domid, 0) < 0)
         return xen_fail(vm, err, "cannot give the claimed memory back");
+    if (!xen_limit_memory(vm, json_uint_or(vm->target.xen, "max_pages", 0), err))
+        return false;
     return face_write_rings(vm, err) && introduce(vm, err);
 }
 

@@ -253,6 +253,9 @@ bool check_cpu_policy(struct xen *vm, const cJSON *policy, struct error *err);
 /* ---- create.c: the empty domain ---- */
 
 bool xen_create_machine(struct host *host, struct error *err);
+/* Pages of 4 KiB that the guest may come to have at the target before it runs there. */
+uint64_t xen_most_pages(const struct xen *vm);
+bool xen_limit_memory(struct xen *vm, uint64_t pages, struct error *err);
 
 /* ---- device-model.c ---- */
 
