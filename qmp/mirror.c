@@ -137,15 +137,12 @@ static bool check_alive(const cJSON *job, const char *disk, struct error *err)
                      json_string_or(job, "error", "it was ended by somebody else"));
 }
 
-bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
-                      struct qmp_mirror_state *state, struct error *err)
+static bool read_state(const cJSON *jobs, const char *id, const char *disk,
+                       struct qmp_mirror_state *state, struct error *err)
 {
-    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
     char name[QMP_NODE_NAME_SIZE];
     const cJSON *job;
 
-    if (!jobs)
-        return false;
     qmp_mirror_name(id, disk, name);
     job = find_job(jobs, name);
     if (!check_alive(job, disk, err))
@@ -153,6 +150,34 @@ bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
     state->ready = json_true(job, "ready");
     state->done = json_uint_or(job, "offset", 0);
     state->total = json_uint_or(job, "len", 0);
+    return true;
+}
+
+bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
+                      struct qmp_mirror_state *state, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+
+    return jobs && read_state(jobs, id, disk, state, err);
+}
+
+bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                      uint64_t *bytes, bool *ready, struct error *err)
+{
+    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+
+    if (!jobs)
+        return false;
+    *bytes = 0;
+    *ready = true;
+    for (size_t i = 0; i < count; i++) {
+        struct qmp_mirror_state state;
+
+        if (!read_state(jobs, id, disks[i], &state, err))
+            return false;
+        *bytes += state.total > state.done ? state.total - state.done : 0;
+        *ready = *ready && state.ready;
+    }
     return true;
 }
 
@@ -187,18 +212,15 @@ static bool check_ready(struct qmp *q, const char *id, const char *const disks[]
                         struct error *err)
 {
     AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
-    char name[QMP_NODE_NAME_SIZE];
 
     if (!jobs)
         return false;
     for (size_t i = 0; i < count; i++) {
-        const cJSON *job;
+        struct qmp_mirror_state state;
 
-        qmp_mirror_name(id, disks[i], name);
-        job = find_job(jobs, name);
-        if (!check_alive(job, disks[i], err))
+        if (!read_state(jobs, id, disks[i], &state, err))
             return false;
-        if (!json_true(job, "ready"))
+        if (!state.ready)
             return error_set(err, ERROR_SYSTEM, "%s: its mirror has not caught up", disks[i]);
     }
     return true;

@@ -45,6 +45,12 @@ bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct err
 bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
                       struct qmp_mirror_state *state, struct error *err);
 
+/* What all of these still have to copy, in bytes, and have all caught up? A question for each would
+ * cost QEMU much: it reads commands byte by byte, and three of its threads wake up for each.
+ */
+bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                      uint64_t *bytes, bool *ready, struct error *err);
+
 /* Wait until a mirror says that it has caught up, at most `timeout_ms`; then look. `*mark` (0 at
  * first) is how far the events have been heard.
  */

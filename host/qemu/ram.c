@@ -64,15 +64,27 @@ struct progress {
     uint64_t moved_ms; /* when it last changed */
 };
 
+/* The caller frees the array. */
+static const char **names_of_mirrored(const struct qemu *vm, size_t *count)
+{
+    const char **names;
+
+    *count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
+    names = must(calloc(*count + 1, sizeof(*names)));
+    for (size_t i = 0; i < *count; i++)
+        names[i] = vm->source.disks[i].name;
+    return names;
+}
+
 static bool check_mirrors(struct qemu *vm, struct error *err)
 {
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        struct mirror_state state;
+    size_t count;
+    AUTO_FREE const char **names = names_of_mirrored(vm, &count);
+    uint64_t debt;
+    bool ready;
 
-        if (!qemu_mirror_state(&vm->base, vm->source.disks[i].name, &state, err))
-            return false;
-    }
-    return true;
+    return count == 0 ||
+           qmp_mirrors_debt(vm->q, vm->base.context.id, names, count, &debt, &ready, err);
 }
 
 static bool follow(struct qemu *vm, struct progress *progress, struct error *err)
@@ -100,7 +112,7 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
                                .subject = "ram",
                                .done = total > remaining ? total - remaining : 0,
                                .total = total });
-    return !vm->base.context.options.mirrors_disks || check_mirrors(vm, err);
+    return check_mirrors(vm, err);
 }
 
 static bool is_late_pass(const cJSON *data, const void *least)
@@ -189,12 +201,10 @@ static bool await_pause(struct qemu *vm, size_t *mark, struct progress *progress
 
 static bool drain(struct qemu *vm, struct error *err)
 {
-    size_t count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
-    AUTO_FREE const char **names = must(calloc(count + 1, sizeof(*names)));
+    size_t count;
+    AUTO_FREE const char **names = names_of_mirrored(vm, &count);
     uint64_t since_ms = loop_now_ms();
 
-    for (size_t i = 0; i < count; i++)
-        names[i] = vm->source.disks[i].name;
     if (!qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_STALL_MS, err))
         return false;
     tell_downtime(vm, "drain", since_ms);

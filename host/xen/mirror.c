@@ -87,29 +87,36 @@ void xen_mirror_stop(struct host *host, const char *disk)
         event_say(&host->context.events, EVENT_WARNING, NULL, "%s", err.text);
 }
 
+/* The caller frees the array. */
+static const char **names_of_mirrored(const struct xen *vm, size_t *count)
+{
+    const char **names;
+
+    *count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
+    names = must(calloc(*count + 1, sizeof(*names)));
+    for (size_t i = 0; i < *count; i++)
+        names[i] = vm->source.disks[i].name;
+    return names;
+}
+
 bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error *err)
 {
+    size_t count;
+    AUTO_FREE const char **names = names_of_mirrored(vm, &count);
+
     *bytes = 0;
     *ready = true;
-    if (!vm->base.context.options.mirrors_disks)
-        return check_domain(vm, err);
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        struct mirror_state state;
-
-        if (!xen_mirror_state(&vm->base, vm->source.disks[i].name, &state, err))
-            return false;
-        *bytes += state.total > state.done ? state.total - state.done : 0;
-        *ready = *ready && state.ready;
-    }
-    return true;
+    if (!check_domain(vm, err))
+        return false;
+    return count == 0 ||
+           qmp_mirrors_debt(vm->q, vm->base.context.id, names, count, bytes, ready, err) ||
+           explain(vm, err);
 }
 
 bool xen_mirrors_drain(struct xen *vm, struct error *err)
 {
-    size_t count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
-    AUTO_FREE const char **names = must(calloc(count + 1, sizeof(*names)));
+    size_t count;
+    AUTO_FREE const char **names = names_of_mirrored(vm, &count);
 
-    for (size_t i = 0; i < count; i++)
-        names[i] = vm->source.disks[i].name;
     return qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_MS, err);
 }

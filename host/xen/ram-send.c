@@ -12,6 +12,7 @@
 
 enum {
     LOOK_MS = 500,
+    MIRRORS_MS = 2000, /* they are looked at less often: QEMU has better things to do */
     DIRTY_LOG_MS = 10000,
     STOP_MS = 10000, /* for QEMU to stop, besides what the mirrors have under way */
     SAVE_MS = 30000,
@@ -188,12 +189,15 @@ static void tell_progress(struct sending *sending)
 static bool look(void *arg, struct error *err)
 {
     struct sending *sending = arg;
-    uint64_t debt;
+    uint64_t debt, now_ms = loop_now_ms();
     bool ready;
 
     xen_log_drain(sending->vm->log, &sending->vm->base.context.events);
     tell_progress(sending);
-    return sending->pausing || xen_mirrors_debt(sending->vm, &debt, &ready, err);
+    if (sending->pausing || now_ms - sending->looked_ms < MIRRORS_MS)
+        return true;
+    sending->looked_ms = now_ms;
+    return xen_mirrors_debt(sending->vm, &debt, &ready, err);
 }
 
 /* ---- the whole ---- */

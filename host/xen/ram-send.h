@@ -25,6 +25,7 @@ struct sending {
     bool enable;         /* the dirty log */
     int answer;
     bool pausing;        /* the guest may be suspended */
+    uint64_t looked_ms;  /* at the mirrors */
     uint64_t drained_ms; /* when nothing but RAM was left to send */
     int result, number;  /* what xc_domain_save() returned, and errno */
     struct error error;  /* what went wrong in what libxc called back */

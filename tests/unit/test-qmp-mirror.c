@@ -216,6 +216,41 @@ static void a_mirror_that_vanished_has_failed(void **unused)
     assert_int_equal(err.kind, ERROR_SYSTEM);
 }
 
+static uint64_t debt;
+static bool all_ready;
+
+static bool ask_both(struct qmp *q, struct error *err)
+{
+    return qmp_mirrors_debt(q, ID, both, 2, &debt, &all_ready, err);
+}
+
+static void asks_once_what_all_mirrors_still_have_to_copy(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" JOB(NAME_B, "running", "") ", " READY(NAME_A) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, ask_both, &err));
+    assert_int_equal(debt, 4);
+    assert_false(all_ready);
+}
+
+static void one_failed_mirror_among_others_is_found(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[" READY(NAME_A) ", " FAILED(NAME_B) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, ask_both, &err));
+    assert_string_equal(err.text, "vdb: its mirror has failed: Input/output error");
+}
+
 static bool ask_then_wait(struct qmp *q, struct error *err)
 {
     enum {
@@ -456,6 +491,8 @@ int main(void)
         cmocka_unit_test(tells_how_far_a_mirror_is),
         cmocka_unit_test(tells_why_a_mirror_has_failed),
         cmocka_unit_test(a_mirror_that_vanished_has_failed),
+        cmocka_unit_test(asks_once_what_all_mirrors_still_have_to_copy),
+        cmocka_unit_test(one_failed_mirror_among_others_is_found),
         cmocka_unit_test(waits_for_a_mirror_no_longer_than_until_it_has_caught_up),
         cmocka_unit_test(a_mirror_that_does_not_catch_up_is_looked_at_again),
         cmocka_unit_test(drains_all_at_once_and_asks_each_how_it_ended),

@@ -16,7 +16,7 @@ TICK = ["tick", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
 PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("xvde", "qcow2"), ("xvdf", "raw")]
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
       "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,4,1" for letter in "bce") +
-      " xg.ram=2,1,rand net=10.9.0.20/24 sysrq_always_enabled xen_legacy_crash",
+      " xg.ram=2,1,rand xg.hb_ms=2000 net=10.9.0.20/24 sysrq_always_enabled xen_legacy_crash",
       "memory=144", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
       "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
       "disk=[" + ",".join(
@@ -25,7 +25,7 @@ PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, f
           f"'format={form},vdev={vdev},access=rw,backendtype=qdisk,target=/lab/t1.hd{vdev[-1]}.{form}'"
           for vdev, form in PV_DISKS) + "]"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
-          "--params", "xg.disk=/dev/xvdb,16,100,1 xg.ram=1,1,rand"]
+          "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000"]
 
 # The hosts of each scene; a guest t1 is at work on the first. In one with a single host the guest
 # moves by ssh from it to itself, under another name.
