@@ -15,13 +15,15 @@
 #include "xmig/cleanup.h"
 
 enum {
-    CHUNK = 65536 /* LZ4's default block */
+    CHUNK = 65536,    /* LZ4's default block */
+    GATHER_US = 10000 /* as long may bytes wait for more of them */
 };
 
 struct codec {
     uv_thread_t thread;
     int lane, plain, inner; /* what is written to one of the last two is read from the other */
     bool compresses;
+    atomic_bool hurries;
     uint64_t rate; /* bytes a second; 0: no limit */
     double due_s;  /* when the next bytes may go */
     atomic_uint_fast64_t written;
@@ -59,13 +61,13 @@ static bool write_all(int fd, const char *data, size_t size)
     return true;
 }
 
-static ssize_t read_some(int fd, char *data, size_t size)
+static ssize_t read_some(int fd, char *data, size_t size, int flags)
 {
     ssize_t got;
 
     do
-        got = read(fd, data, size);
-    while (got < 0 && errno == EINTR);
+        got = recv(fd, data, size, flags);
+    while (got < 0 && (errno == EINTR || errno == EAGAIN));
     return got;
 }
 
@@ -116,7 +118,7 @@ static void compress_all(struct codec *codec, LZ4F_cctx *lz4)
     while (got > 0) {
         if (!send_out(codec, out, size))
             return;
-        got = read_some(codec->inner, chunk, CHUNK);
+        got = read_some(codec->inner, chunk, CHUNK, atomic_load(&codec->hurries) ? 0 : MSG_WAITALL);
         size = made(got > 0 ? LZ4F_compressUpdate(lz4, out, room, chunk, (size_t)got, NULL)
                             : LZ4F_compressEnd(lz4, out, room, NULL));
     }
@@ -167,7 +169,7 @@ static void decompress(struct codec *codec)
     if (LZ4F_isError(LZ4F_createDecompressionContext(&lz4, LZ4F_VERSION)))
         abort();
     do
-        got = read_some(codec->lane, chunk, CHUNK);
+        got = read_some(codec->lane, chunk, CHUNK, 0);
     while (got > 0 && pass_on(codec, lz4, chunk, (size_t)got, out) > 0);
     LZ4F_freeDecompressionContext(lz4);
 }
@@ -186,12 +188,15 @@ static void run(void *arg)
 static struct codec *start(int lane, bool compresses, uint64_t rate, int *plain, struct error *err)
 {
     struct codec *codec;
+    const struct timeval gather = { .tv_usec = GATHER_US };
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         error_set(err, ERROR_SYSTEM, "cannot make a socket pair: %m");
         return NULL;
     }
+    if (compresses)
+        (void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &gather, sizeof(gather));
     codec = must(calloc(1, sizeof(*codec)));
     codec->lane = lane;
     codec->inner = pair[0];
@@ -211,6 +216,11 @@ struct codec *codec_compress(int lane, uint64_t rate, int *plain, struct error *
 struct codec *codec_decompress(int lane, int *plain, struct error *err)
 {
     return start(lane, false, 0, plain, err);
+}
+
+void codec_hurry(struct codec *codec)
+{
+    atomic_store(&codec->hurries, true);
 }
 
 uint64_t codec_written(struct codec *codec)

@@ -19,6 +19,11 @@ struct codec;
  */
 struct codec *codec_compress(int lane, uint64_t rate, int *plain, struct error *err);
 
+/* Until then it gathers what comes in small pieces, such as libxc's of memory that is not there,
+ * for up to 10 ms: every piece wakes up all who are on the way to the target.
+ */
+void codec_hurry(struct codec *codec);
+
 /* The way back. `*plain` ends where the frame does, and where the lane does. */
 struct codec *codec_decompress(int lane, int *plain, struct error *err);
 

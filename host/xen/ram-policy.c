@@ -71,6 +71,7 @@ static int decide(struct sending *sending)
         return XGS_POLICY_STOP_AND_COPY;
     if (sending->stats.iteration == 0)
         return XGS_POLICY_CONTINUE_PRECOPY;
+    codec_hurry(sending->codec);
     if (!xen_mirrors_debt(sending->vm, &debt, &ready, &sending->error))
         return XGS_POLICY_ABORT;
     verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,

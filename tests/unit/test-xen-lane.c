@@ -175,6 +175,38 @@ static void ram_comes_out_of_the_lane_as_it_went_in_and_takes_less_there(void **
     close(lane[1]);
 }
 
+/* The same piece, which cannot be compressed, over and over: that is seen when some are together.
+ * The writer is slower than the lane.
+ */
+static void small_pieces_are_gathered(void **unused)
+{
+    enum {
+        PIECE = 1024,
+        PIECES = 48
+    };
+    char piece[PIECE];
+    AUTO_FREE char *arrived = must(malloc(PIECE * PIECES));
+    struct error err = { 0 };
+    struct codec *sender, *receiver;
+    int lane[2], in, out;
+
+    (void)unused;
+    make_pair(lane);
+    assert_int_equal(getrandom(piece, PIECE, 0), PIECE);
+    sender = codec_compress(lane[0], 0, &in, &err);
+    receiver = codec_decompress(lane[1], &out, &err);
+    for (int i = 0; i < PIECES; i++) {
+        assert_int_equal(write(in, piece, PIECE), PIECE);
+        usleep(1000);
+    }
+    assert_int_equal(recv(out, arrived, PIECE * PIECES, MSG_WAITALL), PIECE * PIECES);
+    assert_in_range(codec_written(sender), PIECE, PIECE * PIECES * 3 / 4);
+    codec_free(sender, NULL);
+    codec_free(receiver, NULL);
+    close(lane[0]);
+    close(lane[1]);
+}
+
 /* What libxc waits for at the other end may be a few bytes. */
 static void what_was_written_comes_out_at_once(void **unused)
 {
@@ -277,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_device_state_arrives_as_it_was_sent),
         cmocka_unit_test(one_that_was_damaged_or_cut_short_is_not_taken),
         cmocka_unit_test(ram_comes_out_of_the_lane_as_it_went_in_and_takes_less_there),
+        cmocka_unit_test(small_pieces_are_gathered),
         cmocka_unit_test(what_was_written_comes_out_at_once),
         cmocka_unit_test(a_damaged_lane_is_told),
         cmocka_unit_test(a_receiver_that_is_given_up_does_not_wait_for_its_lane),
