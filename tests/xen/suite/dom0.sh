@@ -68,7 +68,7 @@ try:
             raise OSError("a wrong answer")
         longest = max(longest, time.monotonic() - begun)
         print("answer", number)
-        time.sleep(0.1)
+        time.sleep(0.3)
 except KeyboardInterrupt:
     print("longest", round(longest, 2))
 except OSError as error:

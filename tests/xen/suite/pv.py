@@ -9,7 +9,7 @@ from undone import is_cancelled
 WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is on the first
 WRITTEN_MIB = 16
 BALLOONED_MIB = 128
-PING_S = 0.2
+PING_S = 0.5
 GUEST_ADDRESS = "10.9.0.20"
 
 

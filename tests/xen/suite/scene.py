@@ -12,12 +12,15 @@ from lab import HERE, LAB_DIR, Failed, Lab, expect
 SNAPSHOT = "scene"
 TICK = ["tick", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
         "--params", "interval_ms=500 ram_mib=4 dirty=32 blocks=256", "memory=8"]
+# Linux reads the time thousands of times a second. Where a host's TSC is not known to be steady, as an emulated one's,
+# Xen emulates that, which takes the host's only processor more than all else.
+NATIVE_TSC = "tsc_mode='native'"
 # Disks that are emulated at first and then PV, PV only, and a CD-ROM, with one medium at all hosts.
 PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("xvde", "qcow2"), ("xvdf", "raw")]
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
-      "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,4,1" for letter in "bce") +
+      "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,2,1" for letter in "bce") +
       " xg.ram=2,1,rand xg.hb_ms=2000 net=10.9.0.20/24 sysrq_always_enabled xen_legacy_crash",
-      "memory=144", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
+      NATIVE_TSC, "memory=144", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
       "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
       "disk=[" + ",".join(
           "'format=raw,vdev=hdd,access=ro,devtype=cdrom,backendtype=qdisk,target=/usr/local/share/lab/tick.img'"
@@ -25,7 +28,7 @@ PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, f
           f"'format={form},vdev={vdev},access=rw,backendtype=qdisk,target=/lab/t1.hd{vdev[-1]}.{form}'"
           for vdev, form in PV_DISKS) + "]"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
-          "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000"]
+          "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000", NATIVE_TSC]
 
 # The hosts of each scene; a guest t1 is at work on the first. In one with a single host the guest
 # moves by ssh from it to itself, under another name.
@@ -45,9 +48,7 @@ SCENES = {
     "load-4.17": ["bookworm"],
     "load-two-4.17": ["bookworm", "bookworm"],
 }
-# Two processors of a guest that share their host's only one take long to suspend: not in ./check.
-PV_ONE = [option.replace("vcpus=2", "vcpus=1") for option in PV]
-GUESTS = {"pv-one-4.17": PV_ONE, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV,
+GUESTS = {"pv-one-4.17": PV, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV,
           "load-4.17": LOADED, "load-two-4.17": LOADED}
 
 
