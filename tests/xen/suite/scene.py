@@ -20,7 +20,8 @@ PV_DISKS = [("hda", "raw"), ("hdb", "raw"), ("hdc", "qcow2"), ("hdd", "raw"), ("
 PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, form in PV_DISKS),
       "--params", " ".join(f"xg.disk=/dev/xvd{letter},16,2,1" for letter in "bce") +
       " xg.ram=2,1,rand xg.hb_ms=2000 net=10.9.0.20/24 sysrq_always_enabled xen_legacy_crash",
-      NATIVE_TSC, "memory=144", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'", "viridian=1",
+      NATIVE_TSC, "memory=144", "vcpus=2", "vga='stdvga'", "videoram=16", "vnc=1", "usb=1", "usbdevice='tablet'",
+      "viridian=1",
       "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0,type=ioemu']",
       "disk=[" + ",".join(
           "'format=raw,vdev=hdd,access=ro,devtype=cdrom,backendtype=qdisk,target=/usr/local/share/lab/tick.img'"
