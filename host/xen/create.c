@@ -213,8 +213,7 @@ static bool set_clock(struct xen *vm, struct error *err)
     return true;
 }
 
-/* A guest may have more than it is allowed: it was asked to give memory back and has not done so.
- */
+/* It may have more than it is allowed: a guest that was asked to give memory back, and has not. */
 uint64_t xen_most_pages(const struct xen *vm)
 {
     uint64_t present = number(vm, "pages");
