@@ -54,8 +54,9 @@ static void say(int fd, const char *bridge, const uint8_t mac[MAC_SIZE])
         (void)sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-static void announce_pv(struct xen *vm, const cJSON *ids)
+void announce_pv(struct xen *vm)
 {
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
     AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     const cJSON *id;
 
@@ -71,24 +72,17 @@ static void announce_pv(struct xen *vm, const cJSON *ids)
     }
 }
 
-static void announce_emulated(struct xen *vm)
+void announce_emulated(struct xen *vm)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
+    cJSON *arguments;
 
+    if (!ids->child || !vm->q)
+        return;
+    arguments = must(cJSON_CreateObject());
     json_add_uint(arguments, "initial", 50);
     json_add_uint(arguments, "max", 550);
     json_add_uint(arguments, "rounds", 5);
     json_add_uint(arguments, "step", 100);
     (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
-}
-
-void announce(struct xen *vm)
-{
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
-
-    if (!ids->child)
-        return;
-    announce_pv(vm, ids);
-    if (vm->q)
-        announce_emulated(vm);
 }

@@ -10,6 +10,8 @@ enum {
     SCRIPT_MS = 120000, /* a busy host forks slowly */
     BACKEND_MS = 20000,
     POLL_MS = 10,
+    UNPLUG_MS = 10000,
+    LOOK_MS = 200,
     STATE_INIT_WAIT = 2
 };
 
@@ -67,10 +69,33 @@ static bool has_tap(const struct xen *vm, const struct vif *vif)
     return access(path, F_OK) == 0;
 }
 
+static bool is_used_as_pv(const struct xen *vm, const struct vif *vif)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+        if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
+            !strcmp(json_string_or(device, "id", ""), vif->id))
+            return json_true(device, "is_connected");
+    return false;
+}
+
+/* A script for a tap that is about to go would only take time from a guest that connects anew. */
+static void await_unplugged(struct xen *vm, const struct vif *vif)
+{
+    uint64_t deadline = loop_now_ms() + UNPLUG_MS;
+
+    while (has_tap(vm, vif) && loop_now_ms() < deadline &&
+           loop_pause(vm->base.context.loop, LOOK_MS, NULL))
+        continue;
+}
+
 static bool join_tap(struct xen *vm, const struct vif *vif, struct error *err)
 {
     struct error why = { 0 };
 
+    if (is_used_as_pv(vm, vif))
+        await_unplugged(vm, vif);
     if (!has_tap(vm, vif) || run_script(vm, vif, "add", "tap", &why) || !has_tap(vm, vif))
         return true;
     *err = why;

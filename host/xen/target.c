@@ -41,10 +41,11 @@ static void join_networks(struct xen *vm)
 {
     struct error err = { 0 };
 
+    announce_pv(vm);
     if (!hotplug_vifs(vm, HOTPLUG_TAP, &err))
         event_say(&vm->base.context.events, EVENT_WARNING, NULL,
                   "the guest runs, but is not joined to its network: %s", err.text);
-    announce(vm);
+    announce_emulated(vm);
 }
 
 void xen_after_resume(struct host *host)

@@ -295,8 +295,11 @@ bool hotplug_vifs(struct xen *vm, enum hotplug_step step, struct error *err);
 
 /* ---- announce.c ---- */
 
-/* Tell switches where the guest's network interfaces are now. */
-void announce(struct xen *vm);
+/* Tell switches where the guest's network interfaces are now: at once, and when those that are
+ * emulated are joined to their bridges.
+ */
+void announce_pv(struct xen *vm);
+void announce_emulated(struct xen *vm);
 
 /* ---- target.c ---- */
 
