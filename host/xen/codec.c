@@ -61,6 +61,7 @@ static bool write_all(int fd, const char *data, size_t size)
     return true;
 }
 
+/* EAGAIN is the end of GATHER_US before the first byte came. */
 static ssize_t read_some(int fd, char *data, size_t size, int flags)
 {
     ssize_t got;

@@ -7,6 +7,12 @@ enum {
     STATE_CONNECTED = 4 /* xen/io/xenbus.h */
 };
 
+bool device_is_connected(struct xen *vm, const char *kind, const char *id)
+{
+    return store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid, kind, id) ==
+           STATE_CONNECTED;
+}
+
 /* What of a frontend's own keys the toolstack has written, not the guest. */
 static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
 {
@@ -60,9 +66,7 @@ static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const 
     cross_bridge(vm, keys);
     cJSON_AddItemToObject(device, "backend_keys", steal(keys));
     cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));
-    cJSON_AddBoolToObject(device, "is_connected",
-                          store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid,
-                                       kind, id) == STATE_CONNECTED);
+    cJSON_AddBoolToObject(device, "is_connected", device_is_connected(vm, kind, id));
     return true;
 }
 

@@ -7,20 +7,10 @@
 
 /* ---- the way by which the guest uses it ---- */
 
-static bool is_connected(struct xen *vm, const char *id)
-{
-    enum {
-        STATE_CONNECTED = 4
-    };
-
-    return store_number(vm->xs, 0, "/local/domain/%u/device/vbd/%s/state", vm->domid, id) ==
-           STATE_CONNECTED;
-}
-
 static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJSON *blocks,
                                  struct error *err)
 {
-    return disk_way(disk, blocks, is_connected(vm, disk->id), err);
+    return disk_way(disk, blocks, device_is_connected(vm, "vbd", disk->id), err);
 }
 
 /* ---- its image ---- */
@@ -169,7 +159,7 @@ bool xen_source_ways_recheck(struct xen *vm, struct error *err)
     for (size_t i = 0; i < vm->source.disk_count; i++) {
         const struct xen_disk *disk = &vm->source.disks[i];
 
-        if (disk->is_emulated && is_connected(vm, disk->id))
+        if (disk->is_emulated && device_is_connected(vm, "vbd", disk->id))
             return has_changed_way(disk->name, err);
     }
     return true;

@@ -10,8 +10,8 @@ enum {
     SCRIPT_MS = 120000, /* a busy host forks slowly */
     BACKEND_MS = 20000,
     POLL_MS = 10,
-    UNPLUG_MS = 10000,
-    LOOK_MS = 200,
+    UNPLUG_MS = 10000, /* then its script runs, at worst in vain */
+    LOOK_MS = 200,     /* nobody waits for an interface that goes */
     STATE_INIT_WAIT = 2
 };
 

@@ -139,6 +139,10 @@ void config_remove(uint32_t domid, const char *uuid);
  * frontend_keys}.
  */
 cJSON *devices_read(struct xen *vm, struct error *err);
+
+/* Whether the guest uses device `kind`/`id` by its PV driver now. */
+bool device_is_connected(struct xen *vm, const char *kind, const char *id);
+
 /* Has somebody attached or removed a device, or changed a medium, since they were read? */
 bool devices_recheck(struct xen *vm, struct error *err);
 /* Those that the device model is to find when it starts. */

@@ -229,6 +229,11 @@ set_clock() { # NAME SECONDS
 
 memory() { xl list "$1" | awk 'NR == 2 { print $3 }'; } # MiB
 
+memory_limit() { # NAME: in pages
+    xl debug-keys q
+    xl dmesg | sed -n "/^(XEN) General information for domain $(xl domid "$1"):/,/max_pages=/s/.*max_pages=//p" | tail -n 1
+}
+
 has_no_more_memory() { (($(memory "$1") <= $2)); }
 
 await_less_memory() { # NAME MIB SECONDS

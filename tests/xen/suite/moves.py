@@ -136,11 +136,13 @@ def only_looks(s):
 def with_shared_disks(s):
     """On one host, the disks are where they were: only RAM moves; more of it than the guest is allowed by now."""
     s.source.run("xl mem-set t1 4m")  # the guest has no balloon driver
+    limit = s.source.suite("memory_limit", "t1")
     at = s.destination()
     disks = [f"--disk=hd{letter}={image}" for letter, image in zip("ab", s.images(s.guest))]
     status = s.send("--without", "drive-mirror", *disks)
     expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
     expect(not any(s.target.exists(image) for image in s.images(at)), "an image was made")
+    expect(limit.strip() and s.target.suite("memory_limit", at.name) == limit, "its memory's limit was not set again")
     s.arrived(at)
 
 
