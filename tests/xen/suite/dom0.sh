@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the suite does in dom0 of a lab host: dom0.sh FUNCTION [ARGUMENT...]; the suite puts it
-# into the PATH there.
+# into the PATH there, and reads it into a subshell (. dom0.sh) rather than to start it.
 set -uo pipefail
 
 run=/run/suite # what was started in the background, and what it has said
@@ -90,11 +90,11 @@ lost_pings() { # LABEL
 
 # Pids of the xmig processes that are `xmig WORD`; with the destination local: it is /proc/self/exe.
 xmigs() { # WORD
-    local pid words
+    local folder name words
 
-    for pid in $(pgrep -x 'xmig|exe'); do
-        { mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null
-        [[ ${words[1]-} != "$1" ]] || echo "$pid"
+    for folder in /proc/[0-9]*; do
+        { read -r name <"$folder/comm" && mapfile -d '' -t words <"$folder/cmdline"; } 2>/dev/null
+        [[ $name != @(xmig|exe) || ${words[1]-} != "$1" ]] || echo "${folder##*/}"
     done
 }
 
