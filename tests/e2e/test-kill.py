@@ -23,6 +23,13 @@ MORE_MOMENTS = ["ram-stream:begin:recv", "RUNNING:after:recv", "PAUSING:before:s
 VICTIMS = ["sender", "receiver", "ssh", "qemu"]
 
 
+def signal_if_there(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
 class Kill(unittest.TestCase):
     """One guest lives through all of it, as long as it lives."""
 
@@ -63,17 +70,14 @@ class Kill(unittest.TestCase):
                 "qemu": lambda: self.scene.processes("-incoming", "-S")}[victim]()
         self.assertTrue(pids, f"no {victim} to kill")
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            signal_if_there(pid, signal.SIGKILL)  # ssh's others end with its master
 
     def blow(self, moment, victim):
         """The migration's id and the sender's exit status, None if it was killed."""
         sender = self.scene.start_send("--fault", moment + ":stop", "--lease", "60s")
         stopped = self.stopped_process(sender, moment.rpartition(":")[2])
         self.strike(sender, victim)
-        try:
-            os.kill(stopped, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
+        signal_if_there(stopped, signal.SIGCONT)
         sender.communicate(timeout=240)
         migration = self.scene.migrations("source")[-1]
         return migration, (sender.returncode if sender.returncode >= 0 else None)
