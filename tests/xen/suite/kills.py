@@ -5,11 +5,11 @@ xmig recover: the guest lives once.
 from lab import expect
 from table import scenario
 
-# Where one side is stopped, so that the moment is exact.
+# Where one side is stopped, so that the moment is exact. Before a record is, for what is on disk, after the one before it.
 STAGES = ["params-copy:end:recv", "qemu-defer-start:end:recv", "drive-mirror:end:send",
           "block-ready-wait:end:send", "ram-stream:begin:send"]
-LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:before:send", "COMMIT:after:send", "OWNED:after:recv",
-         "RESUMING:after:recv", "RUNNING:after:recv", "DONE:after:send"]
+LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv", "RESUMING:after:recv",
+         "RUNNING:after:recv", "DONE:after:send"]
 IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv",
             "RESUMING:after:recv"}
 VICTIMS = ["sender", "receiver", "ssh", "dm"]

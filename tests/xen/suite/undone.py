@@ -5,11 +5,12 @@ from moves import reboots
 from table import scenario
 
 # Before COMMIT, wherever it fails, all is undone. A stage's begin is the end of the one before.
+# The last moment, before COMMIT, is that of the scenarios below.
 POINTS = [
     "params-copy:end:send", "params-copy:end:recv", "qemu-defer-start:end:recv", "qemu-defer-start:end:send",
     "drive-mirror:end:send", "drive-mirror:end:recv", "block-ready-wait:end:send",
     "ram-stream:begin:send", "ram-stream:begin:recv", "PAUSING:before:send", "PAUSING:after:send",
-    "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:before:recv", "PREPARED:after:recv", "COMMIT:before:send",
+    "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:after:recv",
 ]
 IN_CHECK = {"qemu-defer-start:end:recv", "block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
 
