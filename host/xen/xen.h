@@ -136,7 +136,7 @@ void config_remove(uint32_t domid, const char *uuid);
 /* ---- devices.c: the nodes of devices ---- */
 
 /* Every device of the source but its console: an array of {kind, id, backend, backend_keys,
- * frontend_keys}.
+ * frontend_keys, is_connected}.
  */
 cJSON *devices_read(struct xen *vm, struct error *err);
 

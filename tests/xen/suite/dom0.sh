@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the suite does in dom0 of a lab host: dom0.sh FUNCTION [ARGUMENT...]; the suite puts it
-# into the PATH there, and reads it into a subshell (. dom0.sh) rather than to start it.
+# into the PATH there, and reads it into a subshell (. dom0.sh), which is quicker than a start.
 set -uo pipefail
 
 run=/run/suite # what was started in the background, and what it has said
@@ -93,7 +93,8 @@ xmigs() { # WORD
     local folder name words
 
     for folder in /proc/[0-9]*; do
-        { read -r name <"$folder/comm" && mapfile -d '' -t words <"$folder/cmdline"; } 2>/dev/null
+        # What has ended meanwhile must not go by the name of the one before.
+        { read -r name <"$folder/comm" && mapfile -d '' -t words <"$folder/cmdline"; } 2>/dev/null || continue
         [[ $name != @(xmig|exe) || ${words[1]-} != "$1" ]] || echo "${folder##*/}"
     done
 }

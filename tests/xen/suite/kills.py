@@ -5,7 +5,7 @@ xmig recover: the guest lives once.
 from lab import expect
 from table import scenario
 
-# Where one side is stopped, so that the moment is exact. Before a record is, for what is on disk, after the one before it.
+# Where one side is stopped, so that the moment is exact. What is on disk before a record is what is after the last.
 STAGES = ["params-copy:end:recv", "qemu-defer-start:end:recv", "drive-mirror:end:send",
           "block-ready-wait:end:send", "ram-stream:begin:send"]
 LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv", "RESUMING:after:recv",

@@ -90,7 +90,8 @@ class Host:
         shell = self.open()
         end, errors = "=end=", "/tmp/errors"
         shell.stdin.write(f"(eval {shlex.quote(command)}) </dev/null 2>{errors}\n"
-                          f"printf '\\n%s %s\\n' {end} $?; [ ! -s {errors} ] || tail -n 3 {errors}; printf '\\n%s\\n' {end}\n")
+                          f"printf '\\n%s %s\\n' {end} $?; [ ! -s {errors} ] || tail -n 3 {errors}\n"
+                          f"printf '\\n%s\\n' {end}\n")
         shell.stdin.flush()
         watchdog = threading.Timer(limit, shell.kill)
         watchdog.start()
