@@ -265,7 +265,7 @@ bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
     return check_xen(vm, err) && check_device_model(vm, err) && check_name(vm, err) &&
            choose_uuid(vm, err) && check_needs(vm, err) &&
            media_check(xen_get(xen, "media"), err) && check_bridges(vm, err) &&
-           check_memory(vm, err) && check_cpu_policy(vm, xen_get(xen, "cpu_policy"), err) &&
+           check_memory(vm, err) && cpu_policy_check(vm, xen_get(xen, "cpu_policy"), err) &&
            xen_check_disks(vm, err);
 }
 

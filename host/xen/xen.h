@@ -211,6 +211,11 @@ void xen_source_done(struct xen *vm);
 
 bool hardware_read(struct xen *vm, cJSON *xen, struct error *err);
 
+/* ---- cpu-policy.c: "cpu_policy" of the parameters ---- */
+
+bool cpu_policy_read(struct xen *vm, cJSON *xen, struct error *err);
+bool cpu_policy_check(struct xen *vm, const cJSON *policy, struct error *err);
+
 /* ---- schedule.c ---- */
 
 void schedule_read(struct xen *vm, cJSON *xen);
@@ -251,8 +256,6 @@ bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
 void xen_plan_recv(struct host *host, struct plan *plan);
 /* check-disks.c */
 bool xen_check_disks(struct xen *vm, struct error *err);
-/* Can this host's processors be those of the source's? `policy` is hardware_read()'s. */
-bool check_cpu_policy(struct xen *vm, const cJSON *policy, struct error *err);
 
 /* ---- create.c: the empty domain ---- */
 

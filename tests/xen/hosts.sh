@@ -25,13 +25,13 @@ monitor() { # HOST LINE
     "$HERE/monitor.py" "$LAB/h$1/qmp" "$2"
 }
 
-describe_host() { # SPEC: SUITE[+oxenstored]
-    local suite=${1%%+*} store=xenstored
-
-    [[ $1 != *+* ]] || store=${1#*+}
+describe_host() { # SPEC: SUITE[+oxenstored][-FEATURE]
+    local spec=${1%%-*} lacks=${1#"${1%%-*}"} store=xenstored suite
+    suite=${spec%%+*}
+    [[ $spec != *+* ]] || store=${spec#*+}
     [[ $store == xenstored || $store == oxenstored ]] || die "unknown xenstore daemon '$store'"
     [[ -e $LAB_DIR/image/$suite ]] || (build "$suite" >&2) || exit 1
-    printf '%s\n' "SUITE=$suite" "XENSTORED=$store" "MEM=${XMIG_LAB_MEM:-1024}" \
+    printf '%s\n' "SUITE=$suite" "XENSTORED=$store" "LACKS=$lacks" "MEM=${XMIG_LAB_MEM:-1024}" \
         "DOM0_MEM=${XMIG_LAB_DOM0_MEM:-512}" "IMAGE=$(readlink -f "$LAB_DIR/image/$suite")" \
         "EMULATOR='$("$QEMU" --version | head -n1)'"
 }
@@ -39,7 +39,7 @@ describe_host() { # SPEC: SUITE[+oxenstored]
 # The processor is the plainest with SVM and nested paging: with more features (SMAP, MONITOR,
 # XSAVE ...) Xen or dom0 fail under emulation in one way or another. README.md tells the rest.
 start_host() { # HOST [QEMU_ARGUMENT...]
-    local h=$1 at=$LAB/h$1 xen linux SUITE XENSTORED MEM DOM0_MEM IMAGE EMULATOR
+    local h=$1 at=$LAB/h$1 xen linux SUITE XENSTORED LACKS MEM DOM0_MEM IMAGE EMULATOR
     shift
     # shellcheck source=/dev/null
     source "$at/host"
@@ -50,7 +50,7 @@ start_host() { # HOST [QEMU_ARGUMENT...]
     linux+=" random.trust_cpu=on"
     rm -f "$at"/{serial,qmp,ssh,lan,port,serial.log}
     echo "$EPOCHREALTIME" >"$at/started"
-    setsid "$QEMU" -name "xmig-lab-h$h" -machine q35 -accel tcg,tb-size=256 -cpu qemu64,+svm,+npt \
+    setsid "$QEMU" -name "xmig-lab-h$h" -machine q35 -accel tcg,tb-size=256 -cpu "qemu64,+svm,+npt${LACKS:+,$LACKS}" \
         -smp 1 -m "$MEM" -nodefaults -no-user-config -display none \
         -kernel "$IMAGE/xen" -append "$xen" -initrd "$IMAGE/vmlinux $linux,$IMAGE/initrd.img" \
         -drive "file=$at/disk.qcow2,if=virtio,cache=unsafe" \

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -42,6 +43,7 @@ SCENES = {
     "two-4.20": ["trixie", "trixie"],
     "upgrade": ["bookworm", "trixie"],
     "downgrade": ["trixie", "bookworm"],
+    "lesser-4.17": ["bookworm", "bookworm-cx16"],
     "pv-one-4.17": ["bookworm"],
     "pv-4.17": ["bookworm", "bookworm"],
     "pv-4.20": ["trixie", "trixie"],
@@ -54,7 +56,7 @@ GUESTS = {"pv-one-4.17": PV, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV,
 
 
 def suite_of(spec):
-    return spec.split("+")[0]
+    return re.split("[+-]", spec)[0]
 
 
 def image_of(suite):
