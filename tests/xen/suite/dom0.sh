@@ -26,6 +26,7 @@ start() { # LABEL COMMAND...
     local label=$1
     shift
     mkdir -p "$run" && rm -f "$run/$label".*
+    : >"$run/$label.log" # at once: whoever asks next finds it
     # shellcheck disable=SC2016 # for the inner shell
     setsid bash -c 'label=$1; shift; "$@" >"$label.log" 2>&1 </dev/null; echo $? >"$label.part"
         mv "$label.part" "$label.status"' suite "$run/$label" "$@" </dev/null >/dev/null 2>&1 &
