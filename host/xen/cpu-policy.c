@@ -61,17 +61,19 @@ static void *from_hex(const char *text, size_t *size)
     return bytes;
 }
 
-static struct serial from_text(const cJSON *text)
+static bool from_text(const cJSON *text, struct serial *serial, struct error *err)
 {
+    const char *leaves = json_string(text, "leaves", err);
+    const char *msrs = json_string(text, "msrs", err);
     size_t leaf_size, msr_size;
-    struct serial serial = {
-        .leaves = from_hex(json_string_or(text, "leaves", ""), &leaf_size),
-        .msrs = from_hex(json_string_or(text, "msrs", ""), &msr_size),
-    };
 
-    serial.leaf_count = (uint32_t)(leaf_size / sizeof(*serial.leaves));
-    serial.msr_count = (uint32_t)(msr_size / sizeof(*serial.msrs));
-    return serial;
+    if (!leaves || !msrs)
+        return error_prefix(err, "the guest's CPU policy");
+    serial->leaves = from_hex(leaves, &leaf_size);
+    serial->msrs = from_hex(msrs, &msr_size);
+    serial->leaf_count = (uint32_t)(leaf_size / sizeof(*serial->leaves));
+    serial->msr_count = (uint32_t)(msr_size / sizeof(*serial->msrs));
+    return true;
 }
 
 /* ---- at the source ---- */
@@ -133,10 +135,12 @@ static bool is_compatible(struct xen *vm, xc_cpu_policy_t *host, const struct se
 bool cpu_policy_check(struct xen *vm, const cJSON *text, struct error *err)
 {
     xc_cpu_policy_t *host = must(xc_cpu_policy_init());
-    struct serial guest = from_text(text);
+    struct serial guest = { 0 };
     bool ok;
 
-    if (xc_cpu_policy_get_system(vm->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
+    if (!from_text(text, &guest, err))
+        ok = false;
+    else if (xc_cpu_policy_get_system(vm->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
         ok = xen_fail(vm, err, "cannot read what processor this host can offer");
     else
         ok = fits(vm, host, &guest, err) && is_compatible(vm, host, &guest, err);

@@ -17,13 +17,14 @@ enum {
 };
 
 enum {
-    SSE3 = 1u << 0,         /* of BASIC's ecx */
-    HYPERVISOR = 1u << 31,  /* … */
-    HTT = 1u << 28,         /* of its edx */
-    FPU = 1u << 0,          /* … */
-    XSAVEOPT = 1u << 0,     /* of XSTATE's eax */
-    AVX2 = 1u << 5,         /* of EXTENDED's ebx */
-    FDP_EXCP_ONLY = 1u << 6 /* … */
+    SSE3 = 1u << 0,          /* of BASIC's ecx */
+    HYPERVISOR = 1u << 31,   /* … */
+    HTT = 1u << 28,          /* of its edx */
+    FPU = 1u << 0,           /* … */
+    XSAVEOPT = 1u << 0,      /* of XSTATE's eax */
+    AVX2 = 1u << 5,          /* of EXTENDED's ebx */
+    FDP_EXCP_ONLY = 1u << 6, /* … */
+    AVX_VNNI = 1u << 4       /* of LATER's eax */
 };
 
 struct processor {
@@ -88,6 +89,18 @@ static void what_is_missing_is_named(void **unused)
     is_refused(&guest, &host, "at the source: AVX2 (");
 }
 
+static void a_subleaf_is_not_taken_for_another(void **unused)
+{
+    struct processor guest = plain(), host = plain();
+
+    (void)unused;
+    guest.leaf[LATER].a |= AVX_VNNI;
+    host.leaf[EXTENDED].a |= AVX_VNNI;
+    is_refused(&guest, &host, "at the source: AVX_VNNI (");
+    host.leaf[LATER].a |= AVX_VNNI;
+    fits(&guest, &host);
+}
+
 static void a_leaf_that_the_host_lacks_has_nothing(void **unused)
 {
     struct processor guest = plain(), host = plain();
@@ -136,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_processor_and_a_better_one_will_do),
         cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(a_subleaf_is_not_taken_for_another),
         cmocka_unit_test(a_leaf_that_the_host_lacks_has_nothing),
         cmocka_unit_test(what_is_not_the_processors_is_nobodys_loss),
         cmocka_unit_test(of_many_the_first_are_named),
