@@ -68,6 +68,31 @@ def driver_loaded(s, point):
     s.stayed(domid)
 
 
+def calls(s, call):
+    """One of libxenctrl's."""
+    s.source.run("python3 -c 'from ctypes import *; from glob import glob; "
+                 'lib = CDLL(glob("/usr/lib/*/libxenctrl.so.*")[0]); lib.xc_interface_open.restype = c_void_p; '
+                 f"xc = c_void_p(lib.xc_interface_open(None, None, 0)); exit(lib.{call} != 0)'")
+
+
+def acknowledged_and_not_followed(s):
+    """The guest has PV drivers, so Xen says, and takes the request to suspend itself: so we do for it."""
+    domid = s.guest.domid()
+    calls(s, f"xc_hvm_param_set(xc, {domid}, 0, c_uint64(2 << 56 | 0xf3))")  # HVM_PARAM_CALLBACK_IRQ: a vector
+    s.start_send()
+    request = f"/local/domain/{domid}/control/shutdown"
+    s.source.suite("await", 120, "sh", "-c", f"[ \"$(xenstore-read {request})\" = suspend ]")
+    s.source.run(f"xenstore-write {request} ''")
+    status = s.sent()
+    expect(status == 5 and "nothing can take that back" in s.said and "xmig recover" in s.said,
+           f"xmig send ended with {status}: {s.last_words()}")
+    calls(s, f"xc_domain_shutdown(xc, {domid}, 2)")  # SHUTDOWN_suspend
+    status, said = s.source.run("xmig recover $(xmig list | grep -o -m 1 '[0-9a-f]\\{16\\}') 2>&1", check=False)
+    expect(status == 4, f"xmig recover ended with {status}: {said}")
+    calls(s, f"xc_hvm_param_set(xc, {domid}, 0, c_uint64(0))")
+    s.stayed(domid)
+
+
 def too_late(s):
     """--deadline ends what would go on; here, what stands still."""
     domid = s.guest.domid()
@@ -81,6 +106,7 @@ for a_point in POINTS:
 for a_stage in STAGES:
     scenario("one-4.17", f"cancelled-at-{a_stage}", cancelled, f"{a_stage}:end:recv")
 scenario("one-4.17", "cancelled-in-ram-stream", cancelled, "ram-stream:begin:recv", check=True)
+scenario("one-4.17", "acknowledged-and-not-followed", acknowledged_and_not_followed)
 scenario("one-4.17", "deadline", too_late)
 for a_point in ("ram-stream:begin:send", "PAUSING:after:send"):
     scenario("one-4.17", "driver-loaded-at-" + a_point.split(":")[0], driver_loaded, a_point)
