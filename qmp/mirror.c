@@ -67,15 +67,42 @@ static cJSON *node_arguments(const struct qmp_mirror *mirror, const char *name)
     return arguments;
 }
 
+static const cJSON *find_inserted(const cJSON *blocks, const char *device)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks) {
+        const cJSON *inserted = cJSON_GetObjectItemCaseSensitive(block, "inserted");
+
+        if (!strcmp(json_string_or(block, "device", ""), device) ||
+            !strcmp(json_string_or(inserted, "node-name", ""), device))
+            return inserted;
+    }
+    return NULL;
+}
+
+/* Is there nothing beneath the image? What QEMU does not say is not so. */
+static bool stands_alone(struct qmp *q, const char *device)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *inserted;
+
+    if (!qmp_call(q, "query-block", NULL, &blocks, NULL))
+        return false;
+    inserted = find_inserted(blocks, device);
+    return json_uint_or(inserted, "backing_file_depth", 1) == 0 &&
+           !cJSON_GetObjectItemCaseSensitive(inserted, "backing_file");
+}
+
 /* An error ends the job, and a job that has ended stays to be asked why. */
-static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name)
+static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name, const char *sync)
 {
     cJSON *arguments = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(arguments, "job-id", name);
     cJSON_AddStringToObject(arguments, "device", mirror->device);
     cJSON_AddStringToObject(arguments, "target", name);
-    cJSON_AddStringToObject(arguments, "sync", "full");
+    cJSON_AddStringToObject(arguments, "sync", sync);
     json_add_uint(arguments, "granularity", qmp_mirror_granularity(mirror->size));
     json_add_uint(arguments, "speed", mirror->bandwidth);
     cJSON_AddStringToObject(arguments, "on-source-error", "report");
@@ -85,15 +112,28 @@ static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name)
     return arguments;
 }
 
+/* QEMU zeroes a target first, which takes it long, and leaves a qcow2 image with a table for every
+ * part of it. A target that is known to be zero is spared that: from 10.1 on there is a word for
+ * it. An earlier QEMU zeroes nothing when it shall copy the top of a chain only, and what stands
+ * alone is all top.
+ */
 static bool start_job(struct qmp *q, const struct qmp_mirror *mirror, const char *name,
                       struct error *err)
 {
-    cJSON *arguments = job_arguments(mirror, name);
-
     /* By its version: to ask QEMU for its schema keeps its main loop, and the guest, for long. */
-    if (mirror->target_is_zero && qmp_is_at_least(q, 10, 1))
+    bool has_word = qmp_is_at_least(q, 10, 1);
+    bool as_top = mirror->target_is_zero && !has_word && stands_alone(q, mirror->device);
+    cJSON *arguments = job_arguments(mirror, name, as_top ? "top" : "full");
+
+    if (mirror->target_is_zero && has_word)
         cJSON_AddBoolToObject(arguments, "target-is-zero", true);
-    return qmp_call(q, "blockdev-mirror", arguments, NULL, err);
+    if (!qmp_call(q, "blockdev-mirror", arguments, NULL, err))
+        return false;
+    /* From here on nobody can put another image beneath it. */
+    if (!as_top || stands_alone(q, mirror->device))
+        return true;
+    (void)qmp_mirror_stop(q, mirror->id, mirror->disk, NULL);
+    return error_set(err, ERROR_SYSTEM, "somebody has just made a snapshot of it");
 }
 
 bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct error *err)
@@ -150,6 +190,27 @@ static bool read_state(const cJSON *jobs, const char *id, const char *disk,
     state->ready = json_true(job, "ready");
     state->done = json_uint_or(job, "offset", 0);
     state->total = json_uint_or(job, "len", 0);
+    state->zeroed = 0;
+    return true;
+}
+
+/* Before a job has copied anything, its own numbers stand still; those of its target do not. */
+static bool read_zeroed(struct qmp *q, const char *id, const char *disk, uint64_t *zeroed,
+                        struct error *err)
+{
+    AUTO_JSON cJSON *all = NULL;
+    cJSON *arguments = must(cJSON_CreateObject());
+    char name[QMP_NODE_NAME_SIZE];
+    const cJSON *node;
+
+    qmp_mirror_name(id, disk, name);
+    cJSON_AddBoolToObject(arguments, "query-nodes", true);
+    if (!qmp_call(q, "query-blockstats", arguments, &all, err))
+        return false;
+    cJSON_ArrayForEach (node, all)
+        if (!strcmp(json_string_or(node, "node-name", ""), name))
+            *zeroed = json_uint_or(cJSON_GetObjectItemCaseSensitive(node, "stats"),
+                                   "wr_highest_offset", 0);
     return true;
 }
 
@@ -158,7 +219,8 @@ bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
 {
     AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
 
-    return jobs && read_state(jobs, id, disk, state, err);
+    return jobs && read_state(jobs, id, disk, state, err) &&
+           (state->ready || state->done > 0 || read_zeroed(q, id, disk, &state->zeroed, err));
 }
 
 bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,

@@ -22,6 +22,7 @@ struct qmp_mirror {
 struct qmp_mirror_state {
     bool ready;
     uint64_t done, total;
+    uint64_t zeroed; /* how far its target has been made zero, while nothing is done yet */
 };
 
 /* QEMU takes node names of at most 31 characters. */

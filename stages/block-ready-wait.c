@@ -2,7 +2,9 @@
  * when the disks can follow. Starts nothing, so there is nothing to undo: the
  * jobs belong to drive-mirror.
  *
- * A disk may take hours; what ends the wait is a mirror that stands still.
+ * A disk may take hours; what ends the wait is a mirror that stands still. Before it copies it may
+ * make the target zero, and look through its disk for what there is to copy. The latter has no
+ * number that moves, and gets more time.
  */
 #include "stages.h"
 
@@ -11,9 +13,20 @@
 #include "disks.h"
 #include "xmig/cleanup.h"
 
+enum {
+    LOOKING_TAKES = 10 /* times as long as may pass without progress */
+};
+
 struct watch {
-    uint64_t done;     /* the sum over all disks at the last progress */
+    uint64_t moved;    /* the sum over all disks at the last progress */
     uint64_t moved_ms; /* when it last changed */
+};
+
+/* All mirrors together. */
+struct sum {
+    bool ready;
+    bool looking; /* at least one has not found out yet how much there is to do */
+    uint64_t moved;
 };
 
 static void tell(struct migration *m, const char *disk, const struct mirror_state *mirror)
@@ -31,32 +44,36 @@ static void tell(struct migration *m, const char *disk, const struct mirror_stat
 /* Asks rather than remembers: a job that failed before we looked has no event
  * left to wait for.
  */
-static bool all_ready(struct migration *m, bool *ready, uint64_t *done, struct error *err)
+static bool ask_all(struct migration *m, struct sum *sum, struct error *err)
 {
-    *ready = true;
-    *done = 0;
+    *sum = (struct sum){ .ready = true };
     for (size_t i = 0; i < disk_count(m); i++) {
         struct mirror_state mirror = { 0 };
 
         if (!m->host->ops->mirror_state(m->host, disk_name(m, i), &mirror, err))
             return error_prefix(err, "%s", disk_name(m, i));
-        if (mirror.total > 0) /* it has looked how much there is to do */
+        if (mirror.total > 0)
             tell(m, disk_name(m, i), &mirror);
-        *done += mirror.done;
-        *ready = *ready && mirror.ready;
+        sum->moved += mirror.done + mirror.zeroed;
+        sum->ready = sum->ready && mirror.ready;
+        sum->looking = sum->looking || (mirror.total == 0 && !mirror.ready);
     }
     return true;
 }
 
-static bool has_stalled(struct migration *m, struct watch *watch, uint64_t done)
+static bool check_moves(struct migration *m, struct watch *watch, const struct sum *sum,
+                        struct error *err)
 {
     uint64_t now_ms = loop_now_ms();
+    uint64_t patience_ms = m->options->stall_ms * (sum->looking ? LOOKING_TAKES : 1);
 
-    if (done != watch->done || watch->moved_ms == 0) {
-        watch->done = done;
+    if (sum->moved != watch->moved || watch->moved_ms == 0) {
+        watch->moved = sum->moved;
         watch->moved_ms = now_ms;
     }
-    return now_ms - watch->moved_ms > m->options->stall_ms;
+    return now_ms - watch->moved_ms <= patience_ms ||
+           error_set(err, ERROR_TIMEOUT, "the mirrors have made no progress for %llu s",
+                     (unsigned long long)patience_ms / 1000);
 }
 
 static bool wait_a_while(struct migration *m, struct error *err)
@@ -70,19 +87,15 @@ static bool wait_a_while(struct migration *m, struct error *err)
 static bool wait_for_mirrors(struct migration *m, void *state, struct error *err)
 {
     struct watch watch = { 0 };
-    uint64_t done;
-    bool ready;
+    struct sum sum;
 
     (void)state;
     for (;;) {
-        if (!all_ready(m, &ready, &done, err))
+        if (!ask_all(m, &sum, err))
             return false;
-        if (ready)
+        if (sum.ready)
             return true;
-        if (has_stalled(m, &watch, done))
-            return error_set(err, ERROR_TIMEOUT, "the mirrors have made no progress for %llu s",
-                             (unsigned long long)m->options->stall_ms / 1000);
-        if (!wait_a_while(m, err))
+        if (!check_moves(m, &watch, &sum, err) || !wait_a_while(m, err))
             return false;
     }
 }

@@ -111,7 +111,7 @@ bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state 
 
     if (!qmp_mirror_state(qemu_of(host)->q, host->context.id, disk, &now, err))
         return false;
-    *state = (struct mirror_state){ .ready = now.ready, .done = now.done, .total = now.total };
+    *state = (struct mirror_state){ now.ready, now.done, now.total, now.zeroed };
     return true;
 }
 

@@ -66,7 +66,7 @@ bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *
         return false;
     if (!qmp_mirror_state(vm->q, host->context.id, disk, &mirror, err))
         return explain(vm, err);
-    *state = (struct mirror_state){ mirror.ready, mirror.done, mirror.total };
+    *state = (struct mirror_state){ mirror.ready, mirror.done, mirror.total, mirror.zeroed };
     return true;
 }
 

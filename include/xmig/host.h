@@ -28,9 +28,10 @@ enum run_state {
 const char *run_state_name(enum run_state state);
 
 struct mirror_state {
-    bool ready;     /* caught up: every further write is sent along */
-    uint64_t done;  /* bytes */
-    uint64_t total; /* bytes; grows while the guest writes */
+    bool ready;      /* caught up: every further write is sent along */
+    uint64_t done;   /* bytes */
+    uint64_t total;  /* bytes; grows while the guest writes; 0: it still looks how much there is */
+    uint64_t zeroed; /* before that: so many bytes of the target have been made zero */
 };
 
 enum ram_mode {

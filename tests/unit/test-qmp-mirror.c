@@ -153,17 +153,72 @@ static void skips_zeroing_where_qemu_can(void **unused)
     assert_true(run_against_version(qemu_10_1, script, start_vda_on_zeroes, &err));
 }
 
-static void does_not_ask_an_older_qemu_to_skip_zeroing(void **unused)
+#define BLOCK(DEPTH)                                                                               \
+    "[{\"device\": \"ide0-cd0\"}, {\"device\": \"virtio0\", \"inserted\": "                        \
+    "{\"backing_file_depth\": " DEPTH "}}]"
+
+static void lets_an_older_qemu_skip_zeroing_by_another_word(void **unused)
 {
     const struct exchange script[] = {
         { "blockdev-add", .reply = NULL },
-        { "blockdev-mirror", .with = "\"auto-dismiss\":false}" },
+        { "query-block", .reply = BLOCK("0") },
+        { "blockdev-mirror", .with = "\"sync\":\"top\"" },
+        { "query-block", .reply = BLOCK("0") },
         { 0 },
     };
     struct error err = { 0 };
     (void)unused;
 
     assert_true(run_against(script, start_vda_on_zeroes, &err));
+}
+
+static void copies_all_of_a_disk_that_lies_on_another_image(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .reply = NULL },
+        { "query-block", .reply = BLOCK("1") },
+        { "blockdev-mirror", .with = "\"sync\":\"full\"" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, start_vda_on_zeroes, &err));
+}
+
+static void a_snapshot_at_the_moment_of_the_start_is_noticed(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .reply = NULL },
+        { "query-block", .reply = BLOCK("0") },
+        { "blockdev-mirror", .with = "\"sync\":\"top\"" },
+        { "query-block", .reply = BLOCK("1") },
+        { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
+        { "job-dismiss", .with = NAME_A },
+        { "query-named-block-nodes", .reply = "[{\"node-name\": \"" NAME_A "\"}]" },
+        { "blockdev-del", .with = NAME_A },
+        { "blockdev-del", .with = NAME_A },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, start_vda_on_zeroes, &err));
+    assert_string_equal(err.text,
+                        "vda: cannot start its mirror: somebody has just made a snapshot of it");
+}
+
+static void zeroes_what_is_not_known_to_be_zero(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .reply = NULL },
+        { "blockdev-mirror", .with = "\"sync\":\"full\"" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, start_vda, &err));
 }
 
 /* ---- state ---- */
@@ -188,6 +243,24 @@ static void tells_how_far_a_mirror_is(void **unused)
     assert_true(state.ready);
     assert_int_equal(state.done, 5);
     assert_int_equal(state.total, 7);
+}
+
+static void before_a_mirror_copies_its_target_tells_how_far_it_is(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs",
+          .reply = "[{\"device\": \"" NAME_A "\", \"status\": \"running\", \"len\": 0}]" },
+        { "query-blockstats", .with = "\"query-nodes\":true",
+          .reply = "[{\"node-name\": \"disk\", \"stats\": {\"wr_highest_offset\": 7}}, "
+                   "{\"node-name\": \"" NAME_A "\", \"stats\": {\"wr_highest_offset\": 4096}}]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, ask_vda, &err));
+    assert_int_equal(state.total, 0);
+    assert_int_equal(state.zeroed, 4096);
 }
 
 static void tells_why_a_mirror_has_failed(void **unused)
@@ -487,8 +560,12 @@ int main(void)
         cmocka_unit_test(mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin),
         cmocka_unit_test(leaves_no_node_when_the_job_does_not_start),
         cmocka_unit_test(skips_zeroing_where_qemu_can),
-        cmocka_unit_test(does_not_ask_an_older_qemu_to_skip_zeroing),
+        cmocka_unit_test(lets_an_older_qemu_skip_zeroing_by_another_word),
+        cmocka_unit_test(copies_all_of_a_disk_that_lies_on_another_image),
+        cmocka_unit_test(a_snapshot_at_the_moment_of_the_start_is_noticed),
+        cmocka_unit_test(zeroes_what_is_not_known_to_be_zero),
         cmocka_unit_test(tells_how_far_a_mirror_is),
+        cmocka_unit_test(before_a_mirror_copies_its_target_tells_how_far_it_is),
         cmocka_unit_test(tells_why_a_mirror_has_failed),
         cmocka_unit_test(a_mirror_that_vanished_has_failed),
         cmocka_unit_test(asks_once_what_all_mirrors_still_have_to_copy),

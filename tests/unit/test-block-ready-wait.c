@@ -1,0 +1,110 @@
+/* When has a mirror stalled? Against a host that is only numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "stages/stages.h"
+
+enum {
+    STALL_MS = 40
+};
+
+/* What the host says of its only disk, one after the other; the last one stays. */
+struct script {
+    const struct mirror_state *states;
+    size_t count;
+    size_t asked;
+};
+
+static struct script script;
+
+static bool mirror_state(struct host *host, const char *disk, struct mirror_state *state,
+                         struct error *err)
+{
+    size_t i = script.asked < script.count ? script.asked : script.count - 1;
+    (void)host;
+    (void)disk;
+    (void)err;
+
+    script.asked++;
+    *state = script.states[i];
+    return true;
+}
+
+/* `pause_ms` passes between two questions. */
+static bool await(const struct mirror_state *states, size_t count, uint64_t pause_ms,
+                  struct error *err)
+{
+    static const struct host_ops ops = { .mirror_state = mirror_state };
+    struct host host = { .ops = &ops };
+    struct migration_options options = migration_default_options;
+    struct migration m = { .host = &host, .options = &options, .at = "block-ready-wait" };
+    bool ok;
+
+    script = (struct script){ states, count, 0 };
+    options.stall_ms = STALL_MS;
+    options.poll_ms = pause_ms;
+    m.loop = loop_new();
+    m.params = cJSON_Parse("{\"disks\": [{\"name\": \"vda\"}]}");
+    ok = block_ready_wait.send.run(&m, NULL, err);
+    cJSON_Delete(m.params);
+    loop_free(m.loop);
+    return ok;
+}
+
+static void a_mirror_that_copies_nothing_any_more_has_stalled(void **unused)
+{
+    static const struct mirror_state states[] = { { .done = 5, .total = 7 } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(await(states, 1, 1, &err));
+    assert_int_equal(err.kind, ERROR_TIMEOUT);
+    assert_string_equal(err.text, "the mirrors have made no progress for 0 s");
+}
+
+/* Each pause is so long that two without progress would be too many. */
+static void a_target_that_is_being_zeroed_has_not_stalled(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .zeroed = 1 }, { .zeroed = 2 }, { .zeroed = 3 }, { .zeroed = 4 }, { .ready = true },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 5, STALL_MS - STALL_MS / 4, &err));
+}
+
+static void a_mirror_that_still_looks_what_there_is_gets_more_time(void **unused)
+{
+    static const struct mirror_state states[] = { { 0 }, { 0 }, { 0 }, { .ready = true } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 4, 2 * STALL_MS, &err));
+}
+
+static void a_mirror_that_looks_for_ever_has_stalled(void **unused)
+{
+    static const struct mirror_state states[] = { { 0 } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(await(states, 1, STALL_MS, &err));
+    assert_int_equal(err.kind, ERROR_TIMEOUT);
+    assert_true(script.asked > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mirror_that_copies_nothing_any_more_has_stalled),
+        cmocka_unit_test(a_target_that_is_being_zeroed_has_not_stalled),
+        cmocka_unit_test(a_mirror_that_still_looks_what_there_is_gets_more_time),
+        cmocka_unit_test(a_mirror_that_looks_for_ever_has_stalled),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
