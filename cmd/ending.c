@@ -104,7 +104,11 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
     case OUTCOME_UNDECIDED:
         SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", sent->vm,
             sent->target);
-        SAY(ending->next, "start it nowhere; run 'xmig recover %s' here", sent->id);
+        if (ending->result.choice)
+            SAY(ending->next, "start it nowhere; 'xmig recover %s' here says what you can choose",
+                sent->id);
+        else
+            SAY(ending->next, "start it nowhere; run 'xmig recover %s' here", sent->id);
         break;
     case OUTCOME_CLEANUP:
         SAY(ending->text, "'%s' runs on %s now, but something of the old copy is left here",
@@ -174,11 +178,19 @@ static void say_sender(struct ending *ending, const struct recovered *r)
         break;
     default:
         SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", r->vm, r->target);
-        SAY(ending->next,
-            "start it nowhere. When %s can be reached, run 'xmig recover %s' here again. Only if "
-            "it "
-            "is dead for good: 'xmig recover --peer-is-dead %s'",
-            r->target, r->id, r->id);
+        if (ending->result.choice)
+            SAY(ending->next,
+                "start it nowhere. 'xmig recover --forward %s' here lets the copy on %s go on; "
+                "'xmig recover --back %s' here gives that up, and the VM is what its disks here "
+                "are",
+                r->id, r->target, r->id);
+        else
+            SAY(ending->next,
+                "start it nowhere. When %s can be reached, run 'xmig recover %s' here again. Only "
+                "if "
+                "it "
+                "is dead for good: 'xmig recover --peer-is-dead %s'",
+                r->target, r->id, r->id);
         break;
     }
 }

@@ -31,6 +31,8 @@ enum {
     OPTION_ALL,
     OPTION_PEER_IS_DEAD,
     OPTION_DISCARD,
+    OPTION_FORWARD,
+    OPTION_BACK,
     OPTION_SIDE,
 };
 
@@ -513,6 +515,12 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
     case OPTION_DISCARD:
         options->recover.discard = true;
         return true;
+    case OPTION_FORWARD:
+        options->recover.forward = true;
+        return true;
+    case OPTION_BACK:
+        options->recover.back = true;
+        return true;
     case OPTION_SIDE:
         options->has_side = choose("--side", value, sides, &side, err);
         options->side = options->has_side ? (enum side)side : SIDE_SEND;
@@ -522,11 +530,22 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
     }
 }
 
+/* Each says that the VM goes on at another place, or that no host can be asked. */
+static bool check_choice(const struct recover_options *recover, struct error *err)
+{
+    if (recover->forward + recover->back + recover->peer_is_dead <= 1)
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "only one of --forward, --back and --peer-is-dead can be meant");
+}
+
 bool parse_recover(struct recover_command_options *options, int argc, char *argv[],
                    struct error *err)
 {
     static const struct option words[] = {
         { "peer-is-dead", no_argument, NULL, OPTION_PEER_IS_DEAD },
+        { "forward", no_argument, NULL, OPTION_FORWARD },
+        { "back", no_argument, NULL, OPTION_BACK },
         { "discard", no_argument, NULL, OPTION_DISCARD },
         { "side", required_argument, NULL, OPTION_SIDE },
         { "yes", no_argument, NULL, 'y' },
@@ -550,7 +569,7 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
         return error_set(err, ERROR_REFUSED,
                          "'%s' is not the id of a migration (16 hex digits; see 'xmig list')",
                          options->id);
-    return true;
+    return check_choice(&options->recover, err);
 }
 
 bool asks_for_json(int argc, char *argv[])

@@ -18,9 +18,13 @@ static const char help_text[] =
     "and says where the VM is. Run it at the source first: it asks the target. While a process\n"
     "is at work on the migration nothing is touched. 'xmig list' knows the IDs.\n"
     "\n"
+    "      --forward       at the source, whose copy of the VM is dead: the target's complete "
+    "copy\n"
+    "                      goes on; or, if somebody let that run already, it is to stay\n"
+    "      --back          at the source: give the target's copy up; the VM is here, or its disks\n"
     "      --peer-is-dead  you know that the other host is dead and that its copy of the VM can\n"
     "                      never run again: only asked for when nothing else settles it\n"
-    "      --yes, -y       do not ask for a confirmation of --peer-is-dead\n"
+    "      --yes, -y       do not ask for a confirmation\n"
     "      --discard       at the target: delete the complete disks of a copy that was given back\n"
     "      --side SIDE     send or recv, when both sides of the migration are on this host\n"
     "      --json          for programs, on standard output: see xmig-json(5)\n"
@@ -264,12 +268,14 @@ static bool is_open(const struct result *result)
     return result->outcome == OUTCOME_UNDECIDED || result->outcome == OUTCOME_PAUSED;
 }
 
-static void settle(struct recovering *recovering, bool peer_is_dead, struct result *result)
+static void settle(struct recovering *recovering, bool confirmed, struct result *result)
 {
     struct migration *m = &recovering->m;
-    struct recover_options options = { .peer_is_dead = peer_is_dead,
-                                       .discard = recovering->options->recover.discard };
+    struct recover_options options = recovering->options->recover;
     struct error err = { 0 };
+
+    options.peer_is_dead &= confirmed;
+    options.word = confirmed || recovering->options->yes;
 
     if (m->side == SIDE_SEND && !journal_is_finished(m->journal) &&
         !transport_open(m->transport, &err))
@@ -277,14 +283,28 @@ static void settle(struct recovering *recovering, bool peer_is_dead, struct resu
     recover_run(m, &options, result);
 }
 
-/* A person has to type a word; a program says --yes. */
-static bool is_confirmed(struct recovering *recovering)
+static bool has_typed(const char *word)
 {
-    const char *other = recovering->m.side == SIDE_SEND ? "target" : "source";
     char answer[16] = "";
 
-    if (recovering->options->yes)
-        return true;
+    return fgets(answer, sizeof(answer), stdin) && !strncmp(answer, word, strlen(word)) &&
+           !strcmp(answer + strlen(word), "\n");
+}
+
+static bool vouches_for_forward(const struct recovering *recovering)
+{
+    fprintf(stderr,
+            "Nothing here can prove that. What '%s' has done on this host since it was paused\n"
+            "for the move, if it has run here since, is not in the target's copy and is lost.\n"
+            "Type 'forward' if it has not run here since: ",
+            recovering->vm ? recovering->vm : "?");
+    return has_typed("forward");
+}
+
+static bool says_peer_is_dead(const struct recovering *recovering)
+{
+    const char *other = recovering->m.side == SIDE_SEND ? "target" : "source";
+
     fprintf(stderr,
             "Nothing else settles this migration. If you go on, '%s' will run on this host,\n"
             "whatever has become of it on the %s%s%s. If it runs there too, or ever runs there\n"
@@ -292,17 +312,33 @@ static bool is_confirmed(struct recovering *recovering)
             "Type 'dead' if the %s can never run it again: ",
             recovering->vm ? recovering->vm : "?", other, recovering->dest ? " " : "",
             recovering->dest ? recovering->dest : "", other);
-    return fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "dead\n");
+    return has_typed("dead");
 }
 
-static void not_confirmed(struct ending *ending)
+/* A person has to type a word; a program says --yes. */
+static bool is_confirmed(struct recovering *recovering)
+{
+    if (recovering->options->yes)
+        return true;
+    return recovering->options->recover.forward ? vouches_for_forward(recovering)
+                                                : says_peer_is_dead(recovering);
+}
+
+static void not_confirmed(const struct recovering *recovering, struct ending *ending)
 {
     error_set(&ending->result.error, ERROR_CANCELLED,
-              "--peer-is-dead was not confirmed: nothing was done on its account");
+              "%s was not confirmed: nothing was done on its account",
+              recovering->options->recover.forward ? "--forward" : "--peer-is-dead");
+}
+
+/* Does only a person's word lead further? */
+static bool needs_a_word(const struct recovering *recovering, const struct result *result)
+{
+    return recovering->options->recover.peer_is_dead ? is_open(result) : result->unproven;
 }
 
 /* First without the operator's word: where the machines can settle it, it is not needed. */
-static bool attempt(struct recovering *recovering, bool peer_is_dead, struct ending *ending)
+static bool attempt(struct recovering *recovering, bool confirmed, struct ending *ending)
 {
     struct result result = { 0 };
     bool opened, undecided = false;
@@ -311,12 +347,12 @@ static bool attempt(struct recovering *recovering, bool peer_is_dead, struct end
     opened = open_migration(recovering, &result.outcome, &result.error);
     recovering->at_work = opened && is_at_work(recovering, &result);
     if (opened && !recovering->at_work) {
-        if (!peer_is_dead)
+        if (!confirmed)
             print_meaning(recovering);
         if (recovering->options->recover.peer_is_dead)
             recovering->migration_options.patience_ms = 0;
-        settle(recovering, peer_is_dead, &result);
-        undecided = is_open(&result);
+        settle(recovering, confirmed, &result);
+        undecided = needs_a_word(recovering, &result);
     }
     if (recovering->m.journal)
         describe(recovering, &result, ending);
@@ -351,11 +387,11 @@ static int run(struct recovering *recovering)
     struct recovering again = *recovering;
     struct ending ending;
 
-    if (!attempt(recovering, false, &ending) || !recovering->options->recover.peer_is_dead)
+    if (!attempt(recovering, false, &ending))
         return finish(recovering, &ending);
     report_say(recovering->report, "%s", ending.result.error.text);
     if (!is_confirmed(recovering)) {
-        not_confirmed(&ending);
+        not_confirmed(recovering, &ending);
         return finish(recovering, &ending);
     }
     end_attempt(recovering);

@@ -19,14 +19,30 @@ static const struct message_rule query_rules[] = {
 };
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
+/* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
+static const char *const features[] = { "look", NULL };
+
+static bool has_feature(const cJSON *theirs, const char *name)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(theirs, "features"))
+        if (cJSON_IsString(item) && !strcmp(item->valuestring, name))
+            return true;
+    return false;
+}
+
 static cJSON *hello(const struct migration *m)
 {
     cJSON *body = must(cJSON_CreateObject());
+    cJSON *names;
 
     json_add_uint(body, "protocol", SESSION_PROTOCOL);
     cJSON_AddStringToObject(body, "version", XMIG_VERSION);
     cJSON_AddStringToObject(body, "machine", m->identity.machine);
-    cJSON_AddArrayToObject(body, "features"); /* of this protocol's optional ones: none yet */
+    names = cJSON_AddArrayToObject(body, "features");
+    for (const char *const *name = features; *name; name++)
+        cJSON_AddItemToArray(names, cJSON_CreateString(*name));
     return body;
 }
 
@@ -144,10 +160,34 @@ static bool is_the_same_peer(const struct migration *m, const cJSON *theirs, str
                      m->peer_name, machine, m->peer_machine);
 }
 
-bool handshake_query(struct migration *m, bool committed, struct error *err)
+/* An older receiver would take a look for the sender's giving up. */
+static bool understands(const struct migration *m, const cJSON *theirs, struct query query,
+                        struct error *err)
+{
+    if (!(query.look || query.back) || has_feature(theirs, "look"))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "%s has xmig %s, which cannot be asked without a decision: install this one "
+                     "(%s) there",
+                     m->peer_name, json_string_or(theirs, "version", "of an unknown version"),
+                     XMIG_VERSION);
+}
+
+static cJSON *query_words(struct query query)
+{
+    cJSON *words = must(cJSON_CreateObject());
+
+    cJSON_AddBoolToObject(words, "committed", query.committed);
+    if (query.look)
+        cJSON_AddTrueToObject(words, "look");
+    if (query.back)
+        cJSON_AddTrueToObject(words, "back");
+    return words;
+}
+
+bool handshake_query(struct migration *m, struct query query, struct error *err)
 {
     cJSON *mine = hello(m);
-    cJSON *query;
     AUTO_JSON cJSON *theirs = NULL;
 
     cJSON_AddStringToObject(mine, "intent", "query");
@@ -159,13 +199,11 @@ bool handshake_query(struct migration *m, bool committed, struct error *err)
         return false;
     }
     theirs = exchange(m, mine, err);
-    if (!theirs || !is_the_same_peer(m, theirs, err))
+    if (!theirs || !is_the_same_peer(m, theirs, err) || !understands(m, theirs, query, err))
         return false;
     m->conversing_anew = true;
     session_set_stations(m->peer, query_stations);
-    query = must(cJSON_CreateObject());
-    cJSON_AddBoolToObject(query, "committed", committed);
-    return session_send(m->peer, "query", query, err);
+    return session_send(m->peer, "query", query_words(query), err);
 }
 
 cJSON *handshake_hear(struct migration *m, struct error *err)
@@ -194,11 +232,12 @@ bool handshake_reply(struct migration *m, const char *ticket, struct error *err)
     return session_send(m->peer, "hello", mine, err);
 }
 
-bool handshake_answer_query(struct migration *m, int in_fd, int out_fd, bool *committed,
+bool handshake_answer_query(struct migration *m, int in_fd, int out_fd, struct query *query,
                             struct error *err)
 {
-    AUTO_JSON cJSON *query = NULL;
+    AUTO_JSON cJSON *words = NULL;
 
+    *query = (struct query){ 0 };
     m->peer = session_new(m->loop, in_fd, out_fd, SIDE_RECV, m->options->timing, err);
     if (!m->peer)
         return false;
@@ -207,7 +246,11 @@ bool handshake_answer_query(struct migration *m, int in_fd, int out_fd, bool *co
     session_set_stations(m->peer, query_stations);
     if (!handshake_reply(m, NULL, err))
         return false;
-    query = session_expect(m->peer, "query", HELLO_MS, err);
-    *committed = query && json_true(query, "committed");
-    return query != NULL;
+    words = session_expect(m->peer, "query", HELLO_MS, err);
+    if (!words)
+        return false;
+    *query = (struct query){ .committed = json_true(words, "committed"),
+                             .look = json_true(words, "look"),
+                             .back = json_true(words, "back") };
+    return true;
 }

@@ -3,6 +3,7 @@
  */
 #include "stages.h"
 
+#include "verdict.h"
 #include "xmig/cleanup.h"
 
 static const struct message_rule messages[] = {
@@ -21,12 +22,27 @@ static void plan_send(struct migration *m, void *state, struct plan *out)
              "paused copy here and keep its disks");
 }
 
+/* While the target seals its copy. If ours dies, that may be what can go on: `recover --forward`
+ * has then to know that nobody has written to the disks here.
+ */
+static void note_disks(struct migration *m)
+{
+    AUTO_JSON cJSON *fact = verdict_fact("fact", "drained");
+    struct error err = { 0 };
+
+    m->host->ops->source_mark(m->host, fact);
+    if (!journal_append(m->journal, RECORD_NOTE, fact, &err))
+        event_say(&m->events, EVENT_DEBUG, m->at, "%s", err.text);
+}
+
 /* The receiver says `alive` while it loads; its loss ends this wait. */
 static bool hand_over(struct migration *m, void *state, struct error *err)
 {
-    AUTO_JSON cJSON *ready = session_expect(m->peer, "ready", LOOP_NO_DEADLINE, err);
+    AUTO_JSON cJSON *ready = NULL;
 
     (void)state;
+    note_disks(m);
+    ready = session_expect(m->peer, "ready", LOOP_NO_DEADLINE, err);
     return ready && verdict_commit(m, err);
 }
 

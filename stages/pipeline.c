@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "recover.h"
 #include "status.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
@@ -338,11 +339,32 @@ static void part_from_receiver(struct migration *m, enum run_state state, bool c
     }
 }
 
+/* The guest's process has ended after the pause began: what the target has may be all there is
+ * of it. Before it is told to drop that, look.
+ */
+static bool is_left_to_a_person(struct migration *m, struct result *result)
+{
+    static const struct recover_options nothing_chosen = { 0 };
+    struct result found = { .state = m->host->ops->source_state(m->host) };
+
+    if (!m->journal || journal_last(m->journal) != RECORD_PAUSING || found.state != RUN_GONE ||
+        !recover_choice(m, &nothing_chosen, &found))
+        return false;
+    leave_stages(m);
+    error_prefix(&result->error, "%s", found.error.text);
+    result->outcome = found.outcome;
+    result->state = found.state;
+    result->choice = found.choice;
+    return true;
+}
+
 static void roll_back_sender(struct migration *m, struct result *result)
 {
     struct error err = { 0 };
     bool clean;
 
+    if (is_left_to_a_person(m, result))
+        return;
     if (!may_run_again(m, &result->error, &err)) {
         if (m->crashed)
             return;

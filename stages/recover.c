@@ -7,12 +7,14 @@
 
 #include <stdio.h>
 
+#include "recover.h"
 #include "reopen.h"
 #include "status.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
 
-static void say(struct result *result, enum outcome outcome, enum error_kind kind, const char *text)
+void recover_say(struct result *result, enum outcome outcome, enum error_kind kind,
+                 const char *text)
 {
     result->outcome = outcome;
     error_set(&result->error, kind, "%s", text);
@@ -38,14 +40,14 @@ static void let_source_run(struct migration *m, struct result *result)
 
     if (!ops->source_unfence(m->host, &err) || !ops->source_resume(m->host, &err)) {
         look_at_source(m, result);
-        say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, err.kind,
-            err.text);
+        recover_say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, err.kind,
+                    err.text);
         return;
     }
     look_at_source(m, result);
     if (result->state != RUN_RUNNING) {
-        say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, ERROR_SYSTEM,
-            "the VM does not run at the source");
+        recover_say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED,
+                    ERROR_SYSTEM, "the VM does not run at the source");
         return;
     }
     result->outcome = OUTCOME_ROLLED_BACK;
@@ -60,8 +62,8 @@ static void part(struct migration *m, bool may_close, struct result *result)
 
     if (!verdict_report(m, result->state == RUN_RUNNING, &err)) {
         if (m->verdict == VERDICT_TARGET) {
-            say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
-                "the VM runs at the target, and here: stop one of them");
+            recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+                        "the VM runs at the target, and here: stop one of them");
             return;
         }
         event_say(&m->events, EVENT_NOTE, NULL,
@@ -105,14 +107,16 @@ static void abort_source(struct migration *m, const struct recover_options *opti
 {
     struct error err = { 0 };
 
+    if (recover_choice(m, options, result))
+        return;
     if (journal_last(m->journal) != RECORD_ABORTED &&
         !verdict_record(m, RECORD_ABORTED, NULL, &err)) {
-        say(result, OUTCOME_PAUSED, err.kind, err.text);
+        recover_say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
     if (needs_proof(m) && !verdict_hear_returned(m, &err) &&
         !(word_counts(m, options) && note_the_word(m, &err))) {
-        say(result, OUTCOME_PAUSED, err.kind, err.text);
+        recover_say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
     m->verdict = VERDICT_SOURCE;
@@ -129,7 +133,7 @@ static void target_runs_it(struct migration *m, struct result *result)
     if (!m->host->ops->source_destroy(m->host, &err) ||
         (journal_last(m->journal) != RECORD_CLOSED &&
          !verdict_record(m, RECORD_CLOSED, NULL, &err)))
-        say(result, OUTCOME_CLEANUP, err.kind, err.text);
+        recover_say(result, OUTCOME_CLEANUP, err.kind, err.text);
     look_at_source(m, result);
 }
 
@@ -149,13 +153,13 @@ static void take_the_word(struct migration *m, const struct recover_options *opt
     struct error err = { 0 };
 
     if (!word_counts(m, options)) {
-        say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
-            "the target is not dead, it answers: nothing was done. Ask again without "
-            "--peer-is-dead");
+        recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+                    "the target is not dead, it answers: nothing was done. Ask again without "
+                    "--peer-is-dead");
         return;
     }
     if (!verdict_record(m, RECORD_WORD, NULL, &err)) {
-        say(result, OUTCOME_UNDECIDED, err.kind, err.text);
+        recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
         return;
     }
     m->verdict = VERDICT_SOURCE;
@@ -167,16 +171,20 @@ static void take_the_word(struct migration *m, const struct recover_options *opt
 /* The last word is COMMIT: only the receiver, or the operator, can tell. A receiver that can
  * still be asked knows better than the operator.
  */
-static void settle_committed(struct migration *m, const struct recover_options *options,
-                             struct result *result)
+void recover_committed(struct migration *m, const struct recover_options *options,
+                       struct result *result)
 {
     m->verdict = VERDICT_OPEN;
+    m->give_up_knowingly = options->back;
     if (result->state == RUN_RUNNING) {
-        say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+        recover_say(
+            result, OUTCOME_UNDECIDED, ERROR_REFUSED,
             "the VM runs here although it was handed over: nothing was touched. Look whether it "
             "runs at the target too, and stop one of them");
         return;
     }
+    if (options->forward && !recover_note_forward(m, &result->error))
+        return;
     if (verdict_seek(m, &result->error))
         target_runs_it(m, result);
     else if (m->verdict == VERDICT_SOURCE)
@@ -185,6 +193,7 @@ static void settle_committed(struct migration *m, const struct recover_options *
         take_the_word(m, options, result);
     else
         result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
+    result->choice = m->ran_there && result->outcome == OUTCOME_UNDECIDED;
 }
 
 static void recover_sender(struct migration *m, const struct recover_options *options,
@@ -198,7 +207,7 @@ static void recover_sender(struct migration *m, const struct recover_options *op
         abort_source(m, options, result);
         break;
     case RECORD_COMMIT:
-        settle_committed(m, options, result);
+        recover_committed(m, options, result);
         break;
     case RECORD_PROOF:
     case RECORD_WORD:
@@ -232,7 +241,8 @@ static void give_back(struct migration *m, const struct recover_options *options
     if (!verdict_settle(m, &why, &err) ||
         (options->discard && journal_last(m->journal) == RECORD_DESTROYED &&
          !verdict_discard(m, &err)))
-        say(result, OUTCOME_ROLLED_BACK, err.kind, err.text); /* and something of it is left here */
+        recover_say(result, OUTCOME_ROLLED_BACK, err.kind,
+                    err.text); /* and something of it is left here */
 }
 
 /* Complete and paused, and the sender may have committed: only it, or the operator, can tell. */
@@ -243,7 +253,8 @@ static bool is_undecided(struct migration *m, const struct recover_options *opti
         return false;
     if (!verdict_copy_is_ready(m))
         return false;
-    say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+    recover_say(
+        result, OUTCOME_UNDECIDED, ERROR_REFUSED,
         "the copy here is complete and paused; whether the sender has committed is known there "
         "only");
     return true;

@@ -37,7 +37,7 @@ bool reopen_as_owner(struct migration *m, struct error *err)
     return journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 
-static bool owner_lives(const struct migration *m)
+bool reopen_owner_lives(const struct migration *m)
 {
     return !journal_rebooted_since(m->journal, owner(m)) &&
            process_lives(owner_pid(m), owner_start(m));
@@ -49,7 +49,7 @@ bool reopen_end_owner(struct migration *m, struct error *err)
         DEATH_MS = 10000
     };
 
-    if (!owner_lives(m))
+    if (!reopen_owner_lives(m))
         return true;
     event_say(&m->events, EVENT_WARNING, NULL,
               "process %d holds this migration and does not answer: ending it", (int)owner_pid(m));

@@ -7,6 +7,9 @@
 /* The process that has the migration does not answer: end it, by pid and start time. */
 bool reopen_end_owner(struct migration *m, struct error *err);
 
+/* Does the process that has the migration live, though it be silent? */
+bool reopen_owner_lives(const struct migration *m);
+
 /* Read the journal again, and note there that it is this process's now. */
 bool reopen_as_owner(struct migration *m, struct error *err);
 

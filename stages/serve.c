@@ -138,17 +138,20 @@ static void answer_pending(struct migration *m, struct result *result)
     while (m->pending_control[0] >= 0 && !m->crashed) {
         int in_fd = m->pending_control[0], out_fd = m->pending_control[1];
         struct error err = { 0 };
-        bool committed;
+        struct query query;
 
         m->pending_control[0] = m->pending_control[1] = -1;
         loop_clear_interruption(m->loop);
         session_free(m->peer);
         m->peer = NULL;
-        if (handshake_answer_query(m, in_fd, out_fd, &committed, &err)) {
-            session_mute(m->peer);
+        if (!handshake_answer_query(m, in_fd, out_fd, &query, &err))
+            continue;
+        session_mute(m->peer);
+        if (query.look)
+            verdict_show(m);
+        else
             verdict_answer(m, &result->error);
-            session_goodbye(m->peer);
-        }
+        session_goodbye(m->peer);
     }
 }
 
@@ -212,18 +215,34 @@ static bool hand_over(struct serving *serving, struct error *err)
     return ok;
 }
 
+/* A look leaves the migration to whom it belongs, dead or silent. */
+static void show(struct migration *m, struct result *result)
+{
+    if (reopen_host(m, &result->error))
+        verdict_show(m);
+    else
+        say(m, "wait", &result->error);
+    session_goodbye(m->peer);
+}
+
 /* It does not answer, or is dead: we act in its place, from its journal. */
 static void take_over(struct serving *serving, struct result *result)
 {
     struct migration *m = &serving->m;
-    bool committed = false;
+    struct query query;
     char ticket[33];
 
     journal_new_token(ticket);
     if (!handshake_answer_query(m, steal_fd(&serving->spare_in), steal_fd(&serving->spare_out),
-                                &committed, &result->error))
+                                &query, &result->error))
         return;
     session_mute(m->peer);
+    if (query.look) {
+        show(m, result);
+        return;
+    }
+    m->give_up_knowingly = query.back;
+    query.committed &= !query.back;
     if (!reopen_end_owner(m, &result->error) || !reopen_as_owner(m, &result->error) ||
         !reopen_host(m, &result->error) || !open_door(m, ticket, &result->error)) {
         say(m, "wait", &result->error);
@@ -231,10 +250,10 @@ static void take_over(struct serving *serving, struct result *result)
     }
     serving->options.lease_ms =
         json_uint_or(journal_find(m->journal, RECORD_BEGIN), "lease_ms", serving->options.lease_ms);
-    if (journal_last(m->journal) == RECORD_PREPARED && committed && verdict_copy_is_ready(m))
+    if (journal_last(m->journal) == RECORD_PREPARED && query.committed && verdict_copy_is_ready(m))
         verdict_say_prepared(m);
     m->verdict = VERDICT_OPEN;
-    if (verdict_go_on(m, committed, &result->error))
+    if (verdict_go_on(m, query.committed, &result->error))
         error_clear(&result->error);
     if (result->error.kind == ERROR_CRASH) {
         m->crashed = true;
@@ -269,12 +288,12 @@ static void serve_query(struct serving *serving, const cJSON *hello, struct resu
         journal_open(m->state_dir, m->id, SIDE_RECV, &m->identity, &health, &result->error);
     if (!m->journal || !knows_token(m, hello, &result->error)) {
         /* R5: absence proves nothing. */
-        bool committed;
+        struct query query;
 
         session_free(m->peer);
         m->peer = NULL;
         if (handshake_answer_query(m, steal_fd(&serving->spare_in), steal_fd(&serving->spare_out),
-                                   &committed, &unreachable)) {
+                                   &query, &unreachable)) {
             say(m, "unknown", &result->error);
             session_goodbye(m->peer);
         }

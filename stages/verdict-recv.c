@@ -4,7 +4,7 @@
 #include "handshake.h"
 #include "xmig/cleanup.h"
 
-static void tell(struct migration *m, const char *state, const char *text)
+void verdict_tell(struct migration *m, const char *state, const char *text)
 {
     cJSON *body;
 
@@ -19,7 +19,7 @@ static void tell(struct migration *m, const char *state, const char *text)
 
 void verdict_say_prepared(struct migration *m)
 {
-    tell(m, "prepared", NULL);
+    verdict_tell(m, "prepared", NULL);
 }
 
 /* The guest is ours for good, and its copy is dead. Always false. */
@@ -33,7 +33,7 @@ static bool lose_copy(struct migration *m, struct error *err)
         return false;
     }
     m->verdict = VERDICT_NOWHERE;
-    tell(m, "lost", err->text);
+    verdict_tell(m, "lost", err->text);
     return false;
 }
 
@@ -165,16 +165,23 @@ static bool take_new_control(struct migration *m, bool *refused, struct error *e
 {
     int in_fd = m->pending_control[0];
     int out_fd = m->pending_control[1];
-    bool committed;
+    struct query query;
 
     m->pending_control[0] = m->pending_control[1] = -1;
     session_free(m->peer);
     m->peer = NULL;
-    if (!handshake_answer_query(m, in_fd, out_fd, &committed, err))
+    if (!handshake_answer_query(m, in_fd, out_fd, &query, err))
         return false;
     session_mute(m->peer);
-    *refused = !committed;
-    if (committed)
+    if (query.look) {
+        verdict_show(m);
+        session_goodbye(m->peer);
+        session_free(steal(m->peer));
+        return true;
+    }
+    m->give_up_knowingly = query.back;
+    *refused = !query.committed || query.back;
+    if (!*refused)
         verdict_say_prepared(m);
     return true;
 }
@@ -376,7 +383,7 @@ bool verdict_discard(struct migration *m, struct error *err)
 
 static bool part_with_complete_disks(struct migration *m, const char *why, struct error *err)
 {
-    tell(m, "returned", why);
+    verdict_tell(m, "returned", why);
     if (sender_has_settled(m))
         return verdict_discard(m, err);
     event_say(&m->events, EVENT_NOTE, NULL,
@@ -392,7 +399,7 @@ bool verdict_part(struct migration *m, const char *why, struct error *err)
                       : verdict_record(m, RECORD_CLOSED, NULL, err)))
         return false;
     if (journal_last(m->journal) == RECORD_CLOSED)
-        tell(m, "returned", why);
+        verdict_tell(m, "returned", why);
     return true;
 }
 
@@ -417,7 +424,7 @@ bool verdict_settle(struct migration *m, const struct error *why, struct error *
     if (!verdict_destroyed(m, err))
         return false;
     if (journal_last(m->journal) == RECORD_CLOSED) {
-        tell(m, "returned", why->text);
+        verdict_tell(m, "returned", why->text);
         return true;
     }
     return verdict_part(m, why->text, err);
@@ -429,17 +436,17 @@ void verdict_answer(struct migration *m, const struct error *why)
 
     switch (m->verdict) {
     case VERDICT_TARGET:
-        tell(m, "running", NULL);
+        verdict_tell(m, "running", NULL);
         break;
     case VERDICT_NOWHERE:
-        tell(m, "lost", why->text);
+        verdict_tell(m, "lost", why->text);
         break;
     case VERDICT_SOURCE:
         if (!verdict_settle(m, why, &problem))
-            tell(m, "wait", problem.text);
+            verdict_tell(m, "wait", problem.text);
         break;
     case VERDICT_OPEN:
-        tell(m, "wait", why->text);
+        verdict_tell(m, "wait", why->text);
         break;
     }
 }

@@ -2,6 +2,7 @@
 #include "verdict.h"
 
 #include "handshake.h"
+#include "recover.h"
 #include "xmig/cleanup.h"
 
 /* Resuming loads what the hypervisor has put off: a busy machine may take a while. */
@@ -81,6 +82,11 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
         return conclude_returned(m, message, err);
     if (!strcmp(state, "lost"))
         return conclude_lost(m, message, err);
+    if (!strcmp(state, "ran")) {
+        m->ran_there = true;
+        return error_set(err, ERROR_REFUSED,
+                         "somebody has let the target's copy run before it was handed over");
+    }
     *open = strcmp(state, "unknown") != 0;
     return bad_answer(message, err);
 }
@@ -100,6 +106,13 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     return message && hear(m, message, open, err);
 }
 
+/* May the copy that the receiver tells of be handed over? One that ran: when a person says so. */
+static bool waits_for_go(const struct migration *m, const cJSON *message)
+{
+    return !strcmp(state_of(message), "prepared") ||
+           (!strcmp(state_of(message), "ran") && recover_goes_forward(m));
+}
+
 /* One QUERY on a connection of its own. */
 static bool ask(struct migration *m, bool *open, struct error *err)
 {
@@ -107,13 +120,14 @@ static bool ask(struct migration *m, bool *open, struct error *err)
     AUTO_JSON cJSON *message = NULL;
 
     *open = true;
-    if (!handshake_query(m, committed, err))
+    if (!handshake_query(m, (struct query){ .committed = committed, .back = m->give_up_knowingly },
+                         err))
         return false;
     message = session_expect(m->peer, "verdict", VERDICT_QUERY_MS, err);
     if (!message)
         return false;
     m->answered = strcmp(state_of(message), "unknown") != 0;
-    if (committed && !strcmp(state_of(message), "prepared"))
+    if (committed && waits_for_go(m, message))
         return say_go(m, open, err);
     return hear(m, message, open, err);
 }
@@ -203,7 +217,7 @@ bool verdict_report(struct migration *m, bool running, struct error *err)
     }
     for (;;) {
         loop_clear_interruption(m->loop);
-        if (!handshake_query(m, false, err))
+        if (!handshake_query(m, (struct query){ .back = m->give_up_knowingly }, err))
             return false;
         if (report(m, running, &wait, err))
             return true;

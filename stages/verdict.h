@@ -32,6 +32,16 @@ bool verdict_hear_returned(struct migration *m, struct error *err);
  */
 bool verdict_report(struct migration *m, bool running, struct error *err);
 
+/* What a look has shown at the target; nothing was changed by it. */
+enum look {
+    LOOK_FAILED,   /* it cannot be reached, or does not say */
+    LOOK_NOTHING,  /* nothing that could run, or that matters */
+    LOOK_COMPLETE, /* a complete, paused copy */
+    LOOK_RAN,      /* a complete copy that somebody has let run */
+    LOOK_RUNNING,  /* the guest: the source was declared dead there */
+};
+enum look verdict_look(struct migration *m, struct error *err);
+
 /* ---- receiver: verdict-recv.c ---- */
 
 /* From whatever the journal of a dead process says, go on to a verdict, as far as it
@@ -41,6 +51,12 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err);
 
 /* Is the copy still there, paused? After a boot of this machine what looks like it is not it. */
 bool verdict_copy_is_ready(struct migration *m);
+
+/* Say `state` on a query's session, with the journal's last record. */
+void verdict_tell(struct migration *m, const char *state, const char *text);
+
+/* Answer a look: how things stand. Nothing changes; verdict-look.c. */
+void verdict_show(struct migration *m);
 
 /* Answer a QUERY: all is here, say go (again). */
 void verdict_say_prepared(struct migration *m);

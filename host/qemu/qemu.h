@@ -112,6 +112,8 @@ bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state 
                        struct error *err);
 bool qemu_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err);
 void qemu_mirror_stop(struct host *host, const char *disk);
+void qemu_source_mark(struct host *host, cJSON *fact);
+bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err);
 enum run_state qemu_source_state(struct host *host);
 bool qemu_source_resume(struct host *host, struct error *err);
 bool qemu_source_fence(struct host *host, struct error *err);

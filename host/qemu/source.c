@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/image-mark.h"
 #include "host/paths.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
@@ -143,6 +144,21 @@ static void stop_leftover_mirrors(struct qemu *vm)
 }
 
 /* ---- the paused copy ---- */
+
+void qemu_source_mark(struct host *host, cJSON *fact)
+{
+    const struct source *source = &qemu_of(host)->source;
+    cJSON *marks = cJSON_AddArrayToObject(fact, "images");
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        image_mark_add(marks, source->disks[i].paths[0]);
+}
+
+bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err)
+{
+    (void)host;
+    return image_marks_hold(cJSON_GetObjectItemCaseSensitive(fact, "images"), err);
+}
 
 enum run_state qemu_source_state(struct host *host)
 {

@@ -206,6 +206,28 @@ static bool ram_send(struct host *host, const char *path, const struct ram_hooks
     return lane_complete(sim->ram, sim->machine.ram_size, sim->machine.ram_size, err);
 }
 
+/* A simulated disk is a number of writes. */
+static uint64_t all_writes(const struct machine *machine)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < machine->disk_count; i++)
+        sum += machine->writes[i];
+    return sum;
+}
+
+static void source_mark(struct host *host, cJSON *fact)
+{
+    json_add_uint(fact, "writes", all_writes(&self(host)->machine));
+}
+
+static bool source_is_unwritten(struct host *host, const cJSON *fact, struct error *err)
+{
+    if (all_writes(&self(host)->machine) == json_uint_or(fact, "writes", UINT64_MAX))
+        return true;
+    return error_set(err, ERROR_REFUSED, "somebody has written to the simulated disks since");
+}
+
 static uint64_t paused_at(struct host *host)
 {
     return self(host)->paused_ms;
@@ -438,6 +460,8 @@ const struct host_ops simulated_host = {
     .mirror_state = mirror_state,
     .mirror_stop = mirror_stop,
     .ram_send = ram_send,
+    .source_mark = source_mark,
+    .source_is_unwritten = source_is_unwritten,
     .paused_at = paused_at,
     .source_state = machine_state,
     .source_resume = source_resume,

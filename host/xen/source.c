@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "host/image-mark.h"
 #include "host/program.h"
 #include "xmig/process.h"
 
@@ -15,6 +16,30 @@ enum {
     START_MS = 60000,
     POLL_MS = 200
 };
+
+/* ---- disks ---- */
+
+/* A device model that ends closes a qcow2, and may write to it as it does. */
+void xen_source_mark(struct host *host, cJSON *fact)
+{
+    const struct xen_source *source = &xen_of(host)->source;
+    cJSON *marks = cJSON_AddArrayToObject(fact, "images");
+
+    for (size_t i = 0; i < source->disk_count; i++) {
+        const struct xen_disk *disk = &source->disks[i];
+
+        if (strcmp(disk->format, "raw") != 0)
+            image_mark_add_none(marks, disk->path, "its format is written to when it is closed");
+        else
+            image_mark_add(marks, disk->path);
+    }
+}
+
+bool xen_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err)
+{
+    (void)host;
+    return image_marks_hold(xen_get(fact, "images"), err);
+}
 
 /* ---- state ---- */
 

@@ -199,6 +199,8 @@ void xen_source_unlock(struct xen *vm);
 bool xen_describe(struct host *host, cJSON *params, struct error *err);
 void xen_plan_send(struct host *host, struct plan *plan);
 bool xen_remember(struct host *host, cJSON *facts, struct error *err);
+void xen_source_mark(struct host *host, cJSON *fact);
+bool xen_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err);
 enum run_state xen_source_state(struct host *host);
 bool xen_source_resume(struct host *host, struct error *err);
 bool xen_source_fence(struct host *host, struct error *err);

@@ -128,6 +128,15 @@ struct host_ops {
     bool (*ram_send)(struct host *host, const char *path, const struct ram_hooks *hooks,
                      struct error *err);
 
+    /* What its disks are like once they are drained, so that nobody can write to them unseen:
+     * added to `fact`, which the journal keeps.
+     */
+    void (*source_mark)(struct host *host, cJSON *fact);
+    /* Has nobody written to them since? False: ERROR_REFUSED, somebody has; ERROR_SYSTEM, that
+     * cannot be proven.
+     */
+    bool (*source_is_unwritten)(struct host *host, const cJSON *fact, struct error *err);
+
     /* When the guest was paused for good (loop_now_ms()); 0: it was not. */
     uint64_t (*paused_at)(struct host *host);
 

@@ -115,15 +115,17 @@ struct migration {
     bool conversing_anew;   /* `peer` is a later connection, for a query: no stages there */
     bool answered;          /* sender: the receiver was asked, and it knows this migration */
     bool prepared;          /* receiver: the disks here are complete */
+    bool ran_there;         /* sender: the target's copy has run although it was not handed over */
     bool asked;             /* receiver: m->peer is a QUERY, which awaits a verdict */
     int pending_control[2]; /* receiver: a new control connection came in; -1 */
     const struct stage *stages[MIGRATION_STAGES_MAX];
     void *states[MIGRATION_STAGES_MAX];
     struct session_station stations[MIGRATION_STAGES_MAX + 1];
     size_t stage_count;
-    size_t entered; /* stages whose run was entered */
-    const char *at; /* the stage's name, for messages */
-    bool settling;  /* this is recover */
+    size_t entered;         /* stages whose run was entered */
+    const char *at;         /* the stage's name, for messages */
+    bool settling;          /* this is recover */
+    bool give_up_knowingly; /* a person gives the target's copy up, though it may have run */
     bool until_reached;
     bool crashed; /* a simulated crash: do nothing more */
     uint64_t started_ms;
@@ -141,6 +143,8 @@ struct result {
     uint64_t elapsed_ms;
     uint64_t downtime_ms; /* as the sender saw it; 0: not paused */
     bool crashed;         /* a simulated crash: nothing was undone */
+    bool choice;          /* a person chooses: recover --forward or --back */
+    bool unproven;        /* … and what would prove --forward right is missing: their word does */
 };
 
 /**
@@ -218,6 +222,9 @@ bool verdict_await(struct migration *m, struct error *err);
 struct recover_options {
     bool peer_is_dead; /* the operator's word */
     bool discard;      /* receiver: delete the complete disks of a copy that was given back */
+    bool forward;      /* sender: the target's complete copy goes on, for the one here is dead */
+    bool back;         /* sender: the target's copy is given up; the VM is here, as its disks are */
+    bool word;         /* what cannot be proven for --forward, the operator vouches for */
 };
 
 /**

@@ -45,11 +45,15 @@ static enum run_state state_at(const struct world *world, enum side side)
 static const struct recover_options plain = { 0 };
 static const struct recover_options on_my_word = { .peer_is_dead = true };
 static const struct recover_options discarding = { .discard = true };
+static const struct recover_options forward = { .forward = true };
+static const struct recover_options forward_on_my_word = { .forward = true, .word = true };
+static const struct recover_options back = { .back = true };
 
 #define SCENE                                                                                      \
     struct world world;                                                                            \
     struct result result;                                                                          \
     (void)unused;                                                                                  \
+    (void)result;                                                                                  \
     world_init(&world)
 
 static void a_sender_that_dies_after_commit_is_asked_to_go_again(void **unused)
@@ -217,13 +221,134 @@ static void complete_disks_of_a_guest_that_is_gone_are_kept_and_asked_for_once(v
 
     send_with(&world, "COMMIT:before:send:crash", &result);
     world_reset(&world, SIDE_SEND);
-    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_NOWHERE);
     world_join(&world);
-    assert_int_equal(world.life_count, 2); /* the move's connection, and one question */
+    assert_int_equal(world.life_count, 3); /* the move's connection, a look, and one question */
     world_look(&world, SIDE_RECV, &machine);
     assert_string_equal(machine.disks, "kept");
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_DESTROYED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
+/* The source's copy has died with COMMIT unwritten, and the target has everything. */
+static void lose_the_source_at_prepared(struct world *world)
+{
+    struct result result;
+
+    send_with(world, "COMMIT:before:send:crash", &result);
+    world_reset(world, SIDE_SEND);
+}
+
+static void a_complete_copy_of_a_guest_that_died_at_the_source_is_offered(void **unused)
+{
+    SCENE;
+    lose_the_source_at_prepared(&world);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_true(result.choice);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    recover_at(&world, SIDE_SEND, back);
+    world_done(&world);
+}
+
+static void forward_lets_the_targets_complete_copy_go_on(void **unused)
+{
+    SCENE;
+    lose_the_source_at_prepared(&world);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static bool dies_before_aborted(void *arg, enum record record, bool written)
+{
+    bool *dead = arg;
+
+    (void)written;
+    *dead = *dead || record == RECORD_ABORTED;
+    return !*dead;
+}
+
+static void forward_works_without_the_process_that_received(void **unused)
+{
+    bool dead = false;
+    SCENE;
+
+    world.hook[SIDE_SEND] = (struct journal_hook){ dies_before_aborted, &dead };
+    send_with(&world, "PREPARED:after:recv:crash", &result);
+    world_join(&world);
+    world.hook[SIDE_SEND] = (struct journal_hook){ 0 };
+    world_reset(&world, SIDE_SEND);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void write_to_the_sources_disks(struct world *world)
+{
+    struct machine machine;
+
+    world_look(world, SIDE_SEND, &machine);
+    machine.writes[0]++;
+    assert_true(machine_save(&machine, NULL));
+}
+
+static void forward_is_refused_where_somebody_has_run_the_guest_since(void **unused)
+{
+    SCENE;
+    lose_the_source_at_prepared(&world);
+    write_to_the_sources_disks(&world);
+    world_recover(&world, SIDE_SEND, forward_on_my_word, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "written to"));
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_NOWHERE);
+    world_done(&world);
+}
+
+static void forward_is_refused_while_the_guest_is_alive_here(void **unused)
+{
+    SCENE;
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void a_dead_guests_complete_copy_at_an_unreachable_target_waits_for_a_person(void **unused)
+{
+    SCENE;
+    lose_the_source_at_prepared(&world);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    world.unreachable = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
+    world_done(&world);
+}
+
+static void forward_after_the_lease_gives_the_guest_back(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 1;
+    lose_the_source_at_prepared(&world);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_UNDECIDED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -569,6 +694,13 @@ int main(void)
         cmocka_unit_test(a_target_that_answers_is_not_dead),
         cmocka_unit_test(a_guest_that_has_turned_itself_off_leaves_nothing_to_settle),
         cmocka_unit_test(complete_disks_of_a_guest_that_is_gone_are_kept_and_asked_for_once),
+        cmocka_unit_test(a_complete_copy_of_a_guest_that_died_at_the_source_is_offered),
+        cmocka_unit_test(forward_lets_the_targets_complete_copy_go_on),
+        cmocka_unit_test(forward_is_refused_where_somebody_has_run_the_guest_since),
+        cmocka_unit_test(forward_is_refused_while_the_guest_is_alive_here),
+        cmocka_unit_test(a_dead_guests_complete_copy_at_an_unreachable_target_waits_for_a_person),
+        cmocka_unit_test(forward_after_the_lease_gives_the_guest_back),
+        cmocka_unit_test(forward_works_without_the_process_that_received),
         cmocka_unit_test(a_target_that_is_dead_for_good_need_not_be_told),
         cmocka_unit_test(a_sender_whose_last_word_is_lost_does_not_close_its_journal),
         cmocka_unit_test(a_target_without_its_journal_proves_nothing),

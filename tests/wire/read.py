@@ -45,7 +45,7 @@ def is_object(*required):
 
 
 KIND = is_one_of("refused", "system", "protocol", "peer", "lost", "timeout", "cancelled", "crash")
-STATE = is_one_of("running", "returned", "lost", "wait", "unknown", "prepared")
+STATE = is_one_of("running", "returned", "lost", "wait", "unknown", "prepared", "ran", "incomplete")
 FROM_BOTH = {"protocol": lambda v: v == 2, "version": is_text, "machine": is_text,
              "features": is_list_of(is_text)}
 FROM_SENDER = FROM_BOTH | {"id": is_hex(16), "token": is_hex(32), "lease_ms": is_uint,
@@ -65,7 +65,7 @@ MESSAGES = {
     "ready": ("R", {}),
     "go": ("S", {}),
     "running": ("R", {}),
-    "query": ("S", {"committed": is_bool}),
+    "query": ("S", {"committed": is_bool, "look?": is_bool, "back?": is_bool}),
     "verdict": ("R", {"state": STATE, "record?": is_text, "text?": is_text}),
     "settled": ("S", {"running": is_bool}),
     "abort": ("SR", {"kind": KIND, "text": is_text}),

@@ -1,0 +1,158 @@
+/* When the source's copy of a guest is dead and the target has a complete one, or when the
+ * target's has run although nobody handed it over, no journal says which of them shall go on:
+ * a person does. Until then nothing is decided, so nothing complete is destroyed.
+ */
+#include "recover.h"
+
+#include "verdict.h"
+#include "xmig/cleanup.h"
+
+static const char forward_fact[] = "forward";
+
+static const cJSON *find_note(const struct migration *m, const char *fact)
+{
+    const cJSON *record, *found = NULL;
+
+    cJSON_ArrayForEach (record, journal_records(m->journal))
+        if (!strcmp(json_string_or(record, "fact", ""), fact))
+            found = record;
+    return found;
+}
+
+bool recover_note_forward(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = verdict_fact("fact", forward_fact);
+
+    return recover_goes_forward(m) || journal_append(m->journal, RECORD_NOTE, fact, err);
+}
+
+bool recover_goes_forward(const struct migration *m)
+{
+    return find_note(m, forward_fact) != NULL;
+}
+
+static bool undecided(struct result *result, const char *text)
+{
+    recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED, text);
+    return true;
+}
+
+static bool choose(struct result *result, const char *text)
+{
+    result->choice = true;
+    return undecided(result, text);
+}
+
+/* What the disks held when they were drained is what the target's copy goes on from: has
+ * nobody written to them since? A person's word does where nothing can prove it.
+ */
+static bool disks_are_as_drained(struct migration *m, const struct recover_options *options,
+                                 struct result *result)
+{
+    const cJSON *drained = find_note(m, "drained");
+    struct error err = { 0 };
+
+    if (!drained)
+        error_set(&err, ERROR_SYSTEM, "the journal does not tell what the disks here were like");
+    else if (m->host->ops->source_is_unwritten(m->host, drained, &err))
+        return true;
+    if (err.kind == ERROR_SYSTEM && options->word)
+        return true;
+    result->unproven = err.kind == ERROR_SYSTEM;
+    error_prefix(&err, "--forward needs the proof that the VM has not run here since its disks "
+                       "were copied");
+    recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
+    result->choice = true;
+    return false;
+}
+
+/* COMMIT, and on from there as after any: fence, look, GO. */
+static bool go_forward(struct migration *m, const struct recover_options *options,
+                       struct result *result)
+{
+    struct error err = { 0 };
+
+    if (!disks_are_as_drained(m, options, result))
+        return true;
+    if (!recover_note_forward(m, &err) || !verdict_record(m, RECORD_COMMIT, NULL, &err)) {
+        recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
+        return true;
+    }
+    if (!m->host->ops->source_fence(m->host, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "the old copy is not fenced: %s", err.text);
+    recover_committed(m, options, result);
+    return true;
+}
+
+/* The target has something that could go on: whose turn is it? */
+static bool choose_between(struct migration *m, const struct recover_options *options,
+                           const char *text, struct result *result)
+{
+    if (options->forward)
+        return go_forward(m, options, result);
+    m->give_up_knowingly = options->back;
+    return !options->back && choose(result, text);
+}
+
+static bool is_complete_there(struct migration *m, const struct recover_options *options,
+                              struct result *result)
+{
+    if (result->state != RUN_GONE)
+        return options->forward &&
+               undecided(result, "the copy here is alive and the VM's own: 'xmig recover' without "
+                                 "--forward lets it go on");
+    return choose_between(m, options,
+                          "the VM's process here has ended, and the target has a complete copy of "
+                          "it, paused, from the moment of the handing over",
+                          result);
+}
+
+static bool cannot_look(const struct recover_options *options, const struct error *why,
+                        struct result *result)
+{
+    /* A guest that can go on here does not wait for a target that may be gone. */
+    if (!options->forward && (result->state != RUN_GONE || options->back || options->peer_is_dead))
+        return false;
+    result->choice = why->kind == ERROR_REFUSED;
+    recover_say(result, OUTCOME_UNDECIDED, why->kind, why->text);
+    error_prefix(&result->error, "the VM's process here has ended, and whether the target has a "
+                                 "complete copy of it is not known");
+    return true;
+}
+
+static bool nothing_there(const struct recover_options *options, struct result *result)
+{
+    return options->forward &&
+           undecided(result, "the target has no complete copy that could go on: 'xmig recover' "
+                             "without --forward settles this migration");
+}
+
+bool recover_choice(struct migration *m, const struct recover_options *options,
+                    struct result *result)
+{
+    struct error err = { 0 };
+
+    if (journal_last(m->journal) != RECORD_PAUSING || result->state == RUN_RUNNING)
+        return options->forward &&
+               undecided(result, "there is no choice to be made: 'xmig recover' without --forward "
+                                 "settles this migration");
+    switch (verdict_look(m, &err)) {
+    case LOOK_NOTHING:
+        break;
+    case LOOK_COMPLETE:
+        return is_complete_there(m, options, result);
+    case LOOK_RAN:
+        return choose_between(m, options,
+                              "somebody has let the target's copy run before it was handed over: "
+                              "what it has done since is there only",
+                              result);
+    case LOOK_RUNNING:
+        return choose_between(m, options,
+                              "the VM was started at the target, where somebody has declared this "
+                              "host dead",
+                              result);
+    case LOOK_FAILED:
+        return cannot_look(options, &err, result);
+    }
+    return nothing_there(options, result);
+}

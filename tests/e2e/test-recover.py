@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""What only a person can decide, and what they are told: on real QEMU, over real ssh.
+
+    test-recover.py [UNITTEST ARGUMENTS]      needs build/release/xmig
+"""
+
+import os
+import signal
+import unittest
+
+from moving import Scene, Watch, is_stopped, receivers
+
+
+class Recovering(unittest.TestCase):
+    """One guest each, with what the tests share."""
+
+    image_format = "raw"
+
+    def setUp(self):
+        self.scene = Scene(disks=1, size=24, content=4, disk_load="4,200,4", ram_load="8,2,rand",
+                           image_format=self.image_format)
+        self.scene.__enter__()
+        self.addCleanup(self.scene.__exit__)
+
+    # ---- the scene ----
+
+    def stop_at(self, point):
+        """A send that stands still at `point`, its process and the one that is stopped."""
+        sender = self.scene.start_send("--fault", point + ":stop")
+        side = point.rpartition(":")[2]
+        stopped = []
+
+        def look():
+            stopped[:] = [pid for pid in ([sender.pid] if side == "send" else receivers(self.scene)) if is_stopped(pid)]
+            return stopped or sender.poll() is not None
+        self.scene.wait(look, f"{point}", 120)
+        self.assertTrue(stopped, "the sender ended before the moment came")
+        return sender, stopped[0]
+
+    def kill_source_qemu(self):
+        os.kill(self.scene.guest.pid(), signal.SIGKILL)
+        self.scene.wait(lambda: self.scene.guest.state() == "gone", "the source's QEMU to end")
+
+    def kill(self, process):
+        process.kill()
+        process.communicate()
+
+    def recover(self, side, *arguments, expect):
+        done = self.scene.xmig(side, "recover", *arguments)
+        self.assertEqual(done.returncode, expect, done.stdout)
+        return done.stdout
+
+    def the_migration(self):
+        return self.scene.migrations("source")[-1]
+
+    def assert_closed(self, side):
+        self.assertEqual(self.scene.xmig(side, "list").stdout.count("'"), 0, self.scene.xmig(side, "list").stdout)
+
+    # ---- the source's copy is dead, the target's complete ----
+
+    def assert_forward_loses_nothing(self, watch):
+        said = self.recover("source", self.the_migration(), expect=6)
+        self.assertIn(f"xmig recover --forward {self.the_migration()}", said)
+        self.assertIn(f"xmig recover --back {self.the_migration()}", said)
+        self.assertEqual(self.scene.next_guest().state(), "paused")
+        self.recover("source", "--forward", self.the_migration(), expect=0)
+        watch.wait_move()
+        watch.wait_beats(10)
+        self.assertEqual(watch.ask("verify", 120), "V ok")
+        self.assert_closed("source")
+        self.scene.wait(lambda: not receivers(self.scene), "the receiver to end")
+        self.assert_closed("target")
+
+    def go_forward(self):
+        with Watch(self.scene.guest.heartbeat, self.scene.next_guest().heartbeat) as watch:
+            watch.wait_beats(3)
+            sender, _ = self.stop_at("COMMIT:before:send")
+            self.kill(sender)
+            self.kill_source_qemu()
+            self.assert_forward_loses_nothing(watch)
+
+
+class Recover(Recovering):
+    def test_forward_goes_on_with_the_targets_copy(self):
+        self.go_forward()
+
+    def test_a_send_whose_qemu_ends_at_the_handing_over_destroys_no_complete_copy(self):
+        with Watch(self.scene.guest.heartbeat, self.scene.next_guest().heartbeat) as watch:
+            watch.wait_beats(3)
+            sender, receiver = self.stop_at("PREPARED:after:recv")
+            self.kill_source_qemu()
+            os.kill(receiver, signal.SIGCONT)
+            result = self.scene.result_of(sender)
+            self.assertEqual((sender.returncode, result["where"]), (6, "unknown"), result)
+            self.assert_forward_loses_nothing(watch)
+
+    def test_forward_needs_a_word_where_the_disks_have_been_written_to(self):
+        sender, _ = self.stop_at("COMMIT:before:send")
+        self.kill(sender)
+        self.kill_source_qemu()
+        with open(self.scene.guest.images()[0], "r+b") as image:
+            image.write(image.read(1))
+        said = self.recover("source", "--forward", "--yes", self.the_migration(), expect=6)
+        self.assertIn("somebody has written to", said)
+        self.assertEqual(self.scene.next_guest().state(), "paused")
+
+    def test_back_gives_the_targets_copy_up(self):
+        sender, _ = self.stop_at("COMMIT:before:send")
+        self.kill(sender)
+        self.kill_source_qemu()
+        images = self.scene.guest.images()
+        said = self.recover("source", "--back", self.the_migration(), expect=8)
+        self.assertIn("from its disks", said)
+        self.assertEqual(self.scene.next_guest().state(), "gone")
+        self.assertEqual(self.scene.guest.images(), images)
+
+
+class RecoverQcow2(Recovering):
+    """A format that QEMU may write to as it closes an image."""
+
+    image_format = "qcow2"
+
+    def test_forward_goes_on_with_the_targets_copy(self):
+        self.go_forward()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
