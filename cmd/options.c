@@ -21,6 +21,7 @@ enum {
     OPTION_DEVICE_MODEL,
     OPTION_RAM,
     OPTION_MAX_DOWNTIME,
+    OPTION_MAX_PAUSE,
     OPTION_BWLIMIT,
     OPTION_DEADLINE,
     OPTION_LEASE,
@@ -238,6 +239,8 @@ static bool take_limit(struct migration_options *migration, int option, const ch
     case OPTION_MAX_DOWNTIME:
         return check_value(parse_time(value, &migration->host.max_downtime_ms, err),
                            "--max-downtime", err);
+    case OPTION_MAX_PAUSE:
+        return check_value(parse_time(value, &migration->max_pause_ms, err), "--max-pause", err);
     case OPTION_BWLIMIT:
         return check_value(parse_size(value, &migration->host.bandwidth, err), "--bwlimit", err);
     case OPTION_DEADLINE:
@@ -293,6 +296,7 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
     case OPTION_FAULT:
         return check_value(fault_parse(value, &options->migration.fault, err), "--fault", err);
     case OPTION_MAX_DOWNTIME:
+    case OPTION_MAX_PAUSE:
     case OPTION_BWLIMIT:
     case OPTION_DEADLINE:
     case OPTION_LEASE:
@@ -342,6 +346,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
         { "ram", required_argument, NULL, OPTION_RAM },
         { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
+        { "max-pause", required_argument, NULL, OPTION_MAX_PAUSE },
         { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
         { "deadline", required_argument, NULL, OPTION_DEADLINE },
         { "lease", required_argument, NULL, OPTION_LEASE },

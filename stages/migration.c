@@ -15,6 +15,7 @@ const struct migration_options migration_default_options = {
     .host = { .max_downtime_ms = 100, .mirrors_disks = true },
     .lease_ms = 600000,
     .patience_ms = 120000,
+    .max_pause_ms = MAX_PAUSE_DEFAULT,
     .stall_ms = 60000,
     .poll_ms = 200,
     .timing = { .alive_ms = 5000, .lost_ms = 20000 },

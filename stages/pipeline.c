@@ -7,6 +7,7 @@
 
 #include "recover.h"
 #include "status.h"
+#include "time-limits.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
@@ -434,6 +435,8 @@ static void conclude(struct migration *m, struct result *result)
     result->outcome = clean ? OUTCOME_DONE : OUTCOME_CLEANUP;
     if (clean)
         close_journal(m);
+    if (m->side == SIDE_SEND)
+        limits_tell_pause(m);
 }
 
 static void leave(struct migration *m, struct result *result)
@@ -469,45 +472,14 @@ static void way_out(struct migration *m, bool ok, struct result *result)
         leave(m, result);
 }
 
-/* ---- --deadline ---- */
-
-static void on_deadline(uv_timer_t *timer)
-{
-    struct migration *m = timer->data;
-    struct error why = { 0 };
-
-    if (m->verdict != VERDICT_SOURCE)
-        return; /* handed over already: what is under way is quicker than any way back */
-    error_set(&why, ERROR_CANCELLED, "the move was not over within its --deadline of %llu.%03llu s",
-              (unsigned long long)m->options->deadline_ms / 1000,
-              (unsigned long long)m->options->deadline_ms % 1000);
-    loop_interrupt(m->loop, &why);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static uv_timer_t *start_deadline(struct migration *m)
-{
-    uv_timer_t *timer = must(calloc(1, sizeof(*timer)));
-
-    uv_timer_init(loop_uv(m->loop), timer);
-    timer->data = m;
-    if (m->options->deadline_ms)
-        uv_timer_start(timer, on_deadline, m->options->deadline_ms, 0);
-    return timer;
-}
-
 void pipeline_run(struct migration *m, struct result *result)
 {
-    uv_timer_t *deadline = start_deadline(m);
+    struct limits *limits = limits_start(m);
     bool ok;
 
     *result = (struct result){ 0 };
     ok = go_forward(m, &result->error);
-    uv_close((uv_handle_t *)deadline, on_timer_closed);
+    limits_end(limits);
     snprintf(result->stage, sizeof(result->stage), "%s", m->at && !ok ? m->at : "");
     if (ok)
         error_clear(&result->error);

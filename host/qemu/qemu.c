@@ -80,6 +80,7 @@ const struct host_ops qemu_host = {
     .source_mark = qemu_source_mark,
     .source_is_unwritten = qemu_source_is_unwritten,
     .paused_at = qemu_paused_at,
+    .paused_for = qemu_paused_for,
     .source_state = qemu_source_state,
     .source_resume = qemu_source_resume,
     .source_fence = qemu_source_fence,

@@ -36,8 +36,11 @@ struct source {
     struct argv_result argv;
     enum ram_mode ram; /* what RAM_AUTO has become */
     uint64_t paused_ms;
-    cJSON *proofs; /* paths of files beside shared images, by which the target knows them */
-    cJSON *facts;  /* those in the journal */
+    uint64_t sending_ms;   /* since when RAM is sent, and QEMU may pause the guest; 0: not */
+    uint64_t ram_since_ms; /* since when RAM is sent with the guest paused, by --ram; 0: not */
+    uint64_t ram_ms;       /* how long that was, or will be, besides */
+    cJSON *proofs;         /* paths of files beside shared images, by which the target knows them */
+    cJSON *facts;          /* those in the journal */
     bool reattached;
 };
 
@@ -127,6 +130,7 @@ void qemu_source_done(struct qemu *vm);
 bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
                    struct error *err);
 uint64_t qemu_paused_at(struct host *host);
+uint64_t qemu_paused_for(struct host *host, bool with_ram);
 /* End a migration that is under way, by force if need be. */
 bool qemu_ram_cancel(struct qemu *vm, struct error *err);
 

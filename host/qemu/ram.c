@@ -6,12 +6,14 @@
 
 #include "host/qemu/qemu.h"
 
+/* With the guest paused --max-pause is shorter, as a rule: these are for when it is not. */
 enum {
     POLL_MS = 50,
-    STALL_MS = 30000,       /* RAM without progress */
-    STOP_MS = 60000,        /* to pause: every disk is flushed */
-    DRAIN_STALL_MS = 30000, /* the mirrors' rest, without progress */
-    DEVICE_MS = 20000,      /* device state, besides what is left of RAM */
+    STALL_MS = 30000,        /* RAM without progress */
+    PAUSED_STALL_MS = 10000, /* … with the guest paused, which --max-pause does not count */
+    STOP_MS = 60000,         /* to pause: every disk is flushed */
+    DRAIN_STALL_MS = 30000,  /* the mirrors' rest, without progress */
+    DEVICE_MS = 20000,       /* device state, besides what is left of RAM */
     CANCEL_MS = 20000,
     ANSWER_MS = 3000, /* a QEMU that does not answer so long is stuck in its stream */
     SLOWEST_BYTES_PER_MS = 10 * 1024, /* what a stream of zeroes is measured at means nothing */
@@ -45,12 +47,26 @@ static void tell_downtime(struct qemu *vm, const char *part, uint64_t since_ms)
                                                          .elapsed_ms = loop_now_ms() - since_ms });
 }
 
+/* Pause the guest, and send RAM then. */
+static bool stop_for_ram(struct qemu *vm, struct error *err)
+{
+    vm->source.paused_ms = loop_now_ms();
+    if (!qmp_stop(vm->q, STOP_MS, err))
+        return false;
+    vm->source.ram_since_ms = loop_now_ms();
+    return true;
+}
+
+static void end_of_ram_pass(struct qemu *vm)
+{
+    if (vm->source.ram_since_ms)
+        vm->source.ram_ms = loop_now_ms() - vm->source.ram_since_ms;
+    vm->source.ram_since_ms = 0;
+}
+
 static bool stop_first(struct qemu *vm, struct error *err)
 {
-    if (vm->source.ram != RAM_STOPPED)
-        return true;
-    vm->source.paused_ms = loop_now_ms();
-    return qmp_stop(vm->q, STOP_MS, err);
+    return vm->source.ram != RAM_STOPPED || stop_for_ram(vm, err);
 }
 
 /* ---- while the stream runs ---- */
@@ -94,6 +110,7 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
     uint64_t total = json_uint_or(ram, "total", 0);
     uint64_t remaining = json_uint_or(ram, "remaining", 0);
     uint64_t transferred = json_uint_or(ram, "transferred", 0);
+    uint64_t stall_ms = vm->source.ram_since_ms ? PAUSED_STALL_MS : STALL_MS;
     uint64_t bytes_per_ms;
 
     if (!migration)
@@ -104,9 +121,9 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
     bytes_per_ms = transferred / (loop_now_ms() - progress->begun_ms + 1);
     if (bytes_per_ms > SLOWEST_BYTES_PER_MS)
         progress->bytes_per_ms = bytes_per_ms;
-    if (loop_now_ms() - progress->moved_ms > STALL_MS)
-        return error_set(err, ERROR_TIMEOUT, "the RAM stream has made no progress for %d s",
-                         STALL_MS / 1000);
+    if (loop_now_ms() - progress->moved_ms > stall_ms)
+        return error_set(err, ERROR_TIMEOUT,
+                         "the RAM stream has made no progress for %" PRIu64 " s", stall_ms / 1000);
     event_emit(&vm->base.context.events,
                (struct event){ .kind = EVENT_PROGRESS,
                                .subject = "ram",
@@ -134,10 +151,8 @@ static bool check_passes(struct qemu *vm, struct progress *progress, struct erro
         MANY_PASSES = 20
     };
 
-    if (vm->source.ram == RAM_ONE_PASS && !vm->source.paused_ms && has_begun(vm, progress, 2)) {
-        vm->source.paused_ms = loop_now_ms();
-        return qmp_stop(vm->q, STOP_MS, err);
-    }
+    if (vm->source.ram == RAM_ONE_PASS && !vm->source.paused_ms && has_begun(vm, progress, 2))
+        return stop_for_ram(vm, err);
     if (vm->source.ram == RAM_LIVE && !progress->warned && has_begun(vm, progress, MANY_PASSES)) {
         progress->warned = true;
         event_say(&vm->base.context.events, EVENT_WARNING, NULL,
@@ -222,6 +237,8 @@ static bool send_rest(struct qemu *vm, size_t *mark, const struct progress *prog
     uint64_t deadline = since_ms + DEVICE_MS + 2 * rest_ms;
     bool completed = false;
 
+    if (vm->source.ram != RAM_LIVE)
+        vm->source.ram_ms += 2 * rest_ms;
     if (!qmp_migrate_continue(vm->q, err))
         return false;
     while (!completed) {
@@ -267,6 +284,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     struct error why = { 0 };
     bool ok;
 
+    vm->source.sending_ms = loop_now_ms();
     ok = qemu_let_in(vm, path, vm->source.process.uid, &why) &&
          qmp_set_capabilities(vm->q, capabilities, &why) && set_parameters(vm, &why) &&
          /* From here on QEMU may pause the guest by itself. */
@@ -274,6 +292,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
          qmp_migrate(vm->q, path, &why) && await_pause(vm, &mark, &progress, &why);
     if (ok && !vm->source.paused_ms)
         vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
+    end_of_ram_pass(vm);
     if (ok)
         tell_downtime(vm, "pause", vm->source.paused_ms);
     ok = ok && switch_over(vm, &mark, &progress, &why);
@@ -285,6 +304,38 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
 uint64_t qemu_paused_at(struct host *host)
 {
     return qemu_of(host)->source.paused_ms;
+}
+
+/* QEMU pauses the guest by itself. One that it has stopped because of a disk was not paused for
+ * the move.
+ */
+static uint64_t paused_since(const struct qemu *vm)
+{
+    uint64_t stopped_ms;
+
+    if (vm->source.paused_ms || !vm->source.sending_ms || !vm->q)
+        return vm->source.paused_ms;
+    stopped_ms = qmp_last_event_ms(vm->q, "STOP");
+    if (stopped_ms < vm->source.sending_ms || qmp_last_event_ms(vm->q, "RESUME") >= stopped_ms ||
+        qmp_last_event_ms(vm->q, "BLOCK_IO_ERROR") >= vm->source.sending_ms)
+        return 0;
+    return stopped_ms;
+}
+
+uint64_t qemu_paused_for(struct host *host, bool with_ram)
+{
+    const struct qemu *vm = qemu_of(host);
+    uint64_t since_ms = paused_since(vm);
+    uint64_t now_ms = loop_now_ms();
+    uint64_t ram_ms = vm->source.ram_ms;
+
+    if (!since_ms)
+        return 0;
+    if (vm->source.ram_since_ms)
+        ram_ms += now_ms - vm->source.ram_since_ms;
+    if (with_ram)
+        ram_ms = 0;
+    return now_ms - since_ms > ram_ms ? now_ms - since_ms - ram_ms : 0;
 }
 
 /* ---- giving up ---- */

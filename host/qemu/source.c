@@ -196,7 +196,7 @@ bool qemu_source_resume(struct host *host, struct error *err)
         return error_prefix(err, "cannot let the VM go on");
     if (vm->source.reattached)
         stop_leftover_mirrors(vm);
-    vm->source.paused_ms = 0;
+    vm->source.paused_ms = vm->source.sending_ms = 0;
     return true;
 }
 

@@ -28,6 +28,10 @@ static bool parse_setting(struct machine *machine, const char *setting, struct e
     uint64_t value;
     const char *equals = strchr(setting, '=');
 
+    if (!strcmp(setting, "hang=drain") || !strcmp(setting, "hang=seal")) {
+        snprintf(machine->hang, sizeof(machine->hang), "%s", equals + 1);
+        return true;
+    }
     if (!equals || !parse_size(equals + 1, &value))
         return error_set(err, ERROR_REFUSED, "'%s' is not SETTING=NUMBER", setting);
     if (!strncmp(setting, "disks=", 6) && value <= MACHINE_DISKS_MAX)
@@ -38,7 +42,7 @@ static bool parse_setting(struct machine *machine, const char *setting, struct e
         machine->ram_size = value;
     else
         return error_set(err, ERROR_REFUSED,
-                         "a simulated VM has disks (at most %d), disk-size and ram, not '%s'",
+                         "a simulated VM has disks (at most %d), disk-size, ram and hang, not '%s'",
                          MACHINE_DISKS_MAX, setting);
     return true;
 }

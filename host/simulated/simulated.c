@@ -92,6 +92,7 @@ static bool describe(struct host *host, cJSON *params, struct error *err)
 
     cJSON_AddStringToObject(params, "name", new_name ? new_name : sim->machine.name);
     json_add_uint(params, "memory", sim->machine.ram_size);
+    cJSON_AddStringToObject(params, "hang", sim->machine.hang);
     for (size_t i = 0; i < sim->machine.disk_count; i++) {
         cJSON *disk = must(cJSON_CreateObject());
         char name[8];
@@ -158,8 +159,21 @@ static void mirror_stop(struct host *host, const char *disk)
     lane_free(steal(sim->disks[disk_index(disk)]));
 }
 
+/* What never answers: until somebody interrupts it. */
+static bool hang_at(struct simulated *sim, const char *where, struct error *err)
+{
+    enum {
+        HOUR_MS = 3600000
+    };
+
+    return strcmp(sim->machine.hang, where) != 0 ||
+           loop_pause(sim->base.context.loop, HOUR_MS, err);
+}
+
 static bool drain_mirrors(struct simulated *sim, struct error *err)
 {
+    if (!hang_at(sim, "drain", err))
+        return false;
     for (size_t i = 0; i < sim->machine.disk_count; i++) {
         char name[8];
 
@@ -233,6 +247,14 @@ static uint64_t paused_at(struct host *host)
     return self(host)->paused_ms;
 }
 
+static uint64_t paused_for(struct host *host, bool with_ram)
+{
+    const struct simulated *sim = self(host);
+
+    (void)with_ram;
+    return sim->machine.state == RUN_PAUSED && sim->paused_ms ? loop_now_ms() - sim->paused_ms : 0;
+}
+
 static enum run_state machine_state(struct host *host)
 {
     return self(host)->machine.state;
@@ -297,6 +319,8 @@ static bool create_machine(struct host *host, struct error *err)
     snprintf(sim->machine.name, sizeof(sim->machine.name), "%s",
              json_string_or(sim->params, "name", "?"));
     snprintf(sim->machine.disks, sizeof(sim->machine.disks), "made");
+    snprintf(sim->machine.hang, sizeof(sim->machine.hang), "%s",
+             json_string_or(sim->params, "hang", ""));
     sim->machine.disk_count = (size_t)cJSON_GetArraySize(json_array(sim->params, "disks", NULL));
     return change(sim, RUN_PAUSED, err);
 }
@@ -366,6 +390,8 @@ static bool seal(struct host *host, struct error *err)
 {
     struct simulated *sim = self(host);
 
+    if (!hang_at(sim, "seal", err))
+        return false;
     for (size_t i = 0; i < sim->machine.disk_count && host->context.options.mirrors_disks; i++) {
         if (!sim->disks[i] || !lane_is_final(sim->disks[i]))
             return error_set(err, ERROR_SYSTEM, "disk %zu is not complete", i);
@@ -463,6 +489,7 @@ const struct host_ops simulated_host = {
     .source_mark = source_mark,
     .source_is_unwritten = source_is_unwritten,
     .paused_at = paused_at,
+    .paused_for = paused_for,
     .source_state = machine_state,
     .source_resume = source_resume,
     .source_fence = source_fence,

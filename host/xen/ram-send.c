@@ -72,6 +72,14 @@ static bool save_devices(struct sending *sending, struct error *err)
     return qmp_call_within(vm->q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
 }
 
+/* Is much of RAM sent with the guest suspended, because --ram says so? */
+static bool sends_suspended(const struct xen *vm)
+{
+    enum ram_mode mode = vm->base.context.options.ram;
+
+    return mode == RAM_STOPPED || mode == RAM_ONE_PASS;
+}
+
 /* The order matters: after the guest, QEMU stops, whose last DMA may still write RAM; saving
  * the devices may, too. Only then RAM's last pass is made. QEMU's stop waits for what the
  * mirrors have under way, hence its deadline.
@@ -103,6 +111,8 @@ static bool suspend(struct sending *sending, struct error *err)
         return false;
     tell_downtime(vm, "drain", since_ms);
     sending->drained_ms = loop_now_ms();
+    if (sends_suspended(vm))
+        vm->source.ram_since_ms = vm->source.ram_moved_ms = sending->drained_ms;
     return true;
 }
 
@@ -185,6 +195,17 @@ static void tell_progress(struct sending *sending)
                                .total = sending->ram });
 }
 
+static void follow_paused_ram(struct sending *sending)
+{
+    struct xen_source *source = &sending->vm->source;
+    unsigned long frames, total;
+
+    xen_log_progress(sending->vm->log, &frames, &total);
+    if (source->ram_since_ms && frames != sending->seen)
+        source->ram_moved_ms = loop_now_ms();
+    sending->seen = frames;
+}
+
 /* A mirror that has died is noticed now, and not after hours of RAM. */
 static bool look(void *arg, struct error *err)
 {
@@ -194,6 +215,7 @@ static bool look(void *arg, struct error *err)
 
     xen_log_drain(sending->vm->log, &sending->vm->base.context.events);
     tell_progress(sending);
+    follow_paused_ram(sending);
     if (sending->pausing || now_ms - sending->looked_ms < MIRRORS_MS)
         return true;
     sending->looked_ms = now_ms;
@@ -279,4 +301,15 @@ bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *h
 uint64_t xen_paused_at(struct host *host)
 {
     return xen_of(host)->source.paused_ms;
+}
+
+/* While it is only asked to suspend itself it runs. */
+uint64_t xen_paused_for(struct host *host, bool with_ram)
+{
+    const struct xen_source *source = &xen_of(host)->source;
+
+    if (!source->suspended_ms)
+        return 0;
+    return loop_now_ms() - source->suspended_ms -
+           (with_ram ? 0 : source->ram_moved_ms - source->ram_since_ms);
 }

@@ -22,6 +22,7 @@ struct sending {
     unsigned pass;       /* as the loop's thread knows it */
     uint64_t pass_bytes; /* of RAM, which it sends */
     uint64_t written;    /* … into the lane before it */
+    unsigned long seen;  /* frames of a pass, when last looked */
     bool enable;         /* the dirty log */
     int answer;
     bool pausing;        /* the guest may be suspended */

@@ -159,7 +159,7 @@ static bool suspend_by_request(struct xen *vm, struct error *err)
 
 /* ---- the public face ---- */
 
-bool guest_suspend(struct xen *vm, struct error *err)
+static bool suspend(struct xen *vm, struct error *err)
 {
     uint64_t callback = 0, sleep_state = 0;
     int port = xs_suspend_evtchn_port((int)vm->domid);
@@ -175,6 +175,14 @@ bool guest_suspend(struct xen *vm, struct error *err)
     if (xc_domain_shutdown(vm->xc, vm->domid, SHUTDOWN_suspend) < 0)
         return xen_fail(vm, err, "cannot suspend the guest");
     return await_suspended(vm, SUSPEND_MS, err);
+}
+
+bool guest_suspend(struct xen *vm, struct error *err)
+{
+    if (!suspend(vm, err))
+        return false;
+    vm->source.suspended_ms = loop_now_ms();
+    return true;
 }
 
 /* xl's monitor of the domain ends when it sees it suspended: ours takes its place. */
@@ -224,5 +232,6 @@ bool guest_resume(struct xen *vm, struct error *err)
             return owe(vm, err);
     }
     vm->source.owes = false;
+    vm->source.suspended_ms = 0;
     return !suspended || go_on(vm, err);
 }

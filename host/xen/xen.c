@@ -166,6 +166,7 @@ const struct host_ops xen_host = {
     .source_mark = xen_source_mark,
     .source_is_unwritten = xen_source_is_unwritten,
     .paused_at = xen_paused_at,
+    .paused_for = xen_paused_for,
     .source_state = xen_source_state,
     .source_resume = xen_source_resume,
     .source_fence = xen_source_fence,

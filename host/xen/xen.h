@@ -48,11 +48,14 @@ struct xen_source {
     cJSON *devices; /* as they were described; devices_read()'s */
     cJSON *proofs;  /* paths of files beside shared images */
     uint64_t paused_ms;
-    bool asked;      /* the guest was asked to suspend itself */
-    bool owes;       /* … has taken the request, and may follow it at any time */
-    int lock;        /* held while a migration is at work on the domain; 0: not */
-    bool destroyed;  /* by us */
-    bool reattached; /* after a crash: what is left of mirrors is not ours to know */
+    uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
+    uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: not */
+    uint64_t ram_moved_ms; /* when that has last moved */
+    bool asked;            /* the guest was asked to suspend itself */
+    bool owes;             /* … has taken the request, and may follow it at any time */
+    int lock;              /* held while a migration is at work on the domain; 0: not */
+    bool destroyed;        /* by us */
+    bool reattached;       /* after a crash: what is left of mirrors is not ours to know */
 };
 
 struct xen_target {
@@ -247,6 +250,7 @@ bool guest_resume(struct xen *vm, struct error *err);
 bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
                   struct error *err);
 uint64_t xen_paused_at(struct host *host);
+uint64_t xen_paused_for(struct host *host, bool with_ram);
 int xen_open_lane(struct host *host, const char *name, struct error *err);
 bool xen_ram_listen(struct host *host, struct error *err);
 bool xen_ram_recv(struct host *host, struct error *err);

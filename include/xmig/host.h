@@ -139,6 +139,11 @@ struct host_ops {
 
     /* When the guest was paused for good (loop_now_ms()); 0: it was not. */
     uint64_t (*paused_at)(struct host *host);
+    /* How long ram_send() has kept the guest paused until now, for --max-pause; 0: it runs. If
+     * not `with_ram`, less what its RAM has taken, and may take, because --ram sends it meanwhile.
+     * Called from a callback: looks at what is known, and asks nobody.
+     */
+    uint64_t (*paused_for)(struct host *host, bool with_ram);
 
     /* Look at the machine: does the VM run here? */
     enum run_state (*source_state)(struct host *host);

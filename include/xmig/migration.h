@@ -54,6 +54,9 @@ struct fault {
 bool fault_parse(const char *text, struct fault *fault, struct error *err);
 char *fault_print(const struct fault *fault); /* the caller frees it */
 
+/* --max-pause was not given: 10 s and --max-downtime, without RAM that --ram sends meanwhile. */
+#define MAX_PAUSE_DEFAULT UINT64_MAX
+
 /* What the user asked for. Borrowed by the migration. */
 struct migration_options {
     struct host_options host;
@@ -61,11 +64,12 @@ struct migration_options {
     const char *until;          /* stop and roll back after this stage; NULL */
     bool dry_run;
     struct fault fault;
-    uint64_t lease_ms;    /* the receiver keeps the prepared copy this long; 0: for ever */
-    uint64_t patience_ms; /* after a break the sender seeks a verdict this long */
-    uint64_t deadline_ms; /* give up and roll back when the move takes longer; 0: never */
-    uint64_t stall_ms;    /* a mirror without progress for so long has stalled */
-    uint64_t poll_ms;     /* how often a mirror is asked */
+    uint64_t lease_ms;     /* the receiver keeps the prepared copy this long; 0: for ever */
+    uint64_t patience_ms;  /* after a break the sender seeks a verdict this long */
+    uint64_t deadline_ms;  /* give up and roll back when the move takes longer; 0: never */
+    uint64_t max_pause_ms; /* … when the guest is paused longer; 0: never; MAX_PAUSE_DEFAULT */
+    uint64_t stall_ms;     /* a mirror without progress for so long has stalled */
+    uint64_t poll_ms;      /* how often a mirror is asked */
     struct session_timing timing;
     bool crash_is_simulated; /* --fault …:crash ends the pipeline, not the process: for tests */
 };

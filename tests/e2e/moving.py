@@ -231,7 +231,16 @@ def as_raw(image, folder):
 
 
 def receivers(scene):
-    """`xmig recv` knows of its scene by its environment only."""
+    return started_with(scene, b"recv")
+
+
+def lanes(scene, name=b"disk/"):
+    """The target's ends of the lanes whose names begin so."""
+    return started_with(scene, b"lane", name)
+
+
+def started_with(scene, command, name=b""):
+    """xmigs at the target know of their scene by their environment only."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -241,6 +250,7 @@ def receivers(scene):
                 environment = file.read()
         except OSError:
             continue
-        if words[1:2] == [b"recv"] and scene.folder.encode() in environment:
+        if words[1:2] == [command] and scene.folder.encode() in environment and \
+                (not name or words[4:5][0].startswith(name)):
             found.append(int(pid))
     return found

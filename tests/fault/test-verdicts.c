@@ -676,6 +676,63 @@ static void a_move_past_its_deadline_rolls_back(void **unused)
     world_done(&world);
 }
 
+/* ---- the bound on the pause ---- */
+
+static uint64_t pause_ns(const struct machine *machine)
+{
+    return machine->runs[1][0] - machine->runs[0][1];
+}
+
+/* Nothing answers at the switch: the guest runs on here, soon. */
+static void hang(const char *vm, uint64_t max_pause_ms)
+{
+    const uint64_t second_ns = 1000000000;
+    struct world world;
+    struct result result;
+    struct machine machine;
+
+    world_init(&world);
+    world.vm = vm;
+    world.options.max_pause_ms = max_pause_ms;
+    world_send(&world, &result);
+    world_join(&world);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_non_null(strstr(result.error.text, "longer than --max-pause permits (0.300 s)"));
+    world_look(&world, SIDE_SEND, &machine);
+    assert_int_equal(machine.state, RUN_RUNNING);
+    assert_int_equal(machine.run_count, 2);
+    assert_in_range(pause_ns(&machine), 3 * second_ns / 10, 3 * second_ns / 10 + second_ns);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static void a_drain_that_hangs_does_not_keep_the_guest(void **unused)
+{
+    (void)unused;
+    hang("demo,disk-size=64K,ram=64K,hang=drain", 300);
+}
+
+static void a_target_that_hangs_at_the_switch_does_not_keep_the_guest(void **unused)
+{
+    (void)unused;
+    hang("demo,disk-size=64K,ram=64K,hang=seal", 300);
+}
+
+/* The guest is not ours to let run, however long it takes. */
+static void after_commit_no_bound_brings_the_guest_back(void **unused)
+{
+    SCENE;
+    world.options.max_pause_ms = 100;
+    world.options.patience_ms = 300;
+    world.unreachable_after_commit = true;
+    assert_int_equal(send_with(&world, "OWNED:after:recv:crash", &result), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -718,6 +775,9 @@ int main(void)
         cmocka_unit_test(with_shared_images_the_operators_word_is_as_good_as_a_proof),
         cmocka_unit_test(recovering_twice_changes_nothing),
         cmocka_unit_test(a_move_past_its_deadline_rolls_back),
+        cmocka_unit_test(a_drain_that_hangs_does_not_keep_the_guest),
+        cmocka_unit_test(a_target_that_hangs_at_the_switch_does_not_keep_the_guest),
+        cmocka_unit_test(after_commit_no_bound_brings_the_guest_back),
         cmocka_unit_test(leftovers_at_the_source_still_say_where_the_guest_runs),
     };
 

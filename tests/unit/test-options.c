@@ -74,6 +74,7 @@ static void takes_a_vm_and_a_destination(void **unused)
     assert_string_equal(options.dest, "user@host");
     assert_true(options.migration.host.mirrors_disks);
     assert_int_equal(options.migration.lease_ms, 600000);
+    assert_true(options.migration.max_pause_ms == MAX_PAUSE_DEFAULT);
     send_options_done(&options);
 }
 
@@ -95,10 +96,13 @@ static void takes_limits_with_units(void **unused)
     struct line line;
     (void)unused;
 
-    assert_true(sends(&options, &line,
-                      "send web host --max-downtime 300ms --bwlimit 200M --deadline 2h --lease 0",
-                      NULL));
+    assert_true(
+        sends(&options, &line,
+              "send web host --max-downtime 300ms --max-pause 7s --bwlimit 200M --deadline 2h "
+              "--lease 0",
+              NULL));
     assert_int_equal(options.migration.host.max_downtime_ms, 300);
+    assert_int_equal(options.migration.max_pause_ms, 7000);
     assert_int_equal(options.migration.host.bandwidth, 200 << 20);
     assert_int_equal(options.migration.deadline_ms, 7200000);
     assert_int_equal(options.migration.lease_ms, 0);

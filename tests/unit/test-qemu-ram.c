@@ -261,9 +261,93 @@ static void cuts_the_stream_of_a_qemu_that_does_not_answer(void **unused)
     end(&scene);
 }
 
+/* ---- for how long is it paused? ---- */
+
+static uint64_t paused_for(struct scene *scene, bool with_ram)
+{
+    return qemu_host.paused_for(&scene->vm->base, with_ram);
+}
+
+/* An event of QEMU's that nobody waits for. */
+static void hear(struct scene *scene, const char *name)
+{
+    size_t mark = 0;
+
+    assert_non_null(qmp_wait_event(scene->vm->q, &mark, name, NULL, NULL, 10000, NULL));
+    (void)loop_pause(scene->loop, 5, NULL);
+}
+
+static struct scene sending_scene_with(const struct exchange *script)
+{
+    struct scene scene = scene_with(script, RAM_LIVE);
+
+    scene.vm->source.sending_ms = loop_now_ms();
+    (void)loop_pause(scene.loop, 1, NULL);
+    assert_int_equal(paused_for(&scene, true), 0);
+    assert_true(qmp_call(scene.vm->q, "migrate", NULL, NULL, NULL));
+    return scene;
+}
+
+static void a_guest_that_qemu_has_paused_by_itself_is_paused_from_then_on(void **unused)
+{
+    const struct exchange script[] = { { "migrate", .events = { STOPPED } }, { 0 } };
+    struct scene scene = sending_scene_with(script);
+    (void)unused;
+
+    hear(&scene, "STOP");
+    assert_in_range(paused_for(&scene, true), 5, 10000);
+    end(&scene);
+}
+
+static void a_guest_that_a_failing_disk_has_stopped_is_not_paused_for_the_move(void **unused)
+{
+    const struct exchange script[] = {
+        { "migrate", .events = { "{\"event\": \"BLOCK_IO_ERROR\"}", STOPPED } }, { 0 }
+    };
+    struct scene scene = sending_scene_with(script);
+    (void)unused;
+
+    hear(&scene, "STOP");
+    assert_int_equal(paused_for(&scene, true), 0);
+    end(&scene);
+}
+
+static void a_guest_that_runs_again_is_not_paused(void **unused)
+{
+    const struct exchange script[] = {
+        { "migrate", .events = { STOPPED, "{\"event\": \"RESUME\"}" } }, { 0 }
+    };
+    struct scene scene = sending_scene_with(script);
+    (void)unused;
+
+    hear(&scene, "RESUME");
+    assert_int_equal(paused_for(&scene, true), 0);
+    end(&scene);
+}
+
+static void ram_that_is_sent_meanwhile_is_told_apart(void **unused)
+{
+    const struct exchange script[] = { { 0 } };
+    struct scene scene = scene_with(script, RAM_ONE_PASS);
+    (void)unused;
+
+    scene.vm->source.paused_ms = loop_now_ms() - 5000;
+    scene.vm->source.ram_since_ms = loop_now_ms() - 3000;
+    scene.vm->source.ram_ms = 1000;
+    assert_in_range(paused_for(&scene, true), 5000, 5900);
+    assert_in_range(paused_for(&scene, false), 1000, 1900);
+    scene.vm->source.ram_ms = 9000;
+    assert_int_equal(paused_for(&scene, false), 0);
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_that_qemu_has_paused_by_itself_is_paused_from_then_on),
+        cmocka_unit_test(a_guest_that_a_failing_disk_has_stopped_is_not_paused_for_the_move),
+        cmocka_unit_test(a_guest_that_runs_again_is_not_paused),
+        cmocka_unit_test(ram_that_is_sent_meanwhile_is_told_apart),
         cmocka_unit_test(drains_the_mirrors_between_the_pause_and_the_rest),
         cmocka_unit_test(does_not_migrate_before_it_may_pause),
         cmocka_unit_test(does_not_go_on_when_a_mirror_fails_at_the_end),
