@@ -18,6 +18,7 @@
 #include "host/disk-mapping.h"
 #include "host/paths.h"
 #include "host/program.h"
+#include "host/thin.h"
 
 enum {
     IMG_MS = 60000,
@@ -135,6 +136,7 @@ static void plan_disk(const struct disk_images *images, const cJSON *disk, struc
     const char *image = json_string_or(disk, "image", "?");
     const char *device = json_string_or(disk, "device", NULL);
     uint64_t size = json_uint_or(disk, "size", 0);
+    const char *why_full = thin_why_full(images, disk);
 
     if (device)
         plan_say(plan,
@@ -147,8 +149,9 @@ static void plan_disk(const struct disk_images *images, const cJSON *disk, struc
         plan_say(plan, "disk %s: overwrite the block device '%s' (%" PRIu64 " bytes)", name, image,
                  size);
     else
-        plan_say(plan, "disk %s: create '%s' (%s, sparse, %" PRIu64 " bytes)", name, image,
-                 json_string_or(disk, "format", "?"), size);
+        plan_say(plan, "disk %s: create '%s' (%s, %s%s, %" PRIu64 " bytes)", name, image,
+                 json_string_or(disk, "format", "?"), why_full ? "fully allocated: " : "thin",
+                 why_full ? why_full : "", size);
 }
 
 void disk_images_plan(const struct disk_images *images, struct plan *plan)
@@ -259,6 +262,19 @@ static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char
     return program_run(images->context->loop, words, NULL, IMG_MS, err);
 }
 
+/* A file system that cannot allocate in advance does so when it is written to. */
+static bool make_raw(const cJSON *disk, const char *path, int fd, struct error *err)
+{
+    off_t size = (off_t)json_uint_or(disk, "size", 0);
+
+    if (ftruncate(fd, size) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot size '%s': %m", path);
+    if (!json_true(disk, "full") || size == 0 || fallocate(fd, 0, 0, size) == 0 ||
+        errno == EOPNOTSUPP)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot allocate '%s': %m", path);
+}
+
 static bool fill(struct disk_images *images, const cJSON *disk, const char *path, int fd,
                  struct error *err)
 {
@@ -267,8 +283,8 @@ static bool fill(struct disk_images *images, const cJSON *disk, const char *path
     if (!strcmp(json_string_or(disk, "format", ""), "qcow2")) {
         if (!make_qcow2(images, disk, path, err))
             return false;
-    } else if (ftruncate(fd, (off_t)json_uint_or(disk, "size", 0)) < 0) {
-        return error_set(err, ERROR_SYSTEM, "cannot size '%s': %m", path);
+    } else if (!make_raw(disk, path, fd, err)) {
+        return false;
     }
     if ((geteuid() == 0 && fchown(fd, owner_of(disk), group_of(disk)) < 0) || fchmod(fd, mode) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", path);

@@ -5,10 +5,14 @@
 
 #include "xmig/host.h"
 
+/* As one number. */
+#define QEMU_VERSION(MAJOR, MINOR) ((MAJOR)*100 + (MINOR))
+
 struct disk_images {
     const struct host_context *context; /* borrowed */
+    unsigned qemu;                      /* QEMU_VERSION() of what will write them; 0: not known */
     const cJSON *disks; /* of the parameters, borrowed: {"name", "image", "size", "format",
-                         * "options", "mode", "user", "uid", "group", "gid", "device"}
+                         * "options", "full", "mode", "user", "uid", "group", "gid", "device"}
                          */
     cJSON *facts;       /* what the journal knows of those made here */
 };

@@ -8,6 +8,7 @@
 #include "host/disk-device.h"
 #include "host/notes.h"
 #include "host/paths.h"
+#include "host/thin.h"
 
 enum {
     MIB = 1024 * 1024
@@ -21,7 +22,8 @@ struct room {
     const char *image; /* the last one there */
 };
 
-static bool add(struct room *rooms, size_t *count, const cJSON *disk, struct error *err)
+static bool add(const struct disk_images *images, struct room *rooms, size_t *count,
+                const cJSON *disk, struct error *err)
 {
     const char *image = json_string_or(disk, "image", "");
     AUTO_FREE char *dir = path_directory(image);
@@ -36,7 +38,7 @@ static bool add(struct room *rooms, size_t *count, const cJSON *disk, struct err
     if (room == rooms + *count)
         rooms[(*count)++] = (struct room){ .device = st.st_dev };
     room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
-    room->needed += json_uint_or(disk, "allocated", 0);
+    room->needed += thin_needs(images, disk);
     room->virtual += json_uint_or(disk, "size", 0);
     room->image = image;
     return true;
@@ -46,7 +48,7 @@ static bool check(const struct room *room, cJSON *notes, struct error *err)
 {
     if (room->needed > room->available)
         return error_set(err, ERROR_REFUSED,
-                         "the disks that go where '%s' goes have %" PRIu64 " MiB allocated (of "
+                         "the disks that go where '%s' goes take %" PRIu64 " MiB (of "
                          "%" PRIu64 " MiB), and only %" PRIu64 " MiB are free there",
                          room->image, room->needed / MIB, room->virtual / MIB,
                          room->available / MIB);
@@ -58,15 +60,16 @@ static bool check(const struct room *room, cJSON *notes, struct error *err)
 }
 
 /* A block device has its room already. */
-bool room_check(const cJSON *disks, cJSON *notes, struct error *err)
+bool room_check(const struct disk_images *images, cJSON *notes, struct error *err)
 {
     AUTO_FREE struct room *rooms =
-        must(calloc((size_t)cJSON_GetArraySize(disks) + 1, sizeof(*rooms)));
+        must(calloc((size_t)cJSON_GetArraySize(images->disks) + 1, sizeof(*rooms)));
     size_t count = 0;
     const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, disks)
-        if (!disk_device_is(json_string_or(disk, "image", "")) && !add(rooms, &count, disk, err))
+    cJSON_ArrayForEach (disk, images->disks)
+        if (!disk_device_is(json_string_or(disk, "image", "")) &&
+            !add(images, rooms, &count, disk, err))
             return false;
     for (size_t i = 0; i < count; i++)
         if (!check(&rooms[i], notes, err))

@@ -2,11 +2,11 @@
 #ifndef XMIG_HOST_ROOM_H
 #define XMIG_HOST_ROOM_H
 
-#include "xmig/json.h"
+#include "host/disk-images.h"
 
-/* `disks` is the parameters' array: {"image", "size", "allocated"}. What is not wrong, but
- * worth knowing, is added to `notes`, an array of strings.
+/* What will be written counts. What is not wrong, but worth knowing, is added to `notes`, an array
+ * of strings.
  */
-bool room_check(const cJSON *disks, cJSON *notes, struct error *err);
+bool room_check(const struct disk_images *images, cJSON *notes, struct error *err);
 
 #endif

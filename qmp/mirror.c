@@ -49,22 +49,45 @@ unsigned qmp_mirror_granularity(uint64_t size)
 
 /* ---- start ---- */
 
-/* Zeroes are found at this side, so that they do not even cross the network. */
-static cJSON *node_arguments(const struct qmp_mirror *mirror, const char *name)
+static cJSON *nbd_node(const struct qmp_mirror *mirror)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *node = must(cJSON_CreateObject());
     cJSON *server;
 
-    cJSON_AddStringToObject(arguments, "driver", "nbd");
-    cJSON_AddStringToObject(arguments, "node-name", name);
-    server = cJSON_AddObjectToObject(arguments, "server");
+    cJSON_AddStringToObject(node, "driver", "nbd");
+    server = cJSON_AddObjectToObject(node, "server");
     cJSON_AddStringToObject(server, "type", "unix");
     cJSON_AddStringToObject(server, "path", mirror->socket);
-    cJSON_AddStringToObject(arguments, "export", mirror->disk);
-    json_add_uint(arguments, "reconnect-delay", RECONNECT_DELAY_S);
-    cJSON_AddStringToObject(arguments, "detect-zeroes", "unmap");
-    cJSON_AddStringToObject(arguments, "discard", "unmap");
-    return arguments;
+    cJSON_AddStringToObject(node, "export", mirror->disk);
+    json_add_uint(node, "reconnect-delay", RECONNECT_DELAY_S);
+    cJSON_AddStringToObject(node, "discard", mirror->full ? "ignore" : "unmap");
+    return node;
+}
+
+/* A job asks for zeroes to be unmapped, always. QEMU before 9.1 heeds a node's discard=ignore only
+ * where it lies beneath another node.
+ */
+static cJSON *without_unmap(cJSON *nbd)
+{
+    cJSON *node = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(node, "driver", "raw");
+    cJSON_AddItemToObject(node, "file", nbd);
+    return node;
+}
+
+/* Zeroes are found at this side, so that they do not even cross the network. A QEMU that knows its
+ * target to be zero leaves them out altogether, unless they are to be unmapped, which in a raw
+ * image of QEMU 9.1 or later allocates them.
+ */
+static cJSON *node_arguments(const struct qmp_mirror *mirror, const char *name, bool knows_zero)
+{
+    cJSON *nbd = nbd_node(mirror);
+    cJSON *node = mirror->full ? without_unmap(nbd) : nbd;
+
+    cJSON_AddStringToObject(node, "node-name", name);
+    cJSON_AddStringToObject(node, "detect-zeroes", knows_zero || mirror->full ? "on" : "unmap");
+    return node;
 }
 
 static const cJSON *find_inserted(const cJSON *blocks, const char *device)
@@ -112,6 +135,12 @@ static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name, c
     return arguments;
 }
 
+/* By its version: to ask QEMU for its schema keeps its main loop, and the guest, for long. */
+static bool has_word_for_zero(struct qmp *q)
+{
+    return qmp_is_at_least(q, 10, 1);
+}
+
 /* QEMU zeroes a target first, which takes it long, and leaves a qcow2 image with a table for every
  * part of it. A target that is known to be zero is spared that: from 10.1 on there is a word for
  * it. An earlier QEMU zeroes nothing when it shall copy the top of a chain only, and what stands
@@ -120,8 +149,7 @@ static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name, c
 static bool start_job(struct qmp *q, const struct qmp_mirror *mirror, const char *name,
                       struct error *err)
 {
-    /* By its version: to ask QEMU for its schema keeps its main loop, and the guest, for long. */
-    bool has_word = qmp_is_at_least(q, 10, 1);
+    bool has_word = has_word_for_zero(q);
     bool as_top = mirror->target_is_zero && !has_word && stands_alone(q, mirror->device);
     cJSON *arguments = job_arguments(mirror, name, as_top ? "top" : "full");
 
@@ -138,10 +166,11 @@ static bool start_job(struct qmp *q, const struct qmp_mirror *mirror, const char
 
 bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct error *err)
 {
+    bool knows_zero = mirror->target_is_zero && has_word_for_zero(q);
     char name[QMP_NODE_NAME_SIZE];
 
     qmp_mirror_name(mirror->id, mirror->disk, name);
-    if (!qmp_call(q, "blockdev-add", node_arguments(mirror, name), NULL, err))
+    if (!qmp_call(q, "blockdev-add", node_arguments(mirror, name, knows_zero), NULL, err))
         return error_prefix(err, "%s: cannot reach the target's disk", mirror->disk);
     if (start_job(q, mirror, name, err))
         return true;

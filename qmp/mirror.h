@@ -17,6 +17,7 @@ struct qmp_mirror {
     uint64_t size;       /* virtual bytes */
     uint64_t bandwidth;  /* bytes a second; 0: no limit */
     bool target_is_zero; /* the target is known to read as zeroes everywhere */
+    bool full;           /* the target's image is allocated in full, and shall stay so */
 };
 
 struct qmp_mirror_state {

@@ -89,6 +89,20 @@ static void forget_image(struct keyvals *kv)
     keyvals_remove(kv, "size");
 }
 
+/* From 9.1 on QEMU leaves a hole in a raw image where zeroes are written only if told to unmap. The
+ * guest sees no other device; but what it trims is then given back, which is what makes the image
+ * thin.
+ */
+static bool keep_thin(struct keyvals *kv, const struct argv_disk *disk)
+{
+    const char *said = keyvals_get(kv, "discard");
+
+    if (!said && !disk->stays_full && !strcmp(disk->format_at_target, "raw"))
+        keyvals_set(kv, "discard", "unmap");
+    said = keyvals_get(kv, "discard");
+    return said && (!strcmp(said, "unmap") || !strcmp(said, "on"));
+}
+
 static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
                        struct argv_disk *disk, bool top, struct error *err)
 {
@@ -102,6 +116,7 @@ static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
         keyvals_set(kv, "file.driver", "file");
     if (!keyvals_get(kv, "driver"))
         keyvals_set(kv, "format", format);
+    disk->unmaps = keep_thin(kv, disk);
     rewriting_emit_keyvals(r, "drive", kv);
     return true;
 }
@@ -188,6 +203,28 @@ static void use_plain_file(struct keyvals *kv, const char *key)
     keyvals_set(kv, driver, "file");
 }
 
+/* A node that is written to by way of others is thin only if each of them lets zeroes pass. */
+static void remember_node(struct rewriting *r, const struct keyvals *kv,
+                          const struct argv_disk *disk)
+{
+    const char *node = keyvals_get(kv, "node-name");
+
+    if (node)
+        json_add_uint(r->nodes, node, (uint64_t)(disk - r->vm->disks));
+}
+
+static void keep_thin_above(struct rewriting *r, struct keyvals *kv)
+{
+    const char *file = keyvals_get(kv, "file");
+    uint64_t i = file ? json_uint_or(r->nodes, file, UINT64_MAX) : UINT64_MAX;
+    struct argv_disk *disk = i < r->vm->disk_count ? &r->vm->disks[i] : NULL;
+
+    if (!disk)
+        return;
+    disk->unmaps = keep_thin(kv, disk) && disk->unmaps;
+    remember_node(r, kv, disk);
+}
+
 static bool move_blockdev(struct rewriting *r, struct keyvals *kv, const char *key,
                           struct argv_disk *disk, bool top, struct error *err)
 {
@@ -201,6 +238,8 @@ static bool move_blockdev(struct rewriting *r, struct keyvals *kv, const char *k
     forget_image(kv);
     keyvals_set(kv, key, disk->target);
     use_plain_file(kv, key);
+    disk->unmaps = keep_thin(kv, disk);
+    remember_node(r, kv, disk);
     rewriting_emit_keyvals(r, "blockdev", kv);
     return true;
 }
@@ -226,6 +265,7 @@ bool rewrite_blockdev(struct rewriting *r, const char *option, const char *value
             return move_blockdev(r, &kv, key, disk, top, err);
         rewriting_need_key(r, &kv, key);
     }
+    keep_thin_above(r, &kv);
     rewriting_emit_keyvals(r, option, &kv);
     return true;
 }

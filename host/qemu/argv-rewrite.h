@@ -12,6 +12,7 @@
 struct rewriting {
     struct argv_vm *vm;
     struct argv_result *result;
+    cJSON *nodes; /* of moved disks: the -blockdev's name → the disk's number */
     bool has_machine;
     bool has_accelerator;
     bool has_name;

@@ -402,7 +402,8 @@ static bool all_disks_found(const struct argv_vm *vm, struct error *err)
 bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *result,
                   struct error *err)
 {
-    struct rewriting r = { .vm = vm, .result = result };
+    AUTO_JSON cJSON *nodes = must(cJSON_CreateObject());
+    struct rewriting r = { .vm = vm, .result = result, .nodes = nodes };
 
     *result = (struct argv_result){
         .words = must(cJSON_CreateArray()),

@@ -13,8 +13,10 @@ struct argv_disk {
     char **paths;       /* real paths: its image, then what lies beneath; NULL-terminated */
     const char *target; /* its image at the target */
     const char *format; /* "raw", "qcow2": what its image is in here */
+    bool stays_full;    /* it is allocated in full, and its target shall be so */
     const char *format_at_target; /* out: what the command line has it opened as; borrowed */
     bool found;                   /* out: the command line opens it */
+    bool unmaps;                  /* out: what is unmapped is given back, by the drive's word */
 };
 
 struct argv_vm {

@@ -106,6 +106,7 @@ static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
     number = strstr(text, "version ");
     if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
         return true;
+    vm->target.images.qemu = QEMU_VERSION(here_major, here_minor);
     if (here_major < major || (here_major == major && here_minor < minor))
         notes_add(vm->target.notes,
                   "QEMU is older here (%u.%u) than at the source (%" PRIu64 ".%" PRIu64 ")",
@@ -283,7 +284,8 @@ static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
     cJSON_ArrayForEach (disk, disks)
         if (!check_disk(vm, disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !vm->base.context.options.mirrors_disks || room_check(disks, vm->target.notes, err);
+    return !vm->base.context.options.mirrors_disks ||
+           room_check(&vm->target.images, vm->target.notes, err);
 }
 
 /* ---- the public face ---- */

@@ -8,6 +8,7 @@
 #include "host/paths.h"
 #include "host/qemu/qemu.h"
 #include "host/shared.h"
+#include "host/thin.h"
 
 /* ---- asking ---- */
 
@@ -112,7 +113,8 @@ static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struc
     for (size_t i = 0; i < line.disk_count; i++)
         disks[i] = (struct argv_disk){ .paths = source->disks[i].paths,
                                        .target = source->disks[i].target,
-                                       .format = source->disks[i].format };
+                                       .format = source->disks[i].format,
+                                       .stays_full = source->disks[i].full };
     argv_result_done(&source->argv);
     return argv_rewrite(source->process.words, &line, &source->argv, err);
 }
@@ -172,6 +174,10 @@ static bool describe_disk(struct qemu *vm, const struct source_disk *disk,
     if (!vm->base.context.options.mirrors_disks)
         return offer_image(vm, disk, params, err);
     cJSON_AddStringToObject(params, "format", moved->format_at_target);
+    json_add_uint(params, "written", disk->written);
+    cJSON_AddBoolToObject(params, "full", disk->full);
+    cJSON_AddBoolToObject(params, "unmaps", moved->unmaps);
+    cJSON_AddBoolToObject(params, "skips_zeroes", qmp_is_at_least(vm->q, 10, 1));
     if (!strcmp(moved->format_at_target, "qcow2") && !strcmp(disk->format, "qcow2"))
         cJSON_AddItemToObject(params, "options", cJSON_Duplicate(disk->options, true));
     return true;
@@ -240,6 +246,20 @@ static void choose_ram_mode(struct qemu *vm)
     vm->source.ram = mode;
 }
 
+/* Only qcow2 images can hold more than they have allocated, or what is not written. */
+static void measure_disks(struct qemu *vm)
+{
+    for (size_t i = 0; vm->base.context.options.mirrors_disks && i < vm->source.disk_count; i++) {
+        struct source_disk *disk = &vm->source.disks[i];
+        bool is_raw = !strcmp(disk->format, "raw");
+
+        disk->full = is_raw && disk->size > 0 && disk->allocated >= disk->size;
+        disk->written = is_raw ? disk->allocated
+                               : thin_measure(vm->base.context.loop, disk->format, disk->paths[0],
+                                              disk->allocated);
+    }
+}
+
 static bool read_all(struct qemu *vm, struct error *err)
 {
     return read_machine(vm, err) && read_accelerator(vm, err) && read_memory(vm, err) &&
@@ -271,6 +291,7 @@ bool qemu_describe(struct host *host, cJSON *params, struct error *err)
     if (!check_options(&host->context.options, err) || !read_all(vm, err))
         return false;
     disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
+    measure_disks(vm);
     if (!rewrite_command_line(vm, disks, err))
         return false;
     cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
@@ -287,13 +308,24 @@ static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan
         MIB = 1024 * 1024
     };
     const char *beneath = disk->paths[1] ? ", with all that it lies on, as one image" : "";
+    unsigned long long allocated_mib = disk->allocated / MIB, written_mib = disk->written / MIB;
 
     if (!mirrored)
         plan_say(plan, "disk %s: '%s' is used by both hosts", disk->name, disk->paths[0]);
     else
         plan_say(plan, "disk %s: '%s' (%llu MiB, %llu MiB of them allocated) becomes '%s'%s",
-                 disk->name, disk->paths[0], (unsigned long long)disk->size / MIB,
-                 (unsigned long long)disk->allocated / MIB, disk->target, beneath);
+                 disk->name, disk->paths[0], (unsigned long long)disk->size / MIB, allocated_mib,
+                 disk->target, beneath);
+    if (mirrored && written_mib > allocated_mib + allocated_mib / 8 + 1)
+        plan_say(plan,
+                 "disk %s: its image is compressed, which the target's is not: %llu MiB are "
+                 "written there",
+                 disk->name, written_mib);
+    if (mirrored && !disk->full && strcmp(disk->format, "raw") && disk->allocated >= disk->size)
+        plan_say(plan,
+                 "disk %s: its image is allocated in full; the target's grows as it is "
+                 "written to",
+                 disk->name);
 }
 
 static void plan_ram(const struct source *source, enum ram_mode asked, struct plan *plan)

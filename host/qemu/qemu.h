@@ -20,6 +20,8 @@ struct source_disk {
     char *target; /* its image at the target */
     uint64_t size;
     uint64_t allocated; /* by the image and all beneath */
+    uint64_t written;   /* what of it will be written at the target */
+    bool full;          /* a raw image that is allocated in full */
     bool is_block_device;
     cJSON *options; /* of the format, as qemu-img takes them */
 };

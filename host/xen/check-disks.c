@@ -58,5 +58,5 @@ bool xen_check_disks(struct xen *vm, struct error *err)
     cJSON_ArrayForEach (disk, disks)
         if (!check_disk(vm, disk, err))
             return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !mirrors || room_check(disks, vm->target.notes, err);
+    return !mirrors || room_check(&vm->target.images, vm->target.notes, err);
 }

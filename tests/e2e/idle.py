@@ -1,5 +1,6 @@
 """QEMUs without a guest, which move from this host to this host: for what is around the data."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,9 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Between which QEMUs it moves.
+SOURCE_QEMU = os.environ.get("XMIG_SOURCE_QEMU", "qemu-system-x86_64")
+TARGET_QEMU = os.environ.get("XMIG_TARGET_QEMU", "qemu-system-x86_64")
 XMIG = os.environ.get("XMIG", os.path.join(HERE, "../../build/release/xmig"))
 
 
@@ -79,8 +83,8 @@ class Scene:
 
     def start(self, *options):
         self.qemu = subprocess.Popen(
-            ["qemu-system-x86_64", "-name", "a", "-m", "64", "-nodefaults", "-display", "none", "-machine",
-             "pc,accel=tcg", "-qmp", f"unix:{self.qmp},server=on,wait=off", *options])
+            [SOURCE_QEMU, "-name", "a", "-m", "64", "-nodefaults", "-display", "none", "-machine",
+             "pc-i440fx-7.2,accel=tcg", "-qmp", f"unix:{self.qmp},server=on,wait=off", *options])
         deadline = time.monotonic() + 30
         while not os.path.exists(self.qmp):
             assert self.qemu.poll() is None and time.monotonic() < deadline, "QEMU does not start"
@@ -89,11 +93,21 @@ class Scene:
     def drive(self, path, image_format="qcow2", *more):
         return ["-drive", ",".join([f"file={path},format={image_format},if=virtio,id=v0", *more])]
 
+    @contextlib.contextmanager
+    def small_file_system(self, name, size):
+        path = self.path(name)
+        os.mkdir(path)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=True)
+        try:
+            yield path
+        finally:
+            subprocess.run(["umount", "-l", path], check=True)
+
     # ---- moving ----
 
     def send(self, *options, dest="local:"):
         """What all events said, as text; the result; the status."""
-        run = subprocess.run([XMIG, "send", "--json", "--name", "b", *options, f"qemu:{self.qmp}", dest],
+        run = subprocess.run([XMIG, "send", "--json", "--name", "b", "--device-model", TARGET_QEMU, *options, f"qemu:{self.qmp}", dest],
                              env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True, timeout=240, check=False)
         events = [json.loads(line) for line in run.stdout.splitlines()]

@@ -4,17 +4,19 @@
     test-images.py [UNITTEST ARGUMENTS]      needs build/release/xmig and QEMU
 """
 
+import os
+import subprocess
 import unittest
 
 from idle import Scene
 
-TIB = 1 << 40
+MIB, TIB = 1 << 20, 1 << 40
 
 
 class Images(unittest.TestCase):
     def assert_moved(self, outcome):
         text, result, status = outcome
-        self.assertEqual((status, result and result["where"]), (0, "target"), text)
+        self.assertEqual((status, result and result["where"]), (0, "target"), result)
 
 
 class LargeDisks(Images):
@@ -44,6 +46,81 @@ class LargeDisks(Images):
             overlay = scene.image("d.qcow2", "64G", "qcow2", "-b", scene.path("base.qcow2"), "-F", "qcow2")
             self.move(scene, *scene.drive(overlay))
             self.assert_next_to_nothing_is_written(scene.path("b-d.qcow2"), TIB // 16)
+
+
+class Thin(Images):
+    """What is thin stays thin, what is full stays full, and the plan says which."""
+
+    def move(self, scene, *drive):
+        scene.start(*drive)
+        self.assert_moved(scene.send())
+
+    def raw_image(self, scene, name="d.raw"):
+        """64 MiB, of which 1 MiB holds data and 1 MiB zeroes that are allocated."""
+        path = scene.image(name, "64M", "raw")
+        with open(path, "r+b") as file:
+            file.write(os.urandom(MIB) + bytes(MIB))
+        return path
+
+    def test_a_thin_disk_stays_thin(self):
+        with Scene() as scene:
+            self.move(scene, *scene.drive(self.raw_image(scene), "raw"))
+            self.assertLess(scene.allocated(scene.path("b-d.raw")), 3 * MIB)
+
+    def test_a_thin_disk_with_nodes_of_its_own_stays_thin(self):
+        with Scene() as scene:
+            self.move(scene, "-blockdev", f"driver=file,node-name=f,filename={self.raw_image(scene)}",
+                      "-blockdev", "driver=raw,node-name=d,file=f", "-device", "virtio-blk-pci,drive=d")
+            self.assertLess(scene.allocated(scene.path("b-d.raw")), 3 * MIB)
+
+    def test_a_thin_disk_of_which_the_user_says_that_it_ignores_discards_moves(self):
+        with Scene() as scene:
+            self.move(scene, *scene.drive(self.raw_image(scene), "raw", "discard=ignore"))
+
+    def test_a_disk_that_is_allocated_in_full_stays_so(self):
+        with Scene() as scene:
+            path = scene.image("d.raw", "16M", "raw")
+            subprocess.run(["fallocate", "-l", "16M", path], check=True)
+            self.move(scene, *scene.drive(path, "raw"))
+            self.assertGreaterEqual(scene.allocated(scene.path("b-d.raw")), 16 * MIB)
+
+    def plan(self, scene, *drive):
+        scene.start(*drive)
+        text, _, status = scene.send("--dry-run")
+        self.assertEqual(status, 0, text)
+        return text
+
+    def test_the_plan_says_thin(self):
+        with Scene() as scene:
+            self.assertIn("(raw, thin, 67108864 bytes)", self.plan(scene, *scene.drive(self.raw_image(scene), "raw")))
+
+    def test_the_plan_says_fully_allocated_and_why(self):
+        with Scene() as scene:
+            path = scene.image("d.raw", "16M", "raw")
+            subprocess.run(["fallocate", "-l", "16M", path], check=True)
+            self.assertIn("(raw, fully allocated: as at the source, ", self.plan(scene, *scene.drive(path, "raw")))
+
+    def compressed_image(self, scene, size):
+        """As good as nothing, that becomes `size` bytes when it is written out."""
+        with open(scene.path("plain"), "wb") as file:
+            for _ in range(size // MIB):
+                file.write(b"x" * MIB)
+        path = scene.path("d.qcow2")
+        subprocess.run(["qemu-img", "convert", "-c", "-O", "qcow2", scene.path("plain"), path], check=True)
+        os.unlink(scene.path("plain"))
+        return path
+
+    def test_the_plan_says_what_a_compressed_image_becomes(self):
+        with Scene() as scene:
+            text = self.plan(scene, *scene.drive(self.compressed_image(scene, 32 * MIB)))
+            self.assertIn("compressed, which the target's is not: 32 MiB are written there", text)
+
+    def test_a_compressed_image_that_has_no_room_is_refused(self):
+        with Scene() as scene, scene.small_file_system("small", "16M") as small:
+            scene.start(*scene.drive(self.compressed_image(scene, 32 * MIB)))
+            text, result, status = scene.send("--disk", f"v0={small}/d.qcow2")
+            self.assertEqual(status, 3, text)
+            self.assertIn("take 32 MiB", result["error"]["text"])
 
 
 if __name__ == "__main__":

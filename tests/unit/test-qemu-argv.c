@@ -59,6 +59,8 @@ static struct scene *rewrite(const char *options, const char *new_name, bool wit
     };
     if (!with_disk)
         scene.vm.disks = NULL;
+    if (strstr(options, "driver=raw"))
+        scene.disk.format = "raw";
     argv_rewrite(line, &scene.vm, &scene.result, &scene.err);
     return &scene;
 }
@@ -317,6 +319,35 @@ static int forget(void **unused)
     return 0;
 }
 
+/* ---- thin disks ---- */
+
+#define RAW(MORE) "-display none -drive file=web.qcow2,format=raw" MORE
+#define RAW_THERE(MORE) "-display none -drive file=/vm/web2.qcow2,format=raw" MORE " " UNSAID_NAMED
+
+static void a_raw_disk_of_which_nothing_is_said_gives_back_what_is_unmapped(void **unused)
+{
+    (void)unused;
+
+    becomes(RAW(""), "web2", true, RAW_THERE(",discard=unmap"));
+    becomes(RAW(",discard=ignore"), "web2", true, RAW_THERE(",discard=ignore"));
+    becomes(RAW(",discard=on"), "web2", true, RAW_THERE(",discard=on"));
+}
+
+static void every_node_above_a_raw_disk_lets_zeroes_pass(void **unused)
+{
+    (void)unused;
+
+    becomes("-display none -blockdev driver=file,node-name=f,filename=web.qcow2 "
+            "-blockdev driver=raw,node-name=r,file=f -blockdev driver=raw,node-name=other,file=g "
+            "-blockdev driver=throttle,node-name=t,file=r",
+            "web2", true,
+            "-display none -blockdev "
+            "driver=file,node-name=f,filename=/vm/web2.qcow2,discard=unmap "
+            "-blockdev driver=raw,node-name=r,file=f,discard=unmap "
+            "-blockdev driver=raw,node-name=other,file=g "
+            "-blockdev driver=throttle,node-name=t,file=r,discard=unmap " UNSAID_NAMED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +371,8 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(finds_the_name),
         cmocka_unit_test(finds_the_sockets_for_qmp),
+        cmocka_unit_test(a_raw_disk_of_which_nothing_is_said_gives_back_what_is_unmapped),
+        cmocka_unit_test(every_node_above_a_raw_disk_lets_zeroes_pass),
     };
 
     return cmocka_run_group_tests(tests, NULL, forget);

@@ -112,7 +112,8 @@ static bool start_vda_on_zeroes(struct qmp *q, struct error *err)
 static void mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin(void **unused)
 {
     const struct exchange script[] = {
-        { "blockdev-add", .with = "\"detect-zeroes\":\"unmap\",\"discard\":\"unmap\"" },
+        { "blockdev-add", .with = "\"discard\":\"unmap\",\"node-name\":\"" NAME_A
+                                  "\",\"detect-zeroes\":\"unmap\"" },
         { "blockdev-mirror", .with = "\"device\":\"virtio0\",\"target\":\"" NAME_A "\"" },
         { 0 },
     };
@@ -120,6 +121,29 @@ static void mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin(void **unu
     (void)unused;
 
     assert_true(run_against(script, start_vda, &err));
+}
+
+static bool start_vda_in_full(struct qmp *q, struct error *err)
+{
+    const struct qmp_mirror mirror = {
+        .id = ID, .disk = "vda", .device = "virtio0", .socket = "/nbd", .full = true
+    };
+
+    return qmp_mirror_start(q, &mirror, err);
+}
+
+static void unmaps_nothing_of_a_disk_that_stays_allocated_in_full(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add",
+          .with = "\"discard\":\"ignore\"},\"node-name\":\"" NAME_A "\",\"detect-zeroes\":\"on\"" },
+        { "blockdev-mirror", .reply = NULL },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, start_vda_in_full, &err));
 }
 
 static void leaves_no_node_when_the_job_does_not_start(void **unused)
@@ -143,7 +167,7 @@ static void skips_zeroing_where_qemu_can(void **unused)
     static const char qemu_10_1[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, "
                                     "\"minor\": 1, \"major\": 10}}, \"capabilities\": []}}";
     const struct exchange script[] = {
-        { "blockdev-add", .reply = NULL },
+        { "blockdev-add", .with = "\"detect-zeroes\":\"on\"" },
         { "blockdev-mirror", .with = "\"target-is-zero\":true" },
         { 0 },
     };
@@ -558,6 +582,7 @@ int main(void)
         cmocka_unit_test(names_fit_qemus_limit_and_stay_different),
         cmocka_unit_test(granularity_is_fine_unless_the_disk_is_huge),
         cmocka_unit_test(mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin),
+        cmocka_unit_test(unmaps_nothing_of_a_disk_that_stays_allocated_in_full),
         cmocka_unit_test(leaves_no_node_when_the_job_does_not_start),
         cmocka_unit_test(skips_zeroing_where_qemu_can),
         cmocka_unit_test(lets_an_older_qemu_skip_zeroing_by_another_word),
