@@ -50,7 +50,7 @@ static bool hand_over(struct migration *m, void *state, struct error *err)
 static bool take_back(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    return m->host->ops->source_unfence(m->host, err);
+    return verdict_take_back(m, err);
 }
 
 static bool destroy_old_copy(struct migration *m, void *state, struct error *err)

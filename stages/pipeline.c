@@ -286,10 +286,12 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
     bool aborted;
 
     cJSON_AddStringToObject(facts, "why", why->text);
-    if (last == RECORD_NONE || last == RECORD_PROOF || last == RECORD_COMMIT) {
+    if (last == RECORD_PROOF || last == RECORD_COMMIT)
+        return true; /* it has given the guest back; COMMIT: that could not be written */
+    if (last == RECORD_NONE) {
         if (m->peer)
             session_abort(m->peer, why);
-        return true; /* COMMIT: the proof was heard and could not be written */
+        return true;
     }
     aborted = last == RECORD_ABORTED || verdict_record(m, RECORD_ABORTED, facts, &problem);
     if (problem.kind == ERROR_CRASH) {
@@ -307,6 +309,8 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
 static enum outcome outcome_at_source(const struct migration *m, const struct result *result,
                                       bool clean)
 {
+    if (m->contested)
+        return OUTCOME_UNDECIDED;
     switch (result->state) {
     case RUN_RUNNING:
         if (m->until_reached && clean)

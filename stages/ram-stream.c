@@ -4,6 +4,7 @@
  */
 #include "stages.h"
 
+#include "verdict.h"
 #include "xmig/cleanup.h"
 
 struct stream {
@@ -63,7 +64,7 @@ static bool let_guest_run(struct migration *m, void *state, struct error *err)
 {
     transport_cut_lanes(m->transport);
     close_door(m, state);
-    return m->host->ops->source_resume(m->host, err);
+    return verdict_let_run(m, err);
 }
 
 static bool finish(struct migration *m, void *state, struct error *err)

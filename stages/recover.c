@@ -35,10 +35,13 @@ static void look_at_source(struct migration *m, struct result *result)
 /* The guest may run here: make it, and drop what the dead process left. */
 static void let_source_run(struct migration *m, struct result *result)
 {
-    const struct host_ops *ops = m->host->ops;
     struct error err = { 0 };
 
-    if (!ops->source_unfence(m->host, &err) || !ops->source_resume(m->host, &err)) {
+    if (!verdict_take_back(m, &err) || !verdict_let_run(m, &err)) {
+        if (m->contested) {
+            recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
+            return;
+        }
         look_at_source(m, result);
         recover_say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, err.kind,
                     err.text);
@@ -60,6 +63,8 @@ static void part(struct migration *m, bool may_close, struct result *result)
 {
     struct error err = { 0 };
 
+    if (m->contested)
+        return;
     if (!verdict_report(m, result->state == RUN_RUNNING, &err)) {
         if (m->verdict == VERDICT_TARGET) {
             recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
@@ -128,6 +133,10 @@ static void target_runs_it(struct migration *m, struct result *result)
 {
     struct error err = { 0 };
 
+    if (!verdict_nobody_else(m, &err)) {
+        recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
+        return;
+    }
     result->outcome = OUTCOME_DONE;
     error_clear(&result->error);
     if (!m->host->ops->source_destroy(m->host, &err) ||

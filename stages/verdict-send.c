@@ -12,6 +12,33 @@ enum {
     TELL_MS = 5000,
 };
 
+bool verdict_nobody_else(struct migration *m, struct error *err)
+{
+    if (m->contested)
+        return error_set(err, ERROR_REFUSED, "somebody else runs the VM, or writes to its images");
+    m->contested = !m->host->ops->nobody_else(m->host, err);
+    return !m->contested;
+}
+
+bool verdict_take_back(struct migration *m, struct error *err)
+{
+    const struct host_ops *ops = m->host->ops;
+
+    if (journal_has(m->journal, RECORD_COMMIT) && !verdict_nobody_else(m, err))
+        return false;
+    return ops->source_unfence(m->host, err);
+}
+
+bool verdict_let_run(struct migration *m, struct error *err)
+{
+    const struct host_ops *ops = m->host->ops;
+
+    if (journal_has(m->journal, RECORD_PAUSING) && ops->source_state(m->host) == RUN_PAUSED &&
+        !verdict_nobody_else(m, err))
+        return false;
+    return ops->source_resume(m->host, err);
+}
+
 /* A part of the guest's pause, which began at `since_ms` and ends now. */
 static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
 {
@@ -22,8 +49,13 @@ static void tell_downtime(struct migration *m, const char *part, uint64_t since_
                                                .elapsed_ms = loop_now_ms() - since_ms });
 }
 
+/* The old copy is ended only where nobody has begun to run it again. */
 static bool conclude_running(struct migration *m, struct error *err)
 {
+    if (!verdict_nobody_else(m, err)) {
+        m->verdict = VERDICT_OPEN;
+        return error_prefix(err, "the VM runs at the target, and here, too");
+    }
     m->verdict = VERDICT_TARGET;
     m->running_ms = loop_now_ms();
     tell_downtime(m, "resume", m->sent_ms);
@@ -91,13 +123,43 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
     return bad_answer(message, err);
 }
 
-/* Say GO and hear what came of it. */
+/* The old copy cannot be fenced, and GO has not been said: the target gives the VM back. */
+static bool withdraw(struct migration *m, bool *open, const struct error *why, struct error *err)
+{
+    AUTO_JSON cJSON *message = NULL;
+
+    event_say(&m->events, EVENT_WARNING, m->at, "taking the VM back: %s", why->text);
+    session_abort(m->peer, why);
+    message = session_skip_to(m->peer, "verdict", VERDICT_QUERY_MS, err);
+    if (!message)
+        return false;
+    if (hear(m, message, open, err))
+        return true;
+    if (m->verdict == VERDICT_SOURCE && err->kind != ERROR_CRASH)
+        *err = *why;
+    return false;
+}
+
+/* Fence the old copy, see that nobody runs it, say GO, and hear what came of it. */
 static bool say_go(struct migration *m, bool *open, struct error *err)
 {
     static const char *const answers[] = { "running", "verdict", NULL };
     AUTO_JSON cJSON *message = NULL;
+    struct error why = { 0 };
 
     *open = true;
+    if (!m->host->ops->source_fence(m->host, &why)) {
+        error_prefix(&why, "the old copy cannot be fenced");
+        if (!m->said_go)
+            return withdraw(m, open, &why, err);
+        *err = why;
+        return false;
+    }
+    if (!verdict_nobody_else(m, err)) {
+        *open = false;
+        return false;
+    }
+    m->said_go = true;
     if (!session_send(m->peer, "go", NULL, err))
         return false;
     tell_downtime(m, "handshake", m->sent_ms);
@@ -229,7 +291,6 @@ bool verdict_report(struct migration *m, bool running, struct error *err)
 
 bool verdict_commit(struct migration *m, struct error *err)
 {
-    struct error why = { 0 };
     bool open;
 
     if (loop_interrupted(m->loop))
@@ -242,8 +303,6 @@ bool verdict_commit(struct migration *m, struct error *err)
     }
     m->verdict = VERDICT_OPEN;
     session_mute(m->peer);
-    if (!m->host->ops->source_fence(m->host, &why))
-        event_say(&m->events, EVENT_WARNING, m->at, "the old copy is not fenced: %s", why.text);
     if (say_go(m, &open, err))
         return true;
     if (!open || err->kind == ERROR_CRASH)

@@ -18,6 +18,17 @@ cJSON *verdict_fact(const char *name, const char *text);
 
 /* ---- sender: verdict-send.c ---- */
 
+/* Does nobody else run the VM here, or write to its images? False sets m->contested: only a
+ * person can tell which copy is the right one.
+ */
+bool verdict_nobody_else(struct migration *m, struct error *err);
+
+/* Nobody need be kept from starting the VM here any more: look, and take the fence off. */
+bool verdict_take_back(struct migration *m, struct error *err);
+
+/* Look, and let the guest run here. Fine when it runs. */
+bool verdict_let_run(struct migration *m, struct error *err);
+
 /* QUERY the peer until there is a verdict (m->verdict; true when the target runs the
  * guest) or patience ends.
  */

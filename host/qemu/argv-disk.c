@@ -14,6 +14,7 @@ static struct argv_disk *find_disk(const struct rewriting *r, const char *path, 
     for (size_t i = 0; i < r->vm->disk_count; i++)
         for (char **each = r->vm->disks[i].paths; *each; each++)
             if (!strcmp(*each, real)) {
+                r->vm->disks[i].layer = (size_t)(each - r->vm->disks[i].paths);
                 *top = each == r->vm->disks[i].paths;
                 return &r->vm->disks[i];
             }

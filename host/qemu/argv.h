@@ -17,6 +17,7 @@ struct argv_disk {
     const char *format_at_target; /* out: what the command line has it opened as; borrowed */
     bool found;                   /* out: the command line opens it */
     bool unmaps;                  /* out: what is unmapped is given back, by the drive's word */
+    size_t layer;                 /* out: which of `paths` it names */
 };
 
 struct argv_vm {

@@ -116,7 +116,11 @@ static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struc
                                        .format = source->disks[i].format,
                                        .stays_full = source->disks[i].full };
     argv_result_done(&source->argv);
-    return argv_rewrite(source->process.words, &line, &source->argv, err);
+    if (!argv_rewrite(source->process.words, &line, &source->argv, err))
+        return false;
+    for (size_t i = 0; i < line.disk_count; i++)
+        source->disks[i].said_layer = disks[i].layer;
+    return true;
 }
 
 static bool is_image(const struct source *source, const char *path)
@@ -297,7 +301,8 @@ bool qemu_describe(struct host *host, cJSON *params, struct error *err)
     cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
     json_add_uint(params, "memory", vm->source.memory);
     choose_ram_mode(vm);
-    return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err);
+    return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err) &&
+           qemu_fence_describe(vm, err) && qemu_others_check(vm, err);
 }
 
 /* ---- plan ---- */

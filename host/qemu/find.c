@@ -95,16 +95,24 @@ static bool read_details(struct qemu_process *process)
     return process->exe && process->cwd && read_rights(process);
 }
 
+cJSON *qemu_words(const char *line, size_t len)
+{
+    cJSON *words;
+
+    if (len == 0 || !is_qemu(line))
+        return NULL;
+    words = split_words(line, len);
+    cJSON_DeleteItemFromArray(words, 0);
+    return words;
+}
+
 static bool read_words(struct qemu_process *process)
 {
     size_t len;
-    AUTO_FREE char *cmdline = read_proc(process->pid, "cmdline", &len);
+    AUTO_FREE char *line = read_proc(process->pid, "cmdline", &len);
 
-    if (!cmdline || len == 0 || !is_qemu(cmdline))
-        return false;
-    process->words = split_words(cmdline, len);
-    cJSON_DeleteItemFromArray(process->words, 0);
-    return true;
+    process->words = line ? qemu_words(line, len) : NULL;
+    return process->words != NULL;
 }
 
 bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err)

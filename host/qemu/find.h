@@ -22,6 +22,11 @@ struct qemu_process {
 bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err);
 void qemu_process_done(struct qemu_process *process);
 
+/* A command line of NUL-terminated words without the first, which is the program; NULL: that is
+ * no QEMU. The caller frees it.
+ */
+cJSON *qemu_words(const char *line, size_t len);
+
 /* The one QEMU called `name`. False: there is none, or more than one. */
 bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err);
 

@@ -85,6 +85,7 @@ const struct host_ops qemu_host = {
     .source_resume = qemu_source_resume,
     .source_fence = qemu_source_fence,
     .source_unfence = qemu_source_unfence,
+    .nobody_else = qemu_nobody_else,
     .source_destroy = qemu_source_destroy,
 
     .check_target = qemu_check_target,

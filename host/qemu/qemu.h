@@ -2,6 +2,8 @@
 #ifndef XMIG_HOST_QEMU_QEMU_H
 #define XMIG_HOST_QEMU_QEMU_H
 
+#include <sys/stat.h>
+
 #include "host/disk-images.h"
 #include "host/hosts.h"
 #include "host/qemu/argv.h"
@@ -16,8 +18,9 @@ struct source_disk {
     char *drive;  /* the drive's name, or "" */
     char *qdev;   /* the guest device's id or path, or "" */
     char *format;
-    char **paths; /* its image, then what lies beneath: real, NULL-terminated */
-    char *target; /* its image at the target */
+    char **paths;      /* its image, then what lies beneath: real, NULL-terminated */
+    size_t said_layer; /* of these, the one that the command line names */
+    char *target;      /* its image at the target */
     uint64_t size;
     uint64_t allocated; /* by the image and all beneath */
     uint64_t written;   /* what of it will be written at the target */
@@ -42,7 +45,7 @@ struct source {
     uint64_t ram_since_ms; /* since when RAM is sent with the guest paused, by --ram; 0: not */
     uint64_t ram_ms;       /* how long that was, or will be, besides */
     cJSON *proofs;         /* paths of files beside shared images, by which the target knows them */
-    cJSON *facts;          /* those in the journal */
+    cJSON *facts;          /* those in the journal, or to be */
     bool reattached;
 };
 
@@ -121,11 +124,26 @@ void qemu_source_mark(struct host *host, cJSON *fact);
 bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err);
 enum run_state qemu_source_state(struct host *host);
 bool qemu_source_resume(struct host *host, struct error *err);
-bool qemu_source_fence(struct host *host, struct error *err);
-bool qemu_source_unfence(struct host *host, struct error *err);
 bool qemu_source_destroy(struct host *host, struct error *err);
 bool qemu_source_reattach(struct qemu *vm, const cJSON *fact, struct error *err);
 void qemu_source_done(struct qemu *vm);
+
+/* ---- fence.c ---- */
+
+/* Note in the source's facts which images are fenced, and how; refuse what cannot be. */
+bool qemu_fence_describe(struct qemu *vm, struct error *err);
+/* Find the image of a fact by its name, or by that which the fence has given it. */
+bool qemu_image_find(const struct qemu *vm, const cJSON *fact, struct stat *st);
+bool qemu_source_fence(struct host *host, struct error *err);
+bool qemu_source_unfence(struct host *host, struct error *err);
+/* Say what has become of the images. */
+void qemu_fence_tell(struct qemu *vm);
+
+/* ---- others.c ---- */
+
+/* Note who else has the VM's name, and refuse when somebody else writes to a disk that moves. */
+bool qemu_others_check(struct qemu *vm, struct error *err);
+bool qemu_nobody_else(struct host *host, struct error *err);
 
 /* ---- ram.c ---- */
 

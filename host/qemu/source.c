@@ -1,9 +1,5 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "host/image-mark.h"
-#include "host/paths.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
 
@@ -15,23 +11,6 @@ enum {
 };
 
 /* ---- facts for the journal ---- */
-
-static cJSON *image_fact(const char *path)
-{
-    cJSON *fact = must(cJSON_CreateObject());
-    struct stat st = { 0 };
-
-    (void)stat(path, &st);
-    cJSON_AddStringToObject(fact, "path", path);
-    qemu_add_inode(fact, st.st_ino);
-    return fact;
-}
-
-/* Block devices and shared images are not renamed. */
-static bool is_private(const struct qemu *vm, const struct source_disk *disk)
-{
-    return vm->base.context.options.mirrors_disks && !disk->is_block_device;
-}
 
 /* The target has looked at them. */
 static void remove_proofs(struct qemu *vm)
@@ -47,7 +26,7 @@ bool qemu_remember(struct host *host, cJSON *facts, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
     cJSON *disks = cJSON_AddArrayToObject(facts, "disks");
-    cJSON *images = cJSON_AddArrayToObject(facts, "images");
+    const cJSON *fact;
 
     (void)err;
     remove_proofs(vm);
@@ -55,13 +34,10 @@ bool qemu_remember(struct host *host, cJSON *facts, struct error *err)
     json_add_uint(facts, "start_time", vm->start_time);
     json_add_uint(facts, "uid", vm->source.process.uid);
     cJSON_AddStringToObject(facts, "socket", vm->socket);
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        const struct source_disk *disk = &vm->source.disks[i];
-
-        cJSON_AddItemToArray(disks, must(cJSON_CreateString(disk->name)));
-        if (is_private(vm, disk))
-            cJSON_AddItemToArray(images, image_fact(disk->paths[0]));
-    }
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->source.disks[i].name)));
+    cJSON_ArrayForEach (fact, vm->source.facts)
+        cJSON_AddItemToObject(facts, fact->string, cJSON_Duplicate(fact, true));
     cJSON_Delete(vm->source.facts);
     vm->source.facts = cJSON_Duplicate(facts, true);
     return true;
@@ -201,66 +177,6 @@ bool qemu_source_resume(struct host *host, struct error *err)
     return true;
 }
 
-static char *moved_name(const struct qemu *vm, const char *path)
-{
-    char *moved;
-
-    if (asprintf(&moved, "%s.moved-%s", path, vm->base.context.id) < 0)
-        abort();
-    return moved;
-}
-
-static bool is_image_of(const char *path, const cJSON *fact)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && qemu_is_inode(fact, st.st_ino);
-}
-
-/* Each image to its moved name, or back; what is not where it should be stays. */
-static bool rename_images(struct qemu *vm, bool away, struct error *err)
-{
-    const cJSON *fact;
-    bool ok = true;
-
-    cJSON_ArrayForEach (fact, cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images")) {
-        const char *path = json_string_or(fact, "path", "");
-        AUTO_FREE char *moved = moved_name(vm, path);
-
-        if (is_image_of(away ? path : moved, fact) &&
-            !path_rename(away ? path : moved, away ? moved : path, ok ? err : NULL))
-            ok = false;
-    }
-    return ok;
-}
-
-static void tell_old_images(struct qemu *vm)
-{
-    const cJSON *fact;
-
-    cJSON_ArrayForEach (fact, cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images")) {
-        AUTO_FREE char *moved = moved_name(vm, json_string_or(fact, "path", ""));
-
-        event_say(&vm->base.context.events, EVENT_NOTE, NULL,
-                  "the old copy's image is kept as '%s'; see xmig-fence(1)", moved);
-    }
-}
-
-/* From COMMIT on the guest is paused, and QEMU holds its images: there is nothing to do. When
- * QEMU has ended, the images are renamed, lest anybody starts the old copy by habit.
- */
-bool qemu_source_fence(struct host *host, struct error *err)
-{
-    (void)host;
-    (void)err;
-    return true;
-}
-
-bool qemu_source_unfence(struct host *host, struct error *err)
-{
-    return rename_images(qemu_of(host), false, err);
-}
-
 static bool end_process(struct qemu *vm, struct error *err)
 {
     struct error why = { 0 };
@@ -292,9 +208,7 @@ bool qemu_source_destroy(struct host *host, struct error *err)
             return false;
         break;
     }
-    if (!rename_images(vm, true, err))
-        return false;
-    tell_old_images(vm);
+    qemu_fence_tell(vm);
     return true;
 }
 

@@ -273,8 +273,27 @@ static bool set_fenced(struct host *host, bool fenced, struct error *err)
     return machine_save(&self(host)->machine, err);
 }
 
+/* The tests play the other hand: a file in the directory of all migrations. */
+static bool has_mark(struct host *host, const char *name)
+{
+    AUTO_FREE char *path = NULL;
+
+    if (asprintf(&path, "%s/../%s", host->context.state_dir, name) < 0)
+        abort();
+    return access(path, F_OK) == 0;
+}
+
+static bool nobody_else(struct host *host, struct error *err)
+{
+    return !has_mark(host, "another") ||
+           error_set(err, ERROR_REFUSED, "another simulated VM is called '%s'",
+                     self(host)->machine.name);
+}
+
 static bool source_fence(struct host *host, struct error *err)
 {
+    if (has_mark(host, "unfenceable"))
+        return error_set(err, ERROR_SYSTEM, "the simulated VM cannot be fenced");
     return set_fenced(host, true, err);
 }
 
@@ -494,6 +513,7 @@ const struct host_ops simulated_host = {
     .source_resume = source_resume,
     .source_fence = source_fence,
     .source_unfence = source_unfence,
+    .nobody_else = nobody_else,
     .source_destroy = source_destroy,
     .check_target = check_target,
     .plan_recv = plan_recv,

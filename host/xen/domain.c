@@ -95,6 +95,28 @@ bool domain_find_uuid(xc_interface *xc, const char *uuid, uint32_t besides, uint
     return find(xc, has_uuid, &wanted, domid);
 }
 
+struct copy {
+    const struct xen *vm;
+};
+
+static bool is_copy(const xc_domaininfo_t *info, void *arg)
+{
+    const struct copy *copy = arg;
+    const struct xen *vm = copy->vm;
+    char uuid[XEN_UUID_SIZE];
+
+    domain_uuid(info, uuid);
+    return info->domain != vm->domid &&
+           (!strcmp(uuid, vm->uuid) || has_name(vm->xs, info->domain, vm->source.name));
+}
+
+bool domain_find_copy(const struct xen *vm, uint32_t *domid)
+{
+    struct copy copy = { vm };
+
+    return find(vm->xc, is_copy, &copy, domid);
+}
+
 bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason)
 {
     *reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;

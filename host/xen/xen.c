@@ -171,6 +171,7 @@ const struct host_ops xen_host = {
     .source_resume = xen_source_resume,
     .source_fence = xen_source_fence,
     .source_unfence = xen_source_unfence,
+    .nobody_else = xen_nobody_else,
     .source_destroy = xen_source_destroy,
     .check_target = xen_check_target,
     .plan_recv = xen_plan_recv,

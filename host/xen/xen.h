@@ -125,6 +125,8 @@ void domain_uuid(const xc_domaininfo_t *info, char uuid[XEN_UUID_SIZE]);
 /* The domain of this name or number. False: there is none. */
 bool domain_find(xc_interface *xc, struct xs_handle *xs, const char *name, uint32_t *domid);
 bool domain_find_uuid(xc_interface *xc, const char *uuid, uint32_t besides, uint32_t *domid);
+/* Another domain of the source's name or UUID. */
+bool domain_find_copy(const struct xen *vm, uint32_t *domid);
 /* Has it been shut down, and why (SHUTDOWN_…)? */
 bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason);
 enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid);
@@ -211,6 +213,10 @@ bool xen_source_unfence(struct host *host, struct error *err);
 bool xen_source_destroy(struct host *host, struct error *err);
 bool xen_source_reattach(struct xen *vm, const cJSON *fact, struct error *err);
 void xen_source_done(struct xen *vm);
+
+/* ---- others.c ---- */
+
+bool xen_nobody_else(struct host *host, struct error *err);
 
 /* ---- hardware.c: what of a domain is not in its configuration ---- */
 

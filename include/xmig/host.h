@@ -149,9 +149,16 @@ struct host_ops {
     enum run_state (*source_state)(struct host *host);
     /* Let the guest go on. Fine when it runs. */
     bool (*source_resume)(struct host *host, struct error *err);
-    /* After COMMIT: nobody starts the old copy by habit. And its reverse. */
+    /* After COMMIT: nobody can start the old copy by habit; durable. And its reverse. Either may
+     * be asked for twice.
+     */
     bool (*source_fence)(struct host *host, struct error *err);
     bool (*source_unfence)(struct host *host, struct error *err);
+    /* Does nobody but the VM found by attach(), and this migration's copy of it, run under its
+     * name or UUID or write to its images on this machine? ERROR_REFUSED says who does. In the
+     * guest's pause: some milliseconds.
+     */
+    bool (*nobody_else)(struct host *host, struct error *err);
     /* End the paused copy. Its disks stay. Fine when it is gone. */
     bool (*source_destroy)(struct host *host, struct error *err);
 

@@ -130,6 +130,8 @@ struct migration {
     const char *at;         /* the stage's name, for messages */
     bool settling;          /* this is recover */
     bool give_up_knowingly; /* a person gives the target's copy up, though it may have run */
+    bool said_go;           /* sender: by this process, once at least */
+    bool contested;         /* sender: somebody else runs the VM here, or writes to its images */
     bool until_reached;
     bool crashed; /* a simulated crash: do nothing more */
     uint64_t started_ms;

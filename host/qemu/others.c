@@ -1,0 +1,152 @@
+/* Who else runs this VM, or writes to its images? */
+#include "host/others.h"
+
+#include <stdio.h>
+
+#include "host/qemu/qemu.h"
+#include "xmig/process.h"
+
+/* By name or by UUID: whoever starts the old start line again has both. */
+static bool is_copy(void *arg, const char *line, size_t len)
+{
+    const struct qemu *vm = arg;
+    AUTO_JSON cJSON *words = qemu_words(line, len);
+    AUTO_FREE char *name = words ? argv_name(words) : NULL;
+    const char *uuid = words ? argv_value(words, "uuid") : NULL;
+    const char *own_name = json_string_or(vm->source.facts, "name", NULL);
+    const char *own_uuid = json_string_or(vm->source.facts, "uuid", NULL);
+
+    return (name && own_name && !strcmp(name, own_name)) ||
+           (uuid && own_uuid && !strcasecmp(uuid, own_uuid));
+}
+
+struct looking {
+    struct qemu *vm;
+    const cJSON *images; /* facts */
+    cJSON *known;        /* those that run beside the VM from the beginning; NULL: see the facts */
+    struct error *err;
+    bool found;
+};
+
+static bool is_known(const struct looking *looking, const struct other *other)
+{
+    const cJSON *known;
+
+    cJSON_ArrayForEach (known, cJSON_GetObjectItemCaseSensitive(looking->vm->source.facts, "known"))
+        if (json_uint_or(known, "pid", 0) == (uint64_t)other->pid &&
+            json_uint_or(known, "start_time", 0) == other->start_time)
+            return true;
+    return false;
+}
+
+static const char *image_path(const struct looking *looking, const struct other *other)
+{
+    return json_string_or(cJSON_GetArrayItem(looking->images, (int)other->image), "path", "?");
+}
+
+static void tell_other(struct looking *looking, const struct other *other)
+{
+    const char *name = json_string_or(looking->vm->source.facts, "name", "the VM");
+
+    if (other->has_image)
+        error_set(looking->err, ERROR_REFUSED,
+                  "process %d (%s) of the source host has '%s', a disk of '%s', open for writing; "
+                  "the VM's own QEMU is process %d",
+                  (int)other->pid, other->program, image_path(looking, other), name,
+                  (int)looking->vm->pid);
+    else
+        error_set(looking->err, ERROR_REFUSED,
+                  "a second QEMU of the name or UUID of '%s' runs on the source host (process "
+                  "%d); the VM's own QEMU is process %d",
+                  name, (int)other->pid, (int)looking->vm->pid);
+}
+
+/* The first one is told of. */
+static void look_at(void *arg, const struct other *other)
+{
+    struct looking *looking = arg;
+
+    if (looking->found || is_known(looking, other))
+        return;
+    looking->found = true;
+    tell_other(looking, other);
+}
+
+/* Each by what its name, or the one that the fence has given it, leads to. */
+static struct image_identity *identities(struct qemu *vm, const cJSON *images, size_t *count)
+{
+    struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(images) + 1, sizeof(*all)));
+    const cJSON *fact;
+
+    *count = 0;
+    cJSON_ArrayForEach (fact, images) {
+        struct stat st;
+
+        /* One that is not found has no equal: a process that has it is not found either. */
+        all[(*count)++] =
+            qemu_image_find(vm, fact, &st) ? image_identity(&st) : (struct image_identity){ 0 };
+    }
+    return all;
+}
+
+static void look(struct looking *looking, void (*each)(void *arg, const struct other *other))
+{
+    struct qemu *vm = looking->vm;
+    struct others_search search = {
+        .own = process_lives(vm->pid, vm->start_time) ? vm->pid : 0,
+        .id = vm->base.context.id,
+        .is_copy = is_copy,
+        .arg = vm,
+    };
+    AUTO_FREE struct image_identity *images = identities(vm, looking->images, &search.image_count);
+
+    search.images = images;
+    others_each(&search, each, looking);
+}
+
+bool qemu_nobody_else(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    struct looking looking = {
+        .vm = vm,
+        .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
+        .err = err,
+    };
+
+    look(&looking, look_at);
+    return !looking.found;
+}
+
+/* Two VMs may have one name, and a cluster's disk more than one user: whoever is there before
+ * the move begins is none of its doing. But a disk that is copied has one writer.
+ */
+static void meet(void *arg, const struct other *other)
+{
+    struct looking *looking = arg;
+    cJSON *known = must(cJSON_CreateObject());
+
+    json_add_uint(known, "pid", (uint64_t)other->pid);
+    json_add_uint(known, "start_time", other->start_time);
+    cJSON_AddItemToArray(looking->known, known);
+    if (!other->has_image || !looking->vm->base.context.options.mirrors_disks || looking->found)
+        return;
+    looking->found = true;
+    error_set(looking->err, ERROR_REFUSED,
+              "'%s' is open for writing by process %d (%s), too: what that writes would be "
+              "missing at the target. End it first, or share the disk and leave drive-mirror out",
+              image_path(looking, other), (int)other->pid, other->program);
+}
+
+bool qemu_others_check(struct qemu *vm, struct error *err)
+{
+    struct looking looking = {
+        .vm = vm,
+        .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
+        .known = must(cJSON_CreateArray()),
+        .err = err,
+    };
+
+    look(&looking, meet);
+    cJSON_AddItemToObject(vm->source.facts, "known", looking.known);
+    return !looking.found;
+}

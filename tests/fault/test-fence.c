@@ -1,0 +1,227 @@
+/* The fence, and the look for others: a service manager, or a colleague, starts the old copy at
+ * the source again, and there are never two that run because of us.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include "xmig/cleanup.h"
+
+static const struct recover_options plain = { 0 };
+
+/* The other hand at the source: what a file of this name does is in host/simulated. */
+static char *mark_path(const struct world *world, const char *name)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s", world->state_dir[SIDE_SEND], name) < 0)
+        abort();
+    return path;
+}
+
+static void set_mark(const struct world *world, const char *name, bool on)
+{
+    AUTO_FREE char *path = mark_path(world, name);
+    int fd = on ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+    if (on ? fd < 0 : unlink(path))
+        abort();
+    cleanup_close(&fd);
+}
+
+/* Does it when the source has written a record. */
+struct moment {
+    const struct world *world;
+    enum record record;
+    const char *mark;
+};
+
+static bool at_the_moment(void *arg, enum record record, bool written)
+{
+    const struct moment *moment = arg;
+
+    if (written && record == moment->record)
+        set_mark(moment->world, moment->mark, true);
+    return true;
+}
+
+static enum run_state state_at(const struct world *world, enum side side)
+{
+    struct machine machine;
+
+    world_look(world, side, &machine);
+    return machine.state;
+}
+
+static bool is_fenced(const struct world *world)
+{
+    struct machine machine;
+
+    world_look(world, SIDE_SEND, &machine);
+    return machine.fenced;
+}
+
+static void send_with(struct world *world, const char *fault, struct result *result)
+{
+    struct error err = { 0 };
+
+    world->options.fault = (struct fault){ 0 };
+    if (*fault && !fault_parse(fault, &world->options.fault, &err))
+        fail_msg("%s", err.text);
+    world_send(world, result);
+    world->options.fault = (struct fault){ 0 };
+}
+
+#define SCENE(RECORD, MARK)                                                                        \
+    struct world world;                                                                            \
+    struct result result;                                                                          \
+    struct moment moment = { &world, RECORD, MARK };                                               \
+    (void)unused;                                                                                  \
+    world_init(&world);                                                                            \
+    world.hook[SIDE_SEND] = (struct journal_hook)                                                  \
+    {                                                                                              \
+        at_the_moment, &moment                                                                     \
+    }
+
+static void another_that_comes_before_go_leaves_it_unsaid(void **unused)
+{
+    SCENE(RECORD_COMMIT, "another");
+    send_with(&world, "", &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "another simulated VM"));
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_true(is_fenced(&world));
+
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+
+    set_mark(&world, "another", false);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void what_cannot_be_fenced_is_taken_back_before_anything_was_said(void **unused)
+{
+    SCENE(RECORD_COMMIT, "unfenceable");
+    send_with(&world, "", &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_non_null(strstr(result.error.text, "cannot be fenced"));
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    assert_false(is_fenced(&world));
+    world_done(&world);
+}
+
+static void a_recover_takes_back_what_it_cannot_fence(void **unused)
+{
+    SCENE(RECORD_COMMIT, "unfenceable");
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    world_done(&world);
+}
+
+static void another_keeps_the_source_from_running_again(void **unused)
+{
+    SCENE(RECORD_PAUSING, "another");
+    send_with(&world, "ram-stream:end:recv:fail", &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+
+    set_mark(&world, "another", false);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void another_beside_a_guest_that_was_never_paused_does_not_matter(void **unused)
+{
+    SCENE(RECORD_BEGIN, "another");
+    set_mark(&world, "another", true);
+    send_with(&world, "ram-stream:begin:send:fail", &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void a_proof_does_not_let_the_source_run_beside_another(void **unused)
+{
+    SCENE(RECORD_COMMIT, "another");
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PROOF);
+
+    set_mark(&world, "another", false);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    world_done(&world);
+}
+
+/* GO was said before it came: not DONE, and nothing is ended. */
+static void another_beside_a_guest_that_runs_at_the_target_is_reported(void **unused)
+{
+    SCENE(RECORD_OWNED, "another");
+    world.hook[SIDE_RECV] = world.hook[SIDE_SEND];
+    send_with(&world, "", &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+
+    set_mark(&world, "another", false);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+static void another_is_not_ended_with_the_old_copy(void **unused)
+{
+    SCENE(RECORD_DONE, "another");
+    send_with(&world, "DONE:after:send:crash", &result);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_DONE);
+    world_done(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_that_comes_before_go_leaves_it_unsaid),
+        cmocka_unit_test(what_cannot_be_fenced_is_taken_back_before_anything_was_said),
+        cmocka_unit_test(a_recover_takes_back_what_it_cannot_fence),
+        cmocka_unit_test(another_keeps_the_source_from_running_again),
+        cmocka_unit_test(another_beside_a_guest_that_was_never_paused_does_not_matter),
+        cmocka_unit_test(a_proof_does_not_let_the_source_run_beside_another),
+        cmocka_unit_test(another_beside_a_guest_that_runs_at_the_target_is_reported),
+        cmocka_unit_test(another_is_not_ended_with_the_old_copy),
+    };
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
