@@ -213,6 +213,22 @@ void keyvals_set(struct keyvals *kv, const char *key, const char *value)
     item->value = must(strdup(value));
 }
 
+void keyvals_add(struct keyvals *kv, const char *key, const char *value)
+{
+    cJSON *list, *item;
+
+    if (!kv->json) {
+        add(kv, must(strdup(key)), must(strdup(value)));
+        return;
+    }
+    list = json_item(kv, key);
+    if (!list)
+        json_set(kv, key, list = must(cJSON_CreateArray()));
+    item = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(item, "str", value);
+    cJSON_AddItemToArray(list, item);
+}
+
 void keyvals_set_implied(struct keyvals *kv, const char *key, const char *value)
 {
     if (kv->json || kv->count == 0 || kv->items[0].key || keyvals_get(kv, key)) {

@@ -35,6 +35,8 @@ bool keyvals_flag(const struct keyvals *kv, const char *key);
 
 void keyvals_set(struct keyvals *kv, const char *key, const char *value);
 void keyvals_set_implied(struct keyvals *kv, const char *key, const char *value);
+/* One more of a key that may be there several times; in JSON a list of {"str": …}. */
+void keyvals_add(struct keyvals *kv, const char *key, const char *value);
 /* In JSON a flag is a boolean. */
 void keyvals_set_flag(struct keyvals *kv, const char *key, bool on);
 

@@ -65,6 +65,28 @@ static bool check_descriptors(const char *option, const struct keyvals *kv, stru
     return true;
 }
 
+static bool has_blockdev(const struct rewriting *r, const char *node)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, r->vm->nodes)
+        if (!strcmp(item->valuestring, node))
+            return true;
+    return false;
+}
+
+/* The medium that a drive had at the start may be out of it: it starts empty then. */
+static void rewrite_medium(struct rewriting *r, struct keyvals *kv, const char *driver)
+{
+    const char *node = keyvals_get(kv, "drive");
+    size_t len = driver ? strlen(driver) : 0;
+    bool opens =
+        (len > 3 && !strcmp(driver + len - 3, "-cd")) || (driver && !strcmp(driver, "floppy"));
+
+    if (r->vm->media && opens && node && has_blockdev(r, node) && !rewriting_node_stays(r, node))
+        keyvals_remove(kv, "drive");
+}
+
 bool rewrite_device(struct rewriting *r, const char *option, const char *value, struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
@@ -79,6 +101,7 @@ bool rewrite_device(struct rewriting *r, const char *option, const char *value, 
         return false;
     if (keyvals_get(&kv, "romfile"))
         rewriting_searched_file(r, &kv, "romfile");
+    rewrite_medium(r, &kv, driver);
     rewriting_emit_keyvals(r, option, &kv);
     return true;
 }
@@ -149,6 +172,36 @@ static void rewrite_net_socket(struct rewriting *r, struct keyvals *kv)
     }
 }
 
+/* The network of -netdev user,id=ID; one without an id is known if it is the only one. */
+static const cJSON *forwards_of(const cJSON *forwards, const char *id)
+{
+    const cJSON *network, *only = NULL;
+
+    if (id)
+        return cJSON_GetObjectItemCaseSensitive(forwards, id);
+    cJSON_ArrayForEach (network, forwards) {
+        if (*network->string != '#' && strncmp(network->string, "__org.qemu", 10) != 0)
+            continue;
+        if (only)
+            return NULL;
+        only = network;
+    }
+    return only;
+}
+
+/* As they are now, not as the line had them. */
+static void rewrite_forwards(struct rewriting *r, struct keyvals *kv)
+{
+    const cJSON *rules = forwards_of(r->vm->forwards, keyvals_get(kv, "id"));
+    const cJSON *rule;
+
+    if (!rules)
+        return;
+    keyvals_remove(kv, "hostfwd");
+    cJSON_ArrayForEach (rule, rules)
+        keyvals_add(kv, "hostfwd", rule->valuestring);
+}
+
 bool rewrite_net(struct rewriting *r, const char *option, const char *value, struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
@@ -166,6 +219,8 @@ bool rewrite_net(struct rewriting *r, const char *option, const char *value, str
     rewriting_need_key(r, &kv, "tftp");
     rewriting_need_key(r, &kv, "smb");
     rewrite_net_socket(r, &kv);
+    if (type && !strcmp(type, "user"))
+        rewrite_forwards(r, &kv);
     rewriting_emit_keyvals(r, option, &kv);
     return true;
 }

@@ -122,6 +122,59 @@ static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
     return true;
 }
 
+/* ---- media that may have been changed ---- */
+
+/* Does the image lie in a drive that can be opened, and stays there? */
+static bool stays(const struct rewriting *r, const char *path)
+{
+    AUTO_FREE char *absolute = path_absolute(r->vm->cwd, path);
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (!strcmp(json_string_or(medium, "source", ""), absolute) &&
+            !strcmp(json_string_or(medium, "image", ""), absolute))
+            return true;
+    return false;
+}
+
+static bool can_be_opened(const struct rewriting *r, const struct keyvals *kv)
+{
+    const char *media = keyvals_get(kv, "media");
+    const char *interface = keyvals_get(kv, "if");
+    const char *id = keyvals_get(kv, "id");
+    const cJSON *medium;
+
+    if ((media && !strcmp(media, "cdrom")) || (interface && !strcmp(interface, "floppy")))
+        return true;
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (id && !strcmp(json_string_or(medium, "device", ""), id))
+            return true;
+    return false;
+}
+
+/* The target's drive is empty at its start, and gets its medium then. */
+static void empty_drive(struct rewriting *r, struct keyvals *kv)
+{
+    static const char *const about_image[] = { "file", "filename", "format", "driver" };
+
+    for (size_t i = 0; i < sizeof(about_image) / sizeof(about_image[0]); i++)
+        keyvals_remove(kv, about_image[i]);
+    keyvals_remove_prefixed(kv, "file.");
+    forget_image(kv);
+    rewriting_emit_keyvals(r, "drive", kv);
+}
+
+bool rewriting_node_stays(const struct rewriting *r, const char *node)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (!strcmp(json_string_or(medium, "node", ""), node))
+            return !strcmp(json_string_or(medium, "source", ""),
+                           json_string_or(medium, "image", ""));
+    return false;
+}
+
 static bool rewrite_drive_keyvals(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
     const char *key = file_key(kv);
@@ -137,6 +190,10 @@ static bool rewrite_drive_keyvals(struct rewriting *r, struct keyvals *kv, struc
         disk = find_disk(r, file, &top);
         if (disk)
             return move_drive(r, kv, key, disk, top, err);
+        if (*file && r->vm->media && can_be_opened(r, kv) && !stays(r, file)) {
+            empty_drive(r, kv);
+            return true;
+        }
         if (*file) {
             AUTO_FREE char *path = rewriting_need(r, file);
 

@@ -14,21 +14,15 @@ char *argv_name(const cJSON *words)
     return guest ? must(strdup(guest)) : NULL;
 }
 
-cJSON *argv_device_ids(const cJSON *words)
+bool argv_has(const cJSON *words, const char *option)
 {
-    cJSON *ids = must(cJSON_CreateArray());
     const cJSON *word = words->child;
     struct argv_step step;
 
-    while (word && argv_step(&word, &step, NULL)) {
-        AUTO_KEYVALS struct keyvals kv = { 0 };
-
-        if (!step.option || strcmp(step.name, "device") != 0 ||
-            !keyvals_parse(step.value, &kv, NULL) || !keyvals_get(&kv, "id"))
-            continue;
-        cJSON_AddItemToArray(ids, must(cJSON_CreateString(keyvals_get(&kv, "id"))));
-    }
-    return ids;
+    while (word && argv_step(&word, &step, NULL))
+        if (step.option && !strcmp(step.name, option))
+            return true;
+    return false;
 }
 
 const char *argv_value(const cJSON *words, const char *option)

@@ -65,6 +65,9 @@ char *rewriting_connect(struct rewriting *r, const char *path); /* it is somebod
 void rewriting_need_key(struct rewriting *r, struct keyvals *kv, const char *key);
 void rewriting_write_key(struct rewriting *r, struct keyvals *kv, const char *key);
 
+/* Does a drive that can be opened hold the block node, and will it at the target? */
+bool rewriting_node_stays(const struct rewriting *r, const char *node);
+
 /* A file that QEMU looks for in its own directories when it is not there. */
 void rewriting_searched_file(struct rewriting *r, struct keyvals *kv, const char *key);
 

@@ -28,6 +28,9 @@ struct argv_vm {
     const char *accelerator; /* the one in use: "kvm", "tcg" */
     struct argv_disk *disks;
     size_t disk_count;
+    const cJSON *media;    /* in the drives that can be opened: machine.h; NULL: as the line says */
+    const cJSON *nodes;    /* the names that -blockdev gives */
+    const cJSON *forwards; /* of the networks of the user's: usernet.c; NULL: as the line says */
 };
 
 /* What the rewritten command line asks of the target. Arrays of strings. */
@@ -55,8 +58,8 @@ char *argv_name(const cJSON *words);
 /* The unix sockets at which it speaks QMP, absolute, ours first; the caller frees it. */
 cJSON *argv_qmp_sockets(const cJSON *words, const char *cwd);
 
-/* The ids that -device gives; the caller frees it. */
-cJSON *argv_device_ids(const cJSON *words);
+/* Is the option there? */
+bool argv_has(const cJSON *words, const char *option);
 
 /* The value of the last `option` ("cpu"), borrowed; NULL: it is not there. */
 const char *argv_value(const cJSON *words, const char *option);

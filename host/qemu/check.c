@@ -9,7 +9,7 @@
 #include "host/notes.h"
 #include "host/paths.h"
 #include "host/program.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/machine.h"
 #include "host/room.h"
 #include "host/shared.h"
 
@@ -303,8 +303,8 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
     vm->target.notes = must(cJSON_CreateArray());
     return check_name(params, err) && check_program(vm, qemu, err) &&
            check_machine(vm, qemu, err) && note_version(vm, qemu, err) &&
-           check_user(vm, qemu, err) && check_files(qemu, err) && check_memory(params, err) &&
-           check_disks(vm, params, err);
+           check_user(vm, qemu, err) && drives_check(get(qemu, "media"), err) &&
+           check_files(qemu, err) && check_memory(params, err) && check_disks(vm, params, err);
 }
 
 void qemu_plan_recv(struct host *host, struct plan *plan)

@@ -6,9 +6,14 @@
 #include <sys/stat.h>
 
 #include "host/paths.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/machine.h"
 #include "host/shared.h"
 #include "host/thin.h"
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
 
 /* ---- asking ---- */
 
@@ -41,65 +46,10 @@ static bool read_memory(struct qemu *vm, struct error *err)
     return true;
 }
 
-static bool has_string(const cJSON *array, const char *text)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, array)
-        if (!strcmp(item->valuestring, text))
-            return true;
-    return false;
-}
-
-static cJSON *present_devices(struct qemu *vm, struct error *err)
-{
-    AUTO_JSON cJSON *children = NULL;
-    cJSON *arguments = must(cJSON_CreateObject());
-    cJSON *ids;
-    const cJSON *child;
-
-    cJSON_AddStringToObject(arguments, "path", "/machine/peripheral");
-    if (!qmp_call(vm->q, "qom-list", arguments, &children, err))
-        return NULL;
-    ids = must(cJSON_CreateArray());
-    cJSON_ArrayForEach (child, children)
-        if (!strncmp(json_string_or(child, "type", ""), "child<", 6))
-            cJSON_AddItemToArray(ids, cJSON_CreateString(json_string_or(child, "name", "?")));
-    return ids;
-}
-
-/* An option of its own can make a device and call it as the option is called (-debugcon). */
-static bool is_said(struct qemu *vm, const cJSON *said, const char *id)
-{
-    return has_string(said, id) || argv_value(vm->source.process.words, id);
-}
-
-/* The target is started with the command line: what was plugged in or out since does not fit. */
-static bool check_devices(struct qemu *vm, struct error *err)
-{
-    AUTO_JSON cJSON *said = argv_device_ids(vm->source.process.words);
-    AUTO_JSON cJSON *present = present_devices(vm, err);
-    const cJSON *id;
-
-    if (!present)
-        return false;
-    cJSON_ArrayForEach (id, present)
-        if (!is_said(vm, said, id->valuestring))
-            return error_set(err, ERROR_REFUSED,
-                             "the device '%s' was plugged in after the VM's start: unplug it first",
-                             id->valuestring);
-    cJSON_ArrayForEach (id, said)
-        if (!has_string(present, id->valuestring))
-            return error_set(err, ERROR_REFUSED,
-                             "the device '%s' was unplugged after the VM's start: plug it in again "
-                             "first",
-                             id->valuestring);
-    return true;
-}
-
 static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struct error *err)
 {
     struct source *source = &vm->source;
+    AUTO_JSON cJSON *nodes = line_ids(source->process.words, "blockdev", "node-name");
     struct argv_vm line = {
         .cwd = source->process.cwd,
         .name = source->name,
@@ -108,6 +58,9 @@ static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struc
         .accelerator = source->accelerator,
         .disks = disks,
         .disk_count = vm->base.context.options.mirrors_disks ? source->disk_count : 0,
+        .media = source->media,
+        .nodes = nodes,
+        .forwards = get(source->present, "forwards"),
     };
 
     for (size_t i = 0; i < line.disk_count; i++)
@@ -234,6 +187,8 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
     cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
     cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
+    cJSON_AddItemToObject(qemu, "media", cJSON_Duplicate(source->media, true));
+    cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(source->present, "drives"), true));
     describe_user(source, qemu);
     return describe_version(vm, qemu, err);
 }
@@ -264,10 +219,23 @@ static void measure_disks(struct qemu *vm)
     }
 }
 
+static bool read_present(struct qemu *vm, struct error *err)
+{
+    struct source *source = &vm->source;
+
+    cJSON_Delete(source->present);
+    cJSON_Delete(steal(source->media));
+    source->present = machine_read(vm, err);
+    if (!source->present || !machine_check(vm, source->present, err))
+        return false;
+    source->media = drives_media(vm, get(source->present, "drives"), err);
+    return source->media != NULL;
+}
+
 static bool read_all(struct qemu *vm, struct error *err)
 {
     return read_machine(vm, err) && read_accelerator(vm, err) && read_memory(vm, err) &&
-           check_devices(vm, err) && source_disks_read(vm, err);
+           read_present(vm, err) && source_disks_read(vm, err);
 }
 
 /* What only another host understands is not silently left undone. */
@@ -276,9 +244,7 @@ static bool check_options(const struct host_options *options, struct error *err)
     const struct {
         const char *name;
         const cJSON *given;
-    } foreign[] = { { "overwrite", options->overwrite },
-                    { "eject", options->eject },
-                    { "bridge", options->bridges } };
+    } foreign[] = { { "overwrite", options->overwrite }, { "bridge", options->bridges } };
 
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
         if (foreign[i].given && foreign[i].given->child)

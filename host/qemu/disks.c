@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "host/paths.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/machine.h"
 #include "host/source-image.h"
 
 /* ---- reading one disk ---- */
@@ -14,7 +14,7 @@ static const cJSON *get(const cJSON *object, const char *name)
 }
 
 /* "/machine/peripheral/disk0/virtio-backend" → "disk0"; other paths have no short form. */
-static char *device_id(const char *qdev)
+char *qemu_device_id(const char *qdev)
 {
     static const char named[] = "/machine/peripheral/";
 
@@ -35,7 +35,7 @@ static char *choose_name(const char *drive, const char *node, const char *qdev)
         return must(strdup(drive));
     if (*node && *node != '#')
         return must(strdup(node));
-    return device_id(qdev);
+    return qemu_device_id(qdev);
 }
 
 /* An image, and all that lies beneath it. */
@@ -182,7 +182,8 @@ static bool check_choices(struct qemu *vm, struct error *err)
                              "--shared %s: only a disk of the VM's, with --without drive-mirror",
                              choice->string);
     cJSON_ArrayForEach (choice, options->disk_targets)
-        if (!source_disk_find(&vm->source, choice->string))
+        if (!source_disk_find(&vm->source, choice->string) &&
+            !drives_find(vm->source.media, choice->string))
             return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
     return true;
 }

@@ -39,6 +39,8 @@ struct source {
     struct source_disk *disks;
     size_t disk_count;
     struct argv_result argv;
+    cJSON *present;    /* the machine as QEMU has it: machine.h */
+    cJSON *media;      /* in the drives that can be opened, now and at the target */
     enum ram_mode ram; /* what RAM_AUTO has become */
     uint64_t paused_ms;
     uint64_t sending_ms;   /* since when RAM is sent, and QEMU may pause the guest; 0: not */
@@ -103,6 +105,8 @@ bool qemu_is_inode(const cJSON *fact, uint64_t inode);
 bool source_disks_read(struct qemu *vm, struct error *err);
 void source_disks_done(struct source *source);
 const struct source_disk *source_disk_find(const struct source *source, const char *name);
+/* The id in a device's path, or ""; the caller frees it. */
+char *qemu_device_id(const char *qdev);
 /* {"name", "size", …}, as the target gets it. */
 cJSON *source_disk_params(const struct source_disk *disk, struct error *err);
 

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "host/qemu/qemu.h"
+#include "host/qemu/machine.h"
 
 /* With the guest paused --max-pause is shorter, as a rule: these are for when it is not. */
 enum {
@@ -287,6 +287,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     vm->source.sending_ms = loop_now_ms();
     ok = qemu_let_in(vm, path, vm->source.process.uid, &why) &&
          qmp_set_capabilities(vm->q, capabilities, &why) && set_parameters(vm, &why) &&
+         machine_is_still(vm, vm->source.present, &why) &&
          /* From here on QEMU may pause the guest by itself. */
          hooks->pausing(hooks->arg, &why) && stop_first(vm, &why) &&
          qmp_migrate(vm->q, path, &why) && await_pause(vm, &mark, &progress, &why);

@@ -218,6 +218,8 @@ void qemu_source_done(struct qemu *vm)
     cJSON_Delete(vm->source.facts);
     source_disks_done(&vm->source);
     argv_result_done(&vm->source.argv);
+    cJSON_Delete(vm->source.present);
+    cJSON_Delete(vm->source.media);
     qemu_process_done(&vm->source.process);
     free(vm->source.name);
     free(vm->source.machine);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "host/paths.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/machine.h"
 #include "xmig/process.h"
 
 enum {
@@ -110,12 +110,20 @@ static bool set_capabilities(struct qemu *vm, struct error *err)
     return qmp_set_capabilities(vm->q, mirrors(vm) ? own_disks : shared_disks, err);
 }
 
+/* As the source's is now, and not as the line has it. */
+static bool make_present(struct qemu *vm, struct error *err)
+{
+    const cJSON *qemu = get(vm->target.params, "qemu");
+
+    return drives_set(vm, get(qemu, "media"), get(qemu, "drives"), err) || qemu_explain(vm, err);
+}
+
 bool qemu_start_device_model(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
 
     return qemu_start(vm, err) && set_capabilities(vm, err) &&
-           (!mirrors(vm) || export_disks(vm, err));
+           (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err);
 }
 
 int qemu_open_lane(struct host *host, const char *name, struct error *err)

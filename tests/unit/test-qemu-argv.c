@@ -211,6 +211,71 @@ static void needs_read_only_media_where_they_are(void **unused)
                         " " NODISPLAY);
 }
 
+/* "cd0" holds b.iso, and shall hold `image` at the target; "cd1" is a node of -blockdev. */
+static void changed_medium_becomes(const char *options, const char *image, const char *expected)
+{
+    AUTO_JSON cJSON *line = words(options);
+    AUTO_JSON cJSON *media = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *nodes = words("iso");
+    cJSON *medium = must(cJSON_CreateObject());
+    struct argv_vm vm = { .cwd = "/vm",
+                          .name = "web",
+                          .machine = "pc",
+                          .accelerator = "tcg",
+                          .media = media,
+                          .nodes = nodes };
+    struct argv_result result;
+    struct error err = { 0 };
+    AUTO_FREE char *text = NULL;
+
+    cJSON_AddItemToArray(media, medium);
+    cJSON_AddStringToObject(medium, "device", "cd0");
+    cJSON_AddStringToObject(medium, "node", "iso");
+    cJSON_AddStringToObject(medium, "source", "/vm/b.iso");
+    cJSON_AddStringToObject(medium, "image", image);
+    assert_true(argv_rewrite(line, &vm, &result, &err));
+    text = joined(result.words);
+    argv_result_done(&result);
+    text[strlen(text) - strlen(" -machine pc -accel tcg -display none")] = '\0';
+    assert_string_equal(text, expected);
+}
+
+static void starts_a_drive_empty_whose_medium_was_changed(void **unused)
+{
+    (void)unused;
+    changed_medium_becomes("-cdrom a.iso", "/vm/b.iso", "-drive index=2,media=cdrom");
+    changed_medium_becomes("-drive file=a.iso,format=raw,if=none,id=cd0,readonly=on", "/vm/b.iso",
+                           "-drive if=none,id=cd0,readonly=on");
+    changed_medium_becomes("-drive file=b.iso,if=none,id=cd0", "/vm/b.iso",
+                           "-drive file=/vm/b.iso,if=none,id=cd0");
+    changed_medium_becomes("-drive file=b.iso,if=none,id=cd0", "", "-drive if=none,id=cd0");
+    changed_medium_becomes("-drive file=a.raw,format=raw,if=none,id=ro,readonly=on", "/vm/b.iso",
+                           "-drive file=/vm/a.raw,format=raw,if=none,id=ro,readonly=on");
+    changed_medium_becomes("-device scsi-cd,drive=iso", "/vm/b.iso", "-device scsi-cd,drive=iso");
+    changed_medium_becomes("-device scsi-cd,drive=iso", "/vm/c.iso", "-device scsi-cd");
+    changed_medium_becomes("-device scsi-hd,drive=iso", "/vm/c.iso", "-device scsi-hd,drive=iso");
+}
+
+static void forwards_the_ports_that_are_forwarded_now(void **unused)
+{
+    AUTO_JSON cJSON *line = words("-netdev user,id=n,hostfwd=tcp::1-:1,net=10.1.0.0/24,"
+                                  "hostfwd=tcp::2-:2 -nic user,hostfwd=tcp::3-:3");
+    AUTO_JSON cJSON *forwards = cJSON_Parse("{\"n\": [\"tcp::4-10.1.0.15:4\"], \"#net01\": []}");
+    struct argv_vm vm = {
+        .cwd = "/vm", .name = "web", .machine = "pc", .accelerator = "tcg", .forwards = forwards
+    };
+    struct argv_result result;
+    AUTO_FREE char *text = NULL;
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(argv_rewrite(line, &vm, &result, &err));
+    text = joined(result.words);
+    argv_result_done(&result);
+    assert_string_equal(text, "-netdev user,id=n,net=10.1.0.0/24,hostfwd=tcp::4-10.1.0.15:4 "
+                              "-nic user -machine pc -accel tcg -display none");
+}
+
 /* ---- character devices ---- */
 
 static void renames_sockets_and_waits_for_nobody(void **unused)
@@ -363,6 +428,8 @@ int main(void)
         cmocka_unit_test(gives_a_blockdev_its_new_image),
         cmocka_unit_test(refuses_a_disk_that_the_command_line_does_not_open),
         cmocka_unit_test(needs_read_only_media_where_they_are),
+        cmocka_unit_test(starts_a_drive_empty_whose_medium_was_changed),
+        cmocka_unit_test(forwards_the_ports_that_are_forwarded_now),
         cmocka_unit_test(renames_sockets_and_waits_for_nobody),
         cmocka_unit_test(empties_no_log),
         cmocka_unit_test(drops_the_monitor_that_an_earlier_move_added),

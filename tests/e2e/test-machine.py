@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""A VM moves as it is now, not as it was started: what the monitor has changed goes along, or is refused.
+
+    test-machine.py [UNITTEST ARGUMENTS]      needs build/release/xmig; no guest is needed
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from moving import XMIG, Hypervisor, is_stopped, receivers
+
+
+class Machine:
+    """A QEMU without a guest, in a folder of its own; it moves on this host, to the name "b"."""
+
+    def __init__(self, *words, machine="pc"):
+        self.folder = tempfile.mkdtemp(prefix="xmig-machine-")
+        self.words = ["qemu-system-x86_64", "-name", "a", "-m", "64", "-nodefaults", "-display", "none",
+                      "-machine", f"{machine},accel=tcg", "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off",
+                      "-qmp", f"unix:{self.folder}/other,server=on,wait=off",
+                      *(word.replace("%", self.folder) for word in words)]
+        self.source = Hypervisor(self.folder + "/qmp")
+        self.other = Hypervisor(self.folder + "/other")  # while xmig holds the first
+        self.target = Hypervisor(self.folder + "/b-qmp")
+        self.environment = {**os.environ, "XMIG_STATE_DIR": self.folder + "/state",
+                            "XMIG_RUNTIME_DIR": self.folder + "/run"}
+        self.log = None
+        for name, size in (("disk", 4), ("old.iso", 1), ("new.iso", 2)):
+            with open(os.path.join(self.folder, name), "wb") as file:
+                file.write(os.urandom(4096))
+                file.truncate(size << 20)
+
+    def __enter__(self):
+        self.log = open(self.folder + "/log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        try:
+            self.wait(lambda: self.source.state() == "running" or self.process.poll() is not None, "QEMU")
+            if self.process.poll() is not None:
+                self.log.seek(0)
+                raise RuntimeError(self.log.read())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+    def processes(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if self.folder.encode() in file.read() and int(pid) != os.getpid():
+                        found.append(int(pid))
+            except OSError:
+                continue
+        return found
+
+    @staticmethod
+    def wait(condition, what, timeout_s=60):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+            time.sleep(0.02)
+
+    def hmp(self, command):
+        return self.source.ask("human-monitor-command", **{"command-line": command})
+
+    def start_send(self, *options, to=("local:",)):
+        return subprocess.Popen([XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--name", "b",
+                                 *(option.replace("%", self.folder) for option in options)],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=self.environment)
+
+    @staticmethod
+    def result_of(process):
+        output, _ = process.communicate(timeout=120)
+        results = [event for event in map(json.loads, output.splitlines()) if event["type"] == "result"]
+        return results[-1], process.returncode
+
+    def send(self, *options, **more):
+        return self.result_of(self.start_send(*options, **more))
+
+    def drive(self, side, name):
+        for block in side.ask("query-block"):
+            if name in (block["device"], block.get("qdev")):
+                return block
+        raise KeyError(name)
+
+    def medium(self, side, name):
+        inserted = self.drive(side, name).get("inserted")
+        return os.path.basename(inserted["image"]["filename"]) if inserted else ""
+
+
+DISK = ("-drive", "file=%/disk,format=raw,if=virtio")
+CD = ("-drive", "file=%/old.iso,format=raw,if=ide,media=cdrom,id=cd0")
+CD_OF_BLOCKDEV = ("-blockdev", "driver=file,filename=%/old.iso,node-name=iso,read-only=on",
+                  "-device", "virtio-scsi-pci", "-device", "scsi-cd,id=cd0,drive=iso")
+
+
+class AsItIs(unittest.TestCase):
+    def moves(self, machine, *options):
+        result, status = machine.send(*options)
+        self.assertEqual((status, result["where"]), (0, "target"), result)
+
+    def is_refused(self, machine, *words, options=()):
+        """Before anything is touched."""
+        result, status = machine.send(*options)
+        self.assertEqual((status, result["where"]), (3, "source"), result)
+        for word in words:
+            self.assertIn(word, result["error"]["text"])
+        self.assertEqual(machine.source.state(), "running")
+
+    # ---- media ----
+
+    def test_a_changed_cd_stays_changed(self):
+        for cd in (CD, CD_OF_BLOCKDEV):
+            with self.subTest(cd=cd), Machine(*DISK, *cd) as machine:
+                machine.source.ask("blockdev-change-medium", **{"id" if cd is CD_OF_BLOCKDEV else "device": "cd0"},
+                                   filename=machine.folder + "/new.iso", format="raw")
+                self.moves(machine)
+                self.assertEqual(machine.medium(machine.target, "cd0"), "new.iso")
+                self.assertTrue(machine.drive(machine.target, "cd0")["inserted"]["ro"])
+
+    def test_an_ejected_cd_does_not_come_back(self):
+        for cd in (CD, CD_OF_BLOCKDEV, ("-cdrom", "%/old.iso")):
+            with self.subTest(cd=cd), Machine(*DISK, *cd) as machine:
+                name = "ide1-cd0" if cd[0] == "-cdrom" else "cd0"
+                machine.source.ask("eject", **{"id" if cd is CD_OF_BLOCKDEV else "device": name}, force=True)
+                if cd is not CD_OF_BLOCKDEV:
+                    os.unlink(machine.folder + "/old.iso")
+                self.moves(machine)
+                self.assertEqual(machine.medium(machine.target, name), "")
+
+    def test_an_inserted_cd_goes_along(self):
+        with Machine(*DISK, "-drive", "if=ide,media=cdrom,id=cd0") as machine:
+            machine.hmp(f"change cd0 {machine.folder}/new.iso raw")
+            self.moves(machine)
+            self.assertEqual(machine.medium(machine.target, "cd0"), "new.iso")
+
+    def test_an_ejected_floppy_does_not_come_back(self):
+        with Machine(*DISK, "-drive", "file=%/old.iso,format=raw,if=floppy,readonly=on") as machine:
+            machine.hmp("eject -f floppy0")
+            self.moves(machine)
+            self.assertEqual(machine.medium(machine.target, "floppy0"), "")
+
+    def test_eject_leaves_the_drive_empty_at_the_target(self):
+        for cd in (CD, CD_OF_BLOCKDEV):
+            with self.subTest(cd=cd), Machine(*DISK, *cd) as machine:
+                self.moves(machine, "--eject", "cd0")
+                self.assertEqual(machine.medium(machine.target, "cd0"), "")
+
+    def test_a_cd_lies_elsewhere_at_the_target(self):
+        with Machine(*DISK, *CD) as machine:
+            shutil.copy(machine.folder + "/old.iso", machine.folder + "/there.iso")
+            self.moves(machine, "--disk", "cd0=%/there.iso")
+            self.assertEqual(machine.medium(machine.target, "cd0"), "there.iso")
+
+    def test_a_cd_that_is_not_at_the_target_is_refused(self):
+        with Machine(*DISK, *CD) as machine:
+            self.is_refused(machine, "'cd0'", "none.iso", "--eject cd0", options=("--disk", "cd0=%/none.iso"))
+
+    def test_eject_of_what_is_no_drive_is_refused(self):
+        with Machine(*DISK, *CD) as machine:
+            self.is_refused(machine, "--eject virtio0", options=("--eject", "virtio0"))
+
+    def test_a_cd_that_is_changed_during_the_move_ends_it(self):
+        with Machine(*DISK, *CD) as machine:
+            result, status = self.change_during(machine, "eject", device="cd0", force=True)
+            self.assertEqual((status, result["where"]), (4, "source"), result)
+            self.assertIn("the medium or the I/O limits of the drive 'cd0' were changed", result["error"]["text"])
+            self.assertEqual(machine.source.state(), "running")
+
+    # ---- I/O limits ----
+
+    def test_io_limits_go_along(self):
+        disks = (DISK, ("-blockdev", "driver=raw,node-name=d,file.driver=file,file.filename=%/disk",
+                        "-device", "virtio-blk-pci,drive=d"))
+        for disk in disks:
+            with self.subTest(disk=disk), Machine(*disk) as machine:
+                drive = machine.source.ask("query-block")[0]
+                which = {"device": "virtio0"} if disk is DISK else {"id": drive["qdev"]}
+                machine.source.ask("block_set_io_throttle", **which, bps=1000000, bps_rd=0, bps_wr=0, iops=100,
+                                   iops_rd=0, iops_wr=0, iops_max=300, iops_max_length=7, group="slow")
+                self.moves(machine)
+                now = machine.target.ask("query-block")[0]["inserted"]
+                self.assertEqual([now.get(name) for name in ("bps", "iops", "iops_max", "iops_max_length", "group")],
+                                 [1000000, 100, 300, 7, "slow"])
+
+    def test_io_limits_that_were_lifted_stay_lifted(self):
+        with Machine("-drive", "file=%/disk,format=raw,if=virtio,throttling.iops-total=50") as machine:
+            machine.source.ask("block_set_io_throttle", device="virtio0", bps=0, bps_rd=0, bps_wr=0, iops=0, iops_rd=0,
+                               iops_wr=0)
+            self.moves(machine)
+            self.assertEqual(machine.drive(machine.target, "virtio0")["inserted"]["iops"], 0)
+
+    # ---- devices ----
+
+    def test_a_device_that_was_plugged_in_is_refused(self):
+        for properties in ({}, {"id": "late"}):
+            with self.subTest(properties=properties), Machine(*DISK) as machine:
+                machine.source.ask("device_add", driver="virtio-rng-pci", **properties)
+                self.is_refused(machine, "device", "device_del")
+
+    def test_a_device_that_the_guest_has_given_up_is_refused(self):
+        """Through the port by which a guest's ACPI ejects a slot: 4 has -device's, 3 has -nic's."""
+        for slot in (3, 4):
+            with self.subTest(slot=slot), Machine(*DISK, "-nic", "user,model=e1000", "-device",
+                                                  "virtio-rng-pci,addr=4") as machine:
+                before = str(machine.source.ask("query-pci"))
+                machine.hmp("o /4 0xae10 0")
+                machine.hmp(f"o /4 0xae08 {1 << slot}")
+                self.assertNotEqual(str(machine.source.ask("query-pci")), before)
+                self.is_refused(machine, "taken out after")
+
+    def test_a_device_that_is_plugged_in_during_the_move_ends_it(self):
+        with Machine(*DISK) as machine:
+            result, status = self.change_during(machine, "device_add", driver="virtio-rng-pci")
+            self.assertEqual((status, result["where"]), (4, "source"), result)
+            self.assertIn("was added while the VM was being moved", result["error"]["text"])
+
+    def test_what_was_added_is_refused(self):
+        changes = (("object-add", {"qom-type": "rng-builtin", "id": "late"}),
+                   ("chardev-add", {"id": "late", "backend": {"type": "null", "data": {}}}),
+                   ("netdev_add", {"type": "user", "id": "late"}))
+        for command, arguments in changes:
+            with self.subTest(command=command), Machine(*DISK) as machine:
+                self.assertEqual(machine.source.ask(command, **arguments), {})
+                self.is_refused(machine, "'late'", "added after the VM's start")
+
+    def test_what_was_taken_out_is_refused(self):
+        changes = (("object-del", ("-object", "rng-builtin,id=early")),
+                   ("chardev-remove", ("-chardev", "null,id=early")),
+                   ("netdev_del", ("-netdev", "user,id=early")))
+        for command, words in changes:
+            with self.subTest(command=command), Machine(*DISK, *words) as machine:
+                self.assertEqual(machine.source.ask(command, id="early"), {})
+                self.is_refused(machine, "'early'", "not there any more")
+
+    def test_a_gdbserver_that_was_started_is_refused(self):
+        with Machine(*DISK) as machine:
+            machine.hmp(f"gdbserver unix:{machine.folder}/gdb,server=on,wait=off")
+            self.is_refused(machine, "gdbserver none")
+
+    def test_a_disk_that_somebody_reads_through_nbd_is_refused(self):
+        with Machine(*DISK) as machine:
+            machine.source.ask("nbd-server-start", addr={"type": "unix", "data": {"path": machine.folder + "/nbd"}})
+            node = machine.drive(machine.source, "virtio0")["inserted"]["node-name"]
+            machine.source.ask("block-export-add", type="nbd", id="backup", **{"node-name": node})
+            self.is_refused(machine, "'backup'", "block-export-del")
+
+    def test_a_password_that_cannot_be_carried_is_told(self):
+        with Machine(*DISK, "-vnc", "unix:%/vnc,password=on") as machine:
+            process = machine.start_send("-n")
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0, errors)
+            self.assertIn("VNC's password cannot be read from QEMU", errors)
+
+    # ---- networks of the user's ----
+
+    def test_forwarded_ports_are_as_they_are_now(self):
+        for net in (("-netdev", "user,id=n,hostfwd=tcp:127.0.0.1:47101-:22"),
+                    ("-netdev", '{"type":"user","id":"n","hostfwd":[{"str":"tcp:127.0.0.1:47101-:22"}]}'),
+                    ("-nic", "user,hostfwd=tcp:127.0.0.1:47101-:22")):
+            with self.subTest(net=net), Machine(*DISK, *net) as machine:
+                network = "n " if net[0] == "-netdev" else ""
+                machine.hmp(f"hostfwd_remove {network}tcp:127.0.0.1:47101")
+                self.moves(machine)
+                self.assertNotIn("HOST_FORWARD", machine.target.ask(
+                    "human-monitor-command", **{"command-line": "info usernet"}))
+
+    def change_during(self, machine, command, **arguments):
+        """Make a change while the receiver stands still, before the guest's RAM is sent."""
+        process = machine.start_send("--fault", "block-ready-wait:end:recv:stop")
+        machine.wait(lambda: any(map(is_stopped, receivers(machine))), "the receiver to stop")
+        try:
+            self.assertEqual(machine.other.ask(command, **arguments), {})
+        finally:
+            for pid in receivers(machine):
+                os.kill(pid, signal.SIGCONT)
+        return machine.result_of(process)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

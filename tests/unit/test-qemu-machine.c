@@ -1,0 +1,143 @@
+/* The machine as QEMU has it now, and what its start line makes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "host/qemu/machine.h"
+#include "tests/fake/fake-qemu.h"
+
+/* A command line split at spaces. */
+static cJSON *words(const char *line)
+{
+    cJSON *array = must(cJSON_CreateArray());
+    AUTO_FREE char *copy = must(strdup(line));
+    char *rest = copy;
+    const char *word;
+
+    while ((word = strsep(&rest, " ")))
+        cJSON_AddItemToArray(array, must(cJSON_CreateString(word)));
+    return array;
+}
+
+static void reads_forwarded_ports(void **unused)
+{
+    AUTO_JSON cJSON *networks = usernet_forwards(
+        "Hub -1 (n):\r\n"
+        "  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n"
+        "  TCP[HOST_FORWARD]  14       127.0.0.1 22222       10.0.2.15    22     0     0\r\n"
+        "  TCP[ESTABLISHED]   15       127.0.0.1 22222       10.0.2.15    22     0     0\r\n"
+        "  UDP[HOST_FORWARD]  13               *  3333       10.0.2.15    33     0     0\r\n"
+        "  UDP[236 sec]       16       10.0.2.15  3333         9.9.9.9    53     0     0\r\n"
+        "Hub -1 (#net013):\r\n");
+    AUTO_FREE char *text = json_print(networks);
+    (void)unused;
+
+    assert_string_equal(text, "{\"n\":[\"tcp:127.0.0.1:22222-10.0.2.15:22\","
+                              "\"udp::3333-10.0.2.15:33\"],\"#net013\":[]}");
+}
+
+static void without_networks_of_the_users_there_are_no_forwarded_ports(void **unused)
+{
+    AUTO_JSON cJSON *networks = usernet_forwards("unknown command: 'info usernet'\r\n");
+    (void)unused;
+
+    assert_null(networks->child);
+}
+
+static void makes(const char *line, const char *machine, size_t anonymous)
+{
+    AUTO_JSON cJSON *array = words(line);
+
+    assert_int_equal(line_count_anonymous(array, machine), anonymous);
+}
+
+static void counts_devices_that_have_no_id(void **unused)
+{
+    (void)unused;
+    makes("-device e1000,netdev=n -device e1000,id=x -device {\"driver\":\"e1000\"} -nic user",
+          "pc-i440fx-7.2", 2);
+    makes("-drive file=a,if=virtio -drive if=virtio,id=x -drive file=b -hda c -cdrom d",
+          "pc-q35-7.2", 2);
+    makes("-drive file=a -drive file=b,if=none,id=b -cdrom d disk.raw", "virt-7.2", 3);
+}
+
+/* ---- once more ---- */
+
+#define NONE "[]"
+#define ONE "[{\"name\": \"device[0]\", \"type\": \"child<e1000>\"}]"
+#define CD                                                                                         \
+    "[{\"device\": \"cd0\", \"removable\": true, \"inserted\": {\"ro\": true, \"drv\": \"raw\", "  \
+    "\"bps\": 5, \"image\": {\"filename\": \"a.iso\"}}}]"
+#define EMPTY "[{\"device\": \"cd0\", \"removable\": true}]"
+
+/* A machine read twice, with the devices without an id and the drives as given. */
+static bool is_still(const char *anonymous, const char *blocks, const char *later_anonymous,
+                     const char *later_blocks, struct error *err)
+{
+    const struct exchange script[] = {
+        { "qom-list", .reply = NONE },
+        { "qom-list", .reply = anonymous },
+        { "qom-list", .reply = NONE },
+        { "qom-list", .reply = NONE },
+        { "query-chardev", .reply = NONE },
+        { "human-monitor-command", .reply = "\"\"", .with = "info network" },
+        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },
+        { "query-block", .reply = blocks },
+        { "qom-list", .reply = NONE },
+        { "qom-list", .reply = later_anonymous },
+        { "qom-list", .reply = NONE },
+        { "qom-list", .reply = NONE },
+        { "query-chardev", .reply = NONE },
+        { "human-monitor-command", .reply = "\"\"", .with = "info network" },
+        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },
+        { "query-block", .reply = later_blocks },
+        { 0 },
+    };
+    struct loop *loop = loop_new();
+    struct host_context context = { .loop = loop };
+    struct fake_qemu *fake = fake_qemu_new(loop, script);
+    struct qemu *vm = qemu_of(qemu_host.create(&context));
+    AUTO_JSON cJSON *before = NULL;
+    bool same;
+
+    vm->q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
+    vm->source.process.cwd = must(strdup("/vm"));
+    before = machine_read(vm, err);
+    assert_non_null(before);
+    same = machine_is_still(vm, before, err);
+    assert_null(fake_qemu_complaint(fake));
+    qemu_host.free(&vm->base);
+    fake_qemu_free(fake);
+    loop_free(loop);
+    return same;
+}
+
+static void sees_what_was_changed_meanwhile(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(is_still(ONE, CD, ONE, CD, &err));
+    assert_false(is_still(NONE, CD, ONE, CD, &err));
+    assert_non_null(strstr(err.text, "'device[0]' (anonymous) was added"));
+    assert_false(is_still(ONE, CD, NONE, CD, &err));
+    assert_non_null(strstr(err.text, "was taken out"));
+    assert_false(is_still(ONE, CD, ONE, EMPTY, &err));
+    assert_non_null(strstr(err.text, "drive 'cd0' were changed"));
+    assert_false(is_still(ONE, EMPTY, ONE, NONE, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_forwarded_ports),
+        cmocka_unit_test(without_networks_of_the_users_there_are_no_forwarded_ports),
+        cmocka_unit_test(counts_devices_that_have_no_id),
+        cmocka_unit_test(sees_what_was_changed_meanwhile),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
