@@ -242,7 +242,7 @@ static bool take_limit(struct migration_options *migration, int option, const ch
     case OPTION_MAX_PAUSE:
         return check_value(parse_time(value, &migration->max_pause_ms, err), "--max-pause", err);
     case OPTION_BWLIMIT:
-        return check_value(parse_size(value, &migration->host.bandwidth, err), "--bwlimit", err);
+        return check_value(parse_size(value, &migration->bandwidth, err), "--bwlimit", err);
     case OPTION_DEADLINE:
         migration->host.has_deadline = true;
         return check_value(parse_time(value, &migration->deadline_ms, err), "--deadline", err);

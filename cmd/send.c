@@ -154,6 +154,7 @@ static bool find_way(struct sending *sending, struct error *err)
         .rsh = sending->options->rsh,
         .remote_path = sending->options->remote_path,
         .runtime_dir = m->own_runtime_dir,
+        .bandwidth = sending->options->migration.bandwidth,
     };
 
     m->transport = transport_new(m->loop, sending->options->dest, &options, err);

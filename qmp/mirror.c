@@ -127,7 +127,6 @@ static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name, c
     cJSON_AddStringToObject(arguments, "target", name);
     cJSON_AddStringToObject(arguments, "sync", sync);
     json_add_uint(arguments, "granularity", qmp_mirror_granularity(mirror->size));
-    json_add_uint(arguments, "speed", mirror->bandwidth);
     cJSON_AddStringToObject(arguments, "on-source-error", "report");
     cJSON_AddStringToObject(arguments, "on-target-error", "report");
     cJSON_AddBoolToObject(arguments, "auto-finalize", true);

@@ -15,7 +15,6 @@ struct qmp_mirror {
     const char *device;  /* what QEMU calls it: a drive's or a root node's name */
     const char *socket;  /* where the NBD server is reached */
     uint64_t size;       /* virtual bytes */
-    uint64_t bandwidth;  /* bytes a second; 0: no limit */
     bool target_is_zero; /* the target is known to read as zeroes everywhere */
     bool full;           /* the target's image is allocated in full, and shall stay so */
 };

@@ -34,10 +34,17 @@ static bool about_to_pause(void *arg, struct error *err)
     return verdict_record(m, RECORD_PAUSING, NULL, err);
 }
 
+static void paused(void *arg)
+{
+    struct migration *m = arg;
+
+    transport_lift_limit(m->transport);
+}
+
 static bool send_ram(struct migration *m, void *state, struct error *err)
 {
     struct stream *stream = state;
-    struct ram_hooks hooks = { about_to_pause, m };
+    struct ram_hooks hooks = { .pausing = about_to_pause, .paused = paused, .arg = m };
     AUTO_JSON cJSON *listening = session_expect(m->peer, "listening", LISTEN_MS, err);
 
     if (!listening)

@@ -4,10 +4,19 @@
 #include "transport/internal.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "transport/relay.h"
 #include "xmig/cleanup.h"
+
+/* What stands between the hypervisor's socket and the lane under `--bwlimit`. */
+struct pump {
+    int hypervisor, lane;
+    struct rate *rate;
+    pthread_t thread;
+};
 
 struct lane {
     struct lane *next;
@@ -16,7 +25,8 @@ struct lane {
     size_t number;          /* … as its how manieth */
     char *name;
     struct child *child;
-    int fd; /* a copy of what the child has: shutting it down reaches all copies */
+    int fd;            /* a copy of what the child has: shutting it down reaches all copies */
+    struct pump *pump; /* NULL: no limit */
 };
 
 struct lane_door {
@@ -28,6 +38,51 @@ struct lane_door {
     struct error failure; /* of the last lane */
 };
 
+/* ---- the limit ---- */
+
+/* The hypervisor must see the end of a lane, whichever side it comes from. */
+static void *run_pump(void *arg)
+{
+    struct pump *pump = arg;
+
+    (void)relay_limited(pump->hypervisor, pump->hypervisor, pump->lane, pump->rate, NULL);
+    shutdown(pump->hypervisor, SHUT_RDWR);
+    shutdown(pump->lane, SHUT_RDWR);
+    return NULL;
+}
+
+static void pump_free(struct pump *pump)
+{
+    if (!pump)
+        return;
+    shutdown(pump->hypervisor, SHUT_RDWR);
+    shutdown(pump->lane, SHUT_RDWR);
+    pthread_join(pump->thread, NULL);
+    close(pump->hypervisor);
+    close(pump->lane);
+    free(pump);
+}
+
+/* Put a pump before the hypervisor's socket `*fd` (taken), which becomes the pump's other end. */
+static struct pump *pump_new(struct rate *rate, int *fd, struct error *err)
+{
+    struct pump *pump;
+    int both[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0) {
+        error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
+        return NULL;
+    }
+    pump = must(calloc(1, sizeof(*pump)));
+    *pump = (struct pump){ .hypervisor = *fd, .lane = both[0], .rate = rate };
+    *fd = both[1];
+    if (pthread_create(&pump->thread, NULL, run_pump, pump) != 0)
+        abort();
+    return pump;
+}
+
+/* ---- lanes ---- */
+
 /* Ends the lane for the hypervisor before anything else: killing the child alone would
  * not, for ssh's control master has a copy of the socket and may be stuck.
  */
@@ -35,6 +90,7 @@ static void lane_free(struct lane *lane)
 {
     shutdown(lane->fd, SHUT_RDWR);
     close(lane->fd);
+    pump_free(lane->pump);
     child_free(lane->child);
     free(lane->name);
     free(lane);
@@ -75,17 +131,23 @@ static bool join_lane(struct transport *transport, struct lane_door *door, const
                       int taken_fd, struct error *err)
 {
     AUTO_CLOSE int fd = taken_fd;
-    struct child *child = dial(transport, name, fd, err);
+    struct pump *pump = transport->rate ? pump_new(transport->rate, &fd, err) : NULL;
+    struct child *child = NULL;
     struct lane *lane;
 
-    if (!child)
+    if (pump || !transport->rate)
+        child = dial(transport, name, fd, err);
+    if (!child) {
+        pump_free(pump);
         return error_prefix(err, "lane %s", name);
+    }
     lane = must(calloc(1, sizeof(*lane)));
     lane->transport = transport;
     lane->door = door;
     lane->number = door ? door->count : 0;
     lane->name = must(strdup(name));
     lane->child = child;
+    lane->pump = pump;
     lane->fd = steal_fd(&fd);
     lane->next = transport->lanes;
     transport->lanes = lane;
@@ -96,6 +158,12 @@ static bool join_lane(struct transport *transport, struct lane_door *door, const
 bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err)
 {
     return join_lane(transport, NULL, name, fd, err);
+}
+
+void transport_lift_limit(struct transport *transport)
+{
+    if (transport->rate)
+        rate_lift(transport->rate);
 }
 
 void transport_cut_lanes(struct transport *transport)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "transport/rate.h"
 #include "xmig/cleanup.h"
 
 const struct transport_ops *const transport_schemes[] = {
@@ -138,6 +139,8 @@ struct transport *transport_new_custom(struct loop *loop, const struct transport
     transport->rest = must(strdup(dest));
     transport->options = *options;
     transport->impl = impl;
+    if (options->bandwidth)
+        transport->rate = rate_new(options->bandwidth);
     return transport;
 }
 
@@ -165,6 +168,7 @@ void transport_free(struct transport *transport)
     transport_cut_lanes(transport);
     if (transport->ops->close)
         transport->ops->close(transport);
+    rate_free(transport->rate);
     free(transport->dest);
     free(transport->rest);
     free(transport);

@@ -35,7 +35,7 @@ static bool set_parameters(struct qemu *vm, struct error *err)
     bool live = vm->source.ram == RAM_LIVE;
     cJSON *parameters = must(cJSON_CreateObject());
 
-    json_add_uint(parameters, "max-bandwidth", options->bandwidth ? options->bandwidth : no_limit);
+    json_add_uint(parameters, "max-bandwidth", no_limit);
     json_add_uint(parameters, "downtime-limit", live ? options->max_downtime_ms : 0);
     return qmp_set_parameters(vm->q, parameters, err);
 }
@@ -294,8 +294,10 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     if (ok && !vm->source.paused_ms)
         vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
     end_of_ram_pass(vm);
-    if (ok)
+    if (ok) {
         tell_downtime(vm, "pause", vm->source.paused_ms);
+        ram_hooks_paused(hooks);
+    }
     ok = ok && switch_over(vm, &mark, &progress, &why);
     if (!ok && err)
         *err = why;

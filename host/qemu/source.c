@@ -77,7 +77,6 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
     mirror.device = source->device;
     mirror.size = source->size;
     mirror.full = source->full;
-    mirror.bandwidth = host->context.options.bandwidth / vm->source.disk_count;
     return qemu_let_in(vm, path, vm->source.process.uid, err) &&
            qmp_mirror_start(vm->q, &mirror, err);
 }

@@ -215,6 +215,7 @@ static bool ram_send(struct host *host, const char *path, const struct ram_hooks
     if (!hooks->pausing(hooks->arg, err))
         return false;
     sim->paused_ms = loop_now_ms();
+    ram_hooks_paused(hooks);
     if (!change(sim, RUN_PAUSED, err) || !drain_mirrors(sim, err))
         return false;
     return lane_complete(sim->ram, sim->machine.ram_size, sim->machine.ram_size, err);

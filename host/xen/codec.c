@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lz4frame.h>
@@ -24,8 +23,6 @@ struct codec {
     int lane, plain, inner; /* what is written to one of the last two is read from the other */
     bool compresses;
     atomic_bool hurries;
-    uint64_t rate; /* bytes a second; 0: no limit */
-    double due_s;  /* when the next bytes may go */
     atomic_uint_fast64_t written;
     struct error error;
 };
@@ -72,38 +69,8 @@ static ssize_t read_some(int fd, char *data, size_t size, int flags)
     return got;
 }
 
-static void sleep_for(double seconds)
-{
-    struct timespec time = { .tv_sec = (time_t)seconds };
-
-    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
-    nanosleep(&time, NULL);
-}
-
-static double now_s(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* A pause of the writer's is not made up for. */
-static void keep_to_rate(struct codec *codec, size_t size)
-{
-    double now = now_s();
-
-    if (codec->due_s > now)
-        sleep_for(codec->due_s - now);
-    else
-        codec->due_s = now;
-    codec->due_s += (double)size / (double)codec->rate;
-}
-
 static bool send_out(struct codec *codec, const char *data, size_t size)
 {
-    if (codec->rate)
-        keep_to_rate(codec, size);
     atomic_fetch_add(&codec->written, size);
     return write_all(codec->lane, data, size);
 }
@@ -186,7 +153,7 @@ static void run(void *arg)
     shutdown(codec->inner, SHUT_RDWR);
 }
 
-static struct codec *start(int lane, bool compresses, uint64_t rate, int *plain, struct error *err)
+static struct codec *start(int lane, bool compresses, int *plain, struct error *err)
 {
     struct codec *codec;
     const struct timeval gather = { .tv_usec = GATHER_US };
@@ -203,20 +170,19 @@ static struct codec *start(int lane, bool compresses, uint64_t rate, int *plain,
     codec->inner = pair[0];
     codec->plain = *plain = pair[1];
     codec->compresses = compresses;
-    codec->rate = rate;
     if (uv_thread_create(&codec->thread, run, codec))
         abort();
     return codec;
 }
 
-struct codec *codec_compress(int lane, uint64_t rate, int *plain, struct error *err)
+struct codec *codec_compress(int lane, int *plain, struct error *err)
 {
-    return start(lane, true, rate, plain, err);
+    return start(lane, true, plain, err);
 }
 
 struct codec *codec_decompress(int lane, int *plain, struct error *err)
 {
-    return start(lane, false, 0, plain, err);
+    return start(lane, false, plain, err);
 }
 
 void codec_hurry(struct codec *codec)

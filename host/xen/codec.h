@@ -14,10 +14,9 @@
 struct codec;
 
 /* What is written to `*plain` comes out of the socket `lane` (borrowed), in a thread of its
- * own: compressed, and at most `rate` bytes of it a second (0: no limit). When `lane` breaks,
- * so does `*plain`.
+ * own, compressed. When `lane` breaks, so does `*plain`.
  */
-struct codec *codec_compress(int lane, uint64_t rate, int *plain, struct error *err);
+struct codec *codec_compress(int lane, int *plain, struct error *err);
 
 /* Until then it gathers what comes in small pieces, such as libxc's of memory that is not there,
  * for up to 10 ms: every piece wakes up all who are on the way to the target.

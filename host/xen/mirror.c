@@ -18,16 +18,12 @@ bool xen_mirror_start(struct host *host, const char *disk, const char *path, str
 {
     struct xen *vm = xen_of(host);
     const struct xen_disk *source = find_disk(vm, disk);
-    struct qmp_mirror mirror = { .id = host->context.id,
-                                 .disk = disk,
-                                 .socket = path,
-                                 .bandwidth = host->context.options.bandwidth };
+    struct qmp_mirror mirror = { .id = host->context.id, .disk = disk, .socket = path };
 
     if (!source)
         return error_set(err, ERROR_PROTOCOL, "there is no disk '%s'", disk);
     mirror.device = source->device;
     mirror.size = source->size;
-    mirror.bandwidth /= vm->source.disk_count;
     mirror.target_is_zero = !disk_device_is(source->target);
     return qmp_mirror_start(vm->q, &mirror, err);
 }

@@ -98,6 +98,8 @@ static bool suspend(struct sending *sending, struct error *err)
     if (!guest_suspend(vm, err))
         return false;
     tell_downtime(vm, "pause", vm->source.paused_ms);
+    if (!sends_suspended(vm))
+        ram_hooks_paused(sending->hooks);
     since_ms = loop_now_ms();
     if (!xen_source_ways_recheck(vm, err))
         return false;
@@ -272,8 +274,7 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
     sending->fd = connect_unix(path, err);
     if (sending->fd < 0)
         return false;
-    sending->codec =
-        codec_compress(sending->fd, vm->base.context.options.bandwidth, &sending->plain, err);
+    sending->codec = codec_compress(sending->fd, &sending->plain, err);
     return sending->codec != NULL;
 }
 

@@ -53,7 +53,6 @@ struct host_options {
     enum ram_mode ram;         /* --ram */
     uint64_t max_downtime_ms;  /* --max-downtime */
     bool has_deadline;         /* --deadline: until then it is not the host who gives up */
-    uint64_t bandwidth;        /* --bwlimit, bytes a second; 0: no limit */
     bool mirrors_disks;        /* false: --without drive-mirror, the images are shared */
 };
 
@@ -85,8 +84,16 @@ struct host {
 struct ram_hooks {
     /* Just before the guest may be paused for good. False: stop, do not pause. */
     bool (*pausing)(void *arg, struct error *err);
+    /* The guest stands still now: what is left should take no longer than it must. NULL. */
+    void (*paused)(void *arg);
     void *arg;
 };
+
+static inline void ram_hooks_paused(const struct ram_hooks *hooks)
+{
+    if (hooks->paused)
+        hooks->paused(hooks->arg);
+}
 
 struct host_ops {
     const char *name;    /* the word before ':' in a VM's name */

@@ -64,6 +64,7 @@ struct migration_options {
     const char *until;          /* stop and roll back after this stage; NULL */
     bool dry_run;
     struct fault fault;
+    uint64_t bandwidth;    /* --bwlimit: bytes a second, RAM and all disks together; 0: no limit */
     uint64_t lease_ms;     /* the receiver keeps the prepared copy this long; 0: for ever */
     uint64_t patience_ms;  /* after a break the sender seeks a verdict this long */
     uint64_t deadline_ms;  /* give up and roll back when the move takes longer; 0: never */

@@ -21,6 +21,7 @@ struct transport_options {
     const char *rsh;         /* instead of "ssh"; words are split at spaces; NULL */
     const char *remote_path; /* how the peer's shell finds xmig; NULL: "xmig" */
     const char *runtime_dir; /* this migration's own, for its sockets: exists, mode 0700 */
+    uint64_t bandwidth;      /* bytes a second for all lanes together; 0: no limit */
 };
 
 struct transport_ops {
@@ -51,6 +52,7 @@ struct transport {
     struct transport_options options;
     char id[17];
     char ticket[33];
+    struct rate *rate;  /* NULL: no limit */
     struct lane *lanes; /* a list; transport/lane.c */
     bool lanes_are_cut; /* there will be no others */
     void *impl;         /* the scheme's own; freed by close() */
@@ -94,6 +96,9 @@ void transport_set_ticket(struct transport *transport, const char *id, const cha
  * has gone, `fd` is shut down.
  */
 bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err);
+
+/* No limit any more: the guest stands still, and waits for what is still to be sent. */
+void transport_lift_limit(struct transport *transport);
 
 /* Cut every lane: whoever holds the other ends of their sockets sees the end at once,
  * whatever has become of the peer and of the way there. Doors are shut from now on: who

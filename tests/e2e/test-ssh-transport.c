@@ -106,8 +106,9 @@ static struct scene *begin_to(const char *host, const char *remote_path)
     assert_int_equal(mkdir(scene->runtime_dir, 0700), 0);
     scene->rsh = format("ssh -F %s/rsh", dir);
     scene->remote_path = must(strdup(remote_path));
-    scene->options =
-        (struct transport_options){ scene->rsh, scene->remote_path, scene->runtime_dir };
+    scene->options = (struct transport_options){ .rsh = scene->rsh,
+                                                 .remote_path = scene->remote_path,
+                                                 .runtime_dir = scene->runtime_dir };
     scene->transport = transport_new(scene->loop, host, &scene->options, &err);
     assert_string_equal(err.text, "");
     transport_set_ticket(scene->transport, "0123456789abcdef", "ticket");

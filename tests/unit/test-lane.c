@@ -64,7 +64,7 @@ static void take_control(void *arg, int in_fd, int out_fd)
     scene->control[1] = out_fd;
 }
 
-static struct scene *begin(const struct transport_ops *ops)
+static struct scene *begin_limited(const struct transport_ops *ops, uint64_t bandwidth)
 {
     struct scene *scene = must(calloc(1, sizeof(*scene)));
     struct error err = { 0 };
@@ -81,9 +81,15 @@ static struct scene *begin(const struct transport_ops *ops)
     assert_string_equal(err.text, "");
     assert_true(asprintf(&scene->dir, "%s/" ID, scene->base) > 0);
     scene->options.runtime_dir = scene->dir;
+    scene->options.bandwidth = bandwidth;
     scene->transport = transport_new_custom(scene->loop, ops, "somewhere", NULL, &scene->options);
     transport_set_ticket(scene->transport, ID, TICKET);
     return scene;
+}
+
+static struct scene *begin(const struct transport_ops *ops)
+{
+    return begin_limited(ops, 0);
 }
 
 /* Everything is gone afterwards, also from the file system. */
@@ -217,17 +223,45 @@ static void a_broken_lane_can_be_replaced(void **unused)
     end(scene);
 }
 
-static void cutting_ends_both_ends(void **unused)
+static void cut_both_ends(uint64_t bandwidth)
 {
-    struct scene *scene = begin(&transport_local);
+    struct scene *scene = begin_limited(&transport_local, bandwidth);
     int near;
     struct lane_door *door = open_lane(scene, &near);
-    (void)unused;
 
     transport_cut_lanes(scene->transport);
     assert_ends(scene, near);
     assert_ends(scene, scene->far);
     assert_true(lane_door_ok(door, NULL));
+    close(near);
+    lane_door_free(door);
+    end(scene);
+}
+
+static void cutting_ends_both_ends(void **unused)
+{
+    (void)unused;
+    cut_both_ends(0);
+}
+
+static void cutting_ends_both_ends_of_a_limited_lane(void **unused)
+{
+    (void)unused;
+    cut_both_ends(1024 * 1024);
+}
+
+/* The far end closes, as that of a target that died does. */
+static void the_near_end_of_a_limited_lane_ends_with_the_far_one(void **unused)
+{
+    struct scene *scene = begin_limited(&transport_local, 1024 * 1024);
+    int near;
+    struct lane_door *door = open_lane(scene, &near);
+    (void)unused;
+
+    close(scene->far);
+    scene->far = -1;
+    assert_ends(scene, near);
+    wait_until(scene, no_lane_is_left);
     close(near);
     lane_door_free(door);
     end(scene);
@@ -603,6 +637,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_end_passes_while_the_other_way_is_open),
         cmocka_unit_test(a_broken_lane_can_be_replaced),
         cmocka_unit_test(cutting_ends_both_ends),
+        cmocka_unit_test(cutting_ends_both_ends_of_a_limited_lane),
+        cmocka_unit_test(the_near_end_of_a_limited_lane_ends_with_the_far_one),
         cmocka_unit_test(no_lane_is_made_after_the_cut),
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),

@@ -103,7 +103,7 @@ static void takes_limits_with_units(void **unused)
               NULL));
     assert_int_equal(options.migration.host.max_downtime_ms, 300);
     assert_int_equal(options.migration.max_pause_ms, 7000);
-    assert_int_equal(options.migration.host.bandwidth, 200 << 20);
+    assert_int_equal(options.migration.bandwidth, 200 << 20);
     assert_int_equal(options.migration.deadline_ms, 7200000);
     assert_int_equal(options.migration.lease_ms, 0);
     send_options_done(&options);

@@ -68,7 +68,7 @@ static bool about_to_pause(void *arg, struct error *err)
 
 static bool ram_is_sent(struct scene *scene)
 {
-    const struct ram_hooks hooks = { about_to_pause, scene };
+    const struct ram_hooks hooks = { .pausing = about_to_pause, .arg = scene };
 
     return qemu_host.ram_send(&scene->vm->base, "/ram.sock", &hooks, &scene->err);
 }

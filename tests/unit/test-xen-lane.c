@@ -110,14 +110,6 @@ static void one_that_was_damaged_or_cut_short_is_not_taken(void **unused)
     arrives_in_error(-1, 50000, ERROR_LOST);
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Half of it is zeros, half cannot be compressed. */
 static char *make_ram(void)
 {
@@ -160,7 +152,7 @@ static void ram_comes_out_of_the_lane_as_it_went_in_and_takes_less_there(void **
 
     (void)unused;
     make_pair(lane);
-    sender = codec_compress(lane[0], 0, &in, &err);
+    sender = codec_compress(lane[0], &in, &err);
     receiver = codec_decompress(lane[1], &out, &err);
     writer.fd = in;
     assert_int_equal(uv_thread_create(&thread, write_ram, &writer), 0);
@@ -193,7 +185,7 @@ static void small_pieces_are_gathered(void **unused)
     (void)unused;
     make_pair(lane);
     assert_int_equal(getrandom(piece, PIECE, 0), PIECE);
-    sender = codec_compress(lane[0], 0, &in, &err);
+    sender = codec_compress(lane[0], &in, &err);
     receiver = codec_decompress(lane[1], &out, &err);
     for (int i = 0; i < PIECES; i++) {
         assert_int_equal(write(in, piece, PIECE), PIECE);
@@ -217,7 +209,7 @@ static void what_was_written_comes_out_at_once(void **unused)
 
     (void)unused;
     make_pair(lane);
-    sender = codec_compress(lane[0], 0, &in, &err);
+    sender = codec_compress(lane[0], &in, &err);
     receiver = codec_decompress(lane[1], &out, &err);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(write(in, "word", 4), 4);
@@ -262,29 +254,6 @@ static void a_receiver_that_is_given_up_does_not_wait_for_its_lane(void **unused
     close(lane[1]);
 }
 
-/* By what goes through the lane, and that is as much as went in. */
-static void the_lane_keeps_to_its_rate_and_loses_nothing(void **unused)
-{
-    AUTO_FREE char *state = must(malloc(STATE_SIZE));
-    int pair[2], in;
-    struct error err = { 0 };
-    struct codec *codec;
-    uint64_t began_ms = now_ms();
-
-    (void)unused;
-    make_pair(pair);
-    assert_int_equal(getrandom(state, STATE_SIZE, 0), STATE_SIZE);
-    codec = codec_compress(pair[0], 1000000, &in, &err);
-    assert_non_null(codec);
-    assert_int_equal(write(in, state, STATE_SIZE), STATE_SIZE);
-    codec_free(codec, NULL);
-    /* The first chunk goes at once, the second waits for its time. */
-    assert_in_range(now_ms() - began_ms, 50, 60000);
-    assert_int_equal(recv(pair[1], state, STATE_SIZE, MSG_WAITALL), STATE_SIZE);
-    close(pair[0]);
-    close(pair[1]);
-}
-
 static void a_writer_hears_that_the_lane_has_broken(void **unused)
 {
     static char block[STATE_SIZE];
@@ -294,7 +263,7 @@ static void a_writer_hears_that_the_lane_has_broken(void **unused)
 
     (void)unused;
     make_pair(pair);
-    codec = codec_compress(pair[0], 0, &in, &err);
+    codec = codec_compress(pair[0], &in, &err);
     shutdown(pair[0], SHUT_RDWR);
     while (send(in, block, STATE_SIZE, MSG_NOSIGNAL) > 0)
         ;
@@ -313,7 +282,6 @@ int main(void)
         cmocka_unit_test(what_was_written_comes_out_at_once),
         cmocka_unit_test(a_damaged_lane_is_told),
         cmocka_unit_test(a_receiver_that_is_given_up_does_not_wait_for_its_lane),
-        cmocka_unit_test(the_lane_keeps_to_its_rate_and_loses_nothing),
         cmocka_unit_test(a_writer_hears_that_the_lane_has_broken),
     };
 
