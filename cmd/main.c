@@ -1,8 +1,11 @@
 /* xmig: live-migrate a running VM with its local disks. */
 #include "command.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct command commands[] = {
     { "send", command_send, "move a running VM to another host" },
@@ -32,8 +35,25 @@ static int run(int argc, char *argv[])
     return command ? command->run(argc, argv) : complain_about_command(argv[0]);
 }
 
+/* A standard descriptor that is closed would be given to the next file that is opened, which
+ * then were what is read from and printed to; libuv aborts when it owns one of the three.
+ */
+static bool open_what_is_closed(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char *argv[])
 {
+    if (!open_what_is_closed()) {
+        perror("xmig: cannot open /dev/null");
+        return 1;
+    }
     if (argc < 2) {
         fputs("xmig: a command is missing; see 'xmig --help'\n", stderr);
         return 2;
