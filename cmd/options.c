@@ -380,6 +380,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     options->migration.host.bridges = options->bridges;
     if (!take_all(&syntax, options, argc, argv, err))
         return false;
+    migration_fit_patience(&options->migration);
     return options->help ||
            (take_operands(argc, argv, names, (const char **const[]){ &options->vm, &options->dest },
                           err) &&

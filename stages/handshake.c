@@ -62,10 +62,10 @@ static bool check_protocol(const struct migration *m, const cJSON *theirs, struc
                      protocol, XMIG_VERSION, SESSION_PROTOCOL);
 }
 
-static bool dial(struct migration *m, struct error *err)
+static bool dial(struct migration *m, bool anew, struct error *err)
 {
     struct child *child = NULL;
-    int fd = transport_control(m->transport, &child, err);
+    int fd = transport_control(m->transport, anew, &child, err);
 
     session_free(m->peer);
     m->peer = NULL;
@@ -130,7 +130,7 @@ bool handshake_move(struct migration *m, struct error *err)
     cJSON_AddStringToObject(mine, "host", m->host->ops->name);
     add_stage_names(m, mine);
     add_options(m, mine);
-    if (!dial(m, err)) {
+    if (!dial(m, false, err)) {
         cJSON_Delete(mine);
         return false;
     }
@@ -185,6 +185,17 @@ static cJSON *query_words(struct query query)
     return words;
 }
 
+/* After a break the way that broke may be dead and not know it, so a question goes past it; but
+ * only that way needs no password again, so the next one goes there. Of recover, and of others
+ * that have just opened a way, the first question goes by it.
+ */
+static bool goes_anew(struct migration *m)
+{
+    bool odd = m->questions++ % 2;
+
+    return odd == m->settling;
+}
+
 bool handshake_query(struct migration *m, struct query query, struct error *err)
 {
     cJSON *mine = hello(m);
@@ -194,7 +205,7 @@ bool handshake_query(struct migration *m, struct query query, struct error *err)
     cJSON_AddStringToObject(mine, "id", m->id);
     cJSON_AddStringToObject(mine, "token", m->token);
     add_options(m, mine);
-    if (!dial(m, err)) {
+    if (!dial(m, goes_anew(m), err)) {
         cJSON_Delete(mine);
         return false;
     }

@@ -11,14 +11,21 @@
 #include "status.h"
 #include "xmig/cleanup.h"
 
+enum {
+    LEASE_MS = 600000,
+    LOST_MS = 20000,
+    /* For the last question to be asked and answered, on a busy machine. */
+    MARGIN_MS = 40000,
+};
+
 const struct migration_options migration_default_options = {
     .host = { .max_downtime_ms = 100, .mirrors_disks = true },
-    .lease_ms = 600000,
-    .patience_ms = 120000,
+    .lease_ms = LEASE_MS,
+    .patience_ms = LEASE_MS + LOST_MS + MARGIN_MS,
     .max_pause_ms = MAX_PAUSE_DEFAULT,
     .stall_ms = 60000,
     .poll_ms = 200,
-    .timing = { .alive_ms = 5000, .lost_ms = 20000 },
+    .timing = { .alive_ms = 5000, .lost_ms = LOST_MS },
 };
 
 static const struct {
@@ -42,6 +49,12 @@ const char *outcome_name(enum outcome outcome)
         if (outcome_names[i].outcome == outcome)
             return outcome_names[i].name;
     return "rolled-back-by-signal";
+}
+
+void migration_fit_patience(struct migration_options *options)
+{
+    if (options->lease_ms)
+        options->patience_ms = options->lease_ms + options->timing.lost_ms + MARGIN_MS;
 }
 
 void migration_init(struct migration *m, enum side side, struct loop *loop,

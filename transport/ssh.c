@@ -37,6 +37,7 @@ struct ssh {
     char *control_path;  /* the master's socket */
     char *control_value; /* the same as ssh reads it */
     bool master_runs;
+    bool went_past; /* the last connection was one of its own, past the master */
 };
 
 static bool is_port(const char *text)
@@ -348,7 +349,8 @@ static bool check_program(const struct ssh *ssh, struct error *err)
 /* Of two -o for one option ssh takes the first, of two -S the last: what the user wrote
  * in --rsh beats our taste in everything but the control master.
  */
-static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master)
+static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master,
+                    const char *socket)
 {
     argv_add(argv, ssh->program.words[0]);
     argv_add(argv, "-o");
@@ -369,7 +371,7 @@ static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master
     }
     add_port(argv, ssh);
     argv_add(argv, "-S");
-    argv_add(argv, ssh->control_value);
+    argv_add(argv, socket);
 }
 
 /* An ssh that is asking for a password has switched the terminal's echo off: it is asked
@@ -411,7 +413,7 @@ static bool start_master(struct loop *loop, struct ssh *ssh, struct error *err)
 
     /* With a socket in its way it would go on for ever as no master of anything. */
     (void)unlink(ssh->control_path);
-    add_ssh(&argv, ssh, "ControlMaster=yes");
+    add_ssh(&argv, ssh, "ControlMaster=yes", ssh->control_value);
     argv_add_all(&argv, (const char *const[]){ "-N", "-f", NULL });
     add_target(&argv, ssh);
     child = child_start_foreground(loop, argv.words, -1, STDERR_FILENO, STDERR_FILENO, err);
@@ -428,7 +430,7 @@ static void end_master(struct loop *loop, const struct ssh *ssh)
     struct child *child;
     int status;
 
-    add_ssh(&argv, ssh, "ControlMaster=no");
+    add_ssh(&argv, ssh, "ControlMaster=no", ssh->control_value);
     argv_add_all(&argv, (const char *const[]){ "-O", "exit", NULL });
     add_target(&argv, ssh);
     child = child_start(loop, argv.words, -1, -1, -1, NULL);
@@ -461,16 +463,28 @@ static bool ssh_open(struct transport *transport, struct error *err)
     return start_master(transport->loop, ssh, err);
 }
 
-static struct child *ssh_dial(struct transport *transport, const char *const words[], int fd,
-                              struct error *err)
+/* A login past the master has no terminal to ask at, and a network that is gone shall not hold
+ * it up for the minutes that TCP would try.
+ */
+static void add_connection(struct argv *argv, const struct ssh *ssh)
 {
-    const struct ssh *ssh = ssh_of(transport);
+    add_ssh(argv, ssh, "ControlMaster=no", ssh->went_past ? "none" : ssh->control_value);
+    if (ssh->went_past)
+        argv_add_all(
+            argv, (const char *const[]){ "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", NULL });
+    add_target(argv, ssh);
+}
+
+static struct child *connect_to(struct transport *transport, bool past, const char *const words[],
+                                int fd, struct error *err)
+{
+    struct ssh *ssh = ssh_of(transport);
     AUTO_FREE char *command = remote_command(transport->options.remote_path, words);
     AUTO_ARGV struct argv argv = { 0 };
 
+    ssh->went_past = past;
     if (ssh->is_openssh) {
-        add_ssh(&argv, ssh, "ControlMaster=no");
-        add_target(&argv, ssh);
+        add_connection(&argv, ssh);
     } else {
         argv_add_all(&argv, ssh->program.words);
         argv_add(&argv, ssh->dest.host);
@@ -479,13 +493,25 @@ static struct child *ssh_dial(struct transport *transport, const char *const wor
     return child_start(transport->loop, argv.words, fd, fd, STDERR_FILENO, err);
 }
 
+static struct child *ssh_dial(struct transport *transport, const char *const words[], int fd,
+                              struct error *err)
+{
+    return connect_to(transport, !ssh_of(transport)->master_runs, words, fd, err);
+}
+
+static struct child *ssh_dial_anew(struct transport *transport, const char *const words[], int fd,
+                                   struct error *err)
+{
+    return connect_to(transport, true, words, fd, err);
+}
+
 static void ssh_explain(struct transport *transport, int status, struct error *err)
 {
     const struct ssh *ssh = ssh_of(transport);
 
     if (status != 255)
         explain_status(ssh->dest.host, status, err);
-    else if (ssh->master_runs)
+    else if (!ssh->went_past)
         error_set(err, ERROR_LOST, "the connection of ssh to %s broke, or xmig was killed there",
                   ssh->dest.host);
     else
@@ -509,6 +535,7 @@ const struct transport_ops transport_ssh = {
     .accepts = ssh_accepts,
     .open = ssh_open,
     .dial = ssh_dial,
+    .dial_anew = ssh_dial_anew,
     .explain = ssh_explain,
     .close = ssh_close,
 };

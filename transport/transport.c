@@ -179,7 +179,16 @@ bool transport_open(struct transport *transport, struct error *err)
     return !transport->ops->open || transport->ops->open(transport, err);
 }
 
-int transport_control(struct transport *transport, struct child **child, struct error *err)
+static struct child *dial(struct transport *transport, bool anew, const char *const words[], int fd,
+                          struct error *err)
+{
+    if (anew && transport->ops->dial_anew)
+        return transport->ops->dial_anew(transport, words, fd, err);
+    return transport->ops->dial(transport, words, fd, err);
+}
+
+int transport_control(struct transport *transport, bool anew, struct child **child,
+                      struct error *err)
 {
     static const char *const words[] = { "recv", NULL };
     AUTO_CLOSE int ours = -1;
@@ -193,7 +202,7 @@ int transport_control(struct transport *transport, struct child **child, struct 
     }
     ours = both[0];
     theirs = both[1];
-    *child = transport->ops->dial(transport, words, theirs, err);
+    *child = dial(transport, anew, words, theirs, err);
     return *child ? steal_fd(&ours) : -1;
 }
 

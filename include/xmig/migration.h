@@ -77,6 +77,12 @@ struct migration_options {
 
 extern const struct migration_options migration_default_options;
 
+/* The target counts its lease from when it misses us, which may be `lost_ms` after we miss it:
+ * who outlasts that hears the refusal, and need not leave the guest standing still between two
+ * hosts that are well. Where the lease has no end, neither fits; then the patience stays.
+ */
+void migration_fit_patience(struct migration_options *options);
+
 /* Whose is the guest? Only the commit protocol (stages/verdict*.c) changes it. */
 enum verdict {
     VERDICT_SOURCE, /* the source's: at first, and again after a proof */
@@ -130,6 +136,7 @@ struct migration {
     size_t entered;         /* stages whose run was entered */
     const char *at;         /* the stage's name, for messages */
     bool settling;          /* this is recover */
+    unsigned questions;     /* sender: connections made to ask for a verdict */
     bool give_up_knowingly; /* a person gives the target's copy up, though it may have run */
     bool said_go;           /* sender: by this process, once at least */
     bool contested;         /* sender: somebody else runs the VM here, or writes to its images */

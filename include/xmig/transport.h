@@ -34,6 +34,11 @@ struct transport_ops {
     /* Start `xmig words…` at the peer with `fd` (borrowed) as stdin and stdout. */
     struct child *(*dial)(struct transport *transport, const char *const words[], int fd,
                           struct error *err);
+    /* The same by a connection of its own, which asks nobody for a password and gives up soon:
+     * what open() made may be dead and not know it. NULL: dial() makes one each time.
+     */
+    struct child *(*dial_anew)(struct transport *transport, const char *const words[], int fd,
+                               struct error *err);
     /* Say in words why a dialled program ended with `status` before it spoke; NULL. */
     void (*explain)(struct transport *transport, int status, struct error *err);
     /* Let go of what open() made, and of `impl`. NULL: nothing to do. */
@@ -81,8 +86,11 @@ bool transport_open(struct transport *transport, struct error *err);
 /**
  * Start `xmig recv` at the peer. Returns our end of its stdin and stdout, which
  * the caller closes, and the child in `*child` (NULL for none), which the caller frees.
+ *
+ * @param anew  by a connection of its own, past what transport_open() made
  */
-int transport_control(struct transport *transport, struct child **child, struct error *err);
+int transport_control(struct transport *transport, bool anew, struct child **child,
+                      struct error *err);
 
 /* Why did the control connection end before the peer's first word? Leaves `err` as it is
  * when nothing better is known. Works under an interruption, which that loss may be.

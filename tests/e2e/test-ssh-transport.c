@@ -87,6 +87,12 @@ static size_t authentications(void)
     return lines_in_log("Accepted publickey");
 }
 
+static int set_passphrase(const char *from, const char *to)
+{
+    return shell(
+        format("ssh-keygen -q -p -P '%s' -N '%s' -f %s/user-key >%s/keygen", from, to, dir, dir));
+}
+
 /* ---- a migration's transport ---- */
 
 struct scene {
@@ -209,7 +215,7 @@ static void authenticates_once_for_all_connections(void **unused)
     (void)unused;
 
     open_it(scene);
-    fds[0] = transport_control(scene->transport, &child, NULL);
+    fds[0] = transport_control(scene->transport, false, &child, NULL);
     fds[1] = new_lane(scene, "ram");
     fds[2] = new_lane(scene, "disk-vda");
     fds[3] = new_lane(scene, "disk-vdb");
@@ -245,7 +251,7 @@ static void no_signal_of_our_terminal_reaches_a_connection(void **unused)
     (void)unused;
 
     open_it(scene);
-    fd = transport_control(scene->transport, &child, NULL);
+    fd = transport_control(scene->transport, false, &child, NULL);
     assert_echoes(scene, fd, "hello");
     assert_int_not_equal(getsid(child_pid(child)), getsid(0));
     assert_int_not_equal(getsid(master_of(scene)), getsid(0));
@@ -321,7 +327,7 @@ static struct error explained(struct scene *scene)
 {
     struct error err = { 0 };
     struct child *child;
-    int fd = transport_control(scene->transport, &child, &err);
+    int fd = transport_control(scene->transport, false, &child, &err);
 
     assert_true(fd >= 0);
     assert_ends(scene, fd);
@@ -354,7 +360,7 @@ static void notices_that_the_server_has_gone(void **unused)
     (void)unused;
 
     open_it(scene);
-    control = transport_control(scene->transport, &child, NULL);
+    control = transport_control(scene->transport, false, &child, NULL);
     lane = new_lane(scene, "ram");
     assert_echoes(scene, control, "hello");
     assert_echoes(scene, lane, "hello");
@@ -369,6 +375,45 @@ static void notices_that_the_server_has_gone(void **unused)
     close(lane);
     end(scene);
     start_server();
+}
+
+static void connects_anew_past_a_master_that_does_not_answer(void **unused)
+{
+    struct scene *scene = begin();
+    struct child *child;
+    pid_t master;
+    int fd;
+    (void)unused;
+
+    open_it(scene);
+    master = master_of(scene);
+    assert_int_equal(kill(master, SIGSTOP), 0);
+    fd = transport_control(scene->transport, true, &child, NULL);
+    assert_echoes(scene, fd, "hello");
+    assert_int_equal(kill(master, SIGCONT), 0);
+    child_free(child);
+    close(fd);
+    end(scene);
+}
+
+static void connects_anew_without_asking_for_a_password(void **unused)
+{
+    struct scene *scene = begin();
+    struct error err = { 0 };
+    struct child *child;
+    int fd;
+    (void)unused;
+
+    open_it(scene);
+    assert_int_equal(set_passphrase("", "open sesame"), 0);
+    fd = transport_control(scene->transport, true, &child, NULL);
+    assert_ends(scene, fd);
+    transport_explain(scene->transport, child, &err);
+    assert_string_equal(err.text, "ssh could not connect to 127.0.0.1");
+    assert_int_equal(set_passphrase("open sesame", ""), 0);
+    child_free(child);
+    close(fd);
+    end(scene);
 }
 
 static void goes_by_way_of_the_users_jump_host(void **unused)
@@ -388,7 +433,7 @@ static void goes_by_way_of_the_users_jump_host(void **unused)
                      0);
     scene = begin_to("behind", with_variable);
     open_it(scene);
-    fd = transport_control(scene->transport, &child, NULL);
+    fd = transport_control(scene->transport, false, &child, NULL);
     assert_echoes(scene, fd, "hello");
     assert_int_equal(authentications(), before + 2);
     child_free(child);
@@ -441,12 +486,6 @@ static int open_and_type(const char *answer, bool *echoes)
     *echoes = modes.c_lflag & ECHO;
     close(terminal);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-static int set_passphrase(const char *from, const char *to)
-{
-    return shell(
-        format("ssh-keygen -q -p -P '%s' -N '%s' -f %s/user-key >%s/keygen", from, to, dir, dir));
 }
 
 static void asks_at_the_terminal_for_what_it_needs(void **unused)
@@ -529,6 +568,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(cutting_ends_a_lane_that_the_far_end_does_not_read),
         cmocka_unit_test(says_that_xmig_is_not_there),
         cmocka_unit_test(notices_that_the_server_has_gone),
+        cmocka_unit_test(connects_anew_past_a_master_that_does_not_answer),
+        cmocka_unit_test(connects_anew_without_asking_for_a_password),
         cmocka_unit_test(goes_by_way_of_the_users_jump_host),
         cmocka_unit_test(asks_at_the_terminal_for_what_it_needs),
         cmocka_unit_test(can_be_interrupted_at_the_question_and_leaves_the_terminal_as_it_was),

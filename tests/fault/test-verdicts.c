@@ -67,6 +67,39 @@ static void a_sender_that_dies_after_commit_is_asked_to_go_again(void **unused)
     world_done(&world);
 }
 
+/* Both also where it is recover that asks. */
+static void assert_settles_where(bool way_dies, bool no_new_login)
+{
+    void *unused = NULL;
+    SCENE;
+
+    world.options.patience_ms = 10000;
+    world.way_dies = way_dies;
+    world.no_new_login = no_new_login;
+    send_with(&world, "COMMIT:after:send:lose", &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    world_done(&world);
+    world_init(&world);
+    world.options.patience_ms = 10000;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world.way_dies = way_dies;
+    world.no_new_login = no_new_login;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    world_done(&world);
+}
+
+static void a_verdict_is_asked_past_a_way_that_has_died(void **unused)
+{
+    (void)unused;
+    assert_settles_where(true, false);
+}
+
+static void a_verdict_is_asked_by_the_old_way_where_no_new_login_is_possible(void **unused)
+{
+    (void)unused;
+    assert_settles_where(false, true);
+}
+
 static void after_the_lease_the_source_gets_its_guest_back_by_proof(void **unused)
 {
     SCENE;
@@ -740,6 +773,8 @@ int main(void)
         cmocka_unit_test(a_refused_check_touches_nothing),
         cmocka_unit_test(a_dry_run_plans_on_both_sides_and_touches_nothing),
         cmocka_unit_test(a_sender_that_dies_after_commit_is_asked_to_go_again),
+        cmocka_unit_test(a_verdict_is_asked_past_a_way_that_has_died),
+        cmocka_unit_test(a_verdict_is_asked_by_the_old_way_where_no_new_login_is_possible),
         cmocka_unit_test(after_the_lease_the_source_gets_its_guest_back_by_proof),
         cmocka_unit_test(complete_disks_stay_until_the_sender_has_settled),
         cmocka_unit_test(the_operator_may_discard_kept_disks),

@@ -214,26 +214,49 @@ static void start_receiver(struct world *world, int fd)
         abort();
 }
 
-static struct child *dial(struct transport *transport, const char *const words[], int fd,
-                          struct error *err)
+static struct child *fail_to_dial(struct error *err)
+{
+    error_set(err, ERROR_LOST, "the network is down");
+    return NULL;
+}
+
+static struct child *dial_anew(struct transport *transport, const char *const words[], int fd,
+                               struct error *err)
 {
     struct world *world = transport->impl;
-    int theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    bool is_control = !strcmp(words[0], "recv");
+    int theirs;
 
-    if (world->unreachable ||
-        (world->unreachable_after_commit && !strcmp(words[0], "recv") && world->life_count > 0)) {
-        close(theirs);
-        error_set(err, ERROR_LOST, "the network is down");
-        return NULL;
-    }
-    if (!strcmp(words[0], "recv"))
+    if (world->unreachable || world->no_new_login ||
+        (world->unreachable_after_commit && is_control && world->life_count > 0))
+        return fail_to_dial(err);
+    theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (is_control)
         start_receiver(world, theirs);
     else
         start_lane(world, words, theirs);
     return child_within(transport->loop);
 }
 
-static const struct transport_ops to_the_other_thread = { .scheme = "thread", .dial = dial };
+/* By the way that the move's first connection has opened. */
+static struct child *dial(struct transport *transport, const char *const words[], int fd,
+                          struct error *err)
+{
+    struct world *world = transport->impl;
+    bool no_new_login = world->no_new_login;
+    struct child *child;
+
+    if (world->way_dies && !strcmp(words[0], "recv") && world->life_count > 0)
+        return fail_to_dial(err);
+    world->no_new_login = false;
+    child = dial_anew(transport, words, fd, err);
+    world->no_new_login = no_new_login;
+    return child;
+}
+
+static const struct transport_ops to_the_other_thread = { .scheme = "thread",
+                                                          .dial = dial,
+                                                          .dial_anew = dial_anew };
 
 static struct transport *reach(struct world *world, const struct migration *m)
 {

@@ -34,6 +34,8 @@ struct world {
     const char *vm;
     bool unreachable;              /* the network is down: dialling fails */
     bool unreachable_after_commit; /* … from the second connection on */
+    bool way_dies;                 /* what the first connection opened leads nowhere afterwards */
+    bool no_new_login;             /* dialling anew fails: only a person has the password */
     bool wrong_token;              /* the next recover has another migration's */
     bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
     struct journal_hook hook[2];

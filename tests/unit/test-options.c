@@ -109,6 +109,23 @@ static void takes_limits_with_units(void **unused)
     send_options_done(&options);
 }
 
+/* Whoever has moved it hears what the target did at the end of its lease. */
+static void outlasts_the_lease(void **unused)
+{
+    const char *const lines[] = { "send web host", "send web host --lease 10s",
+                                  "send web host --lease 3h", NULL };
+    struct send_options options;
+    struct line line;
+    (void)unused;
+
+    for (size_t i = 0; lines[i]; i++) {
+        assert_true(sends(&options, &line, lines[i], NULL));
+        assert_true(options.migration.patience_ms >
+                    options.migration.lease_ms + options.migration.timing.lost_ms);
+        send_options_done(&options);
+    }
+}
+
 static void takes_a_path_for_each_disk(void **unused)
 {
     struct send_options options;
@@ -312,6 +329,7 @@ int main(void)
         cmocka_unit_test(takes_a_vm_and_a_destination),
         cmocka_unit_test(takes_options_before_and_behind_the_operands),
         cmocka_unit_test(takes_limits_with_units),
+        cmocka_unit_test(outlasts_the_lease),
         cmocka_unit_test(takes_a_path_for_each_disk),
         cmocka_unit_test(takes_what_shall_be_otherwise_at_the_target),
         cmocka_unit_test(takes_a_way_to_move_ram),

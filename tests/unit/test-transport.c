@@ -280,7 +280,7 @@ static struct error explained(struct scene *scene)
 {
     struct error err = { 0 };
     struct child *child;
-    int fd = transport_control(scene->transport, &child, &err);
+    int fd = transport_control(scene->transport, false, &child, &err);
 
     assert_true(fd >= 0);
     error_set(&err, ERROR_LOST, "the connection was closed");
@@ -300,7 +300,7 @@ static void starts_this_very_program_for_a_local_move(void **unused)
     (void)unused;
 
     assert_true(transport_open(scene.transport, &err));
-    fd = transport_control(scene.transport, &child, &err);
+    fd = transport_control(scene.transport, false, &child, &err);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "hello", 5), 5);
     assert_int_equal(read(fd, answer, sizeof(answer)), 5);
@@ -315,7 +315,7 @@ static void starts_what_remote_path_says_for_a_local_move(void **unused)
     struct scene scene = new_scene("local:", "MODE=7 sh -c 'echo $MODE $1' sh");
     struct error err = { 0 };
     struct child *child;
-    int fd = transport_control(scene.transport, &child, &err);
+    int fd = transport_control(scene.transport, false, &child, &err);
     char said[16] = { 0 };
     (void)unused;
 
@@ -407,7 +407,7 @@ static void authenticates_once_and_then_joins_that_connection(void **unused)
     (void)unused;
 
     assert_true(transport_open(scene.transport, &err));
-    fd = transport_control(scene.transport, &child, &err);
+    fd = transport_control(scene.transport, false, &child, &err);
     assert_true(fd >= 0);
     assert_true(child_wait(child, SOON_MS, &status, &err));
     assert_int_equal(status, 0);
