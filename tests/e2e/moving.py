@@ -63,6 +63,7 @@ class Guest:
         self.name = name
         prefix = "" if first else name + "-"
         self.qmp = os.path.join(folder, prefix + "qmp")
+        self.other_qmp = os.path.join(folder, prefix + "qmp2")  # with Scene(monitors=2)
         self.heartbeat = os.path.join(folder, prefix + "heartbeat")
         self.pidfile = os.path.join(folder, prefix + "pid")
         self.folder = folder
@@ -84,7 +85,8 @@ class Scene:
     """Two hosts and a running guest; use it with `with`."""
 
     def __init__(self, disks=1, image_format="raw", memory=96, disk_load="8,300,4", ram_load="16,4,rand",
-                 size=48, content=8, machine="pc", bus="virtio"):
+                 size=48, content=8, machine="pc", bus="virtio",
+                 monitors=1):
         self.folder = tempfile.mkdtemp(prefix="xmig-e2e-")
         self.vm_folder = os.path.join(self.folder, "vm")
         self.moves = 0
@@ -93,7 +95,7 @@ class Scene:
         self.start_arguments = ["--guest", GUEST, "--disks", str(disks), "--format", image_format,
                                 "--memory", str(memory), "--disk-load", disk_load, "--ram-load", ram_load,
                                 "--size", str(size), "--content", str(content), "--machine", machine,
-                                "--bus", bus]
+                                "--bus", bus, "--monitors", str(monitors)]
         self.running = []  # processes of ours
 
     def __enter__(self):

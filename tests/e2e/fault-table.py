@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Faults × moments: other people's hands on a VM that is being moved, on real QEMU over a real
+ssh. A line a row: what happened, where the guest runs, what became of its writes. None may be
+wrong.
+
+    fault-table.py [--jobs N] [--only TEXT] [--list]       XMIG=PATH: another xmig
+"""
+
+import argparse
+import multiprocessing
+import os
+import queue
+import sys
+import time
+import traceback
+
+import hands
+from case import Case, Wrong
+from moving import Scene
+
+EARLY = ["drive-mirror:end:send", "ram-stream:begin:send", "PAUSING:after:send"]
+PAUSED = ["ram-stream:end:send", "ram-stream:end:recv", "PREPARED:before:recv"]
+PREPARED = ["PREPARED:after:recv", "COMMIT:before:send"]
+COMMITTED = ["COMMIT:after:send", "OWNED:before:recv"]
+OWNED = ["OWNED:after:recv", "RESUMING:before:recv", "RESUMING:after:recv"]
+RUNS = ["RUNNING:after:recv", "DONE:before:send", "DONE:after:send"]
+ALL = EARLY + PAUSED + PREPARED + COMMITTED + OWNED + RUNS
+
+
+def rows():
+    """(hand, moment, may only a person decide then?)"""
+    table = []
+
+    def add(hand, moments, undecided=()):
+        table.extend((hand, moment, moment in undecided) for moment in moments)
+    add(hands.sender, ALL)
+    add(hands.receiver, ALL)
+    add(hands.both, ALL)
+    add(hands.ssh_master, ALL)
+    add(hands.target_qemu, ALL)
+    add(hands.source_qemu, ALL, PAUSED + PREPARED + COMMITTED)
+    add(hands.source_host, PAUSED + PREPARED + COMMITTED + OWNED, PAUSED + PREPARED + COMMITTED)
+    add(hands.service_manager, EARLY + PAUSED + PREPARED + COMMITTED + OWNED + RUNS, PAUSED + PREPARED + COMMITTED)
+    add(hands.service_manager_of_a_lost_host, PREPARED + COMMITTED + OWNED, PREPARED + COMMITTED)
+    add(hands.cont_source, EARLY + PAUSED + PREPARED + COMMITTED + OWNED, COMMITTED + OWNED)
+    add(hands.cont_target, ["PREPARED:after:recv", "COMMIT:before:send", "COMMIT:after:send", "OWNED:after:recv"],
+        ["PREPARED:after:recv", "COMMIT:before:send"])
+    add(hands.stop_source, EARLY + PAUSED)
+    add(hands.complete_mirror, EARLY)
+    add(hands.hang_target_qemu, ["ram-stream:end:send", "PREPARED:before:recv", "OWNED:after:recv"])
+    add(hands.hang_ssh_master, ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"])
+    return table
+
+
+def title(row):
+    hand, moment, _ = row
+    return f"{hand.__name__.replace('_', ' ')} @ {moment}"
+
+
+def new_scene():
+    scene = Scene(disks=2, size=16, content=2, memory=80, disk_load="4,200,4", ram_load="4,2,rand", monitors=2)
+    scene.__enter__()
+    return scene
+
+
+class Worker:
+    """Keeps its guest from row to row, as long as it is well."""
+
+    def __init__(self):
+        self.scene = None
+
+    def run(self, row):
+        hand, moment, undecided = row
+        begun = time.monotonic()
+        needs_first = hand.__name__.startswith("service_manager")
+        if self.scene and needs_first and self.scene.moves:
+            self.drop()
+        self.scene = self.scene or new_scene()
+        case = Case(self.scene, hand, moment, ("--lease", "60s"), undecided)
+        wrong = ""
+        try:
+            case.run()
+        except Wrong as error:
+            wrong = str(error)
+        except Exception:  # whatever it is, the other rows are run
+            wrong = traceback.format_exc(limit=3)
+        line = describe(row, case, wrong, time.monotonic() - begun)
+        if wrong or not case.is_clean():
+            self.drop()
+        elif case.states[1] == "running":
+            self.scene.moved()
+        return line, wrong, case.output
+
+    def drop(self):
+        if self.scene:
+            self.scene.__exit__()
+        self.scene = None
+
+
+def describe(row, case, wrong, took_s):
+    sent = "killed" if case.sent is None else case.sent
+    return (f"{title(row):<55} {sent!s:>6} {case.status!s:>5}  {case.states[0]:<12} {case.states[1]:<12} "
+            f"{case.last_record('source'):<9} {case.last_record('target'):<12} {case.writes:<11} "
+            f"{took_s:5.1f} s  {'WRONG: ' + wrong if wrong else 'ok'}")
+
+
+def work(todo, done):
+    worker = Worker()
+    while True:
+        try:
+            row = todo.get(timeout=1)
+        except queue.Empty:
+            break
+        done.put(worker.run(row))
+    worker.drop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Faults and moments of a move.")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="rows whose title has this text")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    table = [row for row in rows() if args.only in title(row)]
+    if args.list:
+        print("\n".join(map(title, table)))
+        return 0
+    todo, done = multiprocessing.Queue(), multiprocessing.Queue()
+    for row in table:
+        todo.put(row)
+    workers = [multiprocessing.Process(target=work, args=(todo, done)) for _ in range(min(args.jobs, len(table)))]
+    for worker in workers:
+        worker.start()
+    print(f"{'fault @ moment':<55} {'send':>6} {'then':>5}  {'source':<12} {'target':<12} {'journals':<22} {'writes'}")
+    wrong = 0
+    for _ in table:
+        line, why, output = done.get()
+        print(line, flush=True)
+        if why:
+            wrong += 1
+            print("".join(f"    | {text}\n" for text in output.splitlines()[-12:]), end="", flush=True)
+    for worker in workers:
+        worker.join()
+    print(f"{len(table)} rows, {wrong} wrong")
+    if os.environ.get("COUNTS"):
+        with open(os.environ["COUNTS"], "w", encoding="ascii") as file:
+            file.write(f"{len(table) - wrong} {wrong}\n")
+    return wrong != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
