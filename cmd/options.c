@@ -3,7 +3,7 @@
 
 #include <getopt.h>
 
-#include "units.h"
+#include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 

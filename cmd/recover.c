@@ -8,7 +8,7 @@
 #include "options.h"
 #include "places.h"
 #include "report.h"
-#include "units.h"
+#include "xmig/units.h"
 #include "xmig/cleanup.h"
 
 static const char help_text[] =

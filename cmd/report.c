@@ -9,7 +9,7 @@
 #include "log.h"
 #include "report-json.h"
 #include "transfers.h"
-#include "units.h"
+#include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "units.h"
+#include "xmig/units.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -31,6 +31,11 @@ static size_t oldest(const struct transfer *transfer)
                                                      : 0;
 }
 
+static uint64_t left_of(const struct transfer *transfer)
+{
+    return transfer->total > transfer->done ? transfer->total - transfer->done : 0;
+}
+
 static void sample(struct transfer *transfer, uint64_t now_ms)
 {
     size_t newest = (transfer->sample_count + TRANSFER_SAMPLES - 1) % TRANSFER_SAMPLES;
@@ -39,6 +44,7 @@ static void sample(struct transfer *transfer, uint64_t now_ms)
         return;
     transfer->samples[transfer->sample_count % TRANSFER_SAMPLES].ms = now_ms;
     transfer->samples[transfer->sample_count % TRANSFER_SAMPLES].done = transfer->done;
+    transfer->samples[transfer->sample_count % TRANSFER_SAMPLES].left = left_of(transfer);
     transfer->sample_count++;
 }
 
@@ -51,6 +57,16 @@ static uint64_t rate_since_oldest(const struct transfer *transfer, uint64_t now_
     if (now_ms - ms < SAMPLE_MS || transfer->done < done)
         return transfer->rate;
     return (transfer->done - done) * 1000 / (now_ms - ms);
+}
+
+static uint64_t pace_since_oldest(const struct transfer *transfer, uint64_t now_ms)
+{
+    uint64_t ms = transfer->samples[oldest(transfer)].ms;
+    uint64_t left = transfer->samples[oldest(transfer)].left;
+
+    if (now_ms - ms < SAMPLE_MS)
+        return transfer->pace;
+    return left > left_of(transfer) ? (left - left_of(transfer)) * 1000 / (now_ms - ms) : 0;
 }
 
 /* A hypervisor that counts nonsense shall not stop a migration that works. */
@@ -73,14 +89,15 @@ struct transfer *transfers_update(struct transfers *transfers, const struct even
     transfer->total = bounded(event->total);
     sample(transfer, now_ms);
     transfer->rate = rate_since_oldest(transfer, now_ms);
+    transfer->pace = pace_since_oldest(transfer, now_ms);
     return transfer;
 }
 
 uint64_t transfer_left_ms(const struct transfer *transfer)
 {
-    if (!transfer->rate || transfer->done >= transfer->total)
+    if (!transfer->pace)
         return 0;
-    return (uint64_t)((double)(transfer->total - transfer->done) * 1000 / (double)transfer->rate);
+    return (uint64_t)((double)left_of(transfer) * 1000 / (double)transfer->pace);
 }
 
 static unsigned percent(const struct transfer *transfer)

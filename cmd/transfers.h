@@ -16,9 +16,10 @@ struct transfer {
     uint64_t done;  /* bytes */
     uint64_t total; /* bytes; 0: not known */
     uint64_t rate;  /* bytes a second, over the last few seconds; 0: not known yet */
+    uint64_t pace;  /* the same of what is left, which grows while the guest writes */
     bool grew;      /* did the last event tell something new? */
     struct {
-        uint64_t ms, done;
+        uint64_t ms, done, left;
     } samples[TRANSFER_SAMPLES]; /* about one a second; a ring */
     size_t sample_count;
 };
@@ -32,7 +33,9 @@ struct transfers {
 struct transfer *transfers_update(struct transfers *transfers, const struct event *event,
                                   uint64_t now_ms);
 
-/* Milliseconds until it is done at its present rate; 0: not known, or done. */
+/* Milliseconds until it is done, at the rate at which what is left becomes less; 0: that is not
+ * known, or it does not become less, or nothing is left.
+ */
 uint64_t transfer_left_ms(const struct transfer *transfer);
 
 /* "1.0 GiB of 4.0 GiB, 25%, 100.0 MiB/s, 30.0 s left". The caller frees it. */

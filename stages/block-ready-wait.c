@@ -12,6 +12,7 @@
 
 #include "disks.h"
 #include "xmig/cleanup.h"
+#include "xmig/units.h"
 
 enum {
     LOOKING_TAKES = 10 /* times as long as may pass without progress */
@@ -20,13 +21,19 @@ enum {
 struct watch {
     uint64_t moved;    /* the sum over all disks at the last progress */
     uint64_t moved_ms; /* when it last changed */
+    struct {
+        uint64_t left;            /* the least there was */
+        uint64_t done, total, ms; /* at that time */
+        bool told;
+    } race; /* between the guest's writes and the mirrors */
 };
 
 /* All mirrors together. */
 struct sum {
     bool ready;
-    bool looking; /* at least one has not found out yet how much there is to do */
-    uint64_t moved;
+    bool looking;   /* at least one has not found out yet how much there is to do */
+    uint64_t moved; /* what makes the target zero counts, too */
+    uint64_t done, total;
 };
 
 static void tell(struct migration *m, const char *disk, const struct mirror_state *mirror)
@@ -55,6 +62,8 @@ static bool ask_all(struct migration *m, struct sum *sum, struct error *err)
         if (mirror.total > 0)
             tell(m, disk_name(m, i), &mirror);
         sum->moved += mirror.done + mirror.zeroed;
+        sum->done += mirror.done;
+        sum->total += mirror.total;
         sum->ready = sum->ready && mirror.ready;
         sum->looking = sum->looking || (mirror.total == 0 && !mirror.ready);
     }
@@ -76,6 +85,37 @@ static bool check_moves(struct migration *m, struct watch *watch, const struct s
                      (unsigned long long)patience_ms / 1000);
 }
 
+static uint64_t per_second(uint64_t bytes, uint64_t ms)
+{
+    return ms ? bytes * 1000 / ms : 0;
+}
+
+/* When what is left has not become less for half of what counts as a stall, the guest is too fast:
+ * said once, with the rate that it would take.
+ */
+static void watch_race(struct migration *m, struct watch *watch, const struct sum *sum)
+{
+    uint64_t left = sum->total > sum->done ? sum->total - sum->done : 0;
+    uint64_t ms = loop_now_ms() - watch->race.ms;
+    char needed[UNITS_TEXT_MAX], copied[UNITS_TEXT_MAX];
+
+    if (sum->looking || !watch->race.ms || left < watch->race.left) {
+        watch->race.left = left;
+        watch->race.done = sum->done;
+        watch->race.total = sum->total;
+        watch->race.ms = loop_now_ms();
+        return;
+    }
+    if (watch->race.told || ms < m->options->stall_ms / 2)
+        return;
+    watch->race.told = true;
+    event_say(&m->events, EVENT_WARNING, m->at,
+              "the VM writes %s/s to its disks, and %s/s of them are copied: this ends only when "
+              "the VM writes less, or the link, or --bwlimit, permits clearly more than %s/s",
+              print_size(needed, per_second(sum->total - watch->race.total, ms)),
+              print_size(copied, per_second(sum->done - watch->race.done, ms)), needed);
+}
+
 static bool wait_a_while(struct migration *m, struct error *err)
 {
     uint64_t poll_ms = m->options->poll_ms;
@@ -95,6 +135,7 @@ static bool wait_for_mirrors(struct migration *m, void *state, struct error *err
             return false;
         if (sum.ready)
             return true;
+        watch_race(m, &watch, &sum);
         if (!check_moves(m, &watch, &sum, err) || !wait_a_while(m, err))
             return false;
     }

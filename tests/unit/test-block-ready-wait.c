@@ -1,7 +1,10 @@
-/* When has a mirror stalled? Against a host that is only numbers. */
+/* When has a mirror stalled, and when is the guest too fast? Against a host that is only numbers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -19,6 +22,17 @@ struct script {
 };
 
 static struct script script;
+static char warning[256]; /* the last one */
+static size_t warnings;
+
+static void hear(void *arg, const struct event *event)
+{
+    (void)arg;
+    if (event->kind != EVENT_WARNING)
+        return;
+    warnings++;
+    snprintf(warning, sizeof(warning), "%s", event->text);
+}
 
 static bool mirror_state(struct host *host, const char *disk, struct mirror_state *state,
                          struct error *err)
@@ -40,10 +54,13 @@ static bool await(const struct mirror_state *states, size_t count, uint64_t paus
     static const struct host_ops ops = { .mirror_state = mirror_state };
     struct host host = { .ops = &ops };
     struct migration_options options = migration_default_options;
-    struct migration m = { .host = &host, .options = &options, .at = "block-ready-wait" };
+    struct migration m = {
+        .host = &host, .options = &options, .at = "block-ready-wait", .events.emit = hear
+    };
     bool ok;
 
     script = (struct script){ states, count, 0 };
+    warnings = 0;
     options.stall_ms = STALL_MS;
     options.poll_ms = pause_ms;
     m.loop = loop_new();
@@ -97,6 +114,35 @@ static void a_mirror_that_looks_for_ever_has_stalled(void **unused)
     assert_true(script.asked > 10);
 }
 
+static void a_guest_that_writes_as_fast_as_is_copied_is_told_of_once(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .done = 1 << 20, .total = 9 << 20 },  { .done = 2 << 20, .total = 10 << 20 },
+        { .done = 3 << 20, .total = 11 << 20 }, { .done = 4 << 20, .total = 12 << 20 },
+        { .done = 5 << 20, .total = 13 << 20 }, { .ready = true },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 6, STALL_MS * 3 / 4, &err));
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(warning, "the VM writes "));
+    assert_non_null(strstr(warning, "MiB/s to its disks"));
+}
+
+static void a_guest_that_writes_less_than_is_copied_is_no_matter(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .done = 2, .total = 9 },  { .done = 4, .total = 10 },  { .done = 6, .total = 11 },
+        { .done = 8, .total = 12 }, { .done = 10, .total = 13 }, { .ready = true },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 6, STALL_MS * 3 / 4, &err));
+    assert_int_equal(warnings, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +150,8 @@ int main(void)
         cmocka_unit_test(a_target_that_is_being_zeroed_has_not_stalled),
         cmocka_unit_test(a_mirror_that_still_looks_what_there_is_gets_more_time),
         cmocka_unit_test(a_mirror_that_looks_for_ever_has_stalled),
+        cmocka_unit_test(a_guest_that_writes_as_fast_as_is_copied_is_told_of_once),
+        cmocka_unit_test(a_guest_that_writes_less_than_is_copied_is_no_matter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "cmd/units.h"
+#include "xmig/units.h"
 #include "xmig/cleanup.h"
 
 enum {

@@ -348,6 +348,25 @@ static void measures_the_rate_of_the_last_seconds(void **unused)
     assert_int_equal(transfer_left_ms(transfer), 450000);
 }
 
+/* The guest writes as much as is copied: nobody knows when that ends. */
+static void invents_no_end_when_nothing_becomes_less(void **unused)
+{
+    struct transfers transfers = { 0 };
+    const struct transfer *transfer = NULL;
+    (void)unused;
+
+    for (uint64_t s = 0; s <= 20; s++) {
+        const struct event event = { .kind = EVENT_PROGRESS,
+                                     .subject = "disk/vda",
+                                     .done = s * 1000,
+                                     .total = 50000 + s * 1000 };
+
+        transfer = transfers_update(&transfers, &event, 1000 + s * 1000);
+    }
+    assert_int_equal(transfer->rate, 1000);
+    assert_int_equal(transfer_left_ms(transfer), 0);
+}
+
 static void has_no_rate_before_it_has_measured(void **unused)
 {
     struct transfers transfers = { 0 };
@@ -377,6 +396,7 @@ int main(void)
         cmocka_unit_test(keeps_its_log_until_there_is_a_place_for_it),
         cmocka_unit_test(measures_the_rate_of_the_last_seconds),
         cmocka_unit_test(has_no_rate_before_it_has_measured),
+        cmocka_unit_test(invents_no_end_when_nothing_becomes_less),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* Sizes and times, as people write and read them. */
-#ifndef XMIG_CMD_UNITS_H
-#define XMIG_CMD_UNITS_H
+#ifndef XMIG_UNITS_H
+#define XMIG_UNITS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* Sizes and times, as people write and read them. */
-#include "units.h"
+#include "xmig/units.h"
 
 #include <ctype.h>
 #include <inttypes.h>
