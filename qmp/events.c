@@ -8,6 +8,17 @@ static void drop(struct qmp_event *event)
     *event = (struct qmp_event){ 0 };
 }
 
+bool qmp_event_is_of_run_state(const char *name)
+{
+    static const char *const names[] = { "STOP",   "RESUME",         "SHUTDOWN", "RESET",
+                                         "WAKEUP", "GUEST_PANICKED", "SUSPEND",  NULL };
+
+    for (const char *const *one = names; *one; one++)
+        if (!strcmp(name, *one))
+            return true;
+    return false;
+}
+
 void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data, uint64_t at_ms)
 {
     struct qmp_event *event = &events->kept[events->count % QMP_EVENTS_KEPT];
@@ -17,6 +28,7 @@ void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data, ui
     event->data = data;
     event->at_ms = at_ms;
     events->count++;
+    events->run_count += qmp_event_is_of_run_state(name);
 }
 
 static size_t oldest(const struct qmp_events *events)

@@ -20,6 +20,7 @@ struct qmp_event {
 struct qmp_events {
     struct qmp_event kept[QMP_EVENTS_KEPT]; /* event n is at n % QMP_EVENTS_KEPT */
     size_t count;                           /* all that ever came */
+    size_t run_count;                       /* … those that tell of the guest's run state */
 };
 
 /* Takes `data`; copies `name`. Pushes out the oldest when full. */
@@ -30,6 +31,9 @@ void qmp_events_add(struct qmp_events *events, const char *name, cJSON *data, ui
  */
 const cJSON *qmp_events_find(const struct qmp_events *events, size_t *mark, const char *name,
                              bool (*match)(const cJSON *data, const void *arg), const void *arg);
+
+/* Does this event tell that the guest has begun to run, has stopped, ended or was reset? */
+bool qmp_event_is_of_run_state(const char *name);
 
 /* When the newest of that name came in; 0: none is kept. */
 uint64_t qmp_events_last_ms(const struct qmp_events *events, const char *name);

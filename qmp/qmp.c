@@ -29,6 +29,7 @@ struct qmp {
     struct qmp_events events;
     struct error broken; /* kind ERROR_NONE: it is fine */
     bool guarded;
+    bool held; /* who lets the guest run is answered with a stop */
 };
 
 /* ---- what comes in; runs in callbacks ---- */
@@ -73,6 +74,29 @@ static void take_reply(struct qmp *q, struct qmp_message *message)
     }
 }
 
+static bool write_command(struct qmp *q, const char *verb, const char *command, cJSON *arguments,
+                          struct error *err)
+{
+    AUTO_JSON cJSON *json = must(cJSON_CreateObject());
+    AUTO_FREE char *line = NULL;
+
+    cJSON_AddStringToObject(json, verb, command);
+    json_add_uint(json, "id", ++q->last_id);
+    if (arguments)
+        cJSON_AddItemToObject(json, "arguments", arguments);
+    line = json_print(json);
+    return stream_write(q->stream, line, strlen(line), err) &&
+           stream_write(q->stream, "\n", 1, err);
+}
+
+/* Nobody awaits the answer to the stop: take_reply() drops it. */
+static void take_event(struct qmp *q, struct qmp_message *message)
+{
+    if (q->held && !strcmp(message->text, "RESUME"))
+        (void)write_command(q, "execute", "stop", NULL, NULL);
+    qmp_events_add(&q->events, message->text, qmp_message_take_body(message), loop_now_ms());
+}
+
 static void take_message(struct qmp *q, struct qmp_message *message)
 {
     switch (message->kind) {
@@ -82,7 +106,7 @@ static void take_message(struct qmp *q, struct qmp_message *message)
         take_greeting(q, message);
         break;
     case QMP_EVENT:
-        qmp_events_add(&q->events, message->text, qmp_message_take_body(message), loop_now_ms());
+        take_event(q, message);
         break;
     case QMP_RETURN:
     case QMP_ERROR:
@@ -143,18 +167,9 @@ static bool is_answered(void *arg)
 static bool send_command(struct qmp *q, const char *verb, const char *command, cJSON *arguments,
                          struct error *err)
 {
-    AUTO_JSON cJSON *json = must(cJSON_CreateObject());
-    AUTO_FREE char *line = NULL;
-
-    cJSON_AddStringToObject(json, verb, command);
-    json_add_uint(json, "id", ++q->last_id);
-    if (arguments)
-        cJSON_AddItemToObject(json, "arguments", arguments);
-    line = json_print(json);
     qmp_message_done(&q->reply);
-    q->awaited = q->last_id;
-    return stream_write(q->stream, line, strlen(line), err) &&
-           stream_write(q->stream, "\n", 1, err);
+    q->awaited = q->last_id + 1;
+    return write_command(q, verb, command, arguments, err);
 }
 
 /* What the wait's end means, now that it has ended well. */
@@ -296,6 +311,27 @@ void qmp_guard(struct qmp *q, bool on)
     q->guarded = on;
     if (on && q->broken.kind != ERROR_NONE)
         loop_interrupt(q->loop, &q->broken);
+}
+
+void qmp_hold(struct qmp *q, bool on)
+{
+    q->held = on;
+}
+
+size_t qmp_run_events(const struct qmp *q)
+{
+    return q->events.run_count;
+}
+
+bool qmp_has_told(const struct qmp *q, size_t mark, const char *name)
+{
+    return qmp_events_find(&q->events, &mark, name, NULL, NULL) != NULL;
+}
+
+const cJSON *qmp_find_event(const struct qmp *q, size_t *mark, const char *name,
+                            bool (*match)(const cJSON *data, const void *arg), const void *arg)
+{
+    return qmp_events_find(&q->events, mark, name, match, arg);
 }
 
 bool qmp_lost(const struct qmp *q, struct error *err)

@@ -43,6 +43,7 @@ static bool hand_over(struct migration *m, void *state, struct error *err)
     (void)state;
     note_disks(m);
     ready = session_expect(m->peer, "ready", LOOP_NO_DEADLINE, err);
+    m->heard_ready = ready != NULL;
     return ready && verdict_commit(m, err);
 }
 

@@ -293,12 +293,14 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
             session_abort(m->peer, why);
         return true;
     }
+    if (last == RECORD_PAUSING && m->heard_ready && verdict_hear_ran(m, why, err))
+        return false;
     aborted = last == RECORD_ABORTED || verdict_record(m, RECORD_ABORTED, facts, &problem);
     if (problem.kind == ERROR_CRASH) {
         m->crashed = true;
         return false;
     }
-    if (m->peer)
+    if (m->peer && !m->heard_ready)
         session_abort(m->peer, why);
     if (last != RECORD_PAUSING || (aborted && m->options->host.mirrors_disks))
         return true;
@@ -375,7 +377,7 @@ static void roll_back_sender(struct migration *m, struct result *result)
             return;
         leave_stages(m);
         error_prefix(&result->error, "%s", err.text);
-        result->outcome = OUTCOME_PAUSED;
+        result->outcome = m->verdict == VERDICT_OPEN ? OUTCOME_UNDECIDED : OUTCOME_PAUSED;
         return;
     }
     loop_clear_interruption(m->loop);

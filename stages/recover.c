@@ -262,10 +262,11 @@ static bool is_undecided(struct migration *m, const struct recover_options *opti
         return false;
     if (!verdict_copy_is_ready(m))
         return false;
-    recover_say(
-        result, OUTCOME_UNDECIDED, ERROR_REFUSED,
-        "the copy here is complete and paused; whether the sender has committed is known there "
-        "only");
+    recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+                m->ran ? "the copy here has run although it was not handed over; it is paused "
+                         "and kept"
+                       : "the copy here is complete and paused; whether the sender has committed "
+                         "is known there only");
     return true;
 }
 
@@ -284,12 +285,14 @@ static void finish_here(struct migration *m, struct result *result)
 static void recover_receiver(struct migration *m, const struct recover_options *options,
                              struct result *result)
 {
+    if (journal_last(m->journal) == RECORD_PREPARED)
+        (void)verdict_never_ran(m, NULL); /* one that runs is paused */
     result->state = m->host->ops->target_state(m->host);
     m->prepared = journal_has(m->journal, RECORD_PREPARED);
     if (is_undecided(m, options, result))
         return;
     m->verdict = VERDICT_OPEN;
-    if (options->peer_is_dead && result->state == RUN_PAUSED &&
+    if (options->peer_is_dead && (result->state == RUN_PAUSED || m->ran) &&
         !take_the_word_here(m, &result->error)) {
         result->outcome = OUTCOME_UNDECIDED;
         return;

@@ -250,8 +250,11 @@ static void take_over(struct serving *serving, struct result *result)
     }
     serving->options.lease_ms =
         json_uint_or(journal_find(m->journal, RECORD_BEGIN), "lease_ms", serving->options.lease_ms);
-    if (journal_last(m->journal) == RECORD_PREPARED && query.committed && verdict_copy_is_ready(m))
-        verdict_say_prepared(m);
+    if (journal_last(m->journal) == RECORD_PREPARED && query.committed) {
+        (void)verdict_never_ran(m, NULL);
+        if (verdict_copy_is_ready(m))
+            verdict_say_prepared(m);
+    }
     m->verdict = VERDICT_OPEN;
     if (verdict_go_on(m, query.committed, &result->error))
         error_clear(&result->error);

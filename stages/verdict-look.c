@@ -10,11 +10,9 @@
 /* PREPARED: can the copy still be handed over? */
 static const char *prepared_now(struct migration *m)
 {
-    if (verdict_copy_is_ready(m))
-        return "prepared";
-    if (m->host->ops->target_state(m->host) == RUN_RUNNING)
-        return "ran";
-    return "incomplete";
+    if (!verdict_never_ran(m, NULL))
+        return m->ran ? "ran" : "wait";
+    return verdict_copy_is_ready(m) ? "prepared" : "incomplete";
 }
 
 static const char *closed_now(const struct migration *m)

@@ -4,6 +4,10 @@
 #include "handshake.h"
 #include "xmig/cleanup.h"
 
+enum {
+    LOOK_MS = 1000 /* how often a copy that waits is looked at: does it run? */
+};
+
 void verdict_tell(struct migration *m, const char *state, const char *text)
 {
     cJSON *body;
@@ -19,7 +23,20 @@ void verdict_tell(struct migration *m, const char *state, const char *text)
 
 void verdict_say_prepared(struct migration *m)
 {
-    verdict_tell(m, "prepared", NULL);
+    if (m->ran)
+        verdict_tell(m, "ran",
+                     "its copy has run although it was not handed over: it is paused and kept");
+    else
+        verdict_tell(m, "prepared", NULL);
+}
+
+/* After a boot of this machine what looks like it is not it. */
+static bool copy_lives(struct migration *m)
+{
+    enum run_state state = m->host->ops->target_state(m->host);
+
+    return !journal_rebooted_since(m->journal, journal_find(m->journal, RECORD_BEGIN)) &&
+           (state == RUN_PAUSED || state == RUN_RUNNING);
 }
 
 /* The guest is ours for good, and its copy is dead. Always false. */
@@ -37,6 +54,15 @@ static bool lose_copy(struct migration *m, struct error *err)
     return false;
 }
 
+/* OWNED, and it cannot be proven that it never ran here: it is ours, dead or alive. Always false.
+ */
+static bool keep_what_ran(struct migration *m, struct error *err)
+{
+    if (!copy_lives(m))
+        return lose_copy(m, err);
+    return error_prefix(err, "the VM is ours, and its copy has run, but does not run now");
+}
+
 /* OWNED, and the guest provably never ran here: give it back. On the operator's word there
  * is nobody to give it back to. Always false.
  */
@@ -49,6 +75,8 @@ static bool relinquish(struct migration *m, struct error *err)
         return false;
     if (journal_has(m->journal, RECORD_WORD))
         return lose_copy(m, err);
+    if (!verdict_never_ran(m, NULL))
+        return keep_what_ran(m, err);
     if (!verdict_record(m, RECORD_RELINQUISHED, facts, &why)) {
         *err = why;
         return false;
@@ -180,7 +208,7 @@ static bool take_new_control(struct migration *m, bool *refused, struct error *e
         return true;
     }
     m->give_up_knowingly = query.back;
-    *refused = !query.committed || query.back;
+    *refused = (!query.committed || query.back) && verdict_never_ran(m, NULL);
     if (!*refused)
         verdict_say_prepared(m);
     return true;
@@ -196,14 +224,42 @@ static bool hear_sender(struct migration *m, bool *go, struct error *err)
     return message != NULL;
 }
 
-/* How long to wait on, at least a moment: what has come in already is looked at first. */
-static uint64_t left_of_lease(const struct migration *m, uint64_t lost_ms)
+/* The sender's abort: it has written ABORTED, or will never write COMMIT. */
+static bool take_abort(struct migration *m, const struct error *abort, struct error *err)
+{
+    if (verdict_never_ran(m, NULL))
+        return refuse(m, abort->kind, abort->text, err);
+    verdict_say_prepared(m);
+    session_goodbye(m->peer);
+    session_free(m->peer);
+    m->peer = NULL;
+    return true;
+}
+
+static bool lease_is_over(const struct migration *m, uint64_t lost_ms)
+{
+    return lost_ms && m->options->lease_ms && loop_now_ms() >= lost_ms + m->options->lease_ms;
+}
+
+/* A copy that has run is kept, and waits for a person without us. */
+static bool end_lease(struct migration *m, struct error *err)
+{
+    if (verdict_never_ran(m, err))
+        return refuse(m, ERROR_TIMEOUT, "the sender did not come back within the lease", err);
+    m->verdict = VERDICT_OPEN;
+    return false;
+}
+
+/* How long to wait on before the copy is looked at, at least a moment: what has come in already
+ * is looked at first.
+ */
+static uint64_t until_next_look(const struct migration *m, uint64_t lost_ms)
 {
     uint64_t over_ms = lost_ms + m->options->lease_ms;
     uint64_t now_ms = loop_now_ms();
 
-    if (!lost_ms || !m->options->lease_ms)
-        return LOOP_NO_DEADLINE;
+    if (!lost_ms || !m->options->lease_ms || over_ms >= now_ms + LOOK_MS)
+        return LOOK_MS;
     return over_ms > now_ms ? over_ms - now_ms : 1;
 }
 
@@ -224,10 +280,11 @@ static bool await_go(struct migration *m, struct error *err)
             lost_ms = 0;
         else if (!lost_ms)
             lost_ms = loop_now_ms();
-        if (!loop_wait(m->loop, something_happened, &waiting, left_of_lease(m, lost_ms), &why)) {
+        if (!loop_wait(m->loop, something_happened, &waiting, until_next_look(m, lost_ms), &why)) {
             if (why.kind == ERROR_TIMEOUT)
-                return refuse(m, ERROR_TIMEOUT, "the sender did not come back within the lease",
-                              err);
+                (void)verdict_never_ran(m, NULL);
+            if (lease_is_over(m, lost_ms))
+                return end_lease(m, err);
             continue;
         }
         if (m->pending_control[0] >= 0) {
@@ -243,8 +300,9 @@ static bool await_go(struct migration *m, struct error *err)
                     return own_and_tell(m, err);
                 continue;
             }
-            /* Its abort: it has written ABORTED, or will never write COMMIT. */
-            return refuse(m, why.kind, why.text, err);
+            if (!take_abort(m, &why, err))
+                return false;
+            continue;
         }
         event_say(&m->events, EVENT_WARNING, m->at,
                   "lost the sender; keeping the complete, paused copy until it comes back");
@@ -253,7 +311,10 @@ static bool await_go(struct migration *m, struct error *err)
 
 bool verdict_await(struct migration *m, struct error *err)
 {
-    if (!verdict_record(m, RECORD_PREPARED, NULL, err))
+    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+
+    m->host->ops->remember_sealed(m->host, facts);
+    if (!verdict_record(m, RECORD_PREPARED, facts, err))
         return false;
     /* From here on the sender may commit at any moment, as soon as it hears of it. */
     m->verdict = VERDICT_OPEN;
@@ -268,10 +329,26 @@ bool verdict_copy_is_ready(struct migration *m)
            m->host->ops->target_state(m->host) == RUN_PAUSED;
 }
 
+/* PREPARED, by a process that has died. */
+static bool go_on_prepared(struct migration *m, bool peer_committed, struct error *err)
+{
+    bool lives = copy_lives(m);
+
+    m->prepared = true;
+    m->verdict = VERDICT_OPEN;
+    if (!verdict_never_ran(m, err) && !(lives && peer_committed))
+        return false;
+    if (!lives)
+        return refuse(m, ERROR_SYSTEM, "the paused copy died", err);
+    if (!peer_committed)
+        return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
+    return await_go(m, err);
+}
+
 /* OWNED, by a process that has died. */
 static bool go_on_owned(struct migration *m, struct error *err)
 {
-    if (verdict_copy_is_ready(m))
+    if (copy_lives(m))
         return run_it(m, err);
     error_set(err, ERROR_SYSTEM, "the copy died before it ran");
     return relinquish(m, err);
@@ -299,13 +376,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
     case RECORD_BEGIN:
         return refuse(m, ERROR_SYSTEM, "the receiver died before the copy was complete", err);
     case RECORD_PREPARED:
-        m->prepared = true;
-        if (!verdict_copy_is_ready(m))
-            return refuse(m, ERROR_SYSTEM, "the paused copy died", err);
-        if (!peer_committed)
-            return refuse(m, ERROR_PEER, "the sender gave up before it committed", err);
-        m->verdict = VERDICT_OPEN;
-        return await_go(m, err);
+        return go_on_prepared(m, peer_committed, err);
     case RECORD_WORD:
         m->verdict = VERDICT_OPEN;
         if (verdict_copy_is_ready(m))
@@ -446,7 +517,7 @@ void verdict_answer(struct migration *m, const struct error *why)
             verdict_tell(m, "wait", problem.text);
         break;
     case VERDICT_OPEN:
-        verdict_tell(m, "wait", why->text);
+        verdict_tell(m, m->ran ? "ran" : "wait", why->text);
         break;
     }
 }

@@ -223,6 +223,8 @@ bool verdict_hear_returned(struct migration *m, struct error *err)
     AUTO_JSON cJSON *message = NULL;
 
     loop_clear_interruption(m->loop);
+    if (m->heard_returned)
+        return true;
     if (m->peer)
         message = session_skip_to(m->peer, "verdict", VERDICT_QUERY_MS, err);
     if (message && !strcmp(json_string_or(message, "state", ""), "returned"))
@@ -230,6 +232,24 @@ bool verdict_hear_returned(struct migration *m, struct error *err)
     m->verdict = VERDICT_OPEN;
     (void)verdict_seek(m, err);
     return m->verdict == VERDICT_SOURCE;
+}
+
+/* Before ABORTED, when the target may be PREPARED: has its copy run? */
+bool verdict_hear_ran(struct migration *m, const struct error *why, struct error *err)
+{
+    AUTO_JSON cJSON *message = NULL;
+
+    if (!m->peer)
+        return false;
+    session_abort(m->peer, why);
+    loop_clear_interruption(m->loop);
+    message = session_skip_to(m->peer, "verdict", TELL_MS, NULL);
+    m->heard_returned = !strcmp(state_of(message), "returned");
+    if (strcmp(state_of(message), "ran") != 0)
+        return false;
+    m->verdict = VERDICT_OPEN;
+    (void)bad_answer(message, err);
+    return true;
 }
 
 static bool say_settled(struct migration *m, bool running, struct error *err)
@@ -289,13 +309,29 @@ bool verdict_report(struct migration *m, bool running, struct error *err)
     }
 }
 
+/* The last look and COMMIT are one under the journal's lock: a guest that somebody has let run is
+ * not the one that the target has.
+ */
+static bool look_and_commit(struct migration *m, struct error *err)
+{
+    bool ok;
+
+    if (!fault_at(m, record_name(RECORD_COMMIT), FAULT_BEFORE, err) ||
+        !journal_lock(m->journal, err))
+        return false;
+    ok = m->host->ops->source_unchanged(m->host, err) &&
+         verdict_append(m, RECORD_COMMIT, NULL, err); /* ← the point of no return */
+    journal_unlock(m->journal);
+    return ok && fault_at(m, record_name(RECORD_COMMIT), FAULT_AFTER, err);
+}
+
 bool verdict_commit(struct migration *m, struct error *err)
 {
     bool open;
 
     if (loop_interrupted(m->loop))
         return loop_pause(m->loop, 1, err);
-    if (!verdict_record(m, RECORD_COMMIT, NULL, err)) { /* ← the point of no return */
+    if (!look_and_commit(m, err)) {
         if (!journal_has(m->journal, RECORD_COMMIT))
             return false;
         m->verdict = VERDICT_OPEN;

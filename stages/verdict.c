@@ -13,12 +13,18 @@ bool verdict_record(struct migration *m, enum record record, const cJSON *facts,
 {
     const char *name = record_name(record);
 
-    if (!fault_at(m, name, FAULT_BEFORE, err))
-        return false;
+    return fault_at(m, name, FAULT_BEFORE, err) && verdict_append(m, record, facts, err) &&
+           fault_at(m, name, FAULT_AFTER, err);
+}
+
+bool verdict_append(struct migration *m, enum record record, const cJSON *facts, struct error *err)
+{
+    const char *name = record_name(record);
+
     if (!journal_append(m->journal, record, facts, err))
         return error_prefix(err, "%s", name);
     event_emit(&m->events, (struct event){ .kind = EVENT_RECORD, .stage = m->at, .text = name });
-    return fault_at(m, name, FAULT_AFTER, err);
+    return true;
 }
 
 cJSON *verdict_fact(const char *name, const char *text)

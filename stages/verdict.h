@@ -16,6 +16,9 @@ enum {
 /* An object of one member: a record's fact, or the first word of a message. The caller frees it. */
 cJSON *verdict_fact(const char *name, const char *text);
 
+/* verdict_record() without the fault points around it. */
+bool verdict_append(struct migration *m, enum record record, const cJSON *facts, struct error *err);
+
 /* ---- sender: verdict-send.c ---- */
 
 /* Does nobody else run the VM here, or write to its images? False sets m->contested: only a
@@ -33,6 +36,11 @@ bool verdict_let_run(struct migration *m, struct error *err);
  * guest) or patience ends.
  */
 bool verdict_seek(struct migration *m, struct error *err);
+
+/* Say that we give up, before ABORTED is written: true when the target's copy has run meanwhile,
+ * and only a person can decide.
+ */
+bool verdict_hear_ran(struct migration *m, const struct error *why, struct error *err);
 
 /* After our abort: hear that the receiver has given the guest back (R7). */
 bool verdict_hear_returned(struct migration *m, struct error *err);
@@ -63,13 +71,18 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err);
 /* Is the copy still there, paused? After a boot of this machine what looks like it is not it. */
 bool verdict_copy_is_ready(struct migration *m);
 
+/* Has the sealed copy provably never run? One that runs is paused. If not, m->ran says whether it
+ * has run, which is written down, or whether that could not be told; verdict-ran.c.
+ */
+bool verdict_never_ran(struct migration *m, struct error *err);
+
 /* Say `state` on a query's session, with the journal's last record. */
 void verdict_tell(struct migration *m, const char *state, const char *text);
 
 /* Answer a look: how things stand. Nothing changes; verdict-look.c. */
 void verdict_show(struct migration *m);
 
-/* Answer a QUERY: all is here, say go (again). */
+/* Answer a QUERY: all is here, say go (again); or: it has run, a person decides. */
 void verdict_say_prepared(struct migration *m);
 
 /* Write REFUSED, unless a verdict of that kind is written already. */

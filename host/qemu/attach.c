@@ -95,6 +95,7 @@ bool qemu_attach(struct host *host, const char *name, struct error *err)
     source->name = must(strdup(source->process.name ? source->process.name : "vm"));
     if (!check_runs(vm, err) || !check_blockers(vm, err) || !qmp_refuse_block_jobs(vm->q, err))
         return false;
+    source->heard_runs = qmp_run_events(vm->q);
     qmp_guard(vm->q, true);
     return true;
 }

@@ -39,6 +39,7 @@ bool qemu_is_inode(const cJSON *fact, uint64_t inode)
 
 void qemu_disconnect(struct qemu *vm)
 {
+    vm->watched = false;
     qmp_free(steal(vm->q));
 }
 

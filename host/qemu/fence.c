@@ -162,11 +162,14 @@ static bool fence_image(const struct qemu *vm, const cJSON *fact, bool on, struc
     return true;
 }
 
+/* A `cont` of somebody's is answered with a stop. */
 bool qemu_source_fence(struct host *host, struct error *err)
 {
     const struct qemu *vm = qemu_of(host);
     const cJSON *fact;
 
+    if (vm->q)
+        qmp_hold(vm->q, true);
     cJSON_ArrayForEach (fact, images_of(vm))
         if (!fence_image(vm, fact, true, err))
             return false;
@@ -180,6 +183,8 @@ bool qemu_source_unfence(struct host *host, struct error *err)
     const cJSON *fact;
     bool ok = true;
 
+    if (vm->q)
+        qmp_hold(vm->q, false);
     cJSON_ArrayForEach (fact, images_of(vm))
         if (!fence_image(vm, fact, false, ok ? err : NULL))
             ok = false;

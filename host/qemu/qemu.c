@@ -7,7 +7,7 @@ static struct host *create(const struct host_context *context)
 {
     struct qemu *vm = must(calloc(1, sizeof(*vm)));
 
-    vm->base = (struct host){ &qemu_host, *context };
+    vm->base = (struct host){ .ops = &qemu_host, .context = *context };
     disk_images_init(&vm->target.images, &vm->base.context);
     return &vm->base;
 }
@@ -56,7 +56,7 @@ static bool reattach(struct host *host, const cJSON *records, struct error *err)
 
     cJSON_ArrayForEach (record, records)
         if (!strcmp(json_string_or(record, "fact", ""), "source"))
-            return qemu_source_reattach(qemu_of(host), record, err);
+            return qemu_source_reattach(qemu_of(host), records, record, err);
     return qemu_target_reattach(qemu_of(host), records, err);
 }
 
@@ -82,6 +82,7 @@ const struct host_ops qemu_host = {
     .paused_at = qemu_paused_at,
     .paused_for = qemu_paused_for,
     .source_state = qemu_source_state,
+    .source_unchanged = qemu_source_unchanged,
     .source_resume = qemu_source_resume,
     .source_fence = qemu_source_fence,
     .source_unfence = qemu_source_unfence,
@@ -96,6 +97,8 @@ const struct host_ops qemu_host = {
     .ram_listen = qemu_ram_listen,
     .ram_recv = qemu_ram_recv,
     .seal = qemu_seal,
+    .remember_sealed = qemu_remember_sealed,
+    .copy_never_ran = qemu_copy_never_ran,
     .before_resume = qemu_before_resume,
     .target_resume = qemu_target_resume,
     .after_resume = qemu_after_resume,

@@ -42,10 +42,14 @@ struct source {
     cJSON *present;    /* the machine as QEMU has it: machine.h */
     cJSON *media;      /* in the drives that can be opened, now and at the target */
     enum ram_mode ram; /* what RAM_AUTO has become */
+    size_t heard_runs; /* of the events of its run state */
+    bool may_pause;    /* PAUSING is written: if it is paused, it may be by us */
     uint64_t paused_ms;
     uint64_t sending_ms;   /* since when RAM is sent, and QEMU may pause the guest; 0: not */
     uint64_t ram_since_ms; /* since when RAM is sent with the guest paused, by --ram; 0: not */
     uint64_t ram_ms;       /* how long that was, or will be, besides */
+    bool ran;              /* after it was handed over */
+    bool destroyed;        /* by us */
     cJSON *proofs;         /* paths of files beside shared images, by which the target knows them */
     cJSON *facts;          /* those in the journal, or to be */
     bool reattached;
@@ -60,6 +64,7 @@ struct target {
     char *log;
     struct disk_images images;
     cJSON *machine; /* the fact of the machine started here; NULL */
+    cJSON *sealed;  /* PREPARED's facts, after a crash; NULL */
     cJSON *notes;   /* for the plan: an array of strings */
 };
 
@@ -69,6 +74,8 @@ struct qemu {
     char *socket;  /* of QMP */
     pid_t pid;     /* 0: none */
     uint64_t start_time;
+    bool watched; /* on this connection since the guest came to stand still */
+    size_t calm;  /* how many events of its run state had been told then */
     struct source source;
     struct target target;
 };
@@ -129,7 +136,8 @@ bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error
 enum run_state qemu_source_state(struct host *host);
 bool qemu_source_resume(struct host *host, struct error *err);
 bool qemu_source_destroy(struct host *host, struct error *err);
-bool qemu_source_reattach(struct qemu *vm, const cJSON *fact, struct error *err);
+bool qemu_source_reattach(struct qemu *vm, const cJSON *records, const cJSON *fact,
+                          struct error *err);
 void qemu_source_done(struct qemu *vm);
 
 /* ---- fence.c ---- */
@@ -157,6 +165,22 @@ uint64_t qemu_paused_at(struct host *host);
 uint64_t qemu_paused_for(struct host *host, bool with_ram);
 /* End a migration that is under way, by force if need be. */
 bool qemu_ram_cancel(struct qemu *vm, struct error *err);
+
+/* ---- run-state.c: what others do to it ---- */
+
+/* From now on the guest stands still: whatever is told of it on this connection is news. */
+void qemu_watch(struct qemu *vm);
+/* Before it is paused: does it run, as far as that is not our doing? */
+bool qemu_check_runs(struct qemu *vm, struct error *err);
+/* It does not run, and was not paused by us: so it stays. Says why in `stopped`. */
+bool qemu_is_left_alone(struct qemu *vm, const struct qmp_status *status);
+/* The source's QEMU is gone: say why, and where its disks are. */
+void qemu_source_has_ended(struct qemu *vm);
+bool qemu_source_unchanged(struct host *host, struct error *err);
+/* True, with `err`: the old copy, which `runs` now or not, has run. It is paused. */
+bool qemu_source_ran(struct qemu *vm, bool runs, struct error *err);
+void qemu_remember_sealed(struct host *host, cJSON *facts);
+bool qemu_copy_never_ran(struct host *host, struct error *err);
 
 /* ---- check.c: may it come here? ---- */
 

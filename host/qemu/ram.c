@@ -64,6 +64,14 @@ static void end_of_ram_pass(struct qemu *vm)
     vm->source.ram_since_ms = 0;
 }
 
+static bool about_to_pause(struct qemu *vm, const struct ram_hooks *hooks, struct error *err)
+{
+    if (!qemu_check_runs(vm, err) || !hooks->pausing(hooks->arg, err))
+        return false;
+    vm->source.may_pause = true;
+    return true;
+}
+
 static bool stop_first(struct qemu *vm, struct error *err)
 {
     return vm->source.ram != RAM_STOPPED || stop_for_ram(vm, err);
@@ -114,6 +122,8 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
     uint64_t bytes_per_ms;
 
     if (!migration)
+        return false;
+    if (!qemu_check_runs(vm, err))
         return false;
     if (transferred != progress->transferred || progress->moved_ms == 0)
         progress->moved_ms = loop_now_ms();
@@ -273,11 +283,31 @@ static bool switch_over(struct qemu *vm, size_t *mark, const struct progress *pr
     return true;
 }
 
+/* QEMU has paused the guest, if we have not. From `paused` on nothing may happen to it; what has
+ * ended it since `begun` was not looked at yet.
+ */
+static bool check_pause(struct qemu *vm, size_t begun, size_t paused, struct error *err)
+{
+    static const char *const ends[] = { "SHUTDOWN", "GUEST_PANICKED", NULL };
+
+    qemu_watch(vm);
+    if (!vm->source.paused_ms)
+        vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
+    for (const char *const *end = ends; *end; end++)
+        if (qmp_has_told(vm->q, begun, *end))
+            return error_set(err, ERROR_SYSTEM, "the guest has ended while it was paused (%s)",
+                             *end);
+    if (qmp_has_told(vm->q, paused, "RESUME"))
+        return error_set(err, ERROR_REFUSED, "somebody has let the guest run as it was paused");
+    return true;
+}
+
 bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
                    struct error *err)
 {
     struct qemu *vm = qemu_of(host);
     size_t mark = qmp_mark(vm->q);
+    const size_t begun = mark;
     struct progress progress = { .passes = mark,
                                  .begun_ms = loop_now_ms(),
                                  .bytes_per_ms = SLOWEST_BYTES_PER_MS };
@@ -289,10 +319,9 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
          qmp_set_capabilities(vm->q, capabilities, &why) && set_parameters(vm, &why) &&
          machine_is_still(vm, vm->source.present, &why) &&
          /* From here on QEMU may pause the guest by itself. */
-         hooks->pausing(hooks->arg, &why) && stop_first(vm, &why) &&
+         about_to_pause(vm, hooks, &why) && stop_first(vm, &why) &&
          qmp_migrate(vm->q, path, &why) && await_pause(vm, &mark, &progress, &why);
-    if (ok && !vm->source.paused_ms)
-        vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
+    ok = ok && check_pause(vm, begun, mark, &why);
     end_of_ram_pass(vm);
     if (ok) {
         tell_downtime(vm, "pause", vm->source.paused_ms);

@@ -1,6 +1,7 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
 #include "host/image-mark.h"
 #include "host/qemu/qemu.h"
+#include "xmig/journal.h"
 #include "xmig/process.h"
 
 enum {
@@ -43,8 +44,23 @@ bool qemu_remember(struct host *host, cJSON *facts, struct error *err)
     return true;
 }
 
-bool qemu_source_reattach(struct qemu *vm, const cJSON *fact, struct error *err)
+static void take_record(struct qemu *vm, const cJSON *record)
 {
+    const char *fact = json_string_or(record, "fact", "");
+
+    if (!strcmp(json_string_or(record, "record", ""), record_name(RECORD_PAUSING)))
+        vm->source.may_pause = true;
+    if (!strcmp(fact, "stopped"))
+        snprintf(vm->base.stopped, sizeof(vm->base.stopped), "%s",
+                 json_string_or(record, "why", ""));
+    if (!strcmp(fact, "ran"))
+        vm->source.ran = true;
+}
+
+bool qemu_source_reattach(struct qemu *vm, const cJSON *records, const cJSON *fact,
+                          struct error *err)
+{
+    const cJSON *record;
     const char *socket = json_string(fact, "socket", err);
     uint64_t pid;
 
@@ -56,6 +72,8 @@ bool qemu_source_reattach(struct qemu *vm, const cJSON *fact, struct error *err)
     vm->source.process.uid = (uid_t)json_uint_or(fact, "uid", 0);
     vm->source.facts = cJSON_Duplicate(fact, true);
     vm->source.reattached = true;
+    cJSON_ArrayForEach (record, records)
+        take_record(vm, record);
     return true;
 }
 
@@ -86,7 +104,8 @@ bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state 
 {
     struct qmp_mirror_state now;
 
-    if (!qmp_mirror_state(qemu_of(host)->q, host->context.id, disk, &now, err))
+    if (!qemu_check_runs(qemu_of(host), err) ||
+        !qmp_mirror_state(qemu_of(host)->q, host->context.id, disk, &now, err))
         return false;
     *state = (struct mirror_state){ now.ready, now.done, now.total, now.zeroed };
     return true;
@@ -138,7 +157,12 @@ bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error
 
 enum run_state qemu_source_state(struct host *host)
 {
-    return qemu_run_state(qemu_of(host));
+    struct qemu *vm = qemu_of(host);
+    enum run_state state = qemu_run_state(vm);
+
+    if (state == RUN_GONE)
+        qemu_source_has_ended(vm);
+    return state;
 }
 
 /* QEMU lets the guest go on by itself when it gives up a migration, a moment later. */
@@ -150,7 +174,7 @@ static bool make_run(struct qemu *vm, struct error *err)
     for (;;) {
         if (!qmp_query_status(vm->q, &status, err))
             return false;
-        if (status.running)
+        if (status.running || qemu_is_left_alone(vm, &status))
             return true;
         if (loop_now_ms() >= deadline)
             return error_set(err, ERROR_TIMEOUT, "QEMU does not run the VM again: it is '%s'",
@@ -166,8 +190,10 @@ bool qemu_source_resume(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
 
-    if (!process_lives(vm->pid, vm->start_time))
-        return error_set(err, ERROR_LOST, "QEMU's process %d has ended", (int)vm->pid);
+    if (qemu_run_state(vm) == RUN_GONE) {
+        qemu_source_has_ended(vm);
+        return true;
+    }
     if (!qemu_reconnect(vm, err) || !qemu_ram_cancel(vm, err) || !make_run(vm, err))
         return error_prefix(err, "cannot let the VM go on");
     if (vm->source.reattached)
@@ -190,23 +216,15 @@ static bool end_process(struct qemu *vm, struct error *err)
 bool qemu_source_destroy(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
+    enum run_state state;
 
     if (vm->q)
         qmp_guard(vm->q, false);
-    switch (qemu_run_state(vm)) {
-    case RUN_RUNNING:
-        return error_set(err, ERROR_REFUSED,
-                         "the old copy runs (process %d), although the VM was moved: nothing was "
-                         "ended",
-                         (int)vm->pid);
-    case RUN_GONE:
-        break;
-    case RUN_PAUSED:
-    case RUN_UNKNOWN:
-        if (!end_process(vm, err))
-            return false;
-        break;
-    }
+    state = qemu_run_state(vm);
+    if (state != RUN_GONE &&
+        (qemu_source_ran(vm, state == RUN_RUNNING, err) || !end_process(vm, err)))
+        return false;
+    vm->source.destroyed = true;
     qemu_fence_tell(vm);
     return true;
 }

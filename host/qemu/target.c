@@ -3,6 +3,7 @@
 
 #include "host/paths.h"
 #include "host/qemu/machine.h"
+#include "xmig/journal.h"
 #include "xmig/process.h"
 
 enum {
@@ -236,18 +237,23 @@ bool qemu_seal(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
 
-    return check_complete(vm, err) && (!mirrors(vm) || end_exports(vm, err)) &&
-           disk_images_sync(&vm->target.images, err);
+    if (!check_complete(vm, err))
+        return false;
+    /* From here on who lets it run is not we, until OWNED. */
+    qmp_hold(vm->q, true);
+    qemu_watch(vm);
+    return (!mirrors(vm) || end_exports(vm, err)) && disk_images_sync(&vm->target.images, err);
 }
 
 /* ---- run ---- */
 
+/* That somebody has let it run already changes nothing any more: it is ours. */
 bool qemu_before_resume(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
     enum run_state state = qemu_run_state(vm);
 
-    if (state == RUN_PAUSED)
+    if (state == RUN_PAUSED || state == RUN_RUNNING)
         return true;
     return error_set(err, ERROR_SYSTEM, "the copy is not paused any more, but %s",
                      run_state_name(state));
@@ -258,7 +264,10 @@ bool qemu_target_resume(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
 
-    return qemu_reconnect(vm, err) && qmp_cont(vm->q, err);
+    if (!qemu_reconnect(vm, err))
+        return false;
+    qmp_hold(vm->q, false);
+    return qmp_cont(vm->q, err);
 }
 
 static void announce(struct qemu *vm)
@@ -355,8 +364,11 @@ bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *e
 
     (void)err;
     disk_images_reattach(&vm->target.images, records);
-    cJSON_ArrayForEach (record, records)
+    cJSON_ArrayForEach (record, records) {
         take_fact(vm, record, json_string_or(record, "fact", ""));
+        if (!strcmp(json_string_or(record, "record", ""), record_name(RECORD_PREPARED)))
+            vm->target.sealed = cJSON_Duplicate(record, true);
+    }
     if (vm->socket && !vm->pid)
         qemu_process_each(find_by_socket, vm);
     return true;
@@ -368,6 +380,7 @@ void qemu_target_done(struct qemu *vm)
     child_release(steal(vm->target.child));
     disk_images_done(&vm->target.images);
     cJSON_Delete(vm->target.machine);
+    cJSON_Delete(vm->target.sealed);
     cJSON_Delete(vm->target.notes);
     free(vm->target.program);
     free(vm->target.log);

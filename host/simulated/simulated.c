@@ -31,7 +31,7 @@ static struct host *create(const struct host_context *context)
 {
     struct simulated *sim = must(calloc(1, sizeof(*sim)));
 
-    sim->base = (struct host){ &simulated_host, *context };
+    sim->base = (struct host){ .ops = &simulated_host, .context = *context };
     return &sim->base;
 }
 
@@ -261,6 +261,26 @@ static enum run_state machine_state(struct host *host)
     return self(host)->machine.state;
 }
 
+/* Another process, or a test, may have had a hand in it. */
+static bool has_run_since(struct simulated *sim, size_t runs)
+{
+    struct machine now = sim->machine;
+
+    if (!machine_load(&now))
+        return false;
+    sim->machine = now;
+    return now.run_count != runs || now.state == RUN_RUNNING;
+}
+
+static bool source_unchanged(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (sim->machine.state == RUN_PAUSED && !has_run_since(sim, sim->machine.run_count))
+        return true;
+    return error_set(err, ERROR_REFUSED, "somebody let the simulated VM run");
+}
+
 static bool source_resume(struct host *host, struct error *err)
 {
     if (self(host)->machine.state == RUN_GONE)
@@ -422,6 +442,23 @@ static bool seal(struct host *host, struct error *err)
     return machine_save(&sim->machine, err);
 }
 
+static void remember_sealed(struct host *host, cJSON *facts)
+{
+    (void)host;
+    (void)facts;
+}
+
+static bool copy_never_ran(struct host *host, struct error *err)
+{
+    struct simulated *sim = self(host);
+
+    if (!has_run_since(sim, 0))
+        return true;
+    if (sim->machine.state == RUN_RUNNING && !change(sim, RUN_PAUSED, err))
+        return false;
+    return error_set(err, ERROR_REFUSED, "somebody let the simulated VM's copy run");
+}
+
 static bool before_resume(struct host *host, struct error *err)
 {
     (void)host;
@@ -511,6 +548,7 @@ const struct host_ops simulated_host = {
     .paused_at = paused_at,
     .paused_for = paused_for,
     .source_state = machine_state,
+    .source_unchanged = source_unchanged,
     .source_resume = source_resume,
     .source_fence = source_fence,
     .source_unfence = source_unfence,
@@ -524,6 +562,8 @@ const struct host_ops simulated_host = {
     .ram_listen = ram_listen,
     .ram_recv = ram_recv,
     .seal = seal,
+    .remember_sealed = remember_sealed,
+    .copy_never_ran = copy_never_ran,
     .before_resume = before_resume,
     .target_resume = target_resume,
     .after_resume = after_resume,

@@ -98,6 +98,7 @@ static bool suspend(struct sending *sending, struct error *err)
     if (!guest_suspend(vm, err))
         return false;
     tell_downtime(vm, "pause", vm->source.paused_ms);
+    xen_source_watch(vm);
     if (!sends_suspended(vm))
         ram_hooks_paused(sending->hooks);
     since_ms = loop_now_ms();

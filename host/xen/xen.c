@@ -73,7 +73,7 @@ static struct host *create(const struct host_context *context)
 {
     struct xen *vm = must(calloc(1, sizeof(*vm)));
 
-    vm->base = (struct host){ &xen_host, *context };
+    vm->base = (struct host){ .ops = &xen_host, .context = *context };
     vm->log = xen_log_new();
     vm->target.ram = vm->target.ram_lane = -1;
     disk_images_init(&vm->target.images, &vm->base.context);
@@ -168,6 +168,7 @@ const struct host_ops xen_host = {
     .paused_at = xen_paused_at,
     .paused_for = xen_paused_for,
     .source_state = xen_source_state,
+    .source_unchanged = xen_source_unchanged,
     .source_resume = xen_source_resume,
     .source_fence = xen_source_fence,
     .source_unfence = xen_source_unfence,
@@ -181,6 +182,8 @@ const struct host_ops xen_host = {
     .ram_listen = xen_ram_listen,
     .ram_recv = xen_ram_recv,
     .seal = xen_seal,
+    .remember_sealed = xen_remember_sealed,
+    .copy_never_ran = xen_copy_never_ran,
     .before_resume = xen_before_resume,
     .target_resume = xen_target_resume,
     .after_resume = xen_after_resume,

@@ -48,6 +48,7 @@ struct xen_source {
     cJSON *devices; /* as they were described; devices_read()'s */
     cJSON *proofs;  /* paths of files beside shared images */
     uint64_t paused_ms;
+    uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
     uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
     uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: not */
     uint64_t ram_moved_ms; /* when that has last moved */
@@ -243,6 +244,14 @@ void xen_mirror_stop(struct host *host, const char *disk);
 bool xen_mirrors_drain(struct xen *vm, struct error *err);
 /* What the mirrors still have to send. An error when one has died. */
 bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error *err);
+
+/* ---- run-state.c: what others do to it ---- */
+
+/* It is suspended: from now on it does not run. */
+void xen_source_watch(struct xen *vm);
+bool xen_source_unchanged(struct host *host, struct error *err);
+void xen_remember_sealed(struct host *host, cJSON *facts);
+bool xen_copy_never_ran(struct host *host, struct error *err);
 
 /* ---- suspend.c ---- */
 

@@ -76,6 +76,11 @@ struct host_context {
 struct host {
     const struct host_ops *ops;
     struct host_context context;
+    /* Source: why the guest does not run, though it is not we who keep it from running: it has
+     * turned itself off, it has panicked, somebody has stopped it. "": nothing of the kind is
+     * known.
+     */
+    char stopped[512];
 };
 
 /* What ram_send() tells while it works. Called on the loop's thread as
@@ -154,10 +159,16 @@ struct host_ops {
 
     /* Look at the machine: does the VM run here? */
     enum run_state (*source_state)(struct host *host);
-    /* Let the guest go on. Fine when it runs. */
+    /* The last look before COMMIT: the guest is paused, by us, and nothing has run, ended or been
+     * reset since. False, ERROR_REFUSED: somebody else's hand was here.
+     */
+    bool (*source_unchanged)(struct host *host, struct error *err);
+    /* Let the guest go on. Fine when it runs; and when it has ended by itself or was stopped by
+     * somebody else, which `stopped` tells: that it is left alone.
+     */
     bool (*source_resume)(struct host *host, struct error *err);
-    /* After COMMIT: nobody can start the old copy by habit; durable. And its reverse. Either may
-     * be asked for twice.
+    /* After COMMIT: nobody can start the old copy by habit; durable. One that somebody lets run all
+     * the same is stopped at once. And its reverse. Either may be asked for twice.
      */
     bool (*source_fence)(struct host *host, struct error *err);
     bool (*source_unfence)(struct host *host, struct error *err);
@@ -166,7 +177,9 @@ struct host_ops {
      * guest's pause: some milliseconds.
      */
     bool (*nobody_else)(struct host *host, struct error *err);
-    /* End the paused copy. Its disks stay. Fine when it is gone. */
+    /* End the paused copy. Its disks stay. Fine when it is gone. One that has run since it was
+     * handed over is not ended: what it wrote is nowhere else.
+     */
     bool (*source_destroy)(struct host *host, struct error *err);
 
     /* ---- at the target ---- */
@@ -186,6 +199,12 @@ struct host_ops {
      * return the VM is complete, paused, and could be resumed after any crash of ours.
      */
     bool (*seal)(struct host *host, struct error *err);
+    /* Facts for PREPARED by which copy_never_ran() tells after a crash. */
+    void (*remember_sealed)(struct host *host, cJSON *facts);
+    /* Has the sealed copy never run? One that runs is paused. False, ERROR_REFUSED: it has run, or,
+     * dead, is not as it was sealed. Any other kind: that cannot be told now.
+     */
+    bool (*copy_never_ran)(struct host *host, struct error *err);
     /* After OWNED: all that can be done before a vCPU runs. */
     bool (*before_resume)(struct host *host, struct error *err);
     /* Run. ERROR_SYSTEM: it provably never ran. Any other kind: nobody knows. */

@@ -127,6 +127,9 @@ struct migration {
     bool answered;          /* sender: the receiver was asked, and it knows this migration */
     bool prepared;          /* receiver: the disks here are complete */
     bool ran_there;         /* sender: the target's copy has run although it was not handed over */
+    bool ran;               /* receiver: the same, of the copy here */
+    bool heard_ready;       /* sender: the target may be PREPARED */
+    bool heard_returned;    /* sender: … and has given its copy up */
     bool asked;             /* receiver: m->peer is a QUERY, which awaits a verdict */
     int pending_control[2]; /* receiver: a new control connection came in; -1 */
     const struct stage *stages[MIGRATION_STAGES_MAX];

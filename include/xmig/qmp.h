@@ -47,6 +47,21 @@ bool qmp_is_at_least(const struct qmp *q, unsigned major, unsigned minor);
 /* From now on, whether the loss of QEMU interrupts the loop. Off at first. */
 void qmp_guard(struct qmp *q, bool on);
 
+/* From now on, whether a guest that somebody lets run is stopped at once: from the event, whatever
+ * we do meanwhile. Off at first.
+ */
+void qmp_hold(struct qmp *q, bool on);
+
+/* How many events have told that the guest has begun to run, has stopped, ended or was reset. None
+ * is missed while the connection lasts, however many others come.
+ */
+size_t qmp_run_events(const struct qmp *q);
+
+/* Has such an event come since `mark`? Does not wait. And the first that matches, or NULL. */
+bool qmp_has_told(const struct qmp *q, size_t mark, const char *name);
+const cJSON *qmp_find_event(const struct qmp *q, size_t *mark, const char *name,
+                            bool (*match)(const cJSON *data, const void *arg), const void *arg);
+
 /* Has the connection ended? `err` (may be NULL) says why. */
 bool qmp_lost(const struct qmp *q, struct error *err);
 

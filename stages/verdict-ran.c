@@ -1,0 +1,52 @@
+/* A copy that has run is never given back (R12). Until OWNED nobody but a stranger's hand lets it
+ * run: a monitor's `cont`, `xl unpause`. What the guest then acknowledged is in this copy only, and
+ * so it is paused, kept, and a person asked which of the two histories shall go on.
+ */
+#include "verdict.h"
+
+#include "xmig/cleanup.h"
+
+static bool is_noted(const struct migration *m)
+{
+    const cJSON *record;
+
+    cJSON_ArrayForEach (record, journal_records(m->journal))
+        if (!strcmp(json_string_or(record, "fact", ""), "ran"))
+            return true;
+    return false;
+}
+
+/* In the journal, for whoever goes on when we are dead. */
+static void note_run(struct migration *m, const struct error *why)
+{
+    AUTO_JSON cJSON *fact = verdict_fact("fact", "ran");
+    struct error err = { 0 };
+
+    m->ran = true;
+    if (is_noted(m))
+        return;
+    event_say(&m->events, EVENT_WARNING, m->at,
+              "%s: it is paused and kept; 'xmig recover' at the source asks which copy goes on",
+              why->text);
+    cJSON_AddStringToObject(fact, "why", why->text);
+    if (!journal_append(m->journal, RECORD_NOTE, fact, &err))
+        event_say(&m->events, EVENT_WARNING, m->at, "%s", err.text);
+}
+
+bool verdict_never_ran(struct migration *m, struct error *err)
+{
+    struct error why = { 0 };
+    bool calm = m->host->ops->copy_never_ran(m->host, &why);
+
+    if (m->give_up_knowingly)
+        return true;
+    if (!calm && why.kind == ERROR_REFUSED)
+        note_run(m, &why);
+    if (is_noted(m))
+        m->ran = true;
+    if (calm && m->ran)
+        error_set(&why, ERROR_REFUSED, "the copy here has run");
+    if (err && (!calm || m->ran))
+        *err = why;
+    return calm && !m->ran;
+}

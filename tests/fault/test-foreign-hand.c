@@ -1,0 +1,247 @@
+/* Another hand than xmig's: a second monitor's `cont`, at either side and at any moment. What then
+ * has run is never given back, and never handed over as if it had not. See world.h.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+/* Lets the guest of `side` run as the record is written at the other side, or at this one. */
+struct hand {
+    struct world *world;
+    enum side side;
+    enum record record;
+    bool stops_again;
+    bool done;
+};
+
+static void touch(struct hand *hand)
+{
+    struct machine machine;
+
+    world_look(hand->world, hand->side, &machine);
+    machine_set_state(&machine, RUN_RUNNING);
+    if (hand->stops_again)
+        machine_set_state(&machine, RUN_PAUSED);
+    assert_true(machine_save(&machine, NULL));
+    hand->done = true;
+}
+
+static bool at_record(void *arg, enum record record, bool written)
+{
+    struct hand *hand = arg;
+
+    if (record == hand->record && written && !hand->done)
+        touch(hand);
+    return true;
+}
+
+static enum outcome send_with(struct world *world, const char *fault, struct result *result)
+{
+    world->options.fault = (struct fault){ 0 };
+    if (*fault)
+        assert_true(fault_parse(fault, &world->options.fault, NULL));
+    world_send(world, result);
+    world->options.fault = (struct fault){ 0 };
+    return result->outcome;
+}
+
+static enum run_state state_at(const struct world *world, enum side side)
+{
+    struct machine machine;
+
+    world_look(world, side, &machine);
+    return machine.state;
+}
+
+static void put(const struct world *world, enum side side, enum run_state state)
+{
+    struct machine machine;
+
+    world_look(world, side, &machine);
+    machine_set_state(&machine, state);
+    assert_true(machine_save(&machine, NULL));
+}
+
+static enum outcome recover_at(struct world *world, enum side side, struct recover_options options)
+{
+    struct result result;
+
+    world_recover(world, side, options, &result);
+    return result.outcome;
+}
+
+static const struct recover_options plain = { 0 };
+static const struct recover_options on_my_word = { .peer_is_dead = true };
+
+#define SCENE                                                                                      \
+    struct world world;                                                                            \
+    struct result result;                                                                          \
+    (void)unused;                                                                                  \
+    world_init(&world)
+
+/* The moment is the receiver's PREPARED, which comes before the sender's COMMIT. */
+#define HAND_AT_PREPARED(side, ...)                                                                \
+    struct hand hand = { &world, side, RECORD_PREPARED, __VA_ARGS__ };                             \
+    world.hook[SIDE_RECV] = (struct journal_hook)                                                  \
+    {                                                                                              \
+        at_record, &hand                                                                           \
+    }
+
+static void a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_SEND, false, false);
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_non_null(strstr(result.error.text, "somebody"));
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static void a_source_that_ran_for_a_moment_before_commit_is_not_handed_over(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_SEND, true, false);
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    world_done(&world);
+}
+
+static void a_copy_that_runs_too_early_goes_on_when_it_is_handed_over(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, false, false);
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+static void the_end_of_the_lease_does_not_take_a_copy_that_has_run(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, false, false);
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_join(&world);
+    assert_int_equal(world_received(&world)->outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    world_done(&world);
+}
+
+static void a_sender_that_gives_up_decides_nothing_when_the_copy_has_run(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, true, false);
+    world.options.lease_ms = 50;
+    assert_int_equal(send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    world_done(&world);
+}
+
+static void a_committed_sender_that_asks_hears_that_the_copy_has_run(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, false, false);
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "'ran'"));
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
+    world_done(&world);
+}
+
+static void recover_at_the_target_pauses_a_copy_that_runs_too_early(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    put(&world, SIDE_RECV, RUN_RUNNING);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    world_done(&world);
+}
+
+static void a_dead_copy_that_has_run_is_not_refused(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    put(&world, SIDE_RECV, RUN_RUNNING);
+    put(&world, SIDE_RECV, RUN_GONE);
+    world.unreachable_after_commit = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_NOWHERE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
+    world_done(&world);
+}
+
+static void an_owned_copy_that_has_run_and_died_is_lost_and_not_given_back(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_join(&world);
+    put(&world, SIDE_RECV, RUN_RUNNING);
+    put(&world, SIDE_RECV, RUN_GONE);
+    world.unreachable_after_commit = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_done(&world);
+}
+
+static void an_owned_copy_that_runs_already_is_the_targets(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_join(&world);
+    put(&world, SIDE_RECV, RUN_RUNNING);
+    world.unreachable_after_commit = false;
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over),
+        cmocka_unit_test(a_source_that_ran_for_a_moment_before_commit_is_not_handed_over),
+        cmocka_unit_test(a_copy_that_runs_too_early_goes_on_when_it_is_handed_over),
+        cmocka_unit_test(the_end_of_the_lease_does_not_take_a_copy_that_has_run),
+        cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
+        cmocka_unit_test(a_committed_sender_that_asks_hears_that_the_copy_has_run),
+        cmocka_unit_test(recover_at_the_target_pauses_a_copy_that_runs_too_early),
+        cmocka_unit_test(a_dead_copy_that_has_run_is_not_refused),
+        cmocka_unit_test(an_owned_copy_that_has_run_and_died_is_lost_and_not_given_back),
+        cmocka_unit_test(an_owned_copy_that_runs_already_is_the_targets),
+    };
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
