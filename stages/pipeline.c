@@ -365,6 +365,13 @@ static bool is_left_to_a_person(struct migration *m, struct result *result)
     return true;
 }
 
+static void leave(struct migration *m, struct result *result)
+{
+    leave_stages(m);
+    result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
+    result->state = RUN_UNKNOWN;
+}
+
 static void roll_back_sender(struct migration *m, struct result *result)
 {
     struct error err = { 0 };
@@ -409,6 +416,10 @@ static void roll_back_receiver(struct migration *m, struct result *result)
     if (m->peer && !m->asked)
         session_abort(m->peer, &result->error);
     loop_clear_interruption(m->loop);
+    if (m->journal && !verdict_may_destroy(m, &result->error)) {
+        leave(m, result);
+        return;
+    }
     clean = undo_stages(m);
     if (m->crashed || !m->journal)
         return;
@@ -443,13 +454,6 @@ static void conclude(struct migration *m, struct result *result)
         close_journal(m);
     if (m->side == SIDE_SEND)
         limits_tell_pause(m);
-}
-
-static void leave(struct migration *m, struct result *result)
-{
-    leave_stages(m);
-    result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
-    result->state = RUN_UNKNOWN;
 }
 
 /* Everything up to success, or to the first failure. */

@@ -250,7 +250,7 @@ static void give_back(struct migration *m, const struct recover_options *options
     if (!verdict_settle(m, &why, &err) ||
         (options->discard && journal_last(m->journal) == RECORD_DESTROYED &&
          !verdict_discard(m, &err)))
-        recover_say(result, OUTCOME_ROLLED_BACK, err.kind,
+        recover_say(result, m->ran ? OUTCOME_UNDECIDED : OUTCOME_ROLLED_BACK, err.kind,
                     err.text); /* and something of it is left here */
 }
 

@@ -6,12 +6,14 @@
 
 #include "xmig/cleanup.h"
 
-static bool is_noted(const struct migration *m)
+static const char given_up[] = "given up";
+
+static bool is_noted(const struct migration *m, const char *fact)
 {
     const cJSON *record;
 
     cJSON_ArrayForEach (record, journal_records(m->journal))
-        if (!strcmp(json_string_or(record, "fact", ""), "ran"))
+        if (!strcmp(json_string_or(record, "fact", ""), fact))
             return true;
     return false;
 }
@@ -23,7 +25,7 @@ static void note_run(struct migration *m, const struct error *why)
     struct error err = { 0 };
 
     m->ran = true;
-    if (is_noted(m))
+    if (is_noted(m, "ran"))
         return;
     event_say(&m->events, EVENT_WARNING, m->at,
               "%s: it is paused and kept; 'xmig recover' at the source asks which copy goes on",
@@ -38,15 +40,32 @@ bool verdict_never_ran(struct migration *m, struct error *err)
     struct error why = { 0 };
     bool calm = m->host->ops->copy_never_ran(m->host, &why);
 
-    if (m->give_up_knowingly)
+    if (m->give_up_knowingly || is_noted(m, given_up))
         return true;
     if (!calm && why.kind == ERROR_REFUSED)
         note_run(m, &why);
-    if (is_noted(m))
+    if (is_noted(m, "ran"))
         m->ran = true;
     if (calm && m->ran)
         error_set(&why, ERROR_REFUSED, "the copy here has run");
     if (err && (!calm || m->ran))
         *err = why;
     return calm && !m->ran;
+}
+
+bool verdict_note_given_up(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = verdict_fact("fact", given_up);
+
+    m->ran = false;
+    return !m->give_up_knowingly || is_noted(m, given_up) ||
+           journal_append(m->journal, RECORD_NOTE, fact, err);
+}
+
+bool verdict_may_destroy(struct migration *m, struct error *err)
+{
+    if (!journal_has(m->journal, RECORD_PREPARED) || verdict_never_ran(m, err))
+        return true;
+    m->verdict = VERDICT_OPEN;
+    return false;
 }

@@ -421,10 +421,9 @@ bool verdict_give_back(struct migration *m, const struct error *why, struct erro
     AUTO_JSON cJSON *facts = verdict_fact("why", why->text);
     enum record last = journal_last(m->journal);
 
-    if ((last == RECORD_BEGIN || last == RECORD_PREPARED) &&
-        !verdict_record(m, RECORD_REFUSED, facts, err))
-        return false;
-    return true;
+    if (last == RECORD_BEGIN || last == RECORD_PREPARED)
+        return verdict_note_given_up(m, err) && verdict_record(m, RECORD_REFUSED, facts, err);
+    return last != RECORD_REFUSED || verdict_note_given_up(m, err);
 }
 
 bool verdict_destroyed(struct migration *m, struct error *err)
@@ -490,7 +489,8 @@ bool verdict_settle(struct migration *m, const struct error *why, struct error *
     if (!verdict_give_back(m, why, err))
         return false;
     last = journal_last(m->journal);
-    if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) && !destroy_copy(m, err))
+    if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) &&
+        (!verdict_may_destroy(m, err) || !destroy_copy(m, err)))
         return false;
     if (!verdict_destroyed(m, err))
         return false;
@@ -514,7 +514,7 @@ void verdict_answer(struct migration *m, const struct error *why)
         break;
     case VERDICT_SOURCE:
         if (!verdict_settle(m, why, &problem))
-            verdict_tell(m, "wait", problem.text);
+            verdict_tell(m, m->ran ? "ran" : "wait", problem.text);
         break;
     case VERDICT_OPEN:
         verdict_tell(m, m->ran ? "ran" : "wait", why->text);

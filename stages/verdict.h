@@ -76,6 +76,12 @@ bool verdict_copy_is_ready(struct migration *m);
  */
 bool verdict_never_ran(struct migration *m, struct error *err);
 
+/* A person gives it up (--back): whether it has run does not count any more. */
+bool verdict_note_given_up(struct migration *m, struct error *err);
+
+/* Given back, and about to be destroyed: it may have run since. False: then it is kept. */
+bool verdict_may_destroy(struct migration *m, struct error *err);
+
 /* Say `state` on a query's session, with the journal's last record. */
 void verdict_tell(struct migration *m, const char *state, const char *text);
 

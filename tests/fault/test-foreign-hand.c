@@ -75,6 +75,8 @@ static enum outcome recover_at(struct world *world, enum side side, struct recov
 }
 
 static const struct recover_options plain = { 0 };
+static const struct recover_options forward = { .forward = true };
+static const struct recover_options back = { .back = true };
 static const struct recover_options on_my_word = { .peer_is_dead = true };
 
 #define SCENE                                                                                      \
@@ -160,11 +162,50 @@ static void a_committed_sender_that_asks_hears_that_the_copy_has_run(void **unus
     world_join(&world);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_non_null(strstr(result.error.text, "'ran'"));
+    assert_non_null(strstr(result.error.text, "somebody has let the target's copy run"));
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void a_person_may_give_up_a_copy_that_has_run(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, true, false);
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+/* REFUSED is written, and the copy is about to be destroyed. */
+static void a_copy_that_runs_after_it_was_refused_is_kept(void **unused)
+{
+    SCENE;
+    struct hand hand = { &world, SIDE_RECV, RECORD_REFUSED, true, false };
+    world.hook[SIDE_RECV] = (struct journal_hook){ at_record, &hand };
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    assert_true(hand.done);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_REFUSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -236,6 +277,8 @@ int main(void)
         cmocka_unit_test(the_end_of_the_lease_does_not_take_a_copy_that_has_run),
         cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
         cmocka_unit_test(a_committed_sender_that_asks_hears_that_the_copy_has_run),
+        cmocka_unit_test(a_person_may_give_up_a_copy_that_has_run),
+        cmocka_unit_test(a_copy_that_runs_after_it_was_refused_is_kept),
         cmocka_unit_test(recover_at_the_target_pauses_a_copy_that_runs_too_early),
         cmocka_unit_test(a_dead_copy_that_has_run_is_not_refused),
         cmocka_unit_test(an_owned_copy_that_has_run_and_died_is_lost_and_not_given_back),
