@@ -178,7 +178,8 @@ class Conversation:
         asked = {"query", "go", "abort"} & set(self.said["S"]) or "abort" in self.said["R"]
         must(asked, "a verdict that nobody asked for")
         self.last_state = message["state"]
-        self.prepared = self.prepared or self.last_state == "prepared"  # a later word may cross the go
+        # A later word may cross the go. After "ran" a person has chosen it.
+        self.prepared = self.prepared or self.last_state in ("prepared", "ran")
 
     def on_settled(self, *_):
         must({"abort", "query"} & set(self.said["S"]) or self.last_state, "settled, but what?")
