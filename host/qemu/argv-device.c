@@ -202,6 +202,18 @@ static void rewrite_forwards(struct rewriting *r, struct keyvals *kv)
         keyvals_add(kv, "hostfwd", rule->valuestring);
 }
 
+/* QEMU's helper makes the tap, and a port of the bridge. */
+static void rewrite_bridge(struct rewriting *r, struct keyvals *kv)
+{
+    const char *said = keyvals_get(kv, "br");
+    const char *bridge = said ? said : "br0";
+    const char *other = json_string_or(r->vm->bridges, bridge, NULL);
+
+    cJSON_AddItemToArray(r->result->bridges, must(cJSON_CreateString(bridge)));
+    if (other)
+        keyvals_set(kv, "br", other);
+}
+
 bool rewrite_net(struct rewriting *r, const char *option, const char *value, struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
@@ -219,6 +231,8 @@ bool rewrite_net(struct rewriting *r, const char *option, const char *value, str
     rewriting_need_key(r, &kv, "tftp");
     rewriting_need_key(r, &kv, "smb");
     rewrite_net_socket(r, &kv);
+    if (type && (!strcmp(type, "bridge") || (!strcmp(type, "tap") && keyvals_get(&kv, "helper"))))
+        rewrite_bridge(r, &kv);
     if (type && !strcmp(type, "user"))
         rewrite_forwards(r, &kv);
     rewriting_emit_keyvals(r, option, &kv);

@@ -410,6 +410,7 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
         .needs = must(cJSON_CreateArray()),
         .outputs = must(cJSON_CreateArray()),
         .sockets = must(cJSON_CreateArray()),
+        .bridges = must(cJSON_CreateArray()),
         .pidfiles = must(cJSON_CreateArray()),
         .notes = must(cJSON_CreateArray()),
     };
@@ -425,6 +426,7 @@ void argv_result_done(struct argv_result *result)
     cJSON_Delete(result->needs);
     cJSON_Delete(result->outputs);
     cJSON_Delete(result->sockets);
+    cJSON_Delete(result->bridges);
     cJSON_Delete(result->pidfiles);
     cJSON_Delete(result->notes);
     *result = (struct argv_result){ 0 };

@@ -30,6 +30,7 @@ struct argv_vm {
     size_t disk_count;
     const cJSON *media;    /* in the drives that can be opened: machine.h; NULL: as the line says */
     const cJSON *nodes;    /* the names that -blockdev gives */
+    const cJSON *bridges;  /* --bridge: object OLD → NEW; NULL */
     const cJSON *forwards; /* of the networks of the user's: usernet.c; NULL: as the line says */
 };
 
@@ -39,6 +40,7 @@ struct argv_result {
     cJSON *needs;          /* files and directories that it only reads: they must be there */
     cJSON *outputs;        /* files that it writes: their directories must be there */
     cJSON *sockets;        /* sockets that it listens at: nobody else may */
+    cJSON *bridges;        /* that QEMU joins by a helper; as they are called here */
     cJSON *pidfiles;       /* of the outputs */
     cJSON *notes;          /* for the plan */
     bool drops_privileges; /* -runas: it is started by the superuser */

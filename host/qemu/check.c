@@ -10,6 +10,7 @@
 #include "host/paths.h"
 #include "host/program.h"
 #include "host/qemu/machine.h"
+#include "host/qemu/taps.h"
 #include "host/room.h"
 #include "host/shared.h"
 
@@ -304,7 +305,9 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
     return check_name(params, err) && check_program(vm, qemu, err) &&
            check_machine(vm, qemu, err) && note_version(vm, qemu, err) &&
            check_user(vm, qemu, err) && drives_check(get(qemu, "media"), err) &&
-           check_files(qemu, err) && check_memory(params, err) && check_disks(vm, params, err);
+           check_files(qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
+           bridges_check(get(qemu, "bridges"), err) && check_memory(params, err) &&
+           check_disks(vm, params, err);
 }
 
 void qemu_plan_recv(struct host *host, struct plan *plan)
@@ -314,6 +317,7 @@ void qemu_plan_recv(struct host *host, struct plan *plan)
     const cJSON *item;
 
     disk_images_plan(&vm->target.images, plan);
+    taps_plan(get(get(vm->target.params, "qemu"), "taps"), plan);
     plan_say(plan, "run %s as '%s'; its log is '%s'", vm->target.program,
              json_string_or(vm->target.params, "name", "?"), log);
     cJSON_ArrayForEach (item, vm->target.notes)

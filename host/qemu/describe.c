@@ -7,6 +7,7 @@
 
 #include "host/paths.h"
 #include "host/qemu/machine.h"
+#include "host/qemu/taps.h"
 #include "host/shared.h"
 #include "host/thin.h"
 
@@ -60,6 +61,7 @@ static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struc
         .disk_count = vm->base.context.options.mirrors_disks ? source->disk_count : 0,
         .media = source->media,
         .nodes = nodes,
+        .bridges = vm->base.context.options.bridges,
         .forwards = get(source->present, "forwards"),
     };
 
@@ -173,10 +175,22 @@ static bool describe_version(struct qemu *vm, cJSON *qemu, struct error *err)
     return true;
 }
 
+static cJSON *chosen_bridges(const cJSON *names, const cJSON *bridges)
+{
+    cJSON *chosen = must(cJSON_CreateArray());
+    const cJSON *name;
+
+    cJSON_ArrayForEach (name, names)
+        cJSON_AddItemToArray(chosen, must(cJSON_CreateString(json_string_or(
+                                         bridges, name->valuestring, name->valuestring))));
+    return chosen;
+}
+
 static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
 {
     const struct source *source = &vm->source;
     const char *program = vm->base.context.options.device_model;
+    const cJSON *bridges = vm->base.context.options.bridges;
     cJSON *qemu = cJSON_AddObjectToObject(params, "qemu");
 
     cJSON_AddStringToObject(qemu, "program", program ? program : source->process.exe);
@@ -187,6 +201,8 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
     cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
     cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
+    cJSON_AddItemToObject(qemu, "taps", taps_choose(get(source->present, "taps"), bridges));
+    cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(source->argv.bridges, bridges));
     cJSON_AddItemToObject(qemu, "media", cJSON_Duplicate(source->media, true));
     cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(source->present, "drives"), true));
     describe_user(source, qemu);
@@ -238,18 +254,15 @@ static bool read_all(struct qemu *vm, struct error *err)
            read_present(vm, err) && source_disks_read(vm, err);
 }
 
-/* What only another host understands is not silently left undone. */
-static bool check_options(const struct host_options *options, struct error *err)
+/* What only another host understands, or what means nothing here, is not silently left undone. */
+static bool check_options(struct qemu *vm, struct error *err)
 {
-    const struct {
-        const char *name;
-        const cJSON *given;
-    } foreign[] = { { "overwrite", options->overwrite }, { "bridge", options->bridges } };
+    const struct host_options *options = &vm->base.context.options;
 
-    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
-        if (foreign[i].given && foreign[i].given->child)
-            return error_set(err, ERROR_REFUSED, "--%s is only for Xen guests", foreign[i].name);
-    return true;
+    if (options->overwrite && options->overwrite->child)
+        return error_set(err, ERROR_REFUSED, "--overwrite is only for Xen guests");
+    return taps_check_choices(get(vm->source.present, "taps"), vm->source.argv.bridges,
+                              options->bridges, err);
 }
 
 bool qemu_describe(struct host *host, cJSON *params, struct error *err)
@@ -258,11 +271,11 @@ bool qemu_describe(struct host *host, cJSON *params, struct error *err)
     const char *new_name = host->context.options.new_name;
     AUTO_FREE struct argv_disk *disks = NULL;
 
-    if (!check_options(&host->context.options, err) || !read_all(vm, err))
+    if (!read_all(vm, err))
         return false;
     disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
     measure_disks(vm);
-    if (!rewrite_command_line(vm, disks, err))
+    if (!rewrite_command_line(vm, disks, err) || !check_options(vm, err))
         return false;
     cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
     json_add_uint(params, "memory", vm->source.memory);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "host/keyvals.h"
+#include "host/qemu/taps.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
@@ -118,11 +119,11 @@ static void add_network(cJSON *networks, const char *line)
         add_string(networks, name);
 }
 
-static cJSON *read_networks(struct qemu *vm, struct error *err)
+static cJSON *networks_of(const char *text)
 {
-    AUTO_FREE char *text = machine_ask(vm, "info network", err);
-    cJSON *networks = text ? must(cJSON_CreateArray()) : NULL;
-    char *rest = text;
+    cJSON *networks = must(cJSON_CreateArray());
+    AUTO_FREE char *copy = must(strdup(text));
+    char *rest = copy;
     const char *line;
 
     while ((line = strsep(&rest, "\r\n")))
@@ -144,6 +145,14 @@ static bool take(cJSON *machine, const char *name, cJSON *part)
     return part != NULL;
 }
 
+static bool take_networks(struct qemu *vm, cJSON *machine, struct error *err)
+{
+    AUTO_FREE char *text = machine_ask(vm, "info network", err);
+
+    return text && take(machine, "networks", networks_of(text)) &&
+           take(machine, "taps", taps_read(text, vm->pid, err));
+}
+
 cJSON *machine_read(struct qemu *vm, struct error *err)
 {
     AUTO_JSON cJSON *machine = must(cJSON_CreateObject());
@@ -152,8 +161,7 @@ cJSON *machine_read(struct qemu *vm, struct error *err)
         take(machine, "anonymous", read_names(vm, "/machine/peripheral-anon", "device[", err)) &&
         take(machine, "built-in", read_names(vm, "/machine/unattached", "device[", err)) &&
         take(machine, "objects", read_objects(vm, err)) &&
-        take(machine, "chardevs", read_chardevs(vm, err)) &&
-        take(machine, "networks", read_networks(vm, err)) &&
+        take(machine, "chardevs", read_chardevs(vm, err)) && take_networks(vm, machine, err) &&
         take(machine, "forwards", read_forwards(vm, err)) &&
         take(machine, "drives", drives_read(vm, err)))
         return steal(machine);
@@ -403,5 +411,9 @@ bool machine_is_still(struct qemu *vm, const cJSON *before, struct error *err)
         return error_set(err, ERROR_SYSTEM,
                          "a port forwarding (hostfwd) was changed while the VM was being moved: "
                          "try again");
+    if (!cJSON_Compare(get(before, "taps"), get(now, "taps"), true))
+        return error_set(err, ERROR_SYSTEM,
+                         "the bridge of a tap of the VM's, or what that makes of it as a port, was "
+                         "changed while the VM was being moved: try again");
     return same_drives(get(before, "drives"), get(now, "drives"), err);
 }

@@ -6,7 +6,7 @@
 
 /* ---- machine.c ---- */
 
-/* What there is: {"devices", "anonymous", "objects", "chardevs", "networks", "forwards", "drives"}.
+/* What there is: {"devices", "anonymous", "objects", "chardevs", "networks", "taps", …}.
  * The caller frees it; NULL: QEMU did not say.
  */
 cJSON *machine_read(struct qemu *vm, struct error *err);

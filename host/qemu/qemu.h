@@ -65,6 +65,7 @@ struct target {
     struct disk_images images;
     cJSON *machine; /* the fact of the machine started here; NULL */
     cJSON *sealed;  /* PREPARED's facts, after a crash; NULL */
+    cJSON *ports;   /* facts of the taps made ports of a bridge here; NULL */
     cJSON *notes;   /* for the plan: an array of strings */
 };
 

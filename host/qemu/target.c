@@ -4,6 +4,7 @@
 #include "host/paths.h"
 #include "host/qemu/machine.h"
 #include "xmig/journal.h"
+#include "host/qemu/taps.h"
 #include "xmig/process.h"
 
 enum {
@@ -124,7 +125,8 @@ bool qemu_start_device_model(struct host *host, struct error *err)
     struct qemu *vm = qemu_of(host);
 
     return qemu_start(vm, err) && set_capabilities(vm, err) &&
-           (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err);
+           (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err) &&
+           taps_join(vm, get(get(vm->target.params, "qemu"), "taps"), err);
 }
 
 int qemu_open_lane(struct host *host, const char *name, struct error *err)
@@ -317,6 +319,7 @@ bool qemu_target_destroy(struct host *host, struct error *err)
     if (vm->target.machine)
         qemu_sweep(vm, vm->pid);
     vm->pid = 0;
+    taps_leave(vm);
     return true;
 }
 
@@ -352,6 +355,8 @@ static void take_fact(struct qemu *vm, const cJSON *record, const char *fact)
         vm->target.machine = cJSON_Duplicate(record, true);
         vm->socket = must(strdup(json_string_or(record, "socket", "")));
         vm->target.log = must(strdup(json_string_or(record, "log", "")));
+    } else if (!strcmp(fact, "port")) {
+        taps_noted(vm, cJSON_Duplicate(record, true));
     } else if (!strcmp(fact, "process")) {
         vm->pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
         vm->start_time = json_uint_or(record, "start_time", 0);
@@ -381,6 +386,7 @@ void qemu_target_done(struct qemu *vm)
     disk_images_done(&vm->target.images);
     cJSON_Delete(vm->target.machine);
     cJSON_Delete(vm->target.sealed);
+    cJSON_Delete(vm->target.ports);
     cJSON_Delete(vm->target.notes);
     free(vm->target.program);
     free(vm->target.log);

@@ -19,9 +19,10 @@ from moving import XMIG, Hypervisor, is_stopped, receivers
 class Machine:
     """A QEMU without a guest, in a folder of its own; it moves on this host, to the name "b"."""
 
-    def __init__(self, *words, machine="pc"):
+    def __init__(self, *words, machine="pc", within=()):
         self.folder = tempfile.mkdtemp(prefix="xmig-machine-")
-        self.words = ["qemu-system-x86_64", "-name", "a", "-m", "64", "-nodefaults", "-display", "none",
+        self.within = within  # words before each command here
+        self.words = [*within, "qemu-system-x86_64", "-name", "a", "-m", "64", "-nodefaults", "-display", "none",
                       "-machine", f"{machine},accel=tcg", "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off",
                       "-qmp", f"unix:{self.folder}/other,server=on,wait=off",
                       *(word.replace("%", self.folder) for word in words)]
@@ -81,7 +82,7 @@ class Machine:
         return self.source.ask("human-monitor-command", **{"command-line": command})
 
     def start_send(self, *options, to=("local:",)):
-        return subprocess.Popen([XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--name", "b",
+        return subprocess.Popen([*self.within, XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--name", "b",
                                  *(option.replace("%", self.folder) for option in options)],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True, env=self.environment)
@@ -112,19 +113,35 @@ CD_OF_BLOCKDEV = ("-blockdev", "driver=file,filename=%/old.iso,node-name=iso,rea
                   "-device", "virtio-scsi-pci", "-device", "scsi-cd,id=cd0,drive=iso")
 
 
-class AsItIs(unittest.TestCase):
-    def moves(self, machine, *options):
-        result, status = machine.send(*options)
+class Moving(unittest.TestCase):
+    def moves(self, machine, *options, **more):
+        result, status = machine.send(*options, **more)
         self.assertEqual((status, result["where"]), (0, "target"), result)
 
-    def is_refused(self, machine, *words, options=()):
+    def is_refused(self, machine, *words, options=(), **more):
         """Before anything is touched."""
-        result, status = machine.send(*options)
+        result, status = machine.send(*options, **more)
         self.assertEqual((status, result["where"]), (3, "source"), result)
         for word in words:
             self.assertIn(word, result["error"]["text"])
         self.assertEqual(machine.source.state(), "running")
 
+    def change_during(self, machine, change, **more):
+        """Make a change while the receiver stands still, before the guest's RAM is sent."""
+        process = machine.start_send("--fault", "block-ready-wait:end:recv:stop", **more)
+        machine.wait(lambda: any(map(is_stopped, receivers(machine))), "the receiver to stop")
+        try:
+            change()
+        finally:
+            for pid in receivers(machine):
+                os.kill(pid, signal.SIGCONT)
+        result, status = machine.result_of(process)
+        self.assertEqual((status, result["where"]), (4, "source"), result)
+        self.assertEqual(machine.source.state(), "running")
+        return result["error"]["text"]
+
+
+class AsItIs(Moving):
     # ---- media ----
 
     def test_a_changed_cd_stays_changed(self):
@@ -180,10 +197,8 @@ class AsItIs(unittest.TestCase):
 
     def test_a_cd_that_is_changed_during_the_move_ends_it(self):
         with Machine(*DISK, *CD) as machine:
-            result, status = self.change_during(machine, "eject", device="cd0", force=True)
-            self.assertEqual((status, result["where"]), (4, "source"), result)
-            self.assertIn("the medium or the I/O limits of the drive 'cd0' were changed", result["error"]["text"])
-            self.assertEqual(machine.source.state(), "running")
+            text = self.change_during(machine, lambda: machine.other.ask("eject", device="cd0", force=True))
+            self.assertIn("the medium or the I/O limits of the drive 'cd0' were changed", text)
 
     # ---- I/O limits ----
 
@@ -229,9 +244,8 @@ class AsItIs(unittest.TestCase):
 
     def test_a_device_that_is_plugged_in_during_the_move_ends_it(self):
         with Machine(*DISK) as machine:
-            result, status = self.change_during(machine, "device_add", driver="virtio-rng-pci")
-            self.assertEqual((status, result["where"]), (4, "source"), result)
-            self.assertIn("was added while the VM was being moved", result["error"]["text"])
+            text = self.change_during(machine, lambda: machine.other.ask("device_add", driver="virtio-rng-pci"))
+            self.assertIn("was added while the VM was being moved", text)
 
     def test_what_was_added_is_refused(self):
         changes = (("object-add", {"qom-type": "rng-builtin", "id": "late"}),
@@ -283,16 +297,116 @@ class AsItIs(unittest.TestCase):
                 self.assertNotIn("HOST_FORWARD", machine.target.ask(
                     "human-monitor-command", **{"command-line": "info usernet"}))
 
-    def change_during(self, machine, command, **arguments):
-        """Make a change while the receiver stands still, before the guest's RAM is sent."""
-        process = machine.start_send("--fault", "block-ready-wait:end:recv:stop")
-        machine.wait(lambda: any(map(is_stopped, receivers(machine))), "the receiver to stop")
-        try:
-            self.assertEqual(machine.other.ask(command, **arguments), {})
-        finally:
-            for pid in receivers(machine):
-                os.kill(pid, signal.SIGCONT)
-        return machine.result_of(process)
+
+class Networks:
+    """Two network name spaces, for two hosts; needs root."""
+
+    def __init__(self, test):
+        self.names = {side: f"xmig-{side}-{os.getpid()}" for side in "ab"}
+        for name in self.names.values():
+            subprocess.run(["ip", "netns", "add", name], check=True)
+            test.addCleanup(subprocess.run, ["ip", "netns", "del", name], check=True)
+
+    def within(self, side):
+        return ["ip", "netns", "exec", self.names[side]]
+
+    def run(self, side, *commands):
+        for command in commands:
+            subprocess.run([*self.within(side), *command.split()], check=True)
+
+    def read(self, side, path):
+        """A file, or what a link points to; "": it is not there."""
+        script = f"cat /sys/class/net/{path} 2>/dev/null || basename $(readlink /sys/class/net/{path}) 2>/dev/null"
+        return subprocess.run([*self.within(side), "sh", "-c", script], stdout=subprocess.PIPE, text=True,
+                              check=False).stdout.strip()
+
+    def machine(self):
+        return Machine(*DISK, "-netdev", "tap,id=n,ifname=tap7,script=no,downscript=no",
+                       "-device", "virtio-net-pci,netdev=n", within=self.within("a"))
+
+    def to(self, machine):
+        """The words for a target in the other name space."""
+        path = machine.folder + "/rsh"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\nshift\nexec {' '.join(self.within('b'))} sh -c \"$*\"\n")
+        os.chmod(path, 0o755)
+        state = f"XMIG_STATE_DIR={machine.folder}/there XMIG_RUNTIME_DIR={machine.folder}/there-run"
+        return ("host", "--rsh", path, "--remote-path", f"env {state} {XMIG}")
+
+
+class Taps(Moving):
+    def setUp(self):
+        self.networks = Networks(self)
+        self.networks.run("a", "ip link add br7 type bridge", "ip tuntap add tap7 mode tap",
+                          "ip link set tap7 master br7 mtu 1400 up")
+
+    def moved(self, machine, *options):
+        self.moves(machine, *options, to=self.networks.to(machine))
+
+    def refused(self, machine, *words, options=()):
+        self.is_refused(machine, *words, options=options, to=self.networks.to(machine))
+
+    def test_a_tap_is_a_port_of_the_bridge_of_that_name(self):
+        self.networks.run("a", "bridge link set dev tap7 isolated on")
+        self.networks.run("b", "ip link add br7 type bridge")
+        with self.networks.machine() as machine:
+            self.moved(machine)
+            state = [self.networks.read("b", "tap7/" + name) for name in ("master", "mtu", "brport/isolated")]
+            self.assertEqual(state, ["br7", "1400", "1"])
+            self.assertTrue(int(self.networks.read("b", "tap7/flags"), 16) & 1, "the tap is down")
+
+    def test_a_tap_is_a_port_of_the_bridge_that_is_named(self):
+        self.networks.run("b", "ip link add other type bridge")
+        with self.networks.machine() as machine:
+            self.moved(machine, "--bridge", "br7=other")
+            self.assertEqual(self.networks.read("b", "tap7/master"), "other")
+
+    def test_a_bridge_that_is_not_there_is_refused(self):
+        with self.networks.machine() as machine:
+            self.refused(machine, "'tap7'", "the bridge 'br7', which is not here", "--bridge")
+            self.refused(machine, "no network of the VM's is on a bridge", options=("--bridge", "br8=br7"))
+            self.assertFalse(os.path.exists(machine.folder + "/there"), "something was touched")
+
+    def test_a_tap_that_is_routed_by_hand_has_to_be_there(self):
+        self.networks.run("a", "ip link set tap7 nomaster")
+        with self.networks.machine() as machine:
+            self.refused(machine, "it is in no bridge", "ip tuntap add tap7 mode tap")
+            self.networks.run("b", "ip tuntap add tap7 mode tap")
+            self.moved(machine)
+
+    def test_a_tap_without_a_bridge_can_be_given_one(self):
+        self.networks.run("a", "ip link set tap7 nomaster")
+        self.networks.run("b", "ip link add br7 type bridge")
+        with self.networks.machine() as machine:
+            self.moved(machine, "--bridge", "tap7=br7")
+            self.assertEqual(self.networks.read("b", "tap7/master"), "br7")
+
+    def test_a_tap_in_use_is_refused(self):
+        self.networks.run("b", "ip link add br7 type bridge")
+        with self.networks.machine() as machine, Machine(
+                "-netdev", "tap,id=n,ifname=tap7,script=no,downscript=no", within=self.networks.within("b")) as other:
+            self.refused(machine, "the tap 'tap7' is in use here already", f"process {other.process.pid}")
+
+    def test_a_tap_in_another_bridge_is_refused(self):
+        self.networks.run("b", "ip link add br7 type bridge", "ip link add br8 type bridge",
+                          "ip tuntap add tap7 mode tap", "ip link set tap7 master br8")
+        with self.networks.machine() as machine:
+            self.refused(machine, "is a port of 'br8' here, and not of 'br7'")
+
+    def test_a_tap_that_was_there_is_put_back_by_an_undo(self):
+        self.networks.run("b", "ip link add br7 type bridge", "ip tuntap add tap7 mode tap")
+        with self.networks.machine() as machine:
+            result, status = machine.send("--fault", "ram-stream:end:recv", to=self.networks.to(machine))
+            self.assertEqual((status, result["where"]), (4, "source"), result)
+            self.assertEqual(self.networks.read("b", "tap7/master"), "")
+            self.assertEqual(self.networks.read("b", "tap7/type"), "1")
+
+    def test_another_bridge_during_the_move_ends_it(self):
+        self.networks.run("b", "ip link add br7 type bridge")
+        with self.networks.machine() as machine:
+            text = self.change_during(machine, lambda: self.networks.run("a", "ip link set tap7 nomaster"),
+                                      to=self.networks.to(machine))
+            self.assertIn("the bridge of a tap", text)
 
 
 if __name__ == "__main__":

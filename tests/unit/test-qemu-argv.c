@@ -276,6 +276,29 @@ static void forwards_the_ports_that_are_forwarded_now(void **unused)
                               "-nic user -machine pc -accel tcg -display none");
 }
 
+static void joins_the_bridge_that_is_named(void **unused)
+{
+    AUTO_JSON cJSON *line = words("-netdev bridge,id=a -netdev tap,helper=/h,br=lan,id=b "
+                                  "-netdev tap,id=c,ifname=tap0");
+    AUTO_JSON cJSON *bridges = cJSON_Parse("{\"br0\": \"br1\"}");
+    struct argv_vm vm = {
+        .cwd = "/vm", .name = "web", .machine = "pc", .accelerator = "tcg", .bridges = bridges
+    };
+    struct argv_result result;
+    AUTO_FREE char *text = NULL;
+    AUTO_FREE char *joined_bridges = NULL;
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(argv_rewrite(line, &vm, &result, &err));
+    text = joined(result.words);
+    joined_bridges = joined(result.bridges);
+    argv_result_done(&result);
+    assert_string_equal(joined_bridges, "br0 lan");
+    assert_string_equal(text, "-netdev bridge,id=a,br=br1 -netdev tap,helper=/h,br=lan,id=b "
+                              "-netdev tap,id=c,ifname=tap0 -machine pc -accel tcg -display none");
+}
+
 /* ---- character devices ---- */
 
 static void renames_sockets_and_waits_for_nobody(void **unused)
@@ -430,6 +453,7 @@ int main(void)
         cmocka_unit_test(needs_read_only_media_where_they_are),
         cmocka_unit_test(starts_a_drive_empty_whose_medium_was_changed),
         cmocka_unit_test(forwards_the_ports_that_are_forwarded_now),
+        cmocka_unit_test(joins_the_bridge_that_is_named),
         cmocka_unit_test(renames_sockets_and_waits_for_nobody),
         cmocka_unit_test(empties_no_log),
         cmocka_unit_test(drops_the_monitor_that_an_earlier_move_added),
