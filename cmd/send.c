@@ -38,7 +38,7 @@ static const char help_text[] =
     "      --until STAGE         stop after STAGE and undo everything\n"
     "  -n, --dry-run             check both sides and say what would be done\n"
     "      --simulate            VM is made up: NAME[,disks=N][,disk-size=SIZE][,ram=SIZE]\n"
-    "                            [,hang=drain|seal]\n"
+    "                            [,hang=drain|seal][,flush=MS]\n"
     "      --fault POINT         fail at STAGE:PHASE:SIDE[:HOW] or RECORD:PHASE:SIDE[:HOW]\n"
     "\n"
     "How to reach the target:\n"

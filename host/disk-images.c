@@ -16,6 +16,7 @@
 
 #include "host/disk-device.h"
 #include "host/disk-mapping.h"
+#include "host/disk-sync.h"
 #include "host/paths.h"
 #include "host/program.h"
 #include "host/thin.h"
@@ -472,74 +473,38 @@ bool disk_images_keep(struct disk_images *images, struct error *err)
 
 /* ---- sync ---- */
 
-/* On the heap, for it may outlive the wait for it. */
-struct sync {
-    uv_fs_t request;
-    int fd;
-    bool abandoned;
-    bool done;
-    int status;
-};
-
-static void free_sync(struct sync *sync)
+static bool wait_for_all(struct disk_sync *const *syncs, size_t count, struct error *err)
 {
-    close(sync->fd);
-    free(sync);
+    for (size_t i = 0; i < count; i++)
+        if (!disk_sync_wait(syncs[i], SYNC_MS, err))
+            return false;
+    return true;
 }
 
-static void on_synced(uv_fs_t *request)
-{
-    struct sync *sync = (struct sync *)request;
-
-    sync->done = true;
-    sync->status = (int)request->result;
-    uv_fs_req_cleanup(request);
-    if (sync->abandoned)
-        free_sync(sync);
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct sync *)arg)->done;
-}
-
-/* libuv's own thread does it: a disk may need many seconds. */
-static bool sync_file(struct loop *loop, const char *path, struct error *err)
-{
-    struct sync *sync = must(calloc(1, sizeof(*sync)));
-    bool ok;
-
-    sync->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (sync->fd < 0) {
-        free(sync);
-        return error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", path);
-    }
-    uv_fs_fdatasync(loop_uv(loop), &sync->request, sync->fd, on_synced);
-    if (!loop_wait(loop, is_done, sync, SYNC_MS, err)) {
-        sync->abandoned = true;
-        if (err && err->kind == ERROR_TIMEOUT)
-            error_prefix(err, "bringing '%s' to the disk", path);
-        return false;
-    }
-    ok = sync->status == 0 || error_set(err, ERROR_SYSTEM, "cannot bring '%s' to the disk: %s",
-                                        path, uv_strerror(sync->status));
-    free_sync(sync);
-    return ok;
-}
-
+/* All disks at once. Their names are durable since publish(). */
 bool disk_images_sync(struct disk_images *images, struct error *err)
 {
+    AUTO_FREE struct disk_sync **syncs =
+        must(calloc((size_t)cJSON_GetArraySize(images->disks) + 1, sizeof(struct disk_sync *)));
     const cJSON *disk;
+    size_t count = 0;
+    bool ok = true;
 
     if (!images->context->options.mirrors_disks)
         return true;
     cJSON_ArrayForEach (disk, images->disks) {
-        const char *path = json_string_or(disk, "image", "");
-
-        if (!sync_file(images->context->loop, path, err) || !path_sync_directory(path, err))
-            return false;
+        syncs[count] =
+            disk_sync_start(images->context->loop, json_string_or(disk, "image", ""), err);
+        if (!syncs[count]) {
+            ok = false;
+            break;
+        }
+        count++;
     }
-    return true;
+    ok = ok && wait_for_all(syncs, count, err);
+    for (size_t i = 0; i < count; i++)
+        disk_sync_free(syncs[i]);
+    return ok;
 }
 
 /* ---- the set ---- */

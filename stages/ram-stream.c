@@ -4,6 +4,7 @@
  */
 #include "stages.h"
 
+#include "time-limits.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
 
@@ -12,7 +13,9 @@ struct stream {
 };
 
 enum {
-    LISTEN_MS = 60000
+    FLUSHES = 5,         /* of the target's disks before RAM is sent */
+    QUICK_FLUSH_MS = 50, /* nothing is gained by another */
+    SLOW_FLUSH_MS = 1000 /* beyond --max-downtime: worth a warning */
 };
 
 static const struct message_rule messages[] = { { "listening", SIDE_RECV }, { NULL, SIDE_SEND } };
@@ -41,13 +44,38 @@ static void paused(void *arg)
     transport_lift_limit(m->transport);
 }
 
+/* In the pause the mirrors flush at their end, and the target then flushes all: each takes about
+ * as long as it did just now.
+ */
+static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
+{
+    uint64_t longest_ms = limits_longest_pause(m);
+
+    if (longest_ms && 2 * flush_ms > longest_ms)
+        return error_set(
+            err, ERROR_SYSTEM,
+            "the VM was not paused, for the target needs %llu.%llu s to bring its "
+            "disks' last writes to the disk, twice in the pause, and --max-pause "
+            "permits %llu.%llu s: try again when its disks have less to do, or with "
+            "a longer --max-pause",
+            (unsigned long long)flush_ms / 1000, (unsigned long long)flush_ms % 1000 / 100,
+            (unsigned long long)longest_ms / 1000, (unsigned long long)longest_ms % 1000 / 100);
+    if (flush_ms > m->options->host.max_downtime_ms + SLOW_FLUSH_MS)
+        event_say(&m->events, EVENT_WARNING, m->at,
+                  "the target needs %llu.%llu s to bring its disks' last writes to the disk, which "
+                  "makes the pause longer",
+                  (unsigned long long)flush_ms / 1000, (unsigned long long)flush_ms % 1000 / 100);
+    return true;
+}
+
 static bool send_ram(struct migration *m, void *state, struct error *err)
 {
     struct stream *stream = state;
     struct ram_hooks hooks = { .pausing = about_to_pause, .paused = paused, .arg = m };
-    AUTO_JSON cJSON *listening = session_expect(m->peer, "listening", LISTEN_MS, err);
+    /* The receiver says `alive` while it flushes its disks; its loss ends this wait. */
+    AUTO_JSON cJSON *listening = session_expect(m->peer, "listening", LOOP_NO_DEADLINE, err);
 
-    if (!listening)
+    if (!listening || !can_flush(m, json_uint_or(listening, "flush_ms", 0), err))
         return false;
     stream->door = lane_door_new(m->transport, "ram", err);
     if (!stream->door)
@@ -81,11 +109,38 @@ static bool finish(struct migration *m, void *state, struct error *err)
     return true;
 }
 
+/* Again and again, as long as there is less to do each time; `*flush_ms` is what the last took. */
+static bool flush_disks(struct migration *m, uint64_t *flush_ms, struct error *err)
+{
+    *flush_ms = UINT64_MAX;
+    for (int i = 0; i < FLUSHES; i++) {
+        uint64_t begun_ms = loop_now_ms();
+        uint64_t before_ms = *flush_ms;
+
+        if (!m->host->ops->flush_disks(m->host, err))
+            return false;
+        *flush_ms = loop_now_ms() - begun_ms;
+        if (*flush_ms <= QUICK_FLUSH_MS || *flush_ms >= before_ms)
+            return true;
+    }
+    return true;
+}
+
+static bool say_listening(struct migration *m, uint64_t flush_ms, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    json_add_uint(body, "flush_ms", flush_ms);
+    return session_send(m->peer, "listening", body, err);
+}
+
 static bool receive_ram(struct migration *m, void *state, struct error *err)
 {
+    uint64_t flush_ms;
+
     (void)state;
-    return m->host->ops->ram_listen(m->host, err) &&
-           session_send(m->peer, "listening", NULL, err) && m->host->ops->ram_recv(m->host, err);
+    return m->host->ops->ram_listen(m->host, err) && flush_disks(m, &flush_ms, err) &&
+           say_listening(m, flush_ms, err) && m->host->ops->ram_recv(m->host, err);
 }
 
 static bool drop_machine(struct migration *m, void *state, struct error *err)

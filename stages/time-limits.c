@@ -46,7 +46,7 @@ static bool is_default(const struct migration *m)
     return m->options->max_pause_ms == MAX_PAUSE_DEFAULT;
 }
 
-static uint64_t longest_pause(const struct migration *m)
+uint64_t limits_longest_pause(const struct migration *m)
 {
     return is_default(m) ? SLACK_MS + m->options->host.max_downtime_ms : m->options->max_pause_ms;
 }
@@ -63,7 +63,7 @@ static void on_look(uv_timer_t *timer)
 {
     struct limits *limits = timer->data;
     struct migration *m = limits->m;
-    uint64_t longest_ms = longest_pause(m);
+    uint64_t longest_ms = limits_longest_pause(m);
     struct error why = { 0 };
 
     if (paused_for(m) <= longest_ms)
@@ -109,7 +109,7 @@ struct limits *limits_start(struct migration *m)
 
     if (m->side == SIDE_SEND && m->options->deadline_ms)
         uv_timer_start(&limits->deadline, on_deadline, m->options->deadline_ms, 0);
-    if (m->side == SIDE_SEND && longest_pause(m))
+    if (m->side == SIDE_SEND && limits_longest_pause(m))
         uv_timer_start(&limits->pause, on_look, LOOK_MS, LOOK_MS);
     return limits;
 }

@@ -12,6 +12,9 @@ struct limits;
 struct limits *limits_start(struct migration *m);
 void limits_end(struct limits *limits);
 
+/* What --max-pause says, or its default; 0: there is none. */
+uint64_t limits_longest_pause(const struct migration *m);
+
 /* Say so when the guest stood still for much longer than --max-downtime. */
 void limits_tell_pause(struct migration *m);
 

@@ -94,6 +94,7 @@ const struct host_ops qemu_host = {
     .create_machine = qemu_create_machine,
     .start_device_model = qemu_start_device_model,
     .open_lane = qemu_open_lane,
+    .flush_disks = qemu_flush_disks,
     .ram_listen = qemu_ram_listen,
     .ram_recv = qemu_ram_recv,
     .seal = qemu_seal,

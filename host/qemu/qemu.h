@@ -193,6 +193,7 @@ void qemu_plan_recv(struct host *host, struct plan *plan);
 bool qemu_create_machine(struct host *host, struct error *err);
 bool qemu_start_device_model(struct host *host, struct error *err);
 int qemu_open_lane(struct host *host, const char *name, struct error *err);
+bool qemu_flush_disks(struct host *host, struct error *err);
 bool qemu_ram_listen(struct host *host, struct error *err);
 bool qemu_ram_recv(struct host *host, struct error *err);
 bool qemu_seal(struct host *host, struct error *err);

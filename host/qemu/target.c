@@ -9,7 +9,7 @@
 
 enum {
     KILL_MS = 10000,
-    SYNC_EVERY_MS = 2000, /* while RAM comes in */
+    SYNC_EVERY_MS = 500, /* while RAM comes in */
 };
 
 static const cJSON *get(const cJSON *object, const char *name)
@@ -146,6 +146,11 @@ int qemu_open_lane(struct host *host, const char *name, struct error *err)
 
 /* ---- RAM ---- */
 
+bool qemu_flush_disks(struct host *host, struct error *err)
+{
+    return disk_images_sync(&qemu_of(host)->target.images, err);
+}
+
 bool qemu_ram_listen(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
@@ -192,8 +197,6 @@ bool qemu_ram_recv(struct host *host, struct error *err)
     struct qemu *vm = qemu_of(host);
     bool completed;
 
-    if (!disk_images_sync(&vm->target.images, err))
-        return false;
     if (!await_end(vm, &completed, err))
         return err->kind == ERROR_LOST ? qemu_explain(vm, err) : false;
     if (completed)

@@ -40,9 +40,12 @@ static bool parse_setting(struct machine *machine, const char *setting, struct e
         machine->disk_size = value;
     else if (!strncmp(setting, "ram=", 4))
         machine->ram_size = value;
+    else if (!strncmp(setting, "flush=", 6))
+        machine->flush_ms = value;
     else
         return error_set(err, ERROR_REFUSED,
-                         "a simulated VM has disks (at most %d), disk-size, ram and hang, not '%s'",
+                         "a simulated VM has disks (at most %d), disk-size, ram, hang and flush, "
+                         "not '%s'",
                          MACHINE_DISKS_MAX, setting);
     return true;
 }

@@ -22,13 +22,16 @@ struct machine {
     bool complete;                      /* target: RAM, device state and disks are all here */
     bool fenced;                        /* source: handed over */
     char disks[16];                     /* "own", "made", "kept" or "discarded" */
+    uint64_t flush_ms;                  /* how long the target needs to flush its disks */
     char hang[8];                       /* where it hangs at the switch: "drain", "seal"; "" */
     /* When it ran, in nanoseconds of CLOCK_MONOTONIC: no two copies' times may overlap. */
     uint64_t runs[MACHINE_RUNS_MAX][2];
     size_t run_count;
 };
 
-/* "NAME[,disks=N][,disk-size=BYTES][,ram=BYTES][,hang=WHERE]": K, M and G are understood. */
+/* "NAME[,disks=N][,disk-size=BYTES][,ram=BYTES][,hang=WHERE][,flush=MS]": K, M and
+ * G are understood.
+ */
 bool machine_parse(struct machine *machine, const char *vm, struct error *err);
 
 void machine_set_state(struct machine *machine, enum run_state state);

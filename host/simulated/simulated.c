@@ -93,6 +93,7 @@ static bool describe(struct host *host, cJSON *params, struct error *err)
     cJSON_AddStringToObject(params, "name", new_name ? new_name : sim->machine.name);
     json_add_uint(params, "memory", sim->machine.ram_size);
     cJSON_AddStringToObject(params, "hang", sim->machine.hang);
+    json_add_uint(params, "flush_ms", sim->machine.flush_ms);
     for (size_t i = 0; i < sim->machine.disk_count; i++) {
         cJSON *disk = must(cJSON_CreateObject());
         char name[8];
@@ -361,6 +362,7 @@ static bool create_machine(struct host *host, struct error *err)
     snprintf(sim->machine.disks, sizeof(sim->machine.disks), "made");
     snprintf(sim->machine.hang, sizeof(sim->machine.hang), "%s",
              json_string_or(sim->params, "hang", ""));
+    sim->machine.flush_ms = json_uint_or(sim->params, "flush_ms", 0);
     sim->machine.disk_count = (size_t)cJSON_GetArraySize(json_array(sim->params, "disks", NULL));
     return change(sim, RUN_PAUSED, err);
 }
@@ -400,6 +402,14 @@ static int open_lane(struct host *host, const char *name, struct error *err)
     lane_free(*end);
     *end = lane_new(host->context.loop, pair[0], err);
     return pair[1];
+}
+
+/* Nothing is on a disk; it takes so long all the same. */
+static bool flush_disks(struct host *host, struct error *err)
+{
+    const struct simulated *sim = self(host);
+
+    return sim->machine.flush_ms == 0 || loop_pause(host->context.loop, sim->machine.flush_ms, err);
 }
 
 static bool ram_listen(struct host *host, struct error *err)
@@ -559,6 +569,7 @@ const struct host_ops simulated_host = {
     .create_machine = create_machine,
     .start_device_model = start_device_model,
     .open_lane = open_lane,
+    .flush_disks = flush_disks,
     .ram_listen = ram_listen,
     .ram_recv = ram_recv,
     .seal = seal,

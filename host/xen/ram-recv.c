@@ -11,7 +11,8 @@
 #include "xmig/turns.h"
 
 enum {
-    LOOK_MS = 500
+    LOOK_MS = 500,
+    SYNC_EVERY_MS = 2000 /* the disks, besides what that takes */
 };
 
 struct receiving {
@@ -20,6 +21,7 @@ struct receiving {
     struct codec *codec;
     int plain; /* what comes out of the lane */
     int result, number;
+    uint64_t synced_ms; /* the disks */
     struct error error;
 };
 
@@ -62,6 +64,11 @@ int xen_open_lane(struct host *host, const char *name, struct error *err)
     }
     path = xen_text("%s/nbd.sock", host->context.runtime_dir);
     return connect_unix(path, err);
+}
+
+bool xen_flush_disks(struct host *host, struct error *err)
+{
+    return disk_images_sync(&xen_of(host)->target.images, err);
 }
 
 bool xen_ram_listen(struct host *host, struct error *err)
@@ -129,8 +136,12 @@ static bool look(void *arg, struct error *err)
 {
     struct receiving *receiving = arg;
 
-    (void)err;
     xen_log_drain(receiving->vm->log, &receiving->vm->base.context.events);
+    if (loop_now_ms() - receiving->synced_ms < SYNC_EVERY_MS)
+        return true;
+    if (!xen_flush_disks(&receiving->vm->base, err))
+        return false;
+    receiving->synced_ms = loop_now_ms();
     return true;
 }
 
@@ -154,7 +165,7 @@ static bool conclude(struct receiving *receiving, struct error *err)
 bool xen_ram_recv(struct host *host, struct error *err)
 {
     struct xen *vm = xen_of(host);
-    struct receiving receiving = { .vm = vm };
+    struct receiving receiving = { .vm = vm, .synced_ms = loop_now_ms() };
     const struct turns_work work = {
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = &receiving
     };

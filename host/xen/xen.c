@@ -179,6 +179,7 @@ const struct host_ops xen_host = {
     .create_machine = xen_create_machine,
     .start_device_model = xen_start_device_model,
     .open_lane = xen_open_lane,
+    .flush_disks = xen_flush_disks,
     .ram_listen = xen_ram_listen,
     .ram_recv = xen_ram_recv,
     .seal = xen_seal,

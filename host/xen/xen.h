@@ -267,6 +267,7 @@ bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *h
 uint64_t xen_paused_at(struct host *host);
 uint64_t xen_paused_for(struct host *host, bool with_ram);
 int xen_open_lane(struct host *host, const char *name, struct error *err);
+bool xen_flush_disks(struct host *host, struct error *err);
 bool xen_ram_listen(struct host *host, struct error *err);
 bool xen_ram_recv(struct host *host, struct error *err);
 void xen_ram_close(struct xen *vm);

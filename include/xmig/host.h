@@ -192,7 +192,11 @@ struct host_ops {
     bool (*start_device_model)(struct host *host, struct error *err);
     /* A connection to where lane `name` ends. The caller closes it; -1. */
     int (*open_lane)(struct host *host, const char *name, struct error *err);
-    /* Be ready for the lane "ram"; then take what comes until it is all here. */
+    /* Make durable what the mirrors have brought until now, so that seal() has little to do. */
+    bool (*flush_disks)(struct host *host, struct error *err);
+    /* Be ready for the lane "ram"; then take what comes until it is all here, and flush
+     * the disks now and then.
+     */
     bool (*ram_listen)(struct host *host, struct error *err);
     bool (*ram_recv)(struct host *host, struct error *err);
     /* Load the device state, end the exports, make disks and directories durable. On

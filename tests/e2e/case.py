@@ -256,8 +256,9 @@ class Case:
         if ear.beats[1] and any(beat[0] > ear.beats[1][0][0] for beat in ear.beats[0]):
             raise Wrong("the source's copy ran after the target's had run")
         numbers = [beat[1] for side in ear.beats for beat in side]
-        if not self.restarts and any(b != a + 1 for a, b in zip(numbers, numbers[1:])):
-            raise Wrong("heartbeats are missing, or came twice")
+        breaks = [f"{b} after {a}" for a, b in zip(numbers, numbers[1:]) if b != a + 1]
+        if breaks and not self.restarts:
+            raise Wrong(f"heartbeats are missing, or came twice: {', '.join(breaks[:3])}")
 
     def images_of(self, guest):
         folder, prefix = guest.folder, guest.prefix

@@ -753,6 +753,30 @@ static void a_target_that_hangs_at_the_switch_does_not_keep_the_guest(void **unu
     hang("demo,disk-size=64K,ram=64K,hang=seal", 300);
 }
 
+static void a_target_that_flushes_too_slowly_does_not_see_the_guest_paused(void **unused)
+{
+    struct machine machine;
+    SCENE;
+
+    world.vm = "demo,disk-size=64K,ram=64K,flush=400";
+    world.options.max_pause_ms = 700;
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_non_null(strstr(result.error.text, "the VM was not paused"));
+    world_look(&world, SIDE_SEND, &machine);
+    assert_int_equal(machine.state, RUN_RUNNING);
+    assert_int_equal(machine.run_count, 1);
+    world_done(&world);
+}
+
+static void a_target_that_flushes_fast_enough_gets_the_guest(void **unused)
+{
+    SCENE;
+    world.vm = "demo,disk-size=64K,ram=64K,flush=100";
+    world.options.max_pause_ms = 5000;
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    world_done(&world);
+}
+
 /* The guest is not ours to let run, however long it takes. */
 static void after_commit_no_bound_brings_the_guest_back(void **unused)
 {
@@ -812,6 +836,8 @@ int main(void)
         cmocka_unit_test(a_move_past_its_deadline_rolls_back),
         cmocka_unit_test(a_drain_that_hangs_does_not_keep_the_guest),
         cmocka_unit_test(a_target_that_hangs_at_the_switch_does_not_keep_the_guest),
+        cmocka_unit_test(a_target_that_flushes_too_slowly_does_not_see_the_guest_paused),
+        cmocka_unit_test(a_target_that_flushes_fast_enough_gets_the_guest),
         cmocka_unit_test(after_commit_no_bound_brings_the_guest_back),
         cmocka_unit_test(leftovers_at_the_source_still_say_where_the_guest_runs),
     };

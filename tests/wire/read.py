@@ -61,7 +61,7 @@ MESSAGES = {
     "params": ("S", {"name": is_text, "disks": is_list_of(is_object("name", "size")), "*": None}),
     "checked": ("SR", {"plan": is_list_of(is_object("stage", "text"))}),
     "done": ("SR", {"stage": is_text}),
-    "listening": ("R", {}),
+    "listening": ("R", {"flush_ms?": is_uint}),
     "ready": ("R", {}),
     "go": ("S", {}),
     "running": ("R", {}),
