@@ -52,6 +52,7 @@ struct source {
     bool destroyed;        /* by us */
     cJSON *proofs;         /* paths of files beside shared images, by which the target knows them */
     cJSON *facts;          /* those in the journal, or to be */
+    bool has_set;          /* QEMU's settings for migrations are ours */
     bool reattached;
 };
 
@@ -63,10 +64,11 @@ struct target {
     char *program;
     char *log;
     struct disk_images images;
-    cJSON *machine; /* the fact of the machine started here; NULL */
-    cJSON *sealed;  /* PREPARED's facts, after a crash; NULL */
-    cJSON *ports;   /* facts of the taps made ports of a bridge here; NULL */
-    cJSON *notes;   /* for the plan: an array of strings */
+    cJSON *machine;  /* the fact of the machine started here; NULL */
+    cJSON *sealed;   /* PREPARED's facts, after a crash; NULL */
+    cJSON *ports;    /* facts of the taps made ports of a bridge here; NULL */
+    cJSON *settings; /* QEMU's own for migrations; NULL: not known */
+    cJSON *notes;    /* for the plan: an array of strings */
 };
 
 struct qemu {

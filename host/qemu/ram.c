@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "host/qemu/machine.h"
+#include "qmp/settings.h"
 
 /* With the guest paused --max-pause is shorter, as a rule: these are for when it is not. */
 enum {
@@ -28,7 +29,7 @@ static const char *const capabilities[] = { "events", "pause-before-switchover",
  * the guest, and only then looks what was written meanwhile: it never looks while the guest
  * runs, which is when, without KVM, it would lose track of writes.
  */
-static bool set_parameters(struct qemu *vm, struct error *err)
+static bool put_settings(struct qemu *vm, struct error *err)
 {
     const uint64_t no_limit = UINT64_C(1) << 40;
     const struct host_options *options = &vm->base.context.options;
@@ -37,7 +38,9 @@ static bool set_parameters(struct qemu *vm, struct error *err)
 
     json_add_uint(parameters, "max-bandwidth", no_limit);
     json_add_uint(parameters, "downtime-limit", live ? options->max_downtime_ms : 0);
-    return qmp_set_parameters(vm->q, parameters, err);
+    vm->source.has_set = true;
+    return qmp_settings_put(vm->q, capabilities, parameters,
+                            cJSON_GetObjectItemCaseSensitive(vm->source.facts, "settings"), err);
 }
 
 static void tell_downtime(struct qemu *vm, const char *part, uint64_t since_ms)
@@ -315,8 +318,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     bool ok;
 
     vm->source.sending_ms = loop_now_ms();
-    ok = qemu_let_in(vm, path, vm->source.process.uid, &why) &&
-         qmp_set_capabilities(vm->q, capabilities, &why) && set_parameters(vm, &why) &&
+    ok = qemu_let_in(vm, path, vm->source.process.uid, &why) && put_settings(vm, &why) &&
          machine_is_still(vm, vm->source.present, &why) &&
          /* From here on QEMU may pause the guest by itself. */
          about_to_pause(vm, hooks, &why) && stop_first(vm, &why) &&

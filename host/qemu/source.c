@@ -1,6 +1,7 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
 #include "host/image-mark.h"
 #include "host/qemu/qemu.h"
+#include "qmp/settings.h"
 #include "xmig/journal.h"
 #include "xmig/process.h"
 
@@ -28,8 +29,11 @@ bool qemu_remember(struct host *host, cJSON *facts, struct error *err)
     struct qemu *vm = qemu_of(host);
     cJSON *disks = cJSON_AddArrayToObject(facts, "disks");
     const cJSON *fact;
+    cJSON *settings = qmp_settings_read(vm->q, err);
 
-    (void)err;
+    if (!settings)
+        return false;
+    cJSON_AddItemToObject(facts, "settings", settings);
     remove_proofs(vm);
     json_add_uint(facts, "qemu_pid", (uint64_t)vm->pid);
     json_add_uint(facts, "start_time", vm->start_time);
@@ -186,6 +190,21 @@ static bool make_run(struct qemu *vm, struct error *err)
     }
 }
 
+/* Another tool's are its own again. */
+static void restore_settings(struct qemu *vm)
+{
+    const cJSON *settings = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "settings");
+    struct error err = { 0 };
+
+    if (!settings || (!vm->source.has_set && !vm->source.reattached))
+        return;
+    if (!qmp_settings_restore(vm->q, settings, &err))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "QEMU's capabilities and parameters of migration are not what they were: %s",
+                  err.text);
+    vm->source.has_set = false;
+}
+
 bool qemu_source_resume(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
@@ -196,6 +215,7 @@ bool qemu_source_resume(struct host *host, struct error *err)
     }
     if (!qemu_reconnect(vm, err) || !qemu_ram_cancel(vm, err) || !make_run(vm, err))
         return error_prefix(err, "cannot let the VM go on");
+    restore_settings(vm);
     if (vm->source.reattached)
         stop_leftover_mirrors(vm);
     vm->source.paused_ms = vm->source.sending_ms = 0;

@@ -3,6 +3,7 @@
 
 #include "host/paths.h"
 #include "host/qemu/machine.h"
+#include "qmp/settings.h"
 #include "xmig/journal.h"
 #include "host/qemu/taps.h"
 #include "xmig/process.h"
@@ -101,7 +102,8 @@ static bool export_disks(struct qemu *vm, struct error *err)
 
 /* ---- start ---- */
 
-static bool set_capabilities(struct qemu *vm, struct error *err)
+/* The command line may have its own (-global migration.…). */
+static bool put_settings(struct qemu *vm, struct error *err)
 {
     static const char *const own_disks[] = { "events", "pause-before-switchover", "return-path",
                                              NULL };
@@ -109,7 +111,11 @@ static bool set_capabilities(struct qemu *vm, struct error *err)
     static const char *const shared_disks[] = { "events", "pause-before-switchover", "return-path",
                                                 "late-block-activate", NULL };
 
-    return qmp_set_capabilities(vm->q, mirrors(vm) ? own_disks : shared_disks, err);
+    cJSON_Delete(vm->target.settings);
+    vm->target.settings = qmp_settings_read(vm->q, err);
+    return vm->target.settings &&
+           qmp_settings_put(vm->q, mirrors(vm) ? own_disks : shared_disks,
+                            must(cJSON_CreateObject()), vm->target.settings, err);
 }
 
 /* As the source's is now, and not as the line has it. */
@@ -124,7 +130,7 @@ bool qemu_start_device_model(struct host *host, struct error *err)
 {
     struct qemu *vm = qemu_of(host);
 
-    return qemu_start(vm, err) && set_capabilities(vm, err) &&
+    return qemu_start(vm, err) && put_settings(vm, err) &&
            (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err) &&
            taps_join(vm, get(get(vm->target.params, "qemu"), "taps"), err);
 }
@@ -297,6 +303,8 @@ void qemu_after_resume(struct host *host)
         return;
     qmp_guard(vm->q, false);
     announce(vm);
+    /* A later migration, by whomever, finds QEMU as it was started. */
+    (void)qmp_settings_restore(vm->q, vm->target.settings, NULL);
     if (vm->target.log)
         event_say(&host->context.events, EVENT_NOTE, NULL, "QEMU's process is %d, its log '%s'",
                   (int)vm->pid, vm->target.log);
@@ -390,6 +398,7 @@ void qemu_target_done(struct qemu *vm)
     cJSON_Delete(vm->target.machine);
     cJSON_Delete(vm->target.sealed);
     cJSON_Delete(vm->target.ports);
+    cJSON_Delete(vm->target.settings);
     cJSON_Delete(vm->target.notes);
     free(vm->target.program);
     free(vm->target.log);

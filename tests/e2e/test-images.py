@@ -123,5 +123,56 @@ class Thin(Images):
             self.assertIn("take 32 MiB", result["error"]["text"])
 
 
+class Settings(Images):
+    """What another tool has left on does not change our stream, and is on again after a failure."""
+
+    LEFT_ON = [["multifd", "x-ignore-shared", "auto-converge"], ["postcopy-ram", "xbzrle", "compress"]]
+
+    def leave_on(self, scene, *capabilities, **parameters):
+        with scene.monitor() as qemu:
+            qemu("migrate-set-capabilities", capabilities=[{"capability": name, "state": True}
+                                                           for name in capabilities])
+            qemu("migrate-set-parameters", **parameters)
+
+    def settings(self, monitor):
+        capabilities = {item["capability"] for item in monitor("query-migrate-capabilities") if item["state"]}
+        return capabilities, monitor("query-migrate-parameters")
+
+    def known(self, scene):
+        with scene.monitor() as qemu:
+            return {item["capability"] for item in qemu("query-migrate-capabilities")}
+
+    def test_what_was_left_on_ends_no_move(self):
+        for names in self.LEFT_ON:
+            with self.subTest(names), Scene() as scene:
+                scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+                self.leave_on(scene, *(set(names) & self.known(scene)))
+                self.assert_moved(scene.send())
+
+    def test_parameters_that_were_left_end_no_move(self):
+        with Scene() as scene:
+            scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+            self.leave_on(scene, tls_creds="nobody", tls_hostname="nowhere", max_bandwidth=1)
+            self.assert_moved(scene.send())
+
+    def test_what_was_left_on_is_on_again_after_a_failure(self):
+        with Scene() as scene:
+            scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+            self.leave_on(scene, "multifd", "xbzrle", tls_creds="nobody", max_bandwidth=12345, downtime_limit=77)
+            with scene.monitor() as qemu:
+                before = self.settings(qemu)
+            _, result, status = scene.send("--fault", "ram-stream:end:recv")
+            self.assertEqual((status, result["where"]), (4, "source"), result)
+            with scene.monitor() as qemu:
+                self.assertEqual(self.settings(qemu), before)
+
+    def test_what_xmig_needs_is_off_again_at_the_target(self):
+        with Scene() as scene:
+            scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+            self.assert_moved(scene.send())
+            with scene.target_monitor() as qemu:
+                self.assertEqual(self.settings(qemu)[0] & {"events", "return-path", "pause-before-switchover"}, set())
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

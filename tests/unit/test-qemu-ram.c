@@ -82,7 +82,8 @@ static void end(struct scene *scene)
 }
 
 #define PREPARED                                                                                   \
-    { "migrate-set-capabilities", .with = "pause-before-switchover" },                             \
+    { "query-migrate-capabilities", .reply = NULL },                                               \
+        { "migrate-set-capabilities", .with = "pause-before-switchover" },                         \
     {                                                                                              \
         "migrate-set-parameters", .reply = NULL                                                    \
     }
@@ -195,6 +196,7 @@ static void stops_the_guest_first_when_asked_to(void **unused)
 static void lets_no_second_pass_begin_while_the_guest_runs(void **unused)
 {
     const struct exchange script[] = {
+        { "query-migrate-capabilities", .reply = NULL },
         { "migrate-set-capabilities", .reply = NULL },
         { "migrate-set-parameters", .with = "\"downtime-limit\":0" },
         { "migrate", .events = { PASS("1"), STATUS("active"), PASS("2") } },
@@ -216,6 +218,7 @@ static void lets_no_second_pass_begin_while_the_guest_runs(void **unused)
 static void asks_for_the_users_downtime_with_kvm(void **unused)
 {
     const struct exchange script[] = {
+        { "query-migrate-capabilities", .reply = NULL },
         { "migrate-set-capabilities", .reply = NULL },
         { "migrate-set-parameters", .with = "\"downtime-limit\":77" },
         { "migrate", .reply = "error: enough" },
