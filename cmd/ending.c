@@ -222,9 +222,9 @@ static void say_receiver(struct ending *ending, const struct recovered *r)
     default:
         SAY(ending->text, "it is not decided whether '%s' belongs here or to the source", r->vm);
         SAY(ending->next,
-            "start it nowhere. Run 'xmig recover %s' at the source, which settles it on both "
-            "hosts. Only if the source is dead for good: 'xmig recover --peer-is-dead %s' here",
-            r->id, r->id);
+            "start it nowhere. Run 'xmig recover %s' on %s, the source, which settles it on both "
+            "hosts. Only if that host is dead for good: 'xmig recover --peer-is-dead %s' here",
+            r->id, r->source ? r->source : "the host it came from", r->id);
         break;
     }
 }

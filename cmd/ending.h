@@ -44,6 +44,7 @@ void ending_of_send(struct ending *ending, const struct result *result, const st
 struct recovered {
     const char *vm;
     const char *target; /* its name; NULL at the target itself */
+    const char *source; /* at the target: how the source was reached; NULL: not known */
     const char *id;
     enum side side;
     bool given_back; /* receiver: the VM is the source's */

@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-#include "meaning.h"
+#include "find-id.h"
+#include "next.h"
 #include "options.h"
 #include "places.h"
 #include "report.h"
@@ -11,11 +12,11 @@
 #include "xmig/cleanup.h"
 
 static const char help_text[] =
-    "usage: xmig list [--all] [--json]\n"
+    "usage: xmig list [--all] [--json] [ID|VM]\n"
     "\n"
     "Shows the migrations that this host knows of and that are not finished: what the last\n"
-    "record in their journal is, what that means, and whether a process is at work on them.\n"
-    "'xmig recover ID' settles one that nobody works on.\n"
+    "record in their journal is, what that means, whether a process is at work on them, and\n"
+    "what to do next on which host. With ID, its beginning, or a VM's name: only those.\n"
     "\n"
     "      --all   finished ones, too\n"
     "      --json  for programs: see xmig-json(5)\n"
@@ -34,13 +35,14 @@ struct item {
     const char *id;
     enum side side;
     const char *vm;
-    const char *peer; /* as the sender knows it; NULL */
+    const char *peer; /* as it was reached; NULL: not known */
     const char *record;
     const char *meaning;
     uint64_t age_ms;
     enum worker worker;
     const char *status; /* what the worker says; NULL */
     int pid;
+    struct next next;
     const char *unreadable; /* why; NULL */
 };
 
@@ -66,6 +68,12 @@ static void tell(struct listing *listing, const struct item *item)
     json_add_uint(body, "age_ms", item->age_ms);
     cJSON_AddStringToObject(body, "process", workers[item->worker]);
     add_text(body, "status", item->status);
+    add_text(body, "next", item->next.command[0] ? item->next.command : NULL);
+    add_text(body, "next_on",
+             !item->next.command[0] ? NULL
+             : item->next.elsewhere ? "peer"
+                                    : "here");
+    add_text(body, "advice", item->next.text[0] ? item->next.text : NULL);
     report_json(listing->report, "migration", body);
 }
 
@@ -77,20 +85,40 @@ static void print_worker(const struct item *item)
         printf("    process %d holds it and does not answer\n", item->pid);
 }
 
+static void print_next(const struct item *item)
+{
+    char line[512];
+
+    next_print(&item->next, item->peer, item->side, line, sizeof(line));
+    if (line[0])
+        printf("    next: %s\n", line);
+}
+
+static void print_unreadable(const struct item *item)
+{
+    printf("%s  %s  its journal cannot be read, which proves nothing: %s\n", item->id,
+           side_name(item->side), item->unreadable);
+    printf("    next: look at 'xmig list --all' on the other host, and at xmig-recovery(7); until "
+           "then start the VM nowhere\n");
+}
+
 static void print(const struct item *item)
 {
     const char *direction = item->side == SIDE_SEND ? "to" : "from";
     char age[UNITS_TEXT_MAX];
 
     if (item->unreadable) {
-        printf("%s  %s  its journal cannot be read, which proves nothing: %s\n", item->id,
-               side_name(item->side), item->unreadable);
+        print_unreadable(item);
         return;
     }
     printf("%s  %s  '%s' %s %s, %s: %s\n", item->id, side_name(item->side), item->vm, direction,
-           item->peer ? item->peer : "another host", print_age(age, item->age_ms), item->record);
+           item->peer                ? item->peer
+           : item->side == SIDE_RECV ? "a host that did not say its name"
+                                     : "another host",
+           print_age(age, item->age_ms), item->record);
     printf("    %s\n", item->meaning);
     print_worker(item);
+    print_next(item);
 }
 
 static void show(struct listing *listing, const struct item *item)
@@ -110,18 +138,28 @@ static void show_journal(struct listing *listing, struct migration *m)
         .id = journal_id(m->journal),
         .side = m->side,
         .vm = json_string_or(begin, "source_vm", json_string_or(begin, "vm", "?")),
-        .peer = json_string_or(begin, "dest", NULL),
+        .peer = journal_peer(m->journal),
         .record = record_name(journal_last(m->journal)),
         .meaning = journal_meaning(m->journal),
         .age_ms = record_age_ms(newest_record(m->journal)),
         .pid = worker_pid(m),
     };
 
-    if (journal_is_finished(m->journal) && !listing->options->all)
+    if ((journal_is_finished(m->journal) && !listing->options->all) ||
+        (listing->options->which && !id_means(m->journal, listing->options->which)))
         return;
     item.worker = find_worker(m, &status);
     item.status = status;
+    next_find(m->journal, item.worker, status, &item.next);
     show(listing, &item);
+}
+
+/* Of a journal that cannot be read nobody knows the VM. */
+static bool may_be_meant(const struct listing *listing, const char *id)
+{
+    const char *which = listing->options->which;
+
+    return !which || !strncmp(id, which, strlen(which));
 }
 
 /* Nothing of it is made or changed: no migration_set_id() here, which makes directories. */
@@ -135,7 +173,7 @@ static void on_journal(void *arg, const char *id, enum side side)
     m.journal =
         journal_open(listing->places.state_dir, id, side, &listing->identity, &health, &err);
     if (!m.journal) {
-        if (health == JOURNAL_UNREADABLE)
+        if (health == JOURNAL_UNREADABLE && may_be_meant(listing, id))
             show(listing, &(struct item){ .id = id, .side = side, .unreadable = err.text });
         return;
     }
@@ -154,9 +192,10 @@ static void list_all(struct listing *listing, struct ending *ending)
         !journal_list(listing->places.state_dir, on_journal, listing, &err))
         ending_of_failure(ending, OUTCOME_LOCAL_ERROR, &err);
     else if (!listing->count && !listing->options->json)
-        fprintf(stderr, "xmig list: no %s here (%s)\n",
+        fprintf(stderr, "xmig list: no %s%s%s here (%s)\n",
                 listing->options->all ? "migrations" : "unfinished migrations",
-                listing->places.state_dir);
+                listing->options->which ? " of " : "",
+                listing->options->which ? listing->options->which : "", listing->places.state_dir);
 }
 
 static int list(const struct list_options *options)

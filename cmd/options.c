@@ -496,10 +496,14 @@ bool parse_list(struct list_options *options, int argc, char *argv[], struct err
         { 0 },
     };
     static const struct syntax syntax = { ":h", words, take_list };
+    static const char *const names[] = { "ID or VM", NULL };
 
     *options = (struct list_options){ 0 };
-    return take_all(&syntax, options, argc, argv, err) &&
-           (options->help || take_no_operands(argc, argv, err));
+    if (!take_all(&syntax, options, argc, argv, err))
+        return false;
+    if (options->help || optind == argc)
+        return true;
+    return take_operands(argc, argv, names, (const char **const[]){ &options->which }, err);
 }
 
 static bool take_recover(void *arg, int option, const char *value, struct error *err)
@@ -571,10 +575,6 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
         return true;
     if (!take_operands(argc, argv, names, (const char **const[]){ &options->id }, err))
         return false;
-    if (!journal_valid_id(options->id))
-        return error_set(err, ERROR_REFUSED,
-                         "'%s' is not the id of a migration (16 hex digits; see 'xmig list')",
-                         options->id);
     return check_choice(&options->recover, err);
 }
 

@@ -57,13 +57,14 @@ struct list_options {
     bool help;
     bool json;
     bool all;
+    const char *which; /* only this migration, or this VM's; NULL: each */
 };
 
 struct recover_command_options {
     struct output_options output;
     bool help;
     bool yes;
-    const char *id;
+    const char *id; /* or its beginning, or the VM's name */
     bool has_side;
     enum side side;
     struct recover_options recover;

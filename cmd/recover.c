@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "meaning.h"
+#include "find-id.h"
+#include "next.h"
 #include "options.h"
 #include "places.h"
 #include "report.h"
@@ -12,11 +13,12 @@
 #include "xmig/cleanup.h"
 
 static const char help_text[] =
-    "usage: xmig recover [OPTION...] ID\n"
+    "usage: xmig recover [OPTION...] ID|VM\n"
     "\n"
     "Settles migration ID, which was broken off, as far as that can be done without a guess,\n"
     "and says where the VM is. Run it at the source first: it asks the target. While a process\n"
-    "is at work on the migration nothing is touched. 'xmig list' knows the IDs.\n"
+    "is at work on the migration nothing is touched. 'xmig list' knows the IDs; the beginning of\n"
+    "one will do, or the VM's name.\n"
     "\n"
     "      --forward       at the source, whose copy of the VM is dead: the target's complete "
     "copy\n"
@@ -50,6 +52,8 @@ struct recovering {
     struct loop *loop;
     struct migration m;
     struct migration_options migration_options;
+    char id[17];                         /* that options->id means */
+    struct next next;                    /* while somebody else is at work */
     bool at_work;                        /* somebody else is */
     char *vm, *dest, *rsh, *remote_path; /* the journal may be read again meanwhile */
 };
@@ -71,12 +75,12 @@ static bool open_journal(struct recovering *recovering, enum journal_health *hea
     struct migration *m = &recovering->m;
 
     m->side = options->has_side ? options->side : SIDE_SEND;
-    m->journal = journal_open(recovering->places->state_dir, options->id, m->side, &m->identity,
+    m->journal = journal_open(recovering->places->state_dir, recovering->id, m->side, &m->identity,
                               health, err);
     if (m->journal || options->has_side || *health != JOURNAL_MISSING)
         return m->journal != NULL;
     m->side = SIDE_RECV;
-    m->journal = journal_open(recovering->places->state_dir, options->id, m->side, &m->identity,
+    m->journal = journal_open(recovering->places->state_dir, recovering->id, m->side, &m->identity,
                               health, err);
     return m->journal != NULL;
 }
@@ -128,17 +132,18 @@ static bool open_migration(struct recovering *recovering, enum outcome *outcome,
     enum journal_health health = JOURNAL_MISSING;
 
     *outcome = OUTCOME_LOCAL_ERROR;
-    if (!identity_read(&m->identity, err))
+    if (!identity_read(&m->identity, err) || !find_id(recovering->places->state_dir, &m->identity,
+                                                      recovering->options->id, recovering->id, err))
         return false;
     if (!open_journal(recovering, &health, err)) {
         if (health == JOURNAL_MISSING)
-            return error_set(err, ERROR_REFUSED, "no migration %s is known in '%s'",
-                             recovering->options->id, recovering->places->state_dir);
+            return error_set(err, ERROR_REFUSED, "no migration %s is known in '%s'", recovering->id,
+                             recovering->places->state_dir);
         *outcome = OUTCOME_UNDECIDED;
         return error_prefix(err, "the journal cannot be read, which proves nothing");
     }
     take_facts(recovering);
-    if (!migration_set_id(m, recovering->options->id, err))
+    if (!migration_set_id(m, recovering->id, err))
         return false;
     print_log_path(recovering);
     *outcome = OUTCOME_UNDECIDED;
@@ -234,7 +239,8 @@ static void describe(struct recovering *recovering, const struct result *result,
     struct recovered recovered = {
         .vm = recovering->vm ? recovering->vm : "?",
         .target = recovering->dest ? target_name(recovering->dest) : NULL,
-        .id = recovering->options->id,
+        .id = recovering->id,
+        .source = m->journal ? journal_peer(m->journal) : NULL,
         .side = m->side,
         .given_back = m->side == SIDE_RECV && m->verdict == VERDICT_SOURCE,
         .disks_kept = m->journal && journal_last(m->journal) == RECORD_DESTROYED,
@@ -252,15 +258,19 @@ static bool is_at_work(struct recovering *recovering, struct result *result)
 
     if (find_worker(&recovering->m, &status) != WORKER_AT_WORK)
         return false;
+    next_find(recovering->m.journal, WORKER_AT_WORK, status, &recovering->next);
     result->outcome = OUTCOME_UNDECIDED;
-    error_set(&result->error, ERROR_REFUSED, "%s of this migration: nothing was touched", status);
+    error_set(&result->error, ERROR_REFUSED, "%s: nothing was touched", status);
     return true;
 }
 
-static void say_at_work(struct ending *ending)
+static void say_at_work(const struct recovering *recovering, struct ending *ending)
 {
+    const struct migration *m = &recovering->m;
+
     snprintf(ending->text, sizeof(ending->text), "it is still under way");
-    snprintf(ending->next, sizeof(ending->next), "wait for its end, then look at 'xmig list'");
+    next_print(&recovering->next, journal_peer(m->journal), m->side, ending->next,
+               sizeof(ending->next));
 }
 
 static bool is_open(const struct result *result)
@@ -359,7 +369,7 @@ static bool attempt(struct recovering *recovering, bool confirmed, struct ending
     else
         ending_of_failure(ending, result.outcome, &result.error);
     if (recovering->at_work)
-        say_at_work(ending);
+        say_at_work(recovering, ending);
     return undecided;
 }
 

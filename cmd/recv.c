@@ -73,10 +73,20 @@ static int end(struct receiving *receiving, const struct result *result, struct 
     return (int)result->outcome;
 }
 
+/* sshd says it: "CLIENT-ADDRESS CLIENT-PORT …". The caller frees it; NULL: it does not. */
+static char *peer_address(void)
+{
+    const char *connection = getenv("SSH_CONNECTION");
+
+    return connection ? must(strndup(connection, strcspn(connection, " "))) : NULL;
+}
+
 static int serve(struct receiving *receiving, struct error *err)
 {
+    AUTO_FREE char *address = peer_address();
     struct serve_options options = {
         .events = report_sink(receiving->report),
+        .peer_address = address,
         .named = on_named,
         .named_arg = receiving,
     };

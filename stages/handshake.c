@@ -2,6 +2,9 @@
 #include "handshake.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
 
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
@@ -118,6 +121,24 @@ static void add_options(const struct migration *m, cJSON *body)
     }
 }
 
+/* Who we are, for the person who looks at the receiver's list: as they would reach us. */
+static void add_own_name(const struct migration *m, cJSON *body)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    char host[HOST_NAME_MAX + 1] = "";
+    AUTO_FREE char *text = NULL;
+
+    if (m->transport->ops->is_here) {
+        cJSON_AddStringToObject(body, "from", "");
+        return;
+    }
+    if (gethostname(host, sizeof(host) - 1) < 0 || !*host)
+        return;
+    if (asprintf(&text, "%s%s%s", user ? user->pw_name : "", user ? "@" : "", host) < 0)
+        abort();
+    cJSON_AddStringToObject(body, "from", text);
+}
+
 bool handshake_move(struct migration *m, struct error *err)
 {
     cJSON *mine = hello(m);
@@ -129,6 +150,7 @@ bool handshake_move(struct migration *m, struct error *err)
     cJSON_AddStringToObject(mine, "token", m->token);
     cJSON_AddStringToObject(mine, "host", m->host->ops->name);
     add_stage_names(m, mine);
+    add_own_name(m, mine);
     add_options(m, mine);
     if (!dial(m, false, err)) {
         cJSON_Delete(mine);

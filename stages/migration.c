@@ -25,6 +25,7 @@ const struct migration_options migration_default_options = {
     .max_pause_ms = MAX_PAUSE_DEFAULT,
     .stall_ms = 60000,
     .poll_ms = 200,
+    .retry_ms = 1000,
     .timing = { .alive_ms = 5000, .lost_ms = LOST_MS },
 };
 

@@ -134,6 +134,8 @@ static bool begin_journal(struct migration *m, struct error *err)
     json_add_uint(facts, "process_started", process_start_time(getpid()));
     cJSON_AddBoolToObject(facts, "mirrors_disks", m->options->host.mirrors_disks);
     json_add_uint(facts, "lease_ms", m->options->lease_ms);
+    if (m->peer_reached[0])
+        cJSON_AddStringToObject(facts, "source_host", m->peer_reached);
     if (m->side == SIDE_SEND && !add_source(m, facts, err))
         return false;
     if (!fault_at(m, record_name(RECORD_BEGIN), FAULT_BEFORE, err))

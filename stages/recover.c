@@ -25,6 +25,11 @@ bool recover_owner_at_work(struct migration *m, char **status)
     return status_ask(m, status);
 }
 
+bool recover_status_is_alone(const char *status)
+{
+    return status_is_alone(status);
+}
+
 static void look_at_source(struct migration *m, struct result *result)
 {
     result->state = m->host->ops->source_state(m->host);

@@ -155,6 +155,22 @@ static void answer_pending(struct migration *m, struct result *result)
     }
 }
 
+/* As the sender calls itself, and as it was seen. */
+static void take_source(struct serving *serving, const cJSON *hello)
+{
+    const char *from = json_string_or(hello, "from", NULL);
+    const char *address = serving->asked->peer_address;
+    char *reached = serving->m.peer_reached;
+    size_t size = sizeof(serving->m.peer_reached);
+
+    if (from && !*from)
+        snprintf(reached, size, "this host");
+    else if (from && address)
+        snprintf(reached, size, "%.80s (%.40s)", from, address);
+    else if (from || address)
+        snprintf(reached, size, "%s", from ? from : address);
+}
+
 static void serve_move(struct serving *serving, const cJSON *hello, struct result *result)
 {
     struct migration *m = &serving->m;
@@ -164,6 +180,7 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     close(steal_fd(&serving->spare_out));
     journal_new_token(ticket);
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", json_string_or(hello, "machine", "?"));
+    take_source(serving, hello);
     if (!take_options(serving, hello, &result->error) ||
         !take_stages(serving, hello, &result->error) ||
         !take_host(serving, hello, &result->error) || !open_door(m, ticket, &result->error)) {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "xmig/cleanup.h"
 
@@ -22,13 +23,38 @@ static char *socket_path(const struct migration *m)
     return path;
 }
 
+static const char *const lost_the_other[] = {
+    [SIDE_SEND] = ", and has lost the target: it asks ",
+    [SIDE_RECV] = ", and has lost the source: it keeps the copy ",
+};
+
+bool status_is_alone(const char *status)
+{
+    return strstr(status, lost_the_other[SIDE_SEND]) || strstr(status, lost_the_other[SIDE_RECV]);
+}
+
+static void print_until(uint64_t until_s, char out[32])
+{
+    time_t until = (time_t)until_s;
+    struct tm utc;
+
+    if (until_s == UINT64_MAX || !gmtime_r(&until, &utc) ||
+        !strftime(out, 32, "until %H:%M:%S UTC", &utc))
+        snprintf(out, 32, "until that comes back");
+}
+
 static void answer(void *arg, int fd)
 {
     const struct migration *m = arg;
     char line[STATUS_MAX];
-    int len = snprintf(line, sizeof(line), "process %d is at %s", (int)getpid(),
-                       m->at ? m->at : "its beginning");
+    char until[32] = "";
+    int len;
 
+    if (m->alone_until_s)
+        print_until(m->alone_until_s, until);
+    len = snprintf(line, sizeof(line), "process %d is at %s%s%s", (int)getpid(),
+                   m->at ? m->at : "its beginning", m->alone_until_s ? lost_the_other[m->side] : "",
+                   until);
     (void)send(fd, line, (size_t)len, MSG_NOSIGNAL);
     close(fd);
 }

@@ -1,6 +1,8 @@
 /* The receiver's side of the commit protocol: PREPARED, OWNED and running, or giving back. */
 #include "verdict.h"
 
+#include <time.h>
+
 #include "handshake.h"
 #include "xmig/cleanup.h"
 
@@ -263,6 +265,16 @@ static uint64_t until_next_look(const struct migration *m, uint64_t lost_ms)
     return over_ms > now_ms ? over_ms - now_ms : 1;
 }
 
+/* When the lease ends by the clock on the wall, for those who ask; 0: the sender is there. */
+static uint64_t end_of_lease(const struct migration *m, uint64_t lost_ms)
+{
+    if (!lost_ms)
+        return 0;
+    if (!m->options->lease_ms)
+        return UINT64_MAX;
+    return (uint64_t)time(NULL) + (lost_ms + m->options->lease_ms - loop_now_ms()) / 1000;
+}
+
 /* Wait for GO, a refusal, or the lease's end. */
 static bool await_go(struct migration *m, struct error *err)
 {
@@ -280,6 +292,7 @@ static bool await_go(struct migration *m, struct error *err)
             lost_ms = 0;
         else if (!lost_ms)
             lost_ms = loop_now_ms();
+        m->alone_until_s = end_of_lease(m, lost_ms);
         if (!loop_wait(m->loop, something_happened, &waiting, until_next_look(m, lost_ms), &why)) {
             if (why.kind == ERROR_TIMEOUT)
                 (void)verdict_never_ran(m, NULL);

@@ -1,6 +1,8 @@
 /* The sender's side of the commit protocol: COMMIT, GO, and asking what came of it. */
 #include "verdict.h"
 
+#include <time.h>
+
 #include "handshake.h"
 #include "recover.h"
 #include "xmig/cleanup.h"
@@ -8,7 +10,7 @@
 /* Resuming loads what the hypervisor has put off: a busy machine may take a while. */
 enum {
     RESUME_MS = 120000,
-    RETRY_MS = 1000,
+    RETRY_MOST = 8, /* times the first pause */
     TELL_MS = 5000,
 };
 
@@ -194,28 +196,71 @@ static bool ask(struct migration *m, bool *open, struct error *err)
     return hear(m, message, open, err);
 }
 
-static void pause_before_retry(struct migration *m)
-{
-    uint64_t poll_ms = m->options->poll_ms;
+/* Asking the same question again and again, less and less often. */
+struct retrying {
+    uint64_t wait_ms; /* before the next one; 0: there was none yet */
+    uint64_t give_up_ms;
+    struct error told; /* a cause is told once */
+};
 
-    loop_clear_interruption(m->loop);
-    (void)loop_pause(m->loop, poll_ms < RETRY_MS ? poll_ms : RETRY_MS, NULL);
+static bool is_over(const struct retrying *retrying)
+{
+    return loop_now_ms() >= retrying->give_up_ms;
 }
 
-bool verdict_seek(struct migration *m, struct error *err)
+static void pause_before_retry(struct migration *m, struct retrying *retrying)
 {
-    uint64_t give_up_ms = loop_now_ms() + m->options->patience_ms;
+    /* A target that answers that it is at it is not far from an answer. */
+    uint64_t first_ms = m->answered ? m->options->poll_ms : m->options->retry_ms;
+    uint64_t most_ms = m->options->retry_ms * RETRY_MOST;
+    uint64_t left_ms = retrying->give_up_ms - loop_now_ms();
+
+    retrying->wait_ms = retrying->wait_ms ? retrying->wait_ms * 2 : first_ms;
+    if (retrying->wait_ms > most_ms)
+        retrying->wait_ms = most_ms;
+    loop_clear_interruption(m->loop);
+    (void)loop_pause(m->loop, retrying->wait_ms < left_ms ? retrying->wait_ms : left_ms, NULL);
+}
+
+/* By the clock on the wall. */
+static uint64_t end_of_patience(const struct retrying *retrying)
+{
+    return (uint64_t)time(NULL) + (retrying->give_up_ms - loop_now_ms()) / 1000;
+}
+
+static void tell_once(struct migration *m, struct retrying *retrying, const struct error *why)
+{
+    if (!strcmp(retrying->told.text, why->text))
+        return;
+    retrying->told = *why;
+    event_say(&m->events, EVENT_WARNING, m->at,
+              "no verdict from the target yet; asking again, for up to %llu s: %s",
+              (unsigned long long)(retrying->give_up_ms - loop_now_ms()) / 1000, why->text);
+}
+
+static bool seek(struct migration *m, struct error *err)
+{
+    struct retrying retrying = { .give_up_ms = loop_now_ms() + m->options->patience_ms };
     bool open;
 
     for (;;) {
         loop_clear_interruption(m->loop);
         if (ask(m, &open, err))
             return true;
-        if (!open || err->kind == ERROR_CRASH || loop_now_ms() >= give_up_ms)
+        if (!open || err->kind == ERROR_CRASH || is_over(&retrying))
             return false;
-        event_say(&m->events, EVENT_WARNING, m->at, "no verdict yet, asking again: %s", err->text);
-        pause_before_retry(m);
+        tell_once(m, &retrying, err);
+        m->alone_until_s = end_of_patience(&retrying);
+        pause_before_retry(m, &retrying);
     }
+}
+
+bool verdict_seek(struct migration *m, struct error *err)
+{
+    bool found = seek(m, err);
+
+    m->alone_until_s = 0;
+    return found;
 }
 
 bool verdict_hear_returned(struct migration *m, struct error *err)
@@ -287,7 +332,7 @@ static bool report(struct migration *m, bool running, bool *wait, struct error *
 
 bool verdict_report(struct migration *m, bool running, struct error *err)
 {
-    uint64_t give_up_ms = loop_now_ms() + (m->settling ? TELL_MS : 0);
+    struct retrying retrying = { .give_up_ms = loop_now_ms() + (m->settling ? TELL_MS : 0) };
     bool wait;
 
     loop_clear_interruption(m->loop);
@@ -303,9 +348,9 @@ bool verdict_report(struct migration *m, bool running, struct error *err)
             return false;
         if (report(m, running, &wait, err))
             return true;
-        if (!wait || loop_now_ms() >= give_up_ms)
+        if (!wait || is_over(&retrying))
             return false;
-        pause_before_retry(m);
+        pause_before_retry(m, &retrying);
     }
 }
 

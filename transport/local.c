@@ -37,6 +37,7 @@ static void local_explain(struct transport *transport, int status, struct error 
 
 const struct transport_ops transport_local = {
     .scheme = "local",
+    .is_here = true,
     .summary = "this machine, for tests and for moves between its disks",
     .accepts = local_accepts,
     .dial = local_dial,

@@ -71,6 +71,7 @@ struct migration_options {
     uint64_t max_pause_ms; /* … when the guest is paused longer; 0: never; MAX_PAUSE_DEFAULT */
     uint64_t stall_ms;     /* a mirror without progress for so long has stalled */
     uint64_t poll_ms;      /* how often a mirror is asked */
+    uint64_t retry_ms; /* before a target that was not reached is asked again; then twice that */
     struct session_timing timing;
     bool crash_is_simulated; /* --fault …:crash ends the pipeline, not the process: for tests */
 };
@@ -117,11 +118,13 @@ struct migration {
     struct journal_hook journal_hook;
     const struct migration_options *options;
     struct event_sink events;
-    const char *vm;        /* as the user wrote it; sender */
-    cJSON *params;         /* describe()'s */
-    cJSON *plans;          /* --dry-run: both sides', array of {"side","stage","text"} */
-    char peer_machine[40]; /* the peer's machine id, from its hello */
-    const char *peer_name; /* for messages: "host", or "the source" */
+    const char *vm;         /* as the user wrote it; sender */
+    cJSON *params;          /* describe()'s */
+    cJSON *plans;           /* --dry-run: both sides', array of {"side","stage","text"} */
+    char peer_machine[40];  /* the peer's machine id, from its hello */
+    const char *peer_name;  /* for messages: "host", or "the source" */
+    char peer_reached[128]; /* receiver: the source as a person reaches it; "": not known */
+    uint64_t alone_until_s; /* the peer is lost: until then (UNIX time) we wait; 0: it is not */
     enum verdict verdict;
     bool conversing_anew;   /* `peer` is a later connection, for a query: no stages there */
     bool answered;          /* sender: the receiver was asked, and it knows this migration */
@@ -197,6 +200,7 @@ struct serve_options {
     const char *state_dir;   /* all migrations' */
     const char *runtime_dir; /* all migrations' */
     struct event_sink events;
+    const char *peer_address;                 /* where the connection comes from; NULL: not known */
     void (*named)(void *arg, const char *id); /* the peer has said which migration; NULL */
     void *named_arg;
     /* For tests that have both sides, and many lives of them, in one process. */
@@ -255,5 +259,8 @@ void recover_run(struct migration *m, const struct recover_options *options, str
  * frees it) is what it says.
  */
 bool recover_owner_at_work(struct migration *m, char **status);
+
+/* Has the process that says this lost the other side, and waits for it? */
+bool recover_status_is_alone(const char *status);
 
 #endif

@@ -27,6 +27,7 @@ struct transport_options {
 struct transport_ops {
     const char *scheme;  /* "ssh", "local": the word before ':' */
     const char *summary; /* for --help */
+    bool is_here;        /* the peer is this machine itself */
     /* Is `rest` (DEST without its scheme) well-formed? Touches nothing. */
     bool (*accepts)(const char *rest, struct error *err);
     /* Authenticate, once, so that dial() need not ask. NULL: nothing to do. */

@@ -158,6 +158,34 @@ static void an_unreachable_target_after_commit_is_undecided_and_touches_nothing(
     world_done(&world);
 }
 
+static void count_warnings(void *arg, const struct event *event)
+{
+    size_t *count = arg;
+
+    *count += event->kind == EVENT_WARNING;
+}
+
+/* 10, 20, 40, 80, 80 … ms: of 400 ms. */
+static void an_unreachable_target_is_asked_less_and_less_often_and_that_is_said_once(void **unused)
+{
+    size_t warnings = 0;
+    SCENE;
+
+    send_with(&world, "COMMIT:after:send:crash", &result);
+    world.unreachable = true;
+    world.dials = 0;
+    world.options.patience_ms = 400;
+    world.options.retry_ms = 10;
+    world.events = (struct event_sink){ count_warnings, &warnings };
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(warnings, 1);
+    assert_in_range(world.dials, 3, 9);
+    world.unreachable = false;
+    world.events = (struct event_sink){ 0 };
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    world_done(&world);
+}
+
 static void on_the_operators_word_the_source_runs_without_a_target(void **unused)
 {
     SCENE;
@@ -803,6 +831,7 @@ int main(void)
         cmocka_unit_test(complete_disks_stay_until_the_sender_has_settled),
         cmocka_unit_test(the_operator_may_discard_kept_disks),
         cmocka_unit_test(an_unreachable_target_after_commit_is_undecided_and_touches_nothing),
+        cmocka_unit_test(an_unreachable_target_is_asked_less_and_less_often_and_that_is_said_once),
         cmocka_unit_test(on_the_operators_word_the_source_runs_without_a_target),
         cmocka_unit_test(a_target_that_answers_knows_better_than_the_operator),
         cmocka_unit_test(a_target_that_comes_back_after_the_operators_word_drops_its_copy),

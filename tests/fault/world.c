@@ -46,6 +46,7 @@ void world_init(struct world *world)
     world->options.lease_ms = 60000;
     world->options.patience_ms = 0;
     world->options.poll_ms = 1;
+    world->options.retry_ms = 1;
     world->options.crash_is_simulated = true;
 }
 
@@ -227,6 +228,7 @@ static struct child *dial_anew(struct transport *transport, const char *const wo
     bool is_control = !strcmp(words[0], "recv");
     int theirs;
 
+    world->dials++;
     if (world->unreachable || world->no_new_login ||
         (world->unreachable_after_commit && is_control && world->life_count > 0))
         return fail_to_dial(err);
@@ -272,6 +274,7 @@ static void begin_life(struct world *world, struct migration *m, enum side side,
     migration_init(m, side, loop, &world->options, world->state_dir[side],
                    world->runtime_dir[side]);
     m->identity = world->identity[side];
+    m->events = world->events;
     m->journal_hook = world->hook[side];
     m->vm = world->vm;
 }

@@ -39,6 +39,8 @@ struct world {
     bool wrong_token;              /* the next recover has another migration's */
     bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
     struct journal_hook hook[2];
+    struct event_sink events;           /* of the next send or recover */
+    size_t dials;                       /* how often the other machine was dialled */
     struct life lives[WORLD_LIVES_MAX]; /* receivers, oldest first */
     size_t life_count;
 };
