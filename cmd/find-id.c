@@ -26,11 +26,16 @@ static bool is_name(const char *name, const char *word)
     return !strcmp(name, word) || (rest && !strcmp(rest + 1, word));
 }
 
+static bool begins(const char *id, const char *word)
+{
+    return *word && !strncmp(id, word, strlen(word));
+}
+
 bool id_means(const struct journal *journal, const char *word)
 {
     const cJSON *begin = journal_find(journal, RECORD_BEGIN);
 
-    return !strncmp(journal_id(journal), word, strlen(word)) ||
+    return begins(journal_id(journal), word) ||
            is_name(json_string_or(begin, "source_vm", ""), word) ||
            is_name(json_string_or(begin, "vm", ""), word);
 }
@@ -55,8 +60,7 @@ static void on_journal(void *arg, const char *id, enum side side)
     struct journal *journal =
         journal_open(finding->state_dir, id, side, finding->identity, &health, NULL);
 
-    if (journal ? id_means(journal, finding->word)
-                : !strncmp(id, finding->word, strlen(finding->word)))
+    if (journal ? id_means(journal, finding->word) : begins(id, finding->word))
         add(finding, !journal || journal_last(journal) != RECORD_CLOSED, id);
     journal_free(journal);
 }

@@ -251,18 +251,6 @@ static void names_a_migration_to_recover(void **unused)
     assert_string_equal(options.id, "0123456789abcdef");
 }
 
-static void refuses_an_id_that_would_be_another_path(void **unused)
-{
-    struct recover_command_options options;
-    struct line line;
-    struct error err = { 0 };
-    (void)unused;
-
-    split(&line, "recover ../../../../etc");
-    assert_false(parse_recover(&options, line.count, line.words, &err));
-    assert_non_null(strstr(err.text, "not the id"));
-}
-
 static void finds_json_in_a_line_that_makes_no_sense(void **unused)
 {
     struct line line;
@@ -339,7 +327,6 @@ int main(void)
         cmocka_unit_test(refuses_what_makes_no_sense),
         cmocka_unit_test(refuses_stages_that_cannot_be_left_out_or_stopped_at),
         cmocka_unit_test(names_a_migration_to_recover),
-        cmocka_unit_test(refuses_an_id_that_would_be_another_path),
         cmocka_unit_test(finds_json_in_a_line_that_makes_no_sense),
         cmocka_unit_test(reads_sizes),
         cmocka_unit_test(reads_times),

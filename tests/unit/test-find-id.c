@@ -1,0 +1,124 @@
+/* A migration by its id, the id's beginning, or the VM's name. */
+#include "cmd/find-id.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "xmig/cleanup.h"
+#include "xmig/directory.h"
+
+static const struct identity here = { "machine", "boot" };
+
+struct scene {
+    char dir[32];
+    char id[17];
+    struct error err;
+};
+
+static struct scene begin(void)
+{
+    struct scene scene = { .dir = "/tmp/xmig-find-XXXXXX" };
+
+    assert_non_null(mkdtemp(scene.dir));
+    return scene;
+}
+
+static void end(const struct scene *scene)
+{
+    char command[64];
+
+    snprintf(command, sizeof(command), "rm -r '%s'", scene->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void add(const struct scene *scene, const char *id, const char *vm, bool finished)
+{
+    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+    struct journal *journal;
+
+    cJSON_AddStringToObject(facts, "source_vm", vm);
+    journal = journal_create(scene->dir, id, SIDE_SEND, &here, facts, NULL);
+    assert_non_null(journal);
+    if (finished) {
+        assert_true(journal_append(journal, RECORD_ABORTED, NULL, NULL));
+        assert_true(journal_append(journal, RECORD_CLOSED, NULL, NULL));
+    }
+    journal_free(journal);
+}
+
+static bool finds(struct scene *scene, const char *word, const char *id)
+{
+    return find_id(scene->dir, &here, word, scene->id, &scene->err) && !strcmp(scene->id, id);
+}
+
+static const char one[] = "0123456789abcdef";
+static const char other[] = "0fedcba987654321";
+
+static void finds_by_the_beginning_and_by_the_name(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    add(&scene, one, "qemu:web", false);
+    add(&scene, other, "db", false);
+    assert_true(finds(&scene, one, one));
+    assert_true(finds(&scene, "012", one));
+    assert_true(finds(&scene, "web", one));
+    assert_true(finds(&scene, "qemu:web", one));
+    assert_true(finds(&scene, "db", other));
+    end(&scene);
+}
+
+static void refuses_what_means_two_and_lists_them(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    add(&scene, one, "web", false);
+    add(&scene, other, "web", false);
+    assert_false(finds(&scene, "web", one));
+    assert_non_null(strstr(scene.err.text, one));
+    assert_non_null(strstr(scene.err.text, other));
+    assert_false(finds(&scene, "0", one));
+    end(&scene);
+}
+
+static void takes_the_one_that_is_not_finished(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    add(&scene, one, "web", true);
+    add(&scene, other, "web", false);
+    assert_true(finds(&scene, "web", other));
+    assert_true(finds(&scene, "01", one));
+    end(&scene);
+}
+
+static void never_returns_what_would_be_another_path(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    add(&scene, one, "web", false);
+    assert_false(finds(&scene, "../../../../etc", one));
+    assert_false(finds(&scene, "", one));
+    assert_int_equal(scene.err.kind, ERROR_REFUSED);
+    end(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_by_the_beginning_and_by_the_name),
+        cmocka_unit_test(refuses_what_means_two_and_lists_them),
+        cmocka_unit_test(takes_the_one_that_is_not_finished),
+        cmocka_unit_test(never_returns_what_would_be_another_path),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
