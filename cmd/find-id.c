@@ -23,7 +23,7 @@ static bool is_name(const char *name, const char *word)
 {
     const char *rest = strchr(name, ':');
 
-    return !strcmp(name, word) || (rest && !strcmp(rest + 1, word));
+    return *word && (!strcmp(name, word) || (rest && !strcmp(rest + 1, word)));
 }
 
 static bool begins(const char *id, const char *word)
