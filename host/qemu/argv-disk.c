@@ -6,19 +6,34 @@
 #include "host/qemu/argv-rewrite.h"
 #include "host/paths.h"
 
-/* The disk with this image; `*top` tells whether it is the image itself or lies beneath. */
+/* The disk that has an image of this name: as QEMU says it, or as it is called now. */
+static struct argv_disk *find_name(const struct rewriting *r, bool as_said, const char *name)
+{
+    for (size_t i = 0; i < r->vm->disk_count; i++) {
+        struct argv_disk *disk = &r->vm->disks[i];
+        char **names = as_said ? disk->said : disk->paths;
+
+        for (size_t layer = 0; names && names[layer]; layer++)
+            if (!strcmp(names[layer], name)) {
+                disk->layer = layer;
+                return disk;
+            }
+    }
+    return NULL;
+}
+
+/* The disk with this image; `*top` tells whether it is the image itself or lies beneath. What the
+ * path leads to may be another file by now: QEMU keeps the word by which it opened an image.
+ */
 static struct argv_disk *find_disk(const struct rewriting *r, const char *path, bool *top)
 {
     AUTO_FREE char *real = path_real(r->vm->cwd, path);
+    struct argv_disk *disk = find_name(r, true, path);
 
-    for (size_t i = 0; i < r->vm->disk_count; i++)
-        for (char **each = r->vm->disks[i].paths; *each; each++)
-            if (!strcmp(*each, real)) {
-                r->vm->disks[i].layer = (size_t)(each - r->vm->disks[i].paths);
-                *top = each == r->vm->disks[i].paths;
-                return &r->vm->disks[i];
-            }
-    return NULL;
+    if (!disk)
+        disk = find_name(r, false, real);
+    *top = disk && disk->layer == 0;
+    return disk;
 }
 
 /* A disk in a network or in another notation is not a file of this host. */

@@ -11,6 +11,7 @@
 /* A disk that moves. */
 struct argv_disk {
     char **paths;       /* real paths: its image, then what lies beneath; NULL-terminated */
+    char **said;        /* what QEMU calls each of them; NULL: so */
     const char *target; /* its image at the target */
     const char *format; /* "raw", "qcow2": what its image is in here */
     bool stays_full;    /* it is allocated in full, and its target shall be so */

@@ -67,6 +67,7 @@ static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struc
 
     for (size_t i = 0; i < line.disk_count; i++)
         disks[i] = (struct argv_disk){ .paths = source->disks[i].paths,
+                                       .said = source->disks[i].said,
                                        .target = source->disks[i].target,
                                        .format = source->disks[i].format,
                                        .stays_full = source->disks[i].full };
@@ -347,4 +348,5 @@ void qemu_plan_send(struct host *host, struct plan *plan)
                  "its features",
                  cpu);
     plan_ram(source, host->context.options.ram, plan);
+    qemu_fence_plan(vm, plan);
 }

@@ -48,18 +48,19 @@ static size_t chain_length(const cJSON *image)
     return count;
 }
 
-static bool read_chain(struct source_disk *disk, const cJSON *image, const char *cwd,
-                       struct error *err)
+static bool read_chain(struct source_disk *disk, const cJSON *image, struct error *err)
 {
+    size_t count = chain_length(image);
     size_t i = 0;
 
-    disk->paths = must(calloc(chain_length(image) + 1, sizeof(*disk->paths)));
+    disk->said = must(calloc(count + 1, sizeof(*disk->said)));
+    disk->paths = must(calloc(count + 1, sizeof(*disk->paths)));
     for (; image; image = get(image, "backing-image")) {
         const char *name = json_string(image, "filename", err);
 
         if (!name)
             return error_prefix(err, "query-block");
-        disk->paths[i++] = path_real(cwd, name);
+        disk->said[i++] = must(strdup(name));
         disk->allocated += json_uint_or(image, "actual-size", 0);
     }
     return true;
@@ -109,8 +110,7 @@ static void read_names(struct source_disk *disk, const cJSON *block, const cJSON
     disk->name = choose_name(disk->drive, node, disk->qdev);
 }
 
-static bool read_disk(struct qemu *vm, struct source_disk *disk, const cJSON *block,
-                      struct error *err)
+static bool read_disk(struct source_disk *disk, const cJSON *block, struct error *err)
 {
     const cJSON *inserted = get(block, "inserted");
     const cJSON *image = json_object(inserted, "image", err);
@@ -118,11 +118,7 @@ static bool read_disk(struct qemu *vm, struct source_disk *disk, const cJSON *bl
     read_names(disk, block, inserted);
     if (!image || !json_uint(image, "virtual-size", &disk->size, err))
         return error_prefix(err, "query-block");
-    if (!read_format(disk, inserted, image, err) ||
-        !read_chain(disk, image, vm->source.process.cwd, err))
-        return false;
-    return (!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&
-           choose_target(vm, disk, err);
+    return read_format(disk, inserted, image, err) && read_chain(disk, image, err);
 }
 
 /* ---- all of them ---- */
@@ -150,15 +146,14 @@ static bool check_name(const struct source *source, const char *name, struct err
     return true;
 }
 
-static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
+static bool add_disk(struct source *source, const cJSON *block, struct error *err)
 {
-    struct source *source = &vm->source;
     struct source_disk *disk;
 
     source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
     disk = &source->disks[source->disk_count];
     *disk = (struct source_disk){ 0 };
-    if (!read_disk(vm, disk, block, err)) {
+    if (!read_disk(disk, block, err)) {
         source->disk_count++; /* to be freed */
         return error_prefix(err, "disk '%s'", disk->name);
     }
@@ -168,6 +163,14 @@ static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
     }
     source->disk_count++;
     return true;
+}
+
+/* Its image's file, and where it shall lie at the target. */
+static bool place_disk(struct qemu *vm, struct source_disk *disk, struct error *err)
+{
+    return ((!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&
+            choose_target(vm, disk, err)) ||
+           error_prefix(err, "disk '%s'", disk->name);
 }
 
 /* An option that means no disk is a slip of the pen with consequences. */
@@ -197,16 +200,21 @@ bool source_disks_read(struct qemu *vm, struct error *err)
     if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (block, blocks)
-        if (is_writable(block) && !add_disk(vm, block, err))
+        if (is_writable(block) && !add_disk(&vm->source, block, err))
+            return false;
+    if (!source_images_find(vm, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (!place_disk(vm, &vm->source.disks[i], err))
             return false;
     return check_choices(vm, err);
 }
 
-static void free_paths(char **paths)
+static void free_names(char **names)
 {
-    for (char **path = paths; path && *path; path++)
-        free(*path);
-    free(paths);
+    for (char **name = names; name && *name; name++)
+        free(*name);
+    free(names);
 }
 
 void source_disks_done(struct source *source)
@@ -219,7 +227,8 @@ void source_disks_done(struct source *source)
         free(disk->drive);
         free(disk->qdev);
         free(disk->format);
-        free_paths(disk->paths);
+        free_names(disk->said);
+        free_names(disk->paths);
         free(disk->target);
         cJSON_Delete(disk->options);
     }

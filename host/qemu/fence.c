@@ -59,6 +59,7 @@ static bool add_image(const struct qemu *vm, cJSON *images, const char *path, st
 bool qemu_fence_describe(struct qemu *vm, struct error *err)
 {
     const char *uuid = argv_value(vm->source.process.words, "uuid");
+    AUTO_FREE char *service = qemu_process_service(vm->pid);
     cJSON *facts = must(cJSON_CreateObject());
     cJSON *images = cJSON_AddArrayToObject(facts, "images");
 
@@ -68,6 +69,8 @@ bool qemu_fence_describe(struct qemu *vm, struct error *err)
         cJSON_AddStringToObject(facts, "name", vm->source.process.name);
     if (uuid)
         cJSON_AddStringToObject(facts, "uuid", uuid);
+    if (service)
+        cJSON_AddStringToObject(facts, "service", service);
     for (size_t i = 0; i < vm->source.disk_count; i++) {
         const struct source_disk *disk = &vm->source.disks[i];
 
@@ -191,8 +194,40 @@ bool qemu_source_unfence(struct host *host, struct error *err)
     return ok;
 }
 
+/* What remains to be done by hand, where the old copy can be started again. */
+static char *advice(const struct qemu *vm)
+{
+    const char *service = json_string_or(vm->source.facts, "service", NULL);
+    char *text;
+
+    if (!service)
+        return must(strdup("see to it that nothing starts it"));
+    if (asprintf(&text, "'systemctl disable %s'", service) < 0)
+        abort();
+    return text;
+}
+
+void qemu_fence_plan(const struct qemu *vm, struct plan *plan)
+{
+    AUTO_FREE char *cure = advice(vm);
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images_of(vm)) {
+        if (is_fenced_by(fact, BY_READ_ONLY))
+            plan_say(plan,
+                     "'%s' cannot be renamed: from the hand-over on it is read-only here, until "
+                     "this host is started anew; then the old copy could be started again: %s",
+                     path_of(fact), cure);
+        else if (is_fenced_by(fact, NOT_AT_ALL) && vm->base.context.options.mirrors_disks)
+            plan_say(plan,
+                     "'%s' belongs to this host's software, and is not kept from the old copy: %s",
+                     path_of(fact), cure);
+    }
+}
+
 void qemu_fence_tell(struct qemu *vm)
 {
+    AUTO_FREE char *cure = advice(vm);
     const cJSON *fact;
     struct stat st;
 
@@ -204,8 +239,8 @@ void qemu_fence_tell(struct qemu *vm)
                       "the old copy's image is kept as '%s'; see xmig-fence(1)", moved);
         else if (is_fenced_by(fact, BY_READ_ONLY))
             event_say(&vm->base.context.events, EVENT_WARNING, NULL,
-                      "the old copy's disk '%s' is read-only until this host is started anew: see "
-                      "to it that nothing starts the old copy then; see xmig-fence(1)",
-                      path_of(fact));
+                      "the old copy's disk '%s' is read-only until this host is started anew; "
+                      "before that, %s; see xmig-fence(1)",
+                      path_of(fact), cure);
     }
 }

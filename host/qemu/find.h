@@ -27,6 +27,9 @@ void qemu_process_done(struct qemu_process *process);
  */
 cJSON *qemu_words(const char *line, size_t len);
 
+/* The systemd service that it belongs to; the caller frees it. NULL: to none. */
+char *qemu_process_service(pid_t pid);
+
 /* The one QEMU called `name`. False: there is none, or more than one. */
 bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err);
 

@@ -18,8 +18,9 @@ struct source_disk {
     char *drive;  /* the drive's name, or "" */
     char *qdev;   /* the guest device's id or path, or "" */
     char *format;
-    char **paths;      /* its image, then what lies beneath: real, NULL-terminated */
-    size_t said_layer; /* of these, the one that the command line names */
+    char **said;       /* its image, then what lies beneath, as QEMU calls them; NULL-terminated */
+    char **paths;      /* … as they are called on this host now */
+    size_t said_layer; /* the one that the command line names */
     char *target;      /* its image at the target */
     uint64_t size;
     uint64_t allocated; /* by the image and all beneath */
@@ -114,6 +115,8 @@ bool qemu_is_inode(const cJSON *fact, uint64_t inode);
 
 bool source_disks_read(struct qemu *vm, struct error *err);
 void source_disks_done(struct source *source);
+/* images.c: find the file of each layer among those that QEMU has open. */
+bool source_images_find(struct qemu *vm, struct error *err);
 const struct source_disk *source_disk_find(const struct source *source, const char *name);
 /* The id in a device's path, or ""; the caller frees it. */
 char *qemu_device_id(const char *qdev);
@@ -151,6 +154,8 @@ bool qemu_fence_describe(struct qemu *vm, struct error *err);
 bool qemu_image_find(const struct qemu *vm, const cJSON *fact, struct stat *st);
 bool qemu_source_fence(struct host *host, struct error *err);
 bool qemu_source_unfence(struct host *host, struct error *err);
+/* Say what will become of the images that have to keep their names. */
+void qemu_fence_plan(const struct qemu *vm, struct plan *plan);
 /* Say what has become of the images. */
 void qemu_fence_tell(struct qemu *vm);
 

@@ -54,7 +54,7 @@ static struct scene *rewrite(const char *options, const char *new_name, bool wit
 
     argv_result_done(&scene.result);
     scene = (struct scene){
-        .disk = { (char **)disk_paths, "/vm/web2.qcow2", "qcow2", NULL, false },
+        .disk = { .paths = (char **)disk_paths, .target = "/vm/web2.qcow2", .format = "qcow2" },
         .vm = { "/vm", "web", new_name, "pc-i440fx-7.2", "tcg", &scene.disk, with_disk },
     };
     if (!with_disk)

@@ -1,4 +1,5 @@
 /* What the running QEMU tells of its disks, and what is made of it. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +10,11 @@
 #include "host/qemu/qemu.h"
 #include "tests/fake/fake-qemu.h"
 
-/* A directory with the images web.qcow2 and base.raw, in which QEMU works. */
+/* A directory with the images web.qcow2 and base.raw, in which QEMU, which is this process, works
+ * and has them open.
+ */
 static char dir[] = "/tmp/test-qemu-disks.XXXXXX";
+static int opened[2];
 
 static int make_images(void **unused)
 {
@@ -21,7 +25,9 @@ static int make_images(void **unused)
     for (size_t i = 0; i < 2; i++) {
         AUTO_FREE char *path = qemu_join(dir, names[i]);
 
-        fclose(must(fopen(path, "w")));
+        opened[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (opened[i] < 0)
+            abort();
     }
     return 0;
 }
@@ -35,6 +41,7 @@ static int remove_images(void **unused)
         AUTO_FREE char *path = qemu_join(dir, names[i]);
 
         unlink(path);
+        close(opened[i]);
     }
     return rmdir(dir);
 }
@@ -62,6 +69,7 @@ static struct scene *scene_with(const char *blocks, const char *new_name, const 
     scene.fake = fake_qemu_new(scene.loop, scene.script);
     scene.vm = qemu_of(qemu_host.create(&context));
     scene.vm->q = qmp_connect(scene.loop, fake_qemu_path(scene.fake), QMP_CONNECT_MS, NULL);
+    scene.vm->pid = getpid();
     scene.vm->source.name = must(strdup("web"));
     scene.vm->source.process.cwd = must(strdup(dir));
     return &scene;
@@ -176,7 +184,7 @@ static void refuses_disks_that_it_cannot_make_again(void **unused)
     is_refused("[" BLOCK("d", "#b", "", "vmdk", "false", IMAGE("base.raw", "")) "]", NULL,
                "format 'vmdk'");
     is_refused("[" BLOCK("d", "#b", "", "raw", "false", IMAGE("nbd://host/x", "")) "]", NULL,
-               "not a file of this host");
+               "only local images");
     is_refused(
         "[" BLOCK("d", "#b", "", "qcow2", "false",
                   IMAGE("web.qcow2", ", \"format-specific\": {\"data\": {\"encrypt\": {}}}")) "]",

@@ -1,0 +1,85 @@
+/* The source's images are what QEMU has open, not what has their names by now. */
+#include "host/paths.h"
+#include "host/qemu/open-files.h"
+#include "host/qemu/qemu.h"
+
+static bool refuse_deleted(const struct open_file *file, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "its image '%s' was deleted while QEMU has it open, and has no name any more: "
+                     "give the disk a file again first, with QMP's drive-mirror and "
+                     "block-job-complete",
+                     file->called);
+}
+
+static bool refuse_unreachable(const struct open_file *file, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "its image, which QEMU's mount name space calls '%s', has no name on this "
+                     "host: mount its file system here, too",
+                     file->called);
+}
+
+static bool take_name(const struct open_file *file, char **path, struct error *err)
+{
+    if (file->deleted)
+        return refuse_deleted(file, err);
+    if (!file->name)
+        return refuse_unreachable(file, err);
+    *path = must(strdup(file->name));
+    return true;
+}
+
+static bool find_by_names(struct open_files *files, struct source_disk *disk, struct error *err)
+{
+    for (size_t i = 0; disk->said[i]; i++) {
+        const struct open_file *file = open_files_by_name(files, disk->said[i]);
+
+        if (file && !take_name(file, &disk->paths[i], err))
+            return false;
+    }
+    return true;
+}
+
+/* What is not a file of this host (a disk in a network) keeps the name that QEMU has for it. */
+static bool find_the_rest(struct qemu *vm, struct open_files *files, struct source_disk *disk,
+                          struct error *err)
+{
+    for (size_t i = 0; disk->said[i]; i++) {
+        const char *said = disk->said[i];
+        const struct open_file *file;
+
+        if (disk->paths[i])
+            continue;
+        file = open_files_by_likeness(files, said, disk->size, i == 0);
+        if (file && !take_name(file, &disk->paths[i], err))
+            return false;
+        if (!file)
+            disk->paths[i] = path_real(vm->source.process.cwd, said);
+        if (!file && i == 0 && vm->base.context.options.mirrors_disks)
+            return error_set(err, ERROR_REFUSED,
+                             "none of the files that QEMU has open is known to be its image '%s': "
+                             "only local images can be mirrored, and one that was renamed must "
+                             "not be mistaken for another",
+                             said);
+    }
+    return true;
+}
+
+/* Those that still have their names first, so that none of them is taken for another's. */
+bool source_images_find(struct qemu *vm, struct error *err)
+{
+    struct source *source = &vm->source;
+    struct open_files files;
+    bool ok = true;
+
+    open_files_read(vm->pid, source->process.cwd, &files);
+    for (size_t i = 0; ok && i < source->disk_count; i++)
+        ok = find_by_names(&files, &source->disks[i], err) ||
+             error_prefix(err, "disk '%s'", source->disks[i].name);
+    for (size_t i = 0; ok && i < source->disk_count; i++)
+        ok = find_the_rest(vm, &files, &source->disks[i], err) ||
+             error_prefix(err, "disk '%s'", source->disks[i].name);
+    open_files_done(&files);
+    return ok;
+}
