@@ -33,8 +33,11 @@ static bool rewrite_socket(struct rewriting *r, const char *option, struct keyva
         target = listens ? rewriting_listen(r, path) : rewriting_connect(r, path);
         keyvals_set(kv, "path", target);
     }
-    if (listens)
+    if (listens) {
+        rewriting_port(r, "-chardev", keyvals_get(kv, "host"), keyvals_get(kv, "port"),
+                       keyvals_get(kv, "to"));
         do_not_wait(kv);
+    }
     return true;
 }
 
@@ -159,6 +162,8 @@ static bool rewrite_short_socket(struct rewriting *r, const char *option,
 
         keyvals_set_implied(&kv, "path", target);
     }
+    if (path && !has_scheme(form, "unix:") && (listens || !strcmp(option, "gdb")))
+        rewriting_address(r, option, path);
     if (listens)
         do_not_wait(&kv);
     rest = keyvals_print(&kv);
@@ -225,6 +230,15 @@ bool rewrite_character_device(struct rewriting *r, const char *option, const cha
 
 /* ---- displays ---- */
 
+/* On one host the old copy has its display still. */
+static void let_vnc_move_up(struct rewriting *r, struct keyvals *kv, const char *where)
+{
+    if (!r->vm->new_name || !strcmp(where, "none") || keyvals_get(kv, "to"))
+        return;
+    keyvals_set(kv, "to", "99");
+    rewriting_note(r, "VNC is at '%s', or at the next display that is free", where);
+}
+
 bool rewrite_vnc(struct rewriting *r, const char *option, const char *value, struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
@@ -241,9 +255,9 @@ bool rewrite_vnc(struct rewriting *r, const char *option, const char *value, str
         if (asprintf(&target, "unix:%s", path) < 0)
             abort();
         keyvals_set_implied(&kv, "vnc", target);
-    } else if (r->vm->new_name && where && strcmp(where, "none") != 0 && !keyvals_get(&kv, "to")) {
-        keyvals_set(&kv, "to", "99");
-        rewriting_note(r, "VNC is at '%s', or at the next display that is free", where);
+    } else if (where) {
+        let_vnc_move_up(r, &kv, where);
+        rewriting_vnc_port(r, &kv, where);
     }
     r->has_display = true;
     rewriting_emit_keyvals(r, "vnc", &kv);
@@ -260,6 +274,9 @@ bool rewrite_spice(struct rewriting *r, const char *option, const char *value, s
         AUTO_FREE char *path = rewriting_listen(r, keyvals_get(&kv, "addr"));
 
         keyvals_set(&kv, "addr", path);
+    } else {
+        rewriting_port(r, "-spice", keyvals_get(&kv, "addr"), keyvals_get(&kv, "port"), NULL);
+        rewriting_port(r, "-spice", keyvals_get(&kv, "addr"), keyvals_get(&kv, "tls-port"), NULL);
     }
     rewriting_need_key(r, &kv, "x509-dir");
     r->has_display = true;

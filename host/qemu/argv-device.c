@@ -164,6 +164,9 @@ static void rewrite_net_socket(struct rewriting *r, struct keyvals *kv)
 
         keyvals_set(kv, "addr.path", target);
     }
+    if (keyvals_flag(kv, "server"))
+        rewriting_port(r, "-netdev", keyvals_get(kv, "addr.host"), keyvals_get(kv, "addr.port"),
+                       NULL);
     path = keyvals_get(kv, "local.path");
     if (path) {
         AUTO_FREE char *target = rewriting_listen(r, path);
@@ -235,6 +238,11 @@ bool rewrite_net(struct rewriting *r, const char *option, const char *value, str
         rewrite_bridge(r, &kv);
     if (type && !strcmp(type, "user"))
         rewrite_forwards(r, &kv);
+    rewriting_forwards(r, &kv);
+    if (keyvals_get(&kv, "listen"))
+        rewriting_address(r, option, keyvals_get(&kv, "listen"));
+    if (keyvals_flag(&kv, "vhost") || keyvals_flag(&kv, "vhostforce"))
+        free(rewriting_need(r, "/dev/vhost-net"));
     rewriting_emit_keyvals(r, option, &kv);
     return true;
 }

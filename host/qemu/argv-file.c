@@ -117,8 +117,14 @@ static bool is_directory(const struct rewriting *r, const char *path)
 
 void rewriting_searched_file(struct rewriting *r, struct keyvals *kv, const char *key)
 {
-    if (exists(r, keyvals_get(kv, key)))
+    const char *name = keyvals_get(kv, key);
+
+    if (!*name)
+        return; /* "romfile=": none at all */
+    if (exists(r, name))
         rewriting_need_key(r, kv, key);
+    else
+        list(r->result->searched, name);
 }
 
 /* ---- the rewriters ---- */
@@ -128,6 +134,8 @@ bool rewrite_input(struct rewriting *r, const char *option, const char *value, s
     AUTO_FREE char *path = exists(r, value) ? rewriting_need(r, value) : must(strdup(value));
 
     (void)err;
+    if (!strcmp(option, "bios") && *path != '/')
+        list(r->result->searched, path);
     rewriting_emit(r, option, path);
     return true;
 }
@@ -145,6 +153,8 @@ bool rewrite_option_rom(struct rewriting *r, const char *option, const char *val
         AUTO_FREE char *path = rewriting_need(r, file);
 
         keyvals_set_implied(&kv, "romfile", path);
+    } else if (file) {
+        list(r->result->searched, file);
     }
     rewriting_emit_keyvals(r, option, &kv);
     return true;

@@ -29,6 +29,8 @@ argv_rewriter rewrite_drive, rewrite_blockdev, rewrite_hda;
 argv_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon, rewrite_vnc, rewrite_spice;
 /* argv-device.c */
 argv_rewriter rewrite_device, rewrite_object, rewrite_net, rewrite_usbdevice;
+/* argv-audio.c */
+argv_rewriter rewrite_audio;
 /* argv-file.c */
 argv_rewriter rewrite_input, rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable,
     rewrite_trace, rewrite_mem_path, rewrite_pidfile, rewrite_log;
@@ -64,6 +66,15 @@ char *rewriting_connect(struct rewriting *r, const char *path); /* it is somebod
 /* The same for the value of `key`, in place, if there is one. */
 void rewriting_need_key(struct rewriting *r, struct keyvals *kv, const char *key);
 void rewriting_write_key(struct rewriting *r, struct keyvals *kv, const char *key);
+
+/* ---- argv-port.c: ports to listen at; `what` is the option, for people ---- */
+
+/* One of `port` up to `to` (NULL: only that one). */
+void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
+                    const char *to);
+void rewriting_address(struct rewriting *r, const char *what, const char *address);
+void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where);
+void rewriting_forwards(struct rewriting *r, const struct keyvals *kv);
 
 /* Does a drive that can be opened hold the block node, and will it at the target? */
 bool rewriting_node_stays(const struct rewriting *r, const char *node);

@@ -116,6 +116,14 @@ static bool icount(struct rewriting *r, const char *option, const char *value, s
     return strstr(value, "rr=") ? refuse(r, option, value, err) : keep(r, option, value, err);
 }
 
+/* Short for -gdb tcp::1234. */
+static bool gdb_default(struct rewriting *r, const char *option, const char *value,
+                        struct error *err)
+{
+    rewriting_port(r, "-s", "", "1234", NULL);
+    return keep(r, option, value, err);
+}
+
 /* ---- the machine ---- */
 
 /* "pc" means another machine in every version of QEMU: the running one's own name is said. */
@@ -224,8 +232,8 @@ static const struct argv_option options[] = {
     { "vga", true, keep },
     { "g", true, keep },
     { "soundhw", true, keep },
-    { "audio", true, keep },
-    { "audiodev", true, keep },
+    { "audio", true, rewrite_audio },
+    { "audiodev", true, rewrite_audio },
     { "iscsi", true, keep },
     { "runas", true, runas },
     { "run-with", true, run_with },
@@ -257,7 +265,7 @@ static const struct argv_option options[] = {
     { "parallel", true, rewrite_character_device },
     { "debugcon", true, rewrite_character_device },
     { "gdb", true, rewrite_character_device },
-    { "s", false, keep },
+    { "s", false, gdb_default },
 
     { "kernel", true, rewrite_input },
     { "initrd", true, rewrite_input },
@@ -410,6 +418,9 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
         .needs = must(cJSON_CreateArray()),
         .outputs = must(cJSON_CreateArray()),
         .sockets = must(cJSON_CreateArray()),
+        .searched = must(cJSON_CreateArray()),
+        .audio = must(cJSON_CreateArray()),
+        .ports = must(cJSON_CreateArray()),
         .bridges = must(cJSON_CreateArray()),
         .pidfiles = must(cJSON_CreateArray()),
         .notes = must(cJSON_CreateArray()),
@@ -426,6 +437,9 @@ void argv_result_done(struct argv_result *result)
     cJSON_Delete(result->needs);
     cJSON_Delete(result->outputs);
     cJSON_Delete(result->sockets);
+    cJSON_Delete(result->searched);
+    cJSON_Delete(result->audio);
+    cJSON_Delete(result->ports);
     cJSON_Delete(result->bridges);
     cJSON_Delete(result->pidfiles);
     cJSON_Delete(result->notes);

@@ -42,6 +42,9 @@ struct argv_result {
     cJSON *outputs;        /* files that it writes: their directories must be there */
     cJSON *sockets;        /* sockets that it listens at: nobody else may */
     cJSON *bridges;        /* that QEMU joins by a helper; as they are called here */
+    cJSON *searched;       /* files that QEMU looks for in directories of its own */
+    cJSON *audio;          /* drivers for sound */
+    cJSON *ports;          /* to listen at: objects, see argv-port.c */
     cJSON *pidfiles;       /* of the outputs */
     cJSON *notes;          /* for the plan */
     bool drops_privileges; /* -runas: it is started by the superuser */

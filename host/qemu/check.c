@@ -65,7 +65,7 @@ static bool lists(const char *text, const char *wanted)
     return false;
 }
 
-static bool check_help(struct qemu *vm, const char *option, const char *wanted, struct error *err)
+bool qemu_check_help(struct qemu *vm, const char *option, const char *wanted, struct error *err)
 {
     const char *const words[] = { vm->target.program, option, "help", NULL };
     AUTO_FREE char *help = NULL;
@@ -83,8 +83,8 @@ static bool check_machine(struct qemu *vm, const cJSON *qemu, struct error *err)
     const char *machine = json_string(qemu, "machine", err);
     const char *accelerator = json_string(qemu, "accelerator", err);
 
-    if (!machine || !accelerator || !check_help(vm, "-machine", machine, err) ||
-        !check_help(vm, "-accel", accelerator, err))
+    if (!machine || !accelerator || !qemu_check_help(vm, "-machine", machine, err) ||
+        !qemu_check_help(vm, "-accel", accelerator, err))
         return false;
     if (!strcmp(accelerator, "kvm") && access("/dev/kvm", R_OK | W_OK) < 0)
         return error_set(err, ERROR_REFUSED,
@@ -305,9 +305,9 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
     return check_name(params, err) && check_program(vm, qemu, err) &&
            check_machine(vm, qemu, err) && note_version(vm, qemu, err) &&
            check_user(vm, qemu, err) && drives_check(get(qemu, "media"), err) &&
-           check_files(qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
-           bridges_check(get(qemu, "bridges"), err) && check_memory(params, err) &&
-           check_disks(vm, params, err);
+           check_files(qemu, err) && qemu_check_line(vm, qemu, err) &&
+           taps_check(vm, get(qemu, "taps"), err) && bridges_check(get(qemu, "bridges"), err) &&
+           check_memory(params, err) && check_disks(vm, params, err);
 }
 
 void qemu_plan_recv(struct host *host, struct plan *plan)

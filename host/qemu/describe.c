@@ -202,6 +202,9 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
     cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
     cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
+    cJSON_AddItemToObject(qemu, "searched", cJSON_Duplicate(source->argv.searched, true));
+    cJSON_AddItemToObject(qemu, "audio", cJSON_Duplicate(source->argv.audio, true));
+    cJSON_AddItemToObject(qemu, "ports", cJSON_Duplicate(source->argv.ports, true));
     cJSON_AddItemToObject(qemu, "taps", taps_choose(get(source->present, "taps"), bridges));
     cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(source->argv.bridges, bridges));
     cJSON_AddItemToObject(qemu, "media", cJSON_Duplicate(source->media, true));

@@ -204,6 +204,8 @@ static bool is_own_chardev(struct qemu *vm, const char *id)
     const char *base = strstr(id, "-base");
     AUTO_FREE char *above = base && !base[5] ? must(strndup(id, (size_t)(base - id))) : NULL;
 
+    if (*id == '#')
+        return true; /* -gdb and the like have one */
     if (above)
         return line_says(words, chardev, above) || is_own_chardev(vm, above);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

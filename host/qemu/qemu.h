@@ -193,6 +193,10 @@ bool qemu_copy_never_ran(struct host *host, struct error *err);
 /* ---- check.c: may it come here? ---- */
 
 bool qemu_check_target(struct host *host, const cJSON *params, struct error *err);
+/* Does "OPTION help" of the target's QEMU list it? */
+bool qemu_check_help(struct qemu *vm, const char *option, const char *wanted, struct error *err);
+/* check-line.c: ports, files of QEMU's own, sound. */
+bool qemu_check_line(struct qemu *vm, const cJSON *qemu, struct error *err);
 void qemu_plan_recv(struct host *host, struct plan *plan);
 
 /* ---- target.c ---- */

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -296,6 +297,49 @@ class AsItIs(Moving):
                 self.moves(machine)
                 self.assertNotIn("HOST_FORWARD", machine.target.ask(
                     "human-monitor-command", **{"command-line": "info usernet"}))
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Line(Moving):
+    """What would end the target's QEMU at its start."""
+
+    def test_a_port_that_is_taken_is_refused(self):
+        lines = (("-netdev", "user,id=n,hostfwd=tcp:127.0.0.1:{}-:22"),
+                 ("-serial", "tcp:127.0.0.1:{},server=on,wait=off"),
+                 ("-chardev", "socket,id=c,host=127.0.0.1,port={},server=on,wait=off"),
+                 ("-gdb", "tcp:127.0.0.1:{}"),
+                 ("-netdev", "socket,id=n,listen=127.0.0.1:{}"))
+        for option, value in lines:
+            port = str(free_port())
+            with self.subTest(value=value), Machine(*DISK, option, value.format(port)) as machine:
+                self.is_refused(machine, "port " + port, "Address already in use")
+
+    def test_vnc_takes_the_next_display_on_one_host(self):
+        with Machine(*DISK, "-vnc", "127.0.0.1:91,to=95") as machine:
+            self.moves(machine)
+            ports = [int(side.ask("query-vnc")["service"]) for side in (machine.target,)]
+            self.assertGreater(ports[0], 5991)
+
+    def test_a_device_without_a_rom_moves(self):
+        with Machine(*DISK, "-device", "virtio-net-pci,romfile=") as machine:
+            self.moves(machine)
+
+    def test_a_rom_is_found_where_qemu_finds_it(self):
+        with Machine(*DISK, "-device", "virtio-net-pci,romfile=efi-virtio.rom") as machine:
+            self.moves(machine)
+
+    def test_a_rom_that_is_not_there_is_refused(self):
+        rom = "/usr/lib/ipxe/qemu/efi-virtio.rom"
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(rom, folder + "/own.rom")
+            with Machine(*DISK, "-device", f"virtio-net-pci,romfile={folder}/own.rom") as machine:
+                os.unlink(folder + "/own.rom")
+                self.is_refused(machine, "own.rom", "does not find here")
 
 
 class Networks:

@@ -299,6 +299,59 @@ static void joins_the_bridge_that_is_named(void **unused)
                               "-netdev tap,id=c,ifname=tap0 -machine pc -accel tcg -display none");
 }
 
+static void ports_are(const char *options, const char *expected)
+{
+    struct scene *scene = rewrite(options, NULL, false);
+    AUTO_FREE char *text = json_print(scene->result.ports);
+
+    assert_int_equal(scene->err.kind, ERROR_NONE);
+    assert_string_equal(text, expected);
+}
+
+#define PORT(WHAT, HOST, PORT, TO, UDP)                                                            \
+    "{\"what\":\"" WHAT "\",\"host\":\"" HOST "\",\"port\":" PORT ",\"to\":" TO ",\"udp\":" UDP "}"
+
+static void knows_the_ports_to_listen_at(void **unused)
+{
+    (void)unused;
+    ports_are("-netdev user,id=n,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp::53-:53",
+              "[" PORT("hostfwd", "127.0.0.1", "2222", "2222",
+                       "false") "," PORT("hostfwd", "", "53", "53", "true") "]");
+    ports_are(
+        "-nic {\"type\":\"user\",\"hostfwd\":[{\"str\":\"tcp::7-:7\"}]} -s",
+        "[" PORT("hostfwd", "", "7", "7", "false") "," PORT("-s", "", "1234", "1234", "false") "]");
+    ports_are("-vnc [::1]:3,to=5 -gdb tcp::99 -serial telnet:h:8,server=on,wait=off",
+              "[" PORT("-vnc", "::1", "5903", "5905", "false") "," PORT(
+                  "gdb", "", "99", "99", "false") "," PORT("serial", "h", "8", "8", "false") "]");
+    ports_are("-chardev socket,id=c,host=h,port=9,server=on,to=12 -spice port=5930,addr=a "
+              "-netdev socket,id=s,listen=:77",
+              "[" PORT("-chardev", "h", "9", "12",
+                       "false") "," PORT("-spice", "a", "5930", "5930",
+                                         "false") "," PORT("netdev", "", "77", "77", "false") "]");
+    ports_are("-vnc none -vnc unix:/vm/v -serial tcp:h:8 -chardev socket,id=c,host=h,port=9", "[]");
+}
+
+static void sends_no_sound_to_a_desktop(void **unused)
+{
+    (void)unused;
+    becomes("-audiodev pa,id=s,server=x,in.voices=1 -audio driver=alsa,model=hda,id=t", NULL, false,
+            "-audiodev none,id=s -audio none,model=hda,id=t " UNSAID " " NODISPLAY);
+    becomes("-audiodev wav,id=s,path=/vm/web.wav", "web2", false,
+            "-audiodev wav,id=s,path=/vm/web2.wav " UNSAID_NAMED " " NODISPLAY);
+}
+
+static void needs_no_rom_where_it_is_said_that_there_is_none(void **unused)
+{
+    struct scene *scene =
+        rewrite("-device e1000,romfile= -device e1000,romfile=own.rom -bios b.bin", NULL, false);
+    AUTO_FREE char *needs = joined(scene->result.needs);
+    AUTO_FREE char *searched = joined(scene->result.searched);
+    (void)unused;
+
+    assert_string_equal(needs, "");
+    assert_string_equal(searched, "own.rom b.bin");
+}
+
 /* ---- character devices ---- */
 
 static void renames_sockets_and_waits_for_nobody(void **unused)
@@ -454,6 +507,9 @@ int main(void)
         cmocka_unit_test(starts_a_drive_empty_whose_medium_was_changed),
         cmocka_unit_test(forwards_the_ports_that_are_forwarded_now),
         cmocka_unit_test(joins_the_bridge_that_is_named),
+        cmocka_unit_test(knows_the_ports_to_listen_at),
+        cmocka_unit_test(sends_no_sound_to_a_desktop),
+        cmocka_unit_test(needs_no_rom_where_it_is_said_that_there_is_none),
         cmocka_unit_test(renames_sockets_and_waits_for_nobody),
         cmocka_unit_test(empties_no_log),
         cmocka_unit_test(drops_the_monitor_that_an_earlier_move_added),
