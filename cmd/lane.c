@@ -10,27 +10,37 @@
 #include "places.h"
 
 static const char help_text[] =
-    "usage: xmig lane ID TICKET NAME\n"
+    "usage: xmig lane [--via SOCKET] ID TICKET NAME\n"
     "\n"
     "Carries one stream of migration ID (a disk, or RAM) between standard input and\n"
     "output and the hypervisor that receives. 'xmig send' starts it on the target, through\n"
     "ssh; there is no need to type it.\n"
     "\n"
-    "  -h, --help  this text\n";
+    "      --via SOCKET  start from the source: SOCKET leads to the receiver's door\n"
+    "  -h, --help        this text\n";
+
+static bool join_here(const struct lane_options *options, struct error *err)
+{
+    struct places places;
+    bool ok =
+        places_make(&places, err) && lane_join(places.runtime_dir, options->id, options->ticket,
+                                               options->name, STDIN_FILENO, STDOUT_FILENO, err);
+
+    places_done(&places);
+    return ok;
+}
 
 static int join(const struct lane_options *options)
 {
-    struct places places;
     struct error err = { 0 };
-    bool ok;
 
     signal(SIGPIPE, SIG_IGN);
-    ok = places_make(&places, &err) && lane_join(places.runtime_dir, options->id, options->ticket,
-                                                 options->name, STDIN_FILENO, STDOUT_FILENO, &err);
-    if (!ok)
-        fprintf(stderr, "xmig lane: %s\n", err.text);
-    places_done(&places);
-    return ok ? OUTCOME_DONE : OUTCOME_LOCAL_ERROR;
+    if (options->via ? lane_join_via(options->via, options->ticket, options->name, STDIN_FILENO,
+                                     STDOUT_FILENO, &err)
+                     : join_here(options, &err))
+        return OUTCOME_DONE;
+    fprintf(stderr, "xmig lane: %s\n", err.text);
+    return OUTCOME_LOCAL_ERROR;
 }
 
 int command_lane(int argc, char *argv[])

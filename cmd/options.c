@@ -35,6 +35,7 @@ enum {
     OPTION_FORWARD,
     OPTION_BACK,
     OPTION_SIDE,
+    OPTION_VIA,
 };
 
 struct syntax {
@@ -426,16 +427,21 @@ static bool take_lane(void *arg, int option, const char *value, struct error *er
 {
     struct lane_options *options = arg;
 
-    (void)option;
-    (void)value;
     (void)err;
-    options->help = true;
+    if (option == OPTION_VIA)
+        options->via = value;
+    else
+        options->help = true;
     return true;
 }
 
 bool parse_lane(struct lane_options *options, int argc, char *argv[], struct error *err)
 {
-    static const struct option words[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct option words[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "via", required_argument, NULL, OPTION_VIA },
+        { 0 },
+    };
     static const struct syntax syntax = { ":h", words, take_lane };
     static const char *const names[] = { "ID", "TICKET", "NAME", NULL };
 

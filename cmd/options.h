@@ -43,6 +43,7 @@ struct recv_options {
 
 struct lane_options {
     bool help;
+    const char *via; /* NULL: this is the target */
     const char *id;
     const char *ticket;
     const char *name;

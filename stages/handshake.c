@@ -164,7 +164,7 @@ bool handshake_move(struct migration *m, struct error *err)
     if (!machine || !ticket)
         return error_prefix(err, "the peer's hello");
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", machine);
-    transport_set_ticket(m->transport, m->id, ticket);
+    transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
     return true;
 }
 
@@ -260,8 +260,10 @@ bool handshake_reply(struct migration *m, const char *ticket, struct error *err)
 {
     cJSON *mine = hello(m);
 
-    if (ticket)
+    if (ticket) {
         cJSON_AddStringToObject(mine, "ticket", ticket);
+        cJSON_AddStringToObject(mine, "door", receiver_door_path(m->door));
+    }
     return session_send(m->peer, "hello", mine, err);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "stages.h"
 
+#include "disks.h"
 #include "time-limits.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
@@ -19,6 +20,15 @@ enum {
 };
 
 static const struct message_rule messages[] = { { "listening", SIDE_RECV }, { NULL, SIDE_SEND } };
+
+/* All lanes are open at the same time: the mirrors' until the end, RAM's beside them. */
+static bool check_lanes(struct migration *m, void *state, struct error *err)
+{
+    size_t disks = m->options->host.mirrors_disks ? disk_count(m) : 0;
+
+    (void)state;
+    return transport_make_room(m->transport, disks + 1, err);
+}
 
 static void plan_send(struct migration *m, void *state, struct plan *out)
 {
@@ -158,7 +168,8 @@ const struct stage ram_stream = {
     .after = (const char *const[]){ "params-copy", "qemu-defer-start", NULL },
     .messages = messages,
     .state_size = sizeof(struct stream),
-    .send = { .plan = plan_send,
+    .send = { .check = check_lanes,
+              .plan = plan_send,
               .run = send_ram,
               .undo = let_guest_run,
               .finish = finish,

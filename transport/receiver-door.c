@@ -3,7 +3,8 @@
  *
  * One request a connection, a line of JSON: {"lane": NAME, "ticket": TICKET}, or {"control":
  * true} with two descriptors (SCM_RIGHTS). Answered by a line, {"ok": true}, with the
- * lane's descriptor, or {"error": TEXT}.
+ * lane's descriptor, or {"error": TEXT}. Who comes through a forwarded socket cannot take a
+ * descriptor, and says so with "relay": true: after the line the connection itself is the lane.
  */
 #include "xmig/transport.h"
 
@@ -39,8 +40,10 @@ struct receiver_door {
     struct loop *loop;
     struct listener *listener;
     struct receiver_door_ops ops;
+    char *id;
     char *ticket;
     char *dir;
+    char *path;
     bool made_dir;
     struct asker *askers;
 };
@@ -192,6 +195,20 @@ static bool is_ticket(const struct receiver_door *door, const char *ticket)
     return strlen(ticket) == len && CRYPTO_memcmp(ticket, door->ticket, len) == 0;
 }
 
+/* The lane's other end is an `xmig lane` of this machine, as it is over a session of ssh. */
+static bool relay_lane(const struct asker *asker, const char *name, struct error *err)
+{
+    const struct receiver_door *door = asker->door;
+    const char *const words[] = { "/proc/self/exe", "lane", door->id, door->ticket, name, NULL };
+    struct child *child;
+
+    if (!answer_ok(asker, -1))
+        return true;
+    child = child_start(door->loop, words, asker->fd, asker->fd, STDERR_FILENO, err);
+    child_release(child);
+    return child != NULL;
+}
+
 static void give_lane(const struct asker *asker, const cJSON *request)
 {
     const struct receiver_door *door = asker->door;
@@ -201,6 +218,11 @@ static void give_lane(const struct asker *asker, const cJSON *request)
 
     if (!is_ticket(door, json_string_or(request, "ticket", ""))) {
         answer_error(asker, "the ticket is not this migration's");
+        return;
+    }
+    if (json_true(request, "relay")) {
+        if (!relay_lane(asker, name, &err))
+            answer_error(asker, err.text);
         return;
     }
     fd = door->ops.lane(door->ops.arg, name, &err);
@@ -297,15 +319,15 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
                                         struct error *err)
 {
     struct receiver_door *door = must(calloc(1, sizeof(*door)));
-    AUTO_FREE char *path = NULL;
 
     door->loop = loop;
     door->ops = ops;
+    door->id = must(strdup(id));
     door->ticket = must(strdup(ticket));
     door->dir = migration_dir(runtime_dir, id);
-    path = door_path(door->dir);
+    door->path = door_path(door->dir);
     if (make_dir(door, err))
-        door->listener = listener_new(loop, path, on_asker, door, err);
+        door->listener = listener_new(loop, door->path, on_asker, door, err);
     if (door->listener)
         return door;
     receiver_door_free(door);
@@ -322,8 +344,15 @@ void receiver_door_free(struct receiver_door *door)
     if (door->made_dir)
         (void)rmdir(door->dir); /* others may have put something there */
     free(door->dir);
+    free(door->path);
+    free(door->id);
     free(door->ticket);
     free(door);
+}
+
+const char *receiver_door_path(const struct receiver_door *door)
+{
+    return door->path;
 }
 
 static int knock(const char *runtime_dir, const char *id, struct error *err)
@@ -354,13 +383,15 @@ static void set_patience(int fd, uint64_t timeout_ms)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-/* One line, without its end; the descriptor that came with it goes to `fds[0]`. */
+/* One line, without its end, and nothing of what follows; the descriptor that came with it goes to
+ * `fds[0]`.
+ */
 static bool receive_line(int fd, char *line, size_t size, int fds[2], struct error *err)
 {
     size_t len = 0;
 
     while (len == 0 || line[len - 1] != '\n') {
-        ssize_t got = receive_with(fd, line + len, size - len, fds);
+        ssize_t got = receive_with(fd, line + len, 1, fds);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -412,22 +443,60 @@ static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count
     return hear_answer(door_fd, given, err);
 }
 
+/* Its reader ends it. */
+static bool be_probe(int in, int out, struct error *err)
+{
+    char byte = '+';
+
+    if (write(out, &byte, 1) != 1)
+        return error_set(err, ERROR_LOST, "cannot answer: %m");
+    while (read(in, &byte, 1) > 0 || errno == EINTR)
+        ;
+    return true;
+}
+
+static cJSON *lane_request(const char *ticket, const char *name)
+{
+    cJSON *request = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(request, "lane", name);
+    cJSON_AddStringToObject(request, "ticket", ticket);
+    return request;
+}
+
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
                int in, int out, struct error *err)
 {
-    AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
+    AUTO_CLOSE int door_fd = -1;
     AUTO_CLOSE int lane_fd = -1;
-    AUTO_JSON cJSON *request = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *request = lane_request(ticket, name);
 
+    if (!strcmp(name, LANE_PROBE))
+        return be_probe(in, out, err);
+    door_fd = knock(runtime_dir, id, err);
     if (door_fd < 0)
         return false;
-    cJSON_AddStringToObject(request, "lane", name);
-    cJSON_AddStringToObject(request, "ticket", ticket);
     if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &lane_fd, err))
         return error_prefix(err, "lane %s", name);
     if (lane_fd < 0)
         return error_set(err, ERROR_PROTOCOL, "lane %s: the receiver gave none", name);
     if (!relay_both(in, out, lane_fd, err))
+        return error_prefix(err, "lane %s", name);
+    return true;
+}
+
+bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,
+                   struct error *err)
+{
+    AUTO_CLOSE int door_fd = connect_unix(socket, err);
+    AUTO_CLOSE int given = -1;
+    AUTO_JSON cJSON *request = lane_request(ticket, name);
+
+    if (door_fd < 0)
+        return false;
+    cJSON_AddTrueToObject(request, "relay");
+    if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &given, err) ||
+        !relay_both(in, out, door_fd, err))
         return error_prefix(err, "lane %s", name);
     return true;
 }

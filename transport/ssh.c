@@ -5,6 +5,7 @@
  * program given with --rsh is run once a connection, as `PROGRAM HOST COMMAND`.
  */
 #include "transport/internal.h"
+#include "transport/ssh-lanes.h"
 #include "transport/ssh.h"
 
 #include <arpa/inet.h>
@@ -37,6 +38,7 @@ struct ssh {
     char *control_path;  /* the master's socket */
     char *control_value; /* the same as ssh reads it */
     bool master_runs;
+    struct ssh_lanes lanes;
     bool went_past; /* the last connection was one of its own, past the master */
 };
 
@@ -320,6 +322,7 @@ static void ssh_free(struct ssh *ssh)
     free(ssh->ciphers);
     free(ssh->control_path);
     free(ssh->control_value);
+    ssh_lanes_done(&ssh->lanes);
     free(ssh);
 }
 
@@ -463,6 +466,14 @@ static bool ssh_open(struct transport *transport, struct error *err)
     return start_master(transport->loop, ssh, err);
 }
 
+/* A session that the master is refused becomes no login of its own: with passwords, or where logins
+ * are counted, that would fail later and elsewhere.
+ */
+static void stay_within_master(struct argv *argv)
+{
+    argv_add_all(argv, (const char *const[]){ "-o", "ProxyCommand=false", NULL });
+}
+
 /* A login past the master has no terminal to ask at, and a network that is gone shall not hold
  * it up for the minutes that TCP would try.
  */
@@ -472,6 +483,8 @@ static void add_connection(struct argv *argv, const struct ssh *ssh)
     if (ssh->went_past)
         argv_add_all(
             argv, (const char *const[]){ "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", NULL });
+    else
+        stay_within_master(argv);
     add_target(argv, ssh);
 }
 
@@ -481,8 +494,13 @@ static struct child *connect_to(struct transport *transport, bool past, const ch
     struct ssh *ssh = ssh_of(transport);
     AUTO_FREE char *command = remote_command(transport->options.remote_path, words);
     AUTO_ARGV struct argv argv = { 0 };
+    int errors = ssh->lanes.probing ? -1 : STDERR_FILENO;
 
     ssh->went_past = past;
+    if (ssh->lanes.forwarded && !strcmp(words[0], "lane")) {
+        ssh_lanes_add_words(&argv, &ssh->lanes, words);
+        return child_start(transport->loop, argv.words, fd, fd, errors, err);
+    }
     if (ssh->is_openssh) {
         add_connection(&argv, ssh);
     } else {
@@ -490,7 +508,7 @@ static struct child *connect_to(struct transport *transport, bool past, const ch
         argv_add(&argv, ssh->dest.host);
     }
     argv_add(&argv, command);
-    return child_start(transport->loop, argv.words, fd, fd, STDERR_FILENO, err);
+    return child_start(transport->loop, argv.words, fd, fd, errors, err);
 }
 
 static struct child *ssh_dial(struct transport *transport, const char *const words[], int fd,
@@ -503,6 +521,18 @@ static struct child *ssh_dial_anew(struct transport *transport, const char *cons
                                    struct error *err)
 {
     return connect_to(transport, true, words, fd, err);
+}
+
+static bool ssh_make_room(struct transport *transport, size_t lanes, struct error *err)
+{
+    struct ssh *ssh = ssh_of(transport);
+
+    if (!ssh->is_openssh || !ssh->master_runs)
+        return true;
+    ssh->lanes.program = ssh->program.words[0];
+    ssh->lanes.control = ssh->control_value;
+    ssh->lanes.host = ssh->dest.host;
+    return ssh_lanes_make_room(transport, &ssh->lanes, lanes, err);
 }
 
 static void ssh_explain(struct transport *transport, int status, struct error *err)
@@ -536,6 +566,7 @@ const struct transport_ops transport_ssh = {
     .open = ssh_open,
     .dial = ssh_dial,
     .dial_anew = ssh_dial_anew,
+    .make_room = ssh_make_room,
     .explain = ssh_explain,
     .close = ssh_close,
 };

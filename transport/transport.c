@@ -139,6 +139,7 @@ struct transport *transport_new_custom(struct loop *loop, const struct transport
     transport->rest = must(strdup(dest));
     transport->options = *options;
     transport->impl = impl;
+    transport->door = must(strdup(""));
     if (options->bandwidth)
         transport->rate = rate_new(options->bandwidth);
     return transport;
@@ -171,6 +172,7 @@ void transport_free(struct transport *transport)
     rate_free(transport->rate);
     free(transport->dest);
     free(transport->rest);
+    free(transport->door);
     free(transport);
 }
 
@@ -218,8 +220,16 @@ void transport_explain(struct transport *transport, struct child *child, struct 
         transport->ops->explain(transport, status, err);
 }
 
-void transport_set_ticket(struct transport *transport, const char *id, const char *ticket)
+bool transport_make_room(struct transport *transport, size_t lanes, struct error *err)
 {
+    return !transport->ops->make_room || transport->ops->make_room(transport, lanes, err);
+}
+
+void transport_set_ticket(struct transport *transport, const char *id, const char *ticket,
+                          const char *door)
+{
+    free(transport->door);
+    transport->door = must(strdup(door ? door : ""));
     snprintf(transport->id, sizeof(transport->id), "%s", id);
     snprintf(transport->ticket, sizeof(transport->ticket), "%s", ticket);
 }

@@ -40,6 +40,8 @@ struct transport_ops {
      */
     struct child *(*dial_anew)(struct transport *transport, const char *const words[], int fd,
                                struct error *err);
+    /* Can `lanes` lanes be open at once? Called when the peer has said hello. NULL: any number. */
+    bool (*make_room)(struct transport *transport, size_t lanes, struct error *err);
     /* Say in words why a dialled program ended with `status` before it spoke; NULL. */
     void (*explain)(struct transport *transport, int status, struct error *err);
     /* Let go of what open() made, and of `impl`. NULL: nothing to do. */
@@ -58,6 +60,7 @@ struct transport {
     struct transport_options options;
     char id[17];
     char ticket[33];
+    char *door;         /* the receiver's, a path over there; "": not known */
     struct rate *rate;  /* NULL: no limit */
     struct lane *lanes; /* a list; transport/lane.c */
     bool lanes_are_cut; /* there will be no others */
@@ -98,8 +101,14 @@ int transport_control(struct transport *transport, bool anew, struct child **chi
  */
 void transport_explain(struct transport *transport, struct child *child, struct error *err);
 
-/* What lanes are opened with: the migration's id and the ticket the peer gave. */
-void transport_set_ticket(struct transport *transport, const char *id, const char *ticket);
+/* What lanes are opened with: the migration's id, the ticket the peer gave, and where its door is
+ * (NULL: it did not say).
+ */
+void transport_set_ticket(struct transport *transport, const char *id, const char *ticket,
+                          const char *door);
+
+/* Make sure that `lanes` lanes can be open at once, or say what to change (ERROR_REFUSED). */
+bool transport_make_room(struct transport *transport, size_t lanes, struct error *err);
 
 /* Join the socket `fd` (taken) to the peer's lane `name`. When the peer's end of the lane
  * has gone, `fd` is shut down.
@@ -151,6 +160,12 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
                                         const char *ticket, struct receiver_door_ops ops,
                                         struct error *err);
 void receiver_door_free(struct receiver_door *door);
+const char *receiver_door_path(const struct receiver_door *door);
+
+/* The name of a lane that leads nowhere: it says one byte when it is open, and ends with its
+ * reader.
+ */
+#define LANE_PROBE "probe"
 
 /**
  * What `xmig lane` does: ask the receiver's door for lane `name`, then move
@@ -158,6 +173,10 @@ void receiver_door_free(struct receiver_door *door);
  */
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
                int in, int out, struct error *err);
+
+/* The same from the sender's machine, through a socket that leads to the receiver's door. */
+bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,
+                   struct error *err);
 
 /**
  * Hand a control connection to the living receiver of `id`, and stay until it

@@ -46,7 +46,7 @@ _xmig_options() {
     stages) words='--json --help' ;;
     recv) words='--verbose --help' ;;
     monitor) words='--help' ;;
-    lane) words='--help' ;;
+    lane) words='--via --help' ;;
     fence) words='--help' ;;
     help) words='--help' ;;
     esac

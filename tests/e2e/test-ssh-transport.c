@@ -117,7 +117,7 @@ static struct scene *begin_to(const char *host, const char *remote_path)
                                                  .runtime_dir = scene->runtime_dir };
     scene->transport = transport_new(scene->loop, host, &scene->options, &err);
     assert_string_equal(err.text, "");
-    transport_set_ticket(scene->transport, "0123456789abcdef", "ticket");
+    transport_set_ticket(scene->transport, "0123456789abcdef", "ticket", NULL);
     return scene;
 }
 

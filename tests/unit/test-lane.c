@@ -83,7 +83,7 @@ static struct scene *begin_limited(const struct transport_ops *ops, uint64_t ban
     scene->options.runtime_dir = scene->dir;
     scene->options.bandwidth = bandwidth;
     scene->transport = transport_new_custom(scene->loop, ops, "somewhere", NULL, &scene->options);
-    transport_set_ticket(scene->transport, ID, TICKET);
+    transport_set_ticket(scene->transport, ID, TICKET, NULL);
     return scene;
 }
 
