@@ -172,9 +172,10 @@ static void say_sender(struct ending *ending, const struct recovered *r)
     case OUTCOME_NOWHERE:
         SAY(ending->text, "'%s' runs nowhere", r->vm);
         SAY(ending->next,
-            "if %s owns it, start it there from its disks there; else start it here from its disks "
-            "here. 'xmig list --all' on both hosts names the owner",
-            r->target);
+            "if %s owns it, start it there from its disks there, then run 'xmig recover %s' again; "
+            "else start it here from its disks here. 'xmig list --all' on both hosts names the "
+            "owner. If you have seen to it in another way: 'xmig recover --close %s'",
+            r->target, r->id, r->id);
         break;
     default:
         SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", r->vm, r->target);
@@ -217,7 +218,10 @@ static void say_receiver(struct ending *ending, const struct recovered *r)
         break;
     case OUTCOME_NOWHERE:
         SAY(ending->text, "'%s' belongs here and runs nowhere: its copy died", r->vm);
-        SAY(ending->next, "start it here from its disks here");
+        SAY(ending->next,
+            "start it here from its disks here, then run 'xmig recover %s' again. If you have seen "
+            "to it in another way: 'xmig recover --close %s'",
+            r->id, r->id);
         break;
     default:
         SAY(ending->text, "it is not decided whether '%s' belongs here or to the source", r->vm);
@@ -237,6 +241,12 @@ void ending_of_recover(struct ending *ending, const struct result *result,
                                .result = *result,
                                .status = (int)result->outcome,
                                .where = place_of(result->outcome) };
+    if (result->closed) {
+        ending->where = PLACE_UNKNOWN;
+        SAY(ending->text, "this migration of '%s' is closed here, as you asked; its disks stay",
+            recovered->vm);
+        return;
+    }
     if (recovered->side == SIDE_SEND)
         say_sender(ending, recovered);
     else

@@ -62,7 +62,10 @@ static void next_of_receiver(const struct journal *journal, struct next *next)
         break;
     case RECORD_LOST:
         recover(journal, false, next);
-        SAY(next->text, "first start the VM here, from its disks here");
+        SAY(next->text,
+            "first start the VM here, from its disks here; or, if you have seen to it in another "
+            "way: xmig recover --close %s",
+            id);
         break;
     default:
         recover(journal, false, next);

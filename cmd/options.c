@@ -32,6 +32,7 @@ enum {
     OPTION_ALL,
     OPTION_PEER_IS_DEAD,
     OPTION_DISCARD,
+    OPTION_CLOSE,
     OPTION_FORWARD,
     OPTION_BACK,
     OPTION_SIDE,
@@ -531,6 +532,9 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
     case OPTION_DISCARD:
         options->recover.discard = true;
         return true;
+    case OPTION_CLOSE:
+        options->recover.close = true;
+        return true;
     case OPTION_FORWARD:
         options->recover.forward = true;
         return true;
@@ -549,10 +553,10 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
 /* Each says that the VM goes on at another place, or that no host can be asked. */
 static bool check_choice(const struct recover_options *recover, struct error *err)
 {
-    if (recover->forward + recover->back + recover->peer_is_dead <= 1)
+    if (recover->forward + recover->back + recover->close + recover->peer_is_dead <= 1)
         return true;
     return error_set(err, ERROR_REFUSED,
-                     "only one of --forward, --back and --peer-is-dead can be meant");
+                     "only one of --forward, --back, --close and --peer-is-dead can be meant");
 }
 
 bool parse_recover(struct recover_command_options *options, int argc, char *argv[],
@@ -560,6 +564,7 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
 {
     static const struct option words[] = {
         { "peer-is-dead", no_argument, NULL, OPTION_PEER_IS_DEAD },
+        { "close", no_argument, NULL, OPTION_CLOSE },
         { "forward", no_argument, NULL, OPTION_FORWARD },
         { "back", no_argument, NULL, OPTION_BACK },
         { "discard", no_argument, NULL, OPTION_DISCARD },

@@ -24,6 +24,8 @@ static const char help_text[] =
     "copy\n"
     "                      goes on; or, if somebody let that run already, it is to stay\n"
     "      --back          at the source: give the target's copy up; the VM is here, or its disks\n"
+    "      --close         you have seen to a VM that died at the target: nothing is left to do;\n"
+    "                      its disks stay on both hosts\n"
     "      --peer-is-dead  you know that the other host is dead and that its copy of the VM can\n"
     "                      never run again: only asked for when nothing else settles it\n"
     "      --yes, -y       do not ask for a confirmation\n"
@@ -311,6 +313,16 @@ static bool vouches_for_forward(const struct recovering *recovering)
     return has_typed("forward");
 }
 
+static bool has_seen_to_it(const struct recovering *recovering)
+{
+    fprintf(stderr,
+            "'%s' died at the target, and does not run there. If you go on, this migration is\n"
+            "closed on this host; a paused old copy at the source is ended. All disks stay.\n"
+            "Type 'close' if you have seen to the VM: ",
+            recovering->vm ? recovering->vm : "?");
+    return has_typed("close");
+}
+
 static bool says_peer_is_dead(const struct recovering *recovering)
 {
     const char *other = recovering->m.side == SIDE_SEND ? "target" : "source";
@@ -330,15 +342,20 @@ static bool is_confirmed(struct recovering *recovering)
 {
     if (recovering->options->yes)
         return true;
-    return recovering->options->recover.forward ? vouches_for_forward(recovering)
-                                                : says_peer_is_dead(recovering);
+    if (recovering->options->recover.forward)
+        return vouches_for_forward(recovering);
+    if (recovering->options->recover.close)
+        return has_seen_to_it(recovering);
+    return says_peer_is_dead(recovering);
 }
 
 static void not_confirmed(const struct recovering *recovering, struct ending *ending)
 {
     error_set(&ending->result.error, ERROR_CANCELLED,
               "%s was not confirmed: nothing was done on its account",
-              recovering->options->recover.forward ? "--forward" : "--peer-is-dead");
+              recovering->options->recover.forward ? "--forward"
+              : recovering->options->recover.close ? "--close"
+                                                   : "--peer-is-dead");
 }
 
 /* Does only a person's word lead further? */

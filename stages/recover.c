@@ -182,6 +182,32 @@ static void take_the_word(struct migration *m, const struct recover_options *opt
     part(m, false, result);
 }
 
+static bool may_close(const struct recover_options *options, struct result *result)
+{
+    result->unproven = !options->word;
+    if (options->word)
+        return true;
+    result->outcome = OUTCOME_NOWHERE;
+    return false;
+}
+
+/* The target's copy died, and the guest is not to go on from the one here either. */
+static void end_the_old_copy(struct migration *m, const struct recover_options *options,
+                             struct result *result)
+{
+    AUTO_JSON cJSON *facts = verdict_fact("why", "a person has seen to it");
+    struct error err = { 0 };
+
+    if (!may_close(options, result))
+        return;
+    if (!verdict_record(m, RECORD_DONE, facts, &err)) {
+        recover_say(result, OUTCOME_NOWHERE, err.kind, err.text);
+        return;
+    }
+    target_runs_it(m, result);
+    result->closed = result->outcome == OUTCOME_DONE;
+}
+
 /* The last word is COMMIT: only the receiver, or the operator, can tell. A receiver that can
  * still be asked knows better than the operator.
  */
@@ -205,6 +231,8 @@ void recover_committed(struct migration *m, const struct recover_options *option
         take_the_proof(m, options, result);
     else if (options->peer_is_dead)
         take_the_word(m, options, result);
+    else if (options->close && m->verdict == VERDICT_NOWHERE)
+        end_the_old_copy(m, options, result);
     else
         result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
     result->choice = m->ran_there && result->outcome == OUTCOME_UNDECIDED;
@@ -287,6 +315,22 @@ static void finish_here(struct migration *m, struct result *result)
     result->outcome = journal_last(m->journal) == RECORD_CLOSED ? OUTCOME_DONE : OUTCOME_CLEANUP;
 }
 
+/* LOST, and the guest will not be started again from what is here. Its disks stay. */
+static void see_to(struct migration *m, const struct recover_options *options,
+                   struct result *result)
+{
+    struct error err = { 0 };
+
+    if (!may_close(options, result))
+        return;
+    error_clear(&result->error);
+    result->closed = verdict_see_to(m, &err);
+    if (result->closed)
+        result->outcome = OUTCOME_DONE;
+    else
+        recover_say(result, OUTCOME_NOWHERE, err.kind, err.text);
+}
+
 static void recover_receiver(struct migration *m, const struct recover_options *options,
                              struct result *result)
 {
@@ -309,6 +353,8 @@ static void recover_receiver(struct migration *m, const struct recover_options *
     }
     if (m->verdict == VERDICT_SOURCE)
         give_back(m, options, result);
+    else if (options->close && journal_last(m->journal) == RECORD_LOST)
+        see_to(m, options, result);
     else
         result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
 }

@@ -383,6 +383,17 @@ static bool go_on_resuming(struct migration *m, struct error *err)
     return runs_all_the_same(m, err);
 }
 
+/* LOST, and perhaps closed since. */
+static bool go_on_lost(struct migration *m, struct error *err)
+{
+    if (verdict_runs_again(m)) {
+        m->verdict = VERDICT_TARGET;
+        return true;
+    }
+    m->verdict = VERDICT_NOWHERE;
+    return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
+}
+
 bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
 {
     switch (journal_last(m->journal)) {
@@ -406,8 +417,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
         m->verdict = VERDICT_TARGET;
         return true;
     case RECORD_LOST:
-        m->verdict = VERDICT_NOWHERE;
-        return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
+        return go_on_lost(m, err);
     case RECORD_REFUSED:
     case RECORD_RELINQUISHED:
     case RECORD_DESTROYED:
@@ -418,10 +428,8 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
             m->verdict = VERDICT_TARGET;
             return true;
         }
-        if (journal_has(m->journal, RECORD_LOST)) {
-            m->verdict = VERDICT_NOWHERE;
-            return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
-        }
+        if (journal_has(m->journal, RECORD_LOST))
+            return go_on_lost(m, err);
         return refuse(m, ERROR_PEER, "the target had given the VM back", err);
     default:
         return error_set(err, ERROR_PROTOCOL, "the journal ends in an unexpected %s",
@@ -535,12 +543,19 @@ void verdict_answer(struct migration *m, const struct error *why)
     }
 }
 
+static bool runs_here(struct migration *m)
+{
+    enum record last = journal_last(m->journal);
+
+    return last == RECORD_RUNNING || (last == RECORD_LOST && verdict_runs_again(m));
+}
+
 void verdict_settle_in(struct migration *m)
 {
     struct error err = { 0 };
 
     m->host->ops->after_resume(m->host);
-    if (journal_last(m->journal) == RECORD_RUNNING && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+    if (runs_here(m) && !verdict_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
     if (err.kind == ERROR_CRASH)
         m->crashed = true;

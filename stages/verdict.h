@@ -85,6 +85,12 @@ bool verdict_may_destroy(struct migration *m, struct error *err);
 /* Say `state` on a query's session, with the journal's last record. */
 void verdict_tell(struct migration *m, const char *state, const char *text);
 
+/* At LOST: has the guest been seen to run here again, now or before? verdict-lost.c */
+bool verdict_runs_again(struct migration *m);
+
+/* A person has seen to the guest in a way of their own: note that, and write CLOSED. */
+bool verdict_see_to(struct migration *m, struct error *err);
+
 /* Answer a look: how things stand. Nothing changes; verdict-look.c. */
 void verdict_show(struct migration *m);
 

@@ -150,3 +150,58 @@ bool qemu_others_check(struct qemu *vm, struct error *err)
     cJSON_AddItemToObject(vm->source.facts, "known", looking.known);
     return !looking.found;
 }
+
+/* ---- at the target ---- */
+
+static bool is_any_qemu(void *arg, const char *line, size_t len)
+{
+    AUTO_JSON cJSON *words = qemu_words(line, len);
+
+    (void)arg;
+    return words != NULL;
+}
+
+struct again {
+    char *who;
+    size_t size;
+    bool found;
+};
+
+static void look_for_qemu(void *arg, const struct other *other)
+{
+    struct again *again = arg;
+
+    if (again->found || !other->is_copy || !other->has_image)
+        return;
+    again->found = true;
+    snprintf(again->who, again->size, "process %d (%s)", (int)other->pid, other->program);
+}
+
+/* The names under which the disks were made: the guest was to find them there. */
+static struct image_identity *made_images(const cJSON *facts, size_t *count)
+{
+    struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(facts) + 1, sizeof(*all)));
+    const cJSON *fact;
+
+    *count = 0;
+    cJSON_ArrayForEach (fact, facts) {
+        struct stat st;
+
+        if (stat(json_string_or(fact, "path", ""), &st) == 0)
+            all[(*count)++] = image_identity(&st);
+    }
+    return all;
+}
+
+bool qemu_runs_again(struct host *host, char *who, size_t size)
+{
+    struct qemu *vm = qemu_of(host);
+    struct again again = { who, size, false };
+    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
+    AUTO_FREE struct image_identity *images =
+        made_images(vm->target.images.facts, &search.image_count);
+
+    search.images = images;
+    others_each(&search, look_for_qemu, &again);
+    return again.found;
+}

@@ -104,6 +104,7 @@ const struct host_ops qemu_host = {
     .target_resume = qemu_target_resume,
     .after_resume = qemu_after_resume,
     .target_state = qemu_target_state,
+    .runs_again = qemu_runs_again,
     .target_destroy = qemu_target_destroy,
     .disks_discard = qemu_disks_discard,
     .disks_keep = qemu_disks_keep,

@@ -164,6 +164,8 @@ void qemu_fence_tell(struct qemu *vm);
 /* Note who else has the VM's name, and refuse when somebody else writes to a disk that moves. */
 bool qemu_others_check(struct qemu *vm, struct error *err);
 bool qemu_nobody_else(struct host *host, struct error *err);
+/* At the target: does any QEMU have the disks made here? */
+bool qemu_runs_again(struct host *host, char *who, size_t size);
 
 /* ---- ram.c ---- */
 

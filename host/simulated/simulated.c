@@ -490,6 +490,12 @@ static void after_resume(struct host *host)
     (void)host;
 }
 
+static bool runs_again(struct host *host, char *who, size_t size)
+{
+    snprintf(who, size, "a simulated process");
+    return has_mark(host, "again");
+}
+
 static bool target_destroy(struct host *host, struct error *err)
 {
     struct simulated *sim = self(host);
@@ -579,6 +585,7 @@ const struct host_ops simulated_host = {
     .target_resume = target_resume,
     .after_resume = after_resume,
     .target_state = machine_state,
+    .runs_again = runs_again,
     .target_destroy = target_destroy,
     .disks_discard = disks_discard,
     .disks_keep = disks_keep,

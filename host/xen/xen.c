@@ -189,6 +189,7 @@ const struct host_ops xen_host = {
     .target_resume = xen_target_resume,
     .after_resume = xen_after_resume,
     .target_state = xen_target_state,
+    .runs_again = xen_runs_again,
     .target_destroy = xen_target_destroy,
     .disks_discard = xen_disks_discard,
     .disks_keep = xen_disks_keep,

@@ -218,6 +218,8 @@ void xen_source_done(struct xen *vm);
 /* ---- others.c ---- */
 
 bool xen_nobody_else(struct host *host, struct error *err);
+/* At the target: is there a domain of the dead copy's UUID? */
+bool xen_runs_again(struct host *host, char *who, size_t size);
 
 /* ---- hardware.c: what of a domain is not in its configuration ---- */
 

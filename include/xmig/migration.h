@@ -163,6 +163,7 @@ struct result {
     uint64_t elapsed_ms;
     uint64_t downtime_ms; /* as the sender saw it; 0: not paused */
     bool crashed;         /* a simulated crash: nothing was undone */
+    bool closed;          /* as a person asked: where the VM is they know better */
     bool choice;          /* a person chooses: recover --forward or --back */
     bool unproven;        /* … and what would prove --forward right is missing: their word does */
 };
@@ -245,7 +246,8 @@ struct recover_options {
     bool discard;      /* receiver: delete the complete disks of a copy that was given back */
     bool forward;      /* sender: the target's complete copy goes on, for the one here is dead */
     bool back;         /* sender: the target's copy is given up; the VM is here, as its disks are */
-    bool word;         /* what cannot be proven for --forward, the operator vouches for */
+    bool close; /* a person has seen to a guest that died at the target: nothing is left to do */
+    bool word;  /* what cannot be proven for --forward, the operator vouches for */
 };
 
 /**

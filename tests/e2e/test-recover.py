@@ -6,6 +6,7 @@
 
 import os
 import signal
+import subprocess
 import unittest
 
 from moving import Scene, Watch, is_stopped, receivers
@@ -113,6 +114,46 @@ class Recover(Recovering):
         self.assertIn("from its disks", said)
         self.assertEqual(self.scene.next_guest().state(), "gone")
         self.assertEqual(self.scene.guest.images(), images)
+
+
+class Lost(Recovering):
+    """The target owned the guest, and its QEMU was killed as it began to run."""
+
+    def lose(self):
+        sender, receiver = self.stop_at("RESUMING:after:recv")
+        os.kill(self.scene.next_guest().pid(), signal.SIGKILL)
+        self.scene.wait(lambda: self.scene.next_guest().state() == "gone", "the target's QEMU to end")
+        os.kill(receiver, signal.SIGCONT)
+        self.scene.result_of(sender)
+        self.assertEqual(sender.returncode, 8)
+        said = self.recover("source", self.the_migration(), expect=8)
+        self.assertIn("start it there from its disks there", said)
+        said = self.recover("target", self.the_migration(), expect=8)
+        self.assertIn("start it here from its disks here", said)
+
+    def start_by_hand(self):
+        image = self.scene.next_guest().images()[0]
+        qemu = subprocess.Popen(["qemu-system-x86_64", "-display", "none", "-S", "-drive",
+                                 f"file={image},format=raw,if=virtio"], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.scene.running.append(qemu)
+        self.scene.wait(lambda: self.has_open(qemu.pid, image), "the new QEMU to open its disk")
+
+    @staticmethod
+    def has_open(pid, path):
+        """For writing: QEMU opens it only to read at first."""
+        links = [os.path.join(f"/proc/{pid}/fd", name) for name in os.listdir(f"/proc/{pid}/fd")]
+        return any(os.path.realpath(link) == path and os.lstat(link).st_mode & 0o200
+                   for link in links if os.path.lexists(link))
+
+    def test_is_closed_on_both_hosts_after_a_start_by_hand(self):
+        self.lose()
+        self.start_by_hand()
+        self.assertIn("was started here again", self.recover("target", self.the_migration(), expect=0))
+        self.recover("source", self.the_migration(), expect=0)
+        self.assertEqual(self.scene.guest.state(), "gone")
+        self.assert_closed("source")
+        self.assert_closed("target")
 
 
 class RecoverQcow2(Recovering):
