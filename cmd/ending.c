@@ -75,8 +75,27 @@ static void say_untouched(struct ending *ending, const struct sent *sent)
     SAY(ending->text, "nothing was touched");
 }
 
+/* What somebody else, or the guest itself, has brought about is for nobody to recover. */
+static bool say_stopped(struct ending *ending, const char *vm)
+{
+    const struct result *result = &ending->result;
+
+    if (!*result->stopped)
+        return false;
+    if (result->outcome == OUTCOME_NOWHERE) {
+        SAY(ending->text, "'%s' runs nowhere: %s", vm, result->stopped);
+        SAY(ending->next, "start it here, as ever, when it shall run");
+    } else {
+        SAY(ending->text, "'%s' is here and does not run: %s", vm, result->stopped);
+        SAY(ending->next, "when it runs here again, move it again");
+    }
+    return true;
+}
+
 static void say_paused(struct ending *ending, const struct sent *sent)
 {
+    if (say_stopped(ending, sent->vm))
+        return;
     SAY(ending->text, "'%s' is paused here; it runs nowhere else", sent->vm);
     if (sent->has_journal)
         SAY(ending->next, "run 'xmig recover %s' here", sent->id);
@@ -116,6 +135,8 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
         SAY(ending->next, "run 'xmig recover %s' here", sent->id);
         break;
     case OUTCOME_NOWHERE:
+        if (say_stopped(ending, sent->vm))
+            break;
         SAY(ending->text, "'%s' runs nowhere; its last owner is told above", sent->vm);
         SAY(ending->next, "run 'xmig recover %s' on both hosts: it says where to start it",
             sent->id);
@@ -161,6 +182,8 @@ static void say_sender(struct ending *ending, const struct recovered *r)
         SAY(ending->text, "'%s' runs here; it is safe to move it again", r->vm);
         break;
     case OUTCOME_PAUSED:
+        if (say_stopped(ending, r->vm))
+            break;
         SAY(ending->text, "'%s' belongs here and does not run", r->vm);
         SAY(ending->next, "remove the cause and run 'xmig recover %s' again", r->id);
         break;
@@ -170,6 +193,8 @@ static void say_sender(struct ending *ending, const struct recovered *r)
         SAY(ending->next, "remove the cause and run 'xmig recover %s' again", r->id);
         break;
     case OUTCOME_NOWHERE:
+        if (say_stopped(ending, r->vm))
+            break;
         SAY(ending->text, "'%s' runs nowhere", r->vm);
         SAY(ending->next,
             "if %s owns it, start it there from its disks there, then run 'xmig recover %s' again; "

@@ -20,7 +20,7 @@ struct ending {
     int status; /* the exit status */
     enum place where;
     bool moved;     /* this command has moved it */
-    char text[512]; /* where the VM is, and how it is: for a person */
+    char text[640]; /* where the VM is, and how it is: for a person */
     char next[512]; /* what to do; "": nothing */
 };
 

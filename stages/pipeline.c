@@ -343,7 +343,7 @@ static void part_from_receiver(struct migration *m, enum run_state state, bool c
                   "what the target did with its copy is not known (%s); 'xmig recover %s' settles "
                   "it",
                   err.text, m->id);
-    } else if (clean && (state == RUN_RUNNING || state == RUN_GONE)) {
+    } else if (clean && (state == RUN_RUNNING || state == RUN_GONE || *m->host->stopped)) {
         close_journal(m);
     }
 }
@@ -394,6 +394,8 @@ static void roll_back_sender(struct migration *m, struct result *result)
     if (m->crashed)
         return;
     result->state = m->host->ops->source_state(m->host);
+    if (result->state != RUN_RUNNING)
+        snprintf(result->stopped, sizeof(result->stopped), "%s", m->host->stopped);
     result->outcome = outcome_at_source(m, result, clean);
     if (m->journal)
         part_from_receiver(m, result->state, clean);

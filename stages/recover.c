@@ -84,7 +84,7 @@ static void part(struct migration *m, bool may_close, struct result *result)
             return;
     }
     error_clear(&err);
-    if ((result->state == RUN_RUNNING || result->state == RUN_GONE) &&
+    if ((result->state == RUN_RUNNING || result->state == RUN_GONE || *m->host->stopped) &&
         !verdict_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
 }
@@ -238,6 +238,23 @@ void recover_committed(struct migration *m, const struct recover_options *option
     result->choice = m->ran_there && result->outcome == OUTCOME_UNDECIDED;
 }
 
+/* The VM is the source's for good. */
+static enum outcome outcome_here(enum run_state state)
+{
+    if (state == RUN_GONE)
+        return OUTCOME_NOWHERE;
+    return state == RUN_PAUSED ? OUTCOME_PAUSED : OUTCOME_ROLLED_BACK;
+}
+
+/* Where the VM is ours and nothing of ours keeps it from running, that is all there is to say. */
+static void tell_why_stopped(const struct migration *m, struct result *result)
+{
+    if (m->verdict != VERDICT_SOURCE || !*m->host->stopped)
+        return;
+    snprintf(result->stopped, sizeof(result->stopped), "%s", m->host->stopped);
+    error_clear(&result->error);
+}
+
 static void recover_sender(struct migration *m, const struct recover_options *options,
                            struct result *result)
 {
@@ -259,12 +276,12 @@ static void recover_sender(struct migration *m, const struct recover_options *op
         target_runs_it(m, result);
         break;
     default: /* CLOSED */
-        if (journal_has(m->journal, RECORD_DONE))
-            result->outcome = OUTCOME_DONE;
-        else
-            result->outcome = result->state == RUN_PAUSED ? OUTCOME_PAUSED : OUTCOME_ROLLED_BACK;
+        result->outcome =
+            journal_has(m->journal, RECORD_DONE) ? OUTCOME_DONE : outcome_here(result->state);
         break;
     }
+    if (result->outcome == OUTCOME_PAUSED || result->outcome == OUTCOME_NOWHERE)
+        tell_why_stopped(m, result);
     if (m->peer)
         session_goodbye(m->peer);
 }

@@ -142,6 +142,28 @@ static bool withdraw(struct migration *m, bool *open, const struct error *why, s
     return false;
 }
 
+/* Has somebody let the old copy run after COMMIT? What only cannot be told keeps nobody. */
+static bool has_run_here(struct migration *m, struct error *why)
+{
+    return !m->host->ops->source_unchanged(m->host, why) && why->kind == ERROR_REFUSED;
+}
+
+/* The last look, again: a copy that has run since is not the one that the target has. */
+static bool look_before_go(struct migration *m, bool *open, struct error *err)
+{
+    struct error why = { 0 };
+
+    *open = false;
+    if (!verdict_nobody_else(m, err))
+        return false;
+    if (!has_run_here(m, &why))
+        return true;
+    if (!m->said_go)
+        return withdraw(m, open, &why, err);
+    *err = why;
+    return false;
+}
+
 /* Fence the old copy, see that nobody runs it, say GO, and hear what came of it. */
 static bool say_go(struct migration *m, bool *open, struct error *err)
 {
@@ -157,10 +179,9 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
         *err = why;
         return false;
     }
-    if (!verdict_nobody_else(m, err)) {
-        *open = false;
+    if (!look_before_go(m, open, err))
         return false;
-    }
+    *open = true;
     m->said_go = true;
     if (!session_send(m->peer, "go", NULL, err))
         return false;

@@ -54,6 +54,7 @@ struct source {
     cJSON *proofs;         /* paths of files beside shared images, by which the target knows them */
     cJSON *facts;          /* those in the journal, or to be */
     bool has_set;          /* QEMU's settings for migrations are ours */
+    cJSON *drained;        /* those of the moment when its disks were drained; NULL */
     bool reattached;
 };
 
@@ -66,7 +67,7 @@ struct target {
     char *log;
     struct disk_images images;
     cJSON *machine;  /* the fact of the machine started here; NULL */
-    cJSON *sealed;   /* PREPARED's facts, after a crash; NULL */
+    cJSON *sealed;   /* PREPARED's facts; NULL */
     cJSON *ports;    /* facts of the taps made ports of a bridge here; NULL */
     cJSON *settings; /* QEMU's own for migrations; NULL: not known */
     cJSON *notes;    /* for the plan: an array of strings */

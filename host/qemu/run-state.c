@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "host/image-mark.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
 
@@ -30,6 +31,69 @@ static bool is_watched(const struct qemu *vm)
 static bool is_calm(const struct qemu *vm)
 {
     return vm->calm == qmp_run_events(vm->q);
+}
+
+/* ---- by what its vCPUs have run ---- */
+
+static bool read_ns(pid_t pid, uint64_t tid, uint64_t *ns)
+{
+    char path[64];
+    FILE *file;
+    bool ok;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%" PRIu64 "/schedstat", (int)pid, tid);
+    file = fopen(path, "re");
+    ok = file && fscanf(file, "%" SCNu64, ns) == 1;
+    if (file)
+        fclose(file);
+    return ok;
+}
+
+/* As text: a double would not hold them. */
+static void add_cpu(cJSON *cpus, pid_t pid, uint64_t tid)
+{
+    cJSON *cpu;
+    char text[24];
+    uint64_t ns;
+
+    if (!read_ns(pid, tid, &ns))
+        return;
+    cpu = must(cJSON_CreateObject());
+    json_add_uint(cpu, "tid", tid);
+    snprintf(text, sizeof(text), "%" PRIu64, ns);
+    cJSON_AddStringToObject(cpu, "ran_ns", text);
+    cJSON_AddItemToArray(cpus, cpu);
+}
+
+static void add_cpus(struct qemu *vm, cJSON *facts)
+{
+    AUTO_JSON cJSON *answer = NULL;
+    const cJSON *cpu;
+    cJSON *cpus;
+
+    if (!qmp_call(vm->q, "query-cpus-fast", NULL, &answer, NULL))
+        return;
+    cpus = cJSON_AddArrayToObject(facts, "cpus");
+    cJSON_ArrayForEach (cpu, answer)
+        add_cpu(cpus, vm->pid, json_uint_or(cpu, "thread-id", 0));
+}
+
+/* Sound for a QEMU that lives: a vCPU that has run a guest has used its thread's time. */
+static bool cpus_are_as(const struct qemu *vm, const cJSON *facts, struct error *err)
+{
+    const cJSON *cpus = cJSON_GetObjectItemCaseSensitive(facts, "cpus");
+    const cJSON *cpu;
+    uint64_t now;
+
+    if (cJSON_GetArraySize(cpus) == 0)
+        return error_set(err, ERROR_SYSTEM, "how long its vCPUs had run was not noted");
+    cJSON_ArrayForEach (cpu, cpus) {
+        uint64_t then = strtoull(json_string_or(cpu, "ran_ns", "0"), NULL, 10);
+
+        if (!read_ns(vm->pid, json_uint_or(cpu, "tid", 0), &now) || now > then + IDLE_NS)
+            return error_set(err, ERROR_REFUSED, "its vCPUs have run since");
+    }
+    return true;
 }
 
 /* ---- the source, before it is paused ---- */
@@ -147,21 +211,53 @@ void qemu_source_has_ended(struct qemu *vm)
 
 /* ---- the source, after it was paused ---- */
 
-bool qemu_source_unchanged(struct host *host, struct error *err)
+void qemu_source_mark(struct host *host, cJSON *fact)
 {
     struct qemu *vm = qemu_of(host);
-    struct qmp_status status;
+    cJSON *images = cJSON_AddArrayToObject(fact, "images");
 
-    if (!is_watched(vm))
-        return error_set(err, ERROR_SYSTEM,
-                         "whether the guest has run here since it was paused cannot be told");
-    if (!qmp_query_status(vm->q, &status, err))
-        return false;
-    if (!status.running && is_calm(vm))
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        image_mark_add(images, vm->source.disks[i].paths[0]);
+    add_cpus(vm, fact);
+    cJSON_Delete(vm->source.drained);
+    vm->source.drained = cJSON_Duplicate(fact, true);
+}
+
+bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err)
+{
+    (void)host;
+    return image_marks_hold(cJSON_GetObjectItemCaseSensitive(fact, "images"), err);
+}
+
+static bool paused_source_is_unchanged(struct qemu *vm, struct error *err)
+{
+    if (is_watched(vm) ? is_calm(vm) : cpus_are_as(vm, vm->source.drained, err))
         return true;
+    if (!is_watched(vm) && err->kind != ERROR_REFUSED)
+        return false;
     return error_set(err, ERROR_REFUSED,
                      "somebody has let the guest run here, or reset it, after it was paused to be "
                      "handed over: another program is connected to a monitor of QEMU's");
+}
+
+bool qemu_source_unchanged(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    switch (qemu_run_state(vm)) {
+    case RUN_PAUSED:
+        return paused_source_is_unchanged(vm, err);
+    case RUN_GONE:
+        return qemu_source_is_unwritten(host, vm->source.drained, err);
+    case RUN_RUNNING:
+        return error_set(err, ERROR_REFUSED,
+                         "somebody has let the guest run here after it was paused to be handed "
+                         "over: another program is connected to a monitor of QEMU's");
+    case RUN_UNKNOWN:
+        break;
+    }
+    return error_set(err, ERROR_TIMEOUT,
+                     "whether the guest has run here since it was paused cannot be asked");
 }
 
 static void note_run(struct qemu *vm)
@@ -195,75 +291,36 @@ bool qemu_source_ran(struct qemu *vm, bool runs, struct error *err)
 
 /* ---- the target's copy ---- */
 
-static bool read_ns(pid_t pid, uint64_t tid, uint64_t *ns)
-{
-    char path[64];
-    FILE *file;
-    bool ok;
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%" PRIu64 "/schedstat", (int)pid, tid);
-    file = fopen(path, "re");
-    ok = file && fscanf(file, "%" SCNu64, ns) == 1;
-    if (file)
-        fclose(file);
-    return ok;
-}
-
-/* As text: a double would not hold them. */
-static void add_cpu(cJSON *cpus, pid_t pid, uint64_t tid)
-{
-    cJSON *cpu;
-    char text[24];
-    uint64_t ns;
-
-    if (!read_ns(pid, tid, &ns))
-        return;
-    cpu = must(cJSON_CreateObject());
-    json_add_uint(cpu, "tid", tid);
-    snprintf(text, sizeof(text), "%" PRIu64, ns);
-    cJSON_AddStringToObject(cpu, "ran_ns", text);
-    cJSON_AddItemToArray(cpus, cpu);
-}
-
 void qemu_remember_sealed(struct host *host, cJSON *facts)
 {
     struct qemu *vm = qemu_of(host);
-    AUTO_JSON cJSON *answer = NULL;
-    const cJSON *cpu;
-    cJSON *cpus;
+    cJSON *images = cJSON_AddArrayToObject(facts, "images");
+    const cJSON *disk;
 
-    if (!qmp_call(vm->q, "query-cpus-fast", NULL, &answer, NULL))
-        return;
-    cpus = cJSON_AddArrayToObject(facts, "cpus");
-    cJSON_ArrayForEach (cpu, answer)
-        add_cpu(cpus, vm->pid, json_uint_or(cpu, "thread-id", 0));
-}
-
-/* Sound for a QEMU that lives: a vCPU that has run a guest has used its thread's time. */
-static bool cpus_are_as_sealed(const struct qemu *vm, struct error *err)
-{
-    const cJSON *cpus = cJSON_GetObjectItemCaseSensitive(vm->target.sealed, "cpus");
-    const cJSON *cpu;
-    uint64_t now;
-
-    if (cJSON_GetArraySize(cpus) == 0)
-        return error_set(err, ERROR_REFUSED, "whether the copy here has run cannot be told");
-    cJSON_ArrayForEach (cpu, cpus) {
-        uint64_t then = strtoull(json_string_or(cpu, "ran_ns", "0"), NULL, 10);
-
-        if (!read_ns(vm->pid, json_uint_or(cpu, "tid", 0), &now) || now > then + IDLE_NS)
-            return error_set(err, ERROR_REFUSED, "somebody has let the copy here run");
-    }
-    return true;
+    cJSON_ArrayForEach (disk, vm->target.images.disks)
+        image_mark_add(images, json_string_or(disk, "image", ""));
+    add_cpus(vm, facts);
+    cJSON_Delete(vm->target.sealed);
+    vm->target.sealed = cJSON_Duplicate(facts, true);
 }
 
 static bool paused_copy_never_ran(struct qemu *vm, struct error *err)
 {
     qmp_hold(vm->q, true);
-    if (!is_watched(vm))
-        return cpus_are_as_sealed(vm, err);
-    return is_calm(vm) ||
-           error_set(err, ERROR_REFUSED, "somebody has let the copy here run, or reset it");
+    if (is_watched(vm) ? is_calm(vm) : cpus_are_as(vm, vm->target.sealed, err))
+        return true;
+    return error_set(err, ERROR_REFUSED, "somebody has let the copy here run, or reset it");
+}
+
+/* What a dead one has done is in its images, if in anything. */
+static bool dead_copy_never_ran(struct qemu *vm, struct error *err)
+{
+    const cJSON *images = cJSON_GetObjectItemCaseSensitive(vm->target.sealed, "images");
+    struct error why = { 0 };
+
+    return image_marks_hold(images, &why) ||
+           error_set(err, ERROR_REFUSED, "the copy here is dead, and may have run before: %s",
+                     why.text);
 }
 
 bool qemu_copy_never_ran(struct host *host, struct error *err)
@@ -279,7 +336,7 @@ bool qemu_copy_never_ran(struct host *host, struct error *err)
             return error_prefix(err, "the copy here runs, and cannot be paused");
         return error_set(err, ERROR_REFUSED, "somebody has let the copy here run");
     case RUN_GONE:
-        return true;
+        return dead_copy_never_ran(vm, err);
     case RUN_UNKNOWN:
         break;
     }

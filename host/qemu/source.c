@@ -1,5 +1,4 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
-#include "host/image-mark.h"
 #include "host/qemu/qemu.h"
 #include "qmp/settings.h"
 #include "xmig/journal.h"
@@ -59,6 +58,10 @@ static void take_record(struct qemu *vm, const cJSON *record)
                  json_string_or(record, "why", ""));
     if (!strcmp(fact, "ran"))
         vm->source.ran = true;
+    if (!strcmp(fact, "drained")) {
+        cJSON_Delete(vm->source.drained);
+        vm->source.drained = cJSON_Duplicate(record, true);
+    }
 }
 
 bool qemu_source_reattach(struct qemu *vm, const cJSON *records, const cJSON *fact,
@@ -143,21 +146,6 @@ static void stop_leftover_mirrors(struct qemu *vm)
 }
 
 /* ---- the paused copy ---- */
-
-void qemu_source_mark(struct host *host, cJSON *fact)
-{
-    const struct source *source = &qemu_of(host)->source;
-    cJSON *marks = cJSON_AddArrayToObject(fact, "images");
-
-    for (size_t i = 0; i < source->disk_count; i++)
-        image_mark_add(marks, source->disks[i].paths[0]);
-}
-
-bool qemu_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err)
-{
-    (void)host;
-    return image_marks_hold(cJSON_GetObjectItemCaseSensitive(fact, "images"), err);
-}
 
 enum run_state qemu_source_state(struct host *host)
 {
@@ -253,6 +241,7 @@ void qemu_source_done(struct qemu *vm)
 {
     remove_proofs(vm);
     cJSON_Delete(vm->source.facts);
+    cJSON_Delete(vm->source.drained);
     source_disks_done(&vm->source);
     argv_result_done(&vm->source.argv);
     cJSON_Delete(vm->source.present);

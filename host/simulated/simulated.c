@@ -19,7 +19,8 @@ struct simulated {
     struct lane *disks[MACHINE_DISKS_MAX]; /* both sides' ends of "disk/…" */
     struct lane *ram;                      /* … and of "ram" */
     uint64_t paused_ms;
-    bool started; /* target: the device model is up */
+    size_t runs_here; /* source: how often it had run when it was paused */
+    bool started;     /* target: the device model is up */
 };
 
 static struct simulated *self(struct host *host)
@@ -215,6 +216,7 @@ static bool ram_send(struct host *host, const char *path, const struct ram_hooks
     }
     if (!hooks->pausing(hooks->arg, err))
         return false;
+    sim->runs_here = sim->machine.run_count;
     sim->paused_ms = loop_now_ms();
     ram_hooks_paused(hooks);
     if (!change(sim, RUN_PAUSED, err) || !drain_mirrors(sim, err))
@@ -277,7 +279,7 @@ static bool source_unchanged(struct host *host, struct error *err)
 {
     struct simulated *sim = self(host);
 
-    if (sim->machine.state == RUN_PAUSED && !has_run_since(sim, sim->machine.run_count))
+    if (!has_run_since(sim, sim->runs_here))
         return true;
     return error_set(err, ERROR_REFUSED, "somebody let the simulated VM run");
 }
@@ -291,6 +293,7 @@ static bool source_resume(struct host *host, struct error *err)
 
 static bool set_fenced(struct host *host, bool fenced, struct error *err)
 {
+    (void)has_run_since(self(host), 0); /* what somebody has done to it is not undone */
     self(host)->machine.fenced = fenced;
     return machine_save(&self(host)->machine, err);
 }
@@ -543,6 +546,7 @@ static bool reattach(struct host *host, const cJSON *records, struct error *err)
     }
     if (!sim->machine.path[0] || !machine_load(&sim->machine))
         sim->machine.state = RUN_GONE;
+    sim->runs_here = sim->machine.run_count;
     return true;
 }
 

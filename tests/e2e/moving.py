@@ -64,6 +64,7 @@ class Guest:
         prefix = "" if first else name + "-"
         self.qmp = os.path.join(folder, prefix + "qmp")
         self.other_qmp = os.path.join(folder, prefix + "qmp2")  # with Scene(monitors=2)
+        self.hand = os.path.join(folder, prefix + "hand")  # a second monitor
         self.heartbeat = os.path.join(folder, prefix + "heartbeat")
         self.pidfile = os.path.join(folder, prefix + "pid")
         self.folder = folder

@@ -116,6 +116,21 @@ static void a_source_that_ran_for_a_moment_before_commit_is_not_handed_over(void
     world_done(&world);
 }
 
+/* GO was not said: the target has nothing to decide. */
+static void a_source_that_runs_after_commit_takes_the_guest_back(void **unused)
+{
+    SCENE;
+    struct hand hand = { &world, SIDE_SEND, RECORD_COMMIT, false, false };
+    world.hook[SIDE_SEND] = (struct journal_hook){ at_record, &hand };
+    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_true(hand.done);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_true(world_last_record(&world, SIDE_SEND) == RECORD_CLOSED);
+    world_done(&world);
+}
+
 static void a_copy_that_runs_too_early_goes_on_when_it_is_handed_over(void **unused)
 {
     SCENE;
@@ -273,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over),
         cmocka_unit_test(a_source_that_ran_for_a_moment_before_commit_is_not_handed_over),
+        cmocka_unit_test(a_source_that_runs_after_commit_takes_the_guest_back),
         cmocka_unit_test(a_copy_that_runs_too_early_goes_on_when_it_is_handed_over),
         cmocka_unit_test(the_end_of_the_lease_does_not_take_a_copy_that_has_run),
         cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
