@@ -207,6 +207,7 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "ports", cJSON_Duplicate(source->argv.ports, true));
     cJSON_AddItemToObject(qemu, "taps", taps_choose(get(source->present, "taps"), bridges));
     cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(source->argv.bridges, bridges));
+    cJSON_AddItemToObject(qemu, "slots", cJSON_Duplicate(get(source->present, "slots"), true));
     cJSON_AddItemToObject(qemu, "media", cJSON_Duplicate(source->media, true));
     cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(source->present, "drives"), true));
     describe_user(source, qemu);

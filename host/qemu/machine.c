@@ -77,7 +77,15 @@ static cJSON *read_names(struct qemu *vm, const char *path, const char *prefix, 
     return names;
 }
 
-/* Memory is a device's, or nobody's; QEMU makes some of it by itself. */
+/* Memory that the line does not name is a device's, or QEMU's own. */
+static bool is_own_memory(struct qemu *vm, const cJSON *child)
+{
+    static const char *const objects[] = { "object", NULL };
+
+    return !strncmp(json_string_or(child, "type", ""), "child<memory-backend", 20) &&
+           !line_says(vm->source.process.words, objects, json_string_or(child, "name", ""));
+}
+
 static cJSON *read_objects(struct qemu *vm, struct error *err)
 {
     AUTO_JSON cJSON *children = read_children(vm, "/objects", err);
@@ -85,7 +93,7 @@ static cJSON *read_objects(struct qemu *vm, struct error *err)
     const cJSON *child;
 
     cJSON_ArrayForEach (child, children)
-        if (strncmp(json_string_or(child, "type", ""), "child<memory-backend", 20) != 0)
+        if (!is_own_memory(vm, child))
             add_string(names, json_string_or(child, "name", ""));
     return names;
 }
@@ -104,19 +112,33 @@ static cJSON *read_chardevs(struct qemu *vm, struct error *err)
     return labels;
 }
 
-/* " \ net0: index=0,type=tap,…" is a network; the guest's own end is of type "nic". */
-static void add_network(cJSON *networks, const char *line)
+/* The names in "hub0port1: #net7" but for the last, if that is the guest's own end. */
+static void add_networks(cJSON *networks, char *names, bool without_last)
+{
+    char *next;
+
+    for (char *name = names; name; name = next) {
+        next = strstr(name, ": ");
+        if (next) {
+            *next = '\0';
+            next += 2;
+        }
+        if ((next || !without_last) && !has_string(networks, name))
+            add_string(networks, name);
+    }
+}
+
+/* " \ net0: index=0,type=tap,…", also behind the port of a hub; a port may have nothing. */
+static void add_line(cJSON *networks, const char *line)
 {
     const char *end = strstr(line, ": index=");
-    const char *type = end ? strstr(end, "type=") : NULL;
-    AUTO_FREE char *name = NULL;
+    size_t indent = strspn(line, " \\");
+    AUTO_FREE char *names = NULL;
 
-    if (!type || !strncmp(type, "type=nic", 8) || !strncmp(type, "type=hubport", 12))
+    if (!end && strncmp(line, " \\ ", 3) != 0)
         return;
-    line += strspn(line, " \\");
-    name = must(strndup(line, (size_t)(end - line)));
-    if (!has_string(networks, name))
-        add_string(networks, name);
+    names = must(strndup(line + indent, end ? (size_t)(end - line) - indent : strlen(line)));
+    add_networks(networks, names, end && strstr(end, ",type=nic,"));
 }
 
 static cJSON *networks_of(const char *text)
@@ -127,7 +149,7 @@ static cJSON *networks_of(const char *text)
     const char *line;
 
     while ((line = strsep(&rest, "\r\n")))
-        add_network(networks, line);
+        add_line(networks, line);
     return networks;
 }
 
@@ -160,6 +182,7 @@ cJSON *machine_read(struct qemu *vm, struct error *err)
     if (take(machine, "devices", read_names(vm, "/machine/peripheral", "", err)) &&
         take(machine, "anonymous", read_names(vm, "/machine/peripheral-anon", "device[", err)) &&
         take(machine, "built-in", read_names(vm, "/machine/unattached", "device[", err)) &&
+        take(machine, "slots", pci_slots(vm, err)) &&
         take(machine, "objects", read_objects(vm, err)) &&
         take(machine, "chardevs", read_chardevs(vm, err)) && take_networks(vm, machine, err) &&
         take(machine, "forwards", read_forwards(vm, err)) &&
@@ -215,13 +238,14 @@ static bool is_own_chardev(struct qemu *vm, const char *id)
     return false;
 }
 
-/* Those of -nic and -net have names of QEMU's: "#net013". */
+/* Those of -nic and -net have names of QEMU's: "#net013"; hubs have ports. */
 static bool is_own_network(struct qemu *vm, const char *id)
 {
     static const char *const options[] = { "nic", "net", NULL };
+    int hub, port;
 
-    return *id == '#' || !strncmp(id, "__org.qemu", 10) ||
-           line_says(vm->source.process.words, options, id);
+    return *id == '#' || sscanf(id, "hub%dport%d", &hub, &port) == 2 ||
+           !strncmp(id, "__org.qemu", 10) || line_says(vm->source.process.words, options, id);
 }
 
 static const struct kind kinds[] = {

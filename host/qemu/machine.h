@@ -44,6 +44,13 @@ bool drives_check(const cJSON *media, struct error *err);
 /* At the target, before the guest's state comes: the media and limits of `drives`. */
 bool drives_set(struct qemu *vm, const cJSON *media, const cJSON *drives, struct error *err);
 
+/* ---- pci.c ---- */
+
+/* {"ID": "4.0"}; the caller frees it. */
+cJSON *pci_slots(struct qemu *vm, struct error *err);
+/* At the target: is each device where it is at the source? */
+bool pci_check(struct qemu *vm, const cJSON *there, struct error *err);
+
 /* ---- usernet.c: the ports that are forwarded to the guest ---- */
 
 /* {"NETWORK": ["tcp:127.0.0.1:2222-10.0.2.15:22", …]} from what "info usernet" prints. */

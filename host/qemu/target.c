@@ -123,7 +123,8 @@ static bool make_present(struct qemu *vm, struct error *err)
 {
     const cJSON *qemu = get(vm->target.params, "qemu");
 
-    return drives_set(vm, get(qemu, "media"), get(qemu, "drives"), err) || qemu_explain(vm, err);
+    return pci_check(vm, get(qemu, "slots"), err) &&
+           (drives_set(vm, get(qemu, "media"), get(qemu, "drives"), err) || qemu_explain(vm, err));
 }
 
 bool qemu_start_device_model(struct host *host, struct error *err)

@@ -226,6 +226,19 @@ class AsItIs(Moving):
 
     # ---- devices ----
 
+    def test_what_qemu_makes_by_itself_was_not_added(self):
+        lines = (("-smp", "2,maxcpus=4", "-usb", "-usbdevice", "tablet", "-vga", "cirrus", "-device", "i6300esb",
+                  "-net", "nic", "-net", "user", "-debugcon", "null", "-parallel", "null", "-fda", "%/old.iso"),
+                 ("-serial", "mon:null", "-chardev", "null,id=m,mux=on", "-serial", "chardev:m", "-monitor", "chardev:m",
+                  "-audio", "none,model=hda", "-vga", "virtio", "-object", "iothread,id=io",
+                  "-object", "memory-backend-ram,id=ram0,size=64M", "-numa", "node,memdev=ram0",
+                  "-netdev", "hubport,hubid=1,id=port", "-netdev", "user,id=n", "-device", "e1000,netdev=n"))
+        for words in lines:
+            with self.subTest(words=words), Machine(*DISK, *words) as machine:
+                process = machine.start_send("-n")
+                _, errors = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 0, errors)
+
     def test_a_device_that_was_plugged_in_is_refused(self):
         for properties in ({}, {"id": "late"}):
             with self.subTest(properties=properties), Machine(*DISK) as machine:
@@ -242,6 +255,16 @@ class AsItIs(Moving):
                 machine.hmp(f"o /4 0xae08 {1 << slot}")
                 self.assertNotEqual(str(machine.source.ask("query-pci")), before)
                 self.is_refused(machine, "taken out after")
+
+    def test_a_device_in_another_slot_ends_the_move_before_anything_is_copied(self):
+        with Machine(*DISK, "-device", "virtio-rng-pci,id=rng,addr=4") as machine:
+            machine.source.ask("device_del", id="rng")
+            machine.hmp("o /4 0xae10 0")
+            machine.hmp("o /4 0xae08 0x10")
+            self.assertEqual(machine.source.ask("device_add", driver="virtio-rng-pci", id="rng", addr="9"), {})
+            result, status = machine.send()
+            self.assertEqual((status, result["where"], result["bytes"]), (4, "source", 0), result)
+            self.assertIn("'rng' is in the PCI slot 9.0 at the source", result["error"]["text"])
 
     def test_a_device_that_is_plugged_in_during_the_move_ends_it(self):
         with Machine(*DISK) as machine:
