@@ -6,7 +6,9 @@
  * recover`; at the receiver also the process that answers a QUERY), which
  * stands for any number, one after the other. Spin lets any process rest for
  * any time between two of its steps, which is what SIGSTOP does; world() does
- * every other evil, and nothing limits how often, until it declares calm.
+ * every other evil, and nothing limits how often, until it declares calm. Of the
+ * evil are a service manager, which starts the source's old command again, and
+ * foreign hands, which set a paused copy running.
  *
  * A process touches its journal and its guest in one pattern only, a SECTION:
  * take the lock, read, make durable what was read, append, sync, do what the
@@ -36,10 +38,13 @@ mtype = {
     NONE, BEGIN, WORD, CLOSED,
     PAUSING, COMMIT, ABORTED, DONE, PROOF,
     PREPARED, OWNED, RESUMING, RUNNING, REFUSED, RELINQUISHED, DESTROYED, LOST,
-    /* messages. QUERY is sent as the sender's last record, its answer as the
-     * receiver's, or UNKNOWN, or WAIT; `ready` is PREPARED, `running` RUNNING.
+    /* messages. QUERY is sent as the sender's last record, or as LOOK or BACK,
+     * its answer as the receiver's last record, or UNKNOWN, WAIT or RAN; `ready`
+     * is PREPARED, `running` RUNNING, `incomplete` BEGIN.
      */
-    RAM, GO, ABORT, UNKNOWN, WAIT,
+    RAM, GO, ABORT, LOOK, BACK, UNKNOWN, WAIT, RAN,
+    /* a person's choice, besides BACK */
+    FORWARD,
     /* what a receiver acts upon besides messages */
     NOTHING, LEASE, OPERATOR,
     /* guests */
@@ -63,26 +68,41 @@ bool dead[2];            /* the machine never comes back */
 bool lease;              /* the receiver does not wait for ever */
 bool calm;               /* no more faults */
 
-/* What the journals have durably said, and whether a vCPU of the target's copy
- * has run: for the claims, and where a journal's earlier records matter.
+/* What can be seen on the machines, and outlives them. A copy that a foreign hand
+ * has set running counts as PAUSED in guest[], and as touched or ran: whether it
+ * runs at this moment makes no difference to anybody.
+ */
+bool touched; /* the source's copy is not as xmig has left it: it has run since, or another runs */
+bool fenced;  /* the source's old command finds no images */
+bool ran;     /* the target's copy has run, and no person has given it up */
+
+/* What the journals have durably said: for the claims, and where a journal's
+ * earlier records matter.
  */
 bool source_has_it, by_word, target_by_word;
-bool complete, owned, refused, relinquished, target_final, ran;
+bool complete, owned, refused, relinquished, target_final;
 bool listed;
 
 #include "permitted.pml"
 
 #define HAS_SOURCE(record) (record == ABORTED || record == PROOF || record == WORD)
 
+/* A person: for words, choices, and to start or end a guest by hand. */
+#ifdef NOBODY
+#define PERSON (!calm)
+#else
+#define PERSON true
+#endif
+
 /* Words that a person may give with `--peer-is-dead`. They are true when the
- * peer can never again run the guest.
+ * peer can never again run the guest, nor a habit there start it.
  */
 #ifdef BUG_FALSE_WORD
 #define RECEIVER_IS_DEAD true
 #define SENDER_IS_DEAD true
 #else
 #define RECEIVER_IS_DEAD (dead[RECV] || (last[RECV] == UNKNOWN && guest[RECV] == GONE))
-#define SENDER_IS_DEAD (dead[SEND] || (last[SEND] == UNKNOWN && guest[SEND] == GONE))
+#define SENDER_IS_DEAD (dead[SEND] || (last[SEND] == UNKNOWN && guest[SEND] == GONE && fenced))
 #endif
 
 /* ---- processes and network ---- */
@@ -103,6 +123,11 @@ bool listed;
 #else
 #define LINES 2
 #endif
+
+/* In calm, two calls must bring a new record; of two that call at the same time, two each. */
+#define ENOUGH_CALLS (2 * (LINES - 1))
+#define ENOUGH_CHOICES (2 * (LINES - 1))
+byte calls, choices;
 
 chan inbox[LINES * 2] = [2] of { mtype };
 bool up[LINES * 2];
@@ -217,12 +242,13 @@ inline write(side, record)
             look_up(side, last[side], record);
             CLAIM(LISTED, listed);
             listed = false;
-            CLAIM(NEVER_RAN, record != RELINQUISHED || !ran);
+            CLAIM(NEVER_RAN, (record != RELINQUISHED && record != REFUSED) || !ran);
             if
             :: record == RUNNING || record == LOST -> ran = false /* of no interest any more */
             :: else
             fi;
-            last[side] = record
+            last[side] = record;
+            calls = 0
         fi
     }
 }
@@ -277,10 +303,16 @@ inline act_as_sender()
 {
     d_step {
         if
-        :: HAS_SOURCE(seen) && guest[SEND] == PAUSED ->
-            guest[SEND] = RUNS;
-            printf("SENDER %d lets the guest run\n", me)
-        :: seen == DONE && guest[SEND] == PAUSED ->
+        :: HAS_SOURCE(seen) ->
+            fenced = false;
+            touched = false;
+            if
+            :: guest[SEND] == PAUSED ->
+                guest[SEND] = RUNS;
+                printf("SENDER %d lets the guest run\n", me)
+            :: else
+            fi
+        :: seen == DONE && guest[SEND] == PAUSED && !touched ->
             CLAIM(NOTHING_LOST, target_final);
             guest[SEND] = GONE;
             printf("SENDER %d destroys the paused copy\n", me)
@@ -299,25 +331,90 @@ inline pause()
     }
 }
 
+/* Its own copy dead, a complete one may be at the target: nothing is decided unseen. */
+#ifdef BUG_ABORT_BEFORE_LOOK
+#define MUST_LOOK(record) false
+#else
+#define MUST_LOOK(record) (record == PAUSING && guest[SEND] == GONE)
+#endif
+
+/* To be written without a person's word: nothing complete is given up for a dead copy. */
+#define KEEPS_THE_COMPLETE (guest[SEND] != GONE || last[RECV] != PREPARED || guest[RECV] != PAUSED)
+
 /* What `recover` finds to do without asking the peer. */
-#define SENDER_HAS_WORK (last[SEND] == BEGIN || last[SEND] == PAUSING || \
-    ((HAS_SOURCE(last[SEND]) || last[SEND] == DONE) && guest[SEND] == PAUSED) || \
+#define SENDER_HAS_WORK (last[SEND] == BEGIN || \
+    (last[SEND] == PAUSING && !MUST_LOOK(PAUSING)) || \
+    (HAS_SOURCE(last[SEND]) && (guest[SEND] == PAUSED || fenced || touched)) || \
+    (last[SEND] == DONE && guest[SEND] == PAUSED && !touched) || \
     last[SEND] != durable[SEND])
 
-/* In calm, two calls must do for a verdict; of two that call at the same time, two each. */
-#define ENOUGH_CALLS (2 * (LINES - 1))
-byte calls;
+
+/* The last look, before COMMIT and before GO: is its own copy as it was paused, or dead
+ * and its images as they were? Before GO the source looks for others, too.
+ */
+#if defined(BUG_NO_LAST_LOOK)
+#define AS_IT_WAS (!touched || guest[SEND] == PAUSED)
+#elif defined(BUG_FORWARD_WITHOUT_PROOF)
+#define AS_IT_WAS (!touched || guest[SEND] == GONE)
+#else
+#define AS_IT_WAS (!touched)
+#endif
+#ifdef BUG_NO_LOOK_FOR_OTHERS
+#define NOBODY_ELSE true
+#else
+#define NOBODY_ELSE (guest[SEND] != RUNS)
+#endif
 
 #ifdef BUG_ABORTED_IS_NOT_TOLD
 #define NEED_NOT_ASK (last[SEND] == CLOSED || last[SEND] == UNKNOWN || last[SEND] == ABORTED)
 #else
 #define NEED_NOT_ASK (last[SEND] == CLOSED || last[SEND] == UNKNOWN)
 #endif
-#define SENDER_HAS_A_QUESTION (!SENDER_HAS_WORK && !NEED_NOT_ASK && calls < ENOUGH_CALLS)
+#define ASKS_AGAIN (calls < ENOUGH_CALLS || (last[SEND] == PAUSING && !ONLY_A_PERSON))
+#define SENDER_HAS_A_QUESTION (!SENDER_HAS_WORK && !NEED_NOT_ASK && ASKS_AGAIN)
 #define CALLING (up[MINE(SEND)] || up[MINE(RECV)])
+#define CAN_CALL (!CALLING && FREE(SEND) && !dead[SEND] && !dead[RECV])
+
+/* What only a person can decide, who sees both hosts. */
+#define TARGET_RAN (ran && (last[RECV] == PREPARED || last[RECV] == REFUSED || \
+                            last[RECV] == RELINQUISHED))
+#ifdef BUG_FORWARD_WITHOUT_PROOF
+#define HAS_PROOF true
+#else
+#define HAS_PROOF (!touched)
+#endif
+#define MAY_GO_FORWARD (HAS_PROOF && last[RECV] == PREPARED && \
+    ((last[SEND] == PAUSING && guest[SEND] == GONE) || (last[SEND] == COMMIT && ran)))
+/* Where the journals do not decide. */
+#define ONLY_A_PERSON (TARGET_RAN || \
+    (last[SEND] == PAUSING && guest[SEND] == GONE && last[RECV] == PREPARED) || \
+    ((last[SEND] == COMMIT || last[SEND] == DONE) && touched))
+#define MAY_GO_BACK ((last[SEND] == COMMIT && (touched || TARGET_RAN)) || \
+                     (HAS_SOURCE(last[SEND]) && TARGET_RAN))
+#define HAS_A_CHOICE (PERSON && !SENDER_HAS_WORK && choices < ENOUGH_CHOICES)
+
+inline begin_anew()
+{
+    if
+    :: calm -> choices++; calls = 0
+    :: else
+    fi
+}
+
+inline call(question)
+{
+    take(SEND);
+    end_original(SEND);
+    CLAIM(AGREEMENT, guest[SEND] != RUNS || touched || (seen != COMMIT && seen != DONE));
+    up[MINE(SEND)] = true;
+    up[MINE(RECV)] = true;
+    say(SEND, question);
+    release(SEND)
+}
 
 proctype sender(byte me)
 {
+    /* While it listens, `next` is what it has asked for. */
     mtype seen = NONE, next = NONE, heard = NONE;
 
     if
@@ -329,7 +426,7 @@ proctype sender(byte me)
     SECTION {
         STEP { up[MINE(SEND)] -> take(SEND);
             if
-            :: seen == BEGIN && guest[SEND] == RUNS
+            :: seen == BEGIN && guest[SEND] == RUNS && !touched
             :: else -> goto leave
             fi
         }
@@ -348,7 +445,7 @@ proctype sender(byte me)
             printf("the last pass fails, the guest runs by itself\n");
             say(SEND, ABORT);
             goto leave }
-        :: STEP { guest[SEND] == GONE -> say(SEND, ABORT); goto leave }
+        :: STEP { guest[SEND] != PAUSED -> say(SEND, ABORT); goto leave }
         fi
     }
 
@@ -356,7 +453,10 @@ listen:
     if
     :: STEP { HEARS(SEND) && FREE(SEND) -> inbox[MINE(SEND)]?heard; goto judge }
     :: STEP { BROKEN(SEND) -> goto leave }
-    :: STEP { ORIGINAL && up[MINE(SEND)] && !calm -> say(SEND, ABORT); goto leave }
+    :: STEP { ORIGINAL && up[MINE(SEND)] && !calm && guest[SEND] != GONE ->
+        say(SEND, ABORT);
+        goto leave }
+    :: STEP { ORIGINAL && up[MINE(SEND)] && !calm && guest[SEND] == GONE -> goto leave }
     :: STEP { !ORIGINAL && !up[MINE(SEND)] -> goto leave }
     fi;
 
@@ -366,10 +466,17 @@ listen:
 judge:
             take(SEND);
             if
-            :: seen == PAUSING && heard == PREPARED ->
-                CLAIM(AGREEMENT, guest[SEND] != RUNS);
-                next = COMMIT
-            :: seen == COMMIT && heard == PREPARED -> goto go
+            :: seen == PAUSING && ((heard == PREPARED && next != LOOK) || heard == RAN) &&
+               guest[SEND] == (next == FORWARD -> GONE : PAUSED) ->
+                if
+                :: AS_IT_WAS -> next = COMMIT
+                :: else -> goto leave
+                fi
+            :: seen == PAUSING && next == LOOK && guest[SEND] == GONE &&
+               (heard == BEGIN || heard == DESTROYED || heard == UNKNOWN) ->
+                CLAIM(NOTHING_LOST, KEEPS_THE_COMPLETE);
+                next = ABORTED
+            :: seen == COMMIT && (heard == PREPARED || (heard == RAN && next == FORWARD)) -> goto go
             :: seen == COMMIT && (heard == RUNNING || heard == LOST) -> next = DONE
             :: seen == COMMIT && heard == DESTROYED -> next = PROOF
 #ifdef BUG_UNKNOWN_IS_REFUSED
@@ -394,13 +501,33 @@ write_it:
         append(SEND, next);
         STEP {
             if
-            :: seen == COMMIT ->
+            :: seen == COMMIT
+            :: else -> act_as_sender(); goto leave
+            fi;
 go:
+            next = NONE; heard = NONE
+        }
+        if
+        :: STEP { true ->
+#ifndef BUG_NO_FENCE
+            fenced = true;
+#endif
+            may_die(SEND) }
+        /* The fence fails: withdraw, if there is a copy to go back to. */
+        :: STEP { !calm && guest[SEND] != GONE ->
+            say(SEND, ABORT);
+            release(SEND);
+            goto listen }
+        :: STEP { !calm && guest[SEND] == GONE -> goto leave }
+        fi;
+        STEP {
+            if
+            :: NOBODY_ELSE && (AS_IT_WAS || guest[SEND] == RUNS) ->
+                CLAIM(NOTHING_LOST, !touched);
                 say(SEND, GO);
-                next = NONE; heard = NONE;
                 release(SEND);
                 goto listen
-            :: else -> act_as_sender(); goto leave
+            :: else -> goto leave
             fi
         }
     }
@@ -422,7 +549,8 @@ recover:
     :: STEP { SENDER_HAS_WORK && FREE(SEND) && !dead[SEND] -> take(SEND);
         end_original(SEND);
         if
-        :: seen == BEGIN || seen == PAUSING ->
+        :: seen == BEGIN || (seen == PAUSING && !MUST_LOOK(PAUSING)) ->
+            CLAIM(NOTHING_LOST, KEEPS_THE_COMPLETE);
 #ifdef BUG_NO_ABORTED
             guest[SEND] = RUNS;
             printf("SENDER %d lets the guest run\n", me);
@@ -434,22 +562,39 @@ recover:
         fi
        }
     /* Then ask. The QUERY reports this side's verdict, too. */
-    :: STEP { SENDER_HAS_A_QUESTION && !CALLING && FREE(SEND) && !dead[SEND] && !dead[RECV] ->
-        take(SEND);
-        end_original(SEND);
-        CLAIM(AGREEMENT, guest[SEND] != RUNS || (seen != COMMIT && seen != DONE));
-        up[MINE(SEND)] = true;
-        up[MINE(RECV)] = true;
+    :: STEP { SENDER_HAS_A_QUESTION && CAN_CALL ->
         if
-        :: calm -> calls++
+        :: calm && calls < ENOUGH_CALLS -> calls++
         :: else
         fi;
-        say(SEND, seen);
-        release(SEND);
+        if
+        :: last[SEND] == PAUSING -> next = LOOK; call(LOOK)
+        :: else -> call(seen)
+        fi;
         goto listen
        }
+    /* A person chooses the target's copy, or gives it up. */
+    :: STEP { HAS_A_CHOICE && MAY_GO_FORWARD && CAN_CALL ->
+        begin_anew();
+        next = FORWARD;
+        call((last[SEND] == COMMIT -> COMMIT : LOOK));
+        goto listen
+       }
+    :: STEP { HAS_A_CHOICE && MAY_GO_BACK && CAN_CALL ->
+        begin_anew();
+        call(BACK);
+        goto listen
+       }
+    :: STEP { HAS_A_CHOICE && last[SEND] == PAUSING && guest[SEND] == GONE &&
+              FREE(SEND) && !dead[SEND] ->
+        begin_anew();
+        take(SEND);
+        end_original(SEND);
+        next = ABORTED;
+        goto write_it
+       }
     /* A person says that the receiver can never again run the guest. */
-    :: STEP { last[SEND] == COMMIT && RECEIVER_IS_DEAD && FREE(SEND) && !dead[SEND] ->
+    :: STEP { PERSON && last[SEND] == COMMIT && RECEIVER_IS_DEAD && FREE(SEND) && !dead[SEND] ->
         take(SEND);
         end_original(SEND);
         next = WORD;
@@ -462,13 +607,20 @@ over:
 
 /* ---- receiver ---- */
 
+/* Looked at before a verdict, and again before anything is destroyed. */
+#ifdef BUG_RETURN_AFTER_RUN
+#define HAS_RUN false
+#else
+#define HAS_RUN ran
+#endif
+
 /* Does what the receiver's last record permits; harmless to repeat. */
 inline act_as_receiver()
 {
     d_step {
         if
-        :: (seen == REFUSED || seen == RELINQUISHED) && guest[RECV] != GONE ->
-            CLAIM(NOTHING_LOST, relinquished || (refused && !owned));
+        :: (seen == REFUSED || seen == RELINQUISHED) && guest[RECV] != GONE && !HAS_RUN ->
+            CLAIM(NOTHING_LOST, !ran && (relinquished || (refused && !owned)));
             guest[RECV] = GONE;
             printf("RECEIVER %d destroys the paused copy\n", me)
         /* Deletes the images: incomplete ones at once. */
@@ -497,11 +649,17 @@ inline resume()
 }
 
 /* On the operator's word there is nobody left to give the guest back to. */
-#define GIVE_UP (target_by_word -> LOST : RELINQUISHED)
+#define GIVE_UP (target_by_word || HAS_RUN -> LOST : RELINQUISHED)
 
 #define RECEIVER_HAS_WORK (last[RECV] == WORD || last[RECV] == OWNED || \
-    last[RECV] == RESUMING || last[RECV] == REFUSED || last[RECV] == RELINQUISHED || \
-    (last[RECV] == PREPARED && guest[RECV] == GONE))
+    last[RECV] == RESUMING || \
+    (!HAS_RUN && (last[RECV] == REFUSED || last[RECV] == RELINQUISHED || \
+                  (last[RECV] == PREPARED && guest[RECV] == GONE))))
+
+/* A dead copy that has never run is worth no more than the source's; one that has run is. */
+#define DEAD_COPY (guest[RECV] == GONE && !HAS_RUN)
+#define GIVEN_BACK (DEAD_COPY || \
+    (!HAS_RUN && (order == ABORT || order == LEASE || HAS_SOURCE(order))))
 
 #define AT_LEISURE (!ORIGINAL && !up[MINE(RECV)] && FREE(RECV) && !dead[RECV])
 
@@ -524,9 +682,9 @@ listen:
     :: STEP { AT_LEISURE &&
               (last[RECV] == BEGIN || RECEIVER_HAS_WORK || last[RECV] != durable[RECV]) ->
         goto work }
-    :: STEP { AT_LEISURE && last[RECV] == PREPARED && lease -> order = LEASE; goto work }
+    :: STEP { AT_LEISURE && last[RECV] == PREPARED && lease && !HAS_RUN -> order = LEASE; goto work }
     /* A person says that the sender can never again run the guest. */
-    :: STEP { AT_LEISURE && last[RECV] == PREPARED && SENDER_IS_DEAD ->
+    :: STEP { PERSON && AT_LEISURE && last[RECV] == PREPARED && SENDER_IS_DEAD ->
         order = OPERATOR;
         goto work }
     fi;
@@ -542,22 +700,28 @@ work:
             :: seen == BEGIN && order == RAM && guest[RECV] == ABSENT ->
                 guest[RECV] = PAUSED;
                 next = PREPARED
-            :: seen == BEGIN && (order != RAM || guest[RECV] != ABSENT) ->
+            /* Who still receives may be about to write PREPARED. */
+            :: seen == BEGIN && order == LOOK ->
+                if
+                :: up[END(0, RECV)] -> seen = WAIT
+                :: else
+                fi;
+                goto answer
+            :: seen == BEGIN && order != LOOK && (order != RAM || guest[RECV] != ABSENT) ->
                 CLAIM(AGREEMENT, order != COMMIT);
                 next = REFUSED
 
-            :: seen == PREPARED && guest[RECV] == GONE -> next = REFUSED
-            :: seen == PREPARED && guest[RECV] != GONE && order == GO -> next = OWNED
-            :: seen == PREPARED && guest[RECV] != GONE && order == OPERATOR -> next = WORD
-            :: seen == PREPARED && guest[RECV] != GONE &&
-               (order == ABORT || order == LEASE || HAS_SOURCE(order)) -> next = REFUSED
+            :: seen == PREPARED && order == BACK -> ran = false; next = REFUSED
+            :: seen == PREPARED && order != BACK && GIVEN_BACK -> next = REFUSED
+            :: seen == PREPARED && !DEAD_COPY && order == GO -> next = OWNED
+            :: seen == PREPARED && !DEAD_COPY && order == OPERATOR -> next = WORD
 
             :: seen == WORD && guest[RECV] != GONE -> next = OWNED
             :: seen == WORD && guest[RECV] == GONE -> next = LOST
 
             :: seen == OWNED && guest[RECV] != GONE -> next = RESUMING
             /* No copy any more, or no way to resume it: no vCPU was asked to run. */
-            :: seen == OWNED && (guest[RECV] == GONE || !calm) -> next = GIVE_UP
+            :: seen == OWNED && (guest[RECV] == GONE || (!calm && !HAS_RUN)) -> next = GIVE_UP
 
             /* Found so: it may have run and stopped since, whatever it is now. */
             :: seen == RESUMING && guest[RECV] == RUNS -> next = RUNNING
@@ -570,7 +734,10 @@ work:
 #endif
             :: seen == RESUMING && guest[RECV] == GONE -> next = LOST
 
-            :: seen == REFUSED || seen == RELINQUISHED -> act_as_receiver(); next = DESTROYED
+            :: (seen == REFUSED || seen == RELINQUISHED) && (!HAS_RUN || order == BACK) ->
+                ran = ran && order != BACK;
+                act_as_receiver();
+                next = DESTROYED
 
             /* The sender has reported what it wrote: nothing is left to do. */
             :: seen == DESTROYED && HAS_SOURCE(order) -> next = CLOSED
@@ -592,7 +759,7 @@ write_it:
             :: STEP { resume(); goto answer }
             :: STEP { guest[RECV] == PAUSED && !calm -> take(RECV);
                 if
-                :: seen == RESUMING -> next = GIVE_UP; goto write_it
+                :: seen == RESUMING -> next = (target_by_word -> LOST : RELINQUISHED); goto write_it
                 :: else -> goto answer
                 fi }
             fi
@@ -610,7 +777,10 @@ answer:
             if
             :: RECEIVER_HAS_WORK -> release(RECV)
             :: else ->
-                say(RECV, seen);
+                if
+                :: TARGET_RAN && seen == last[RECV] -> say(RECV, RAN)
+                :: else -> say(RECV, seen)
+                fi;
                 if
                 :: ORIGINAL && seen != PREPARED -> goto leave
                 :: else -> release(RECV); goto listen
@@ -663,7 +833,11 @@ inline bury(side)
     printf("for good\n");
     dead[side] = true;
     lose(side);
-    guest[side] = GONE
+    guest[side] = GONE;
+    if
+    :: side == SEND -> touched = false; fenced = true
+    :: else
+    fi
 }
 
 inline lose(side)
@@ -682,17 +856,44 @@ inline lose(side)
 #define TARGET_OWNS (durable[RECV] == RUNNING || durable[RECV] == LOST || \
     (durable[RECV] == CLOSED && target_final))
 
-/* A person starts the guest from its disks where `recover` says that it is. */
-inline person_starts_it()
+/* A person starts the guest from its disks where `recover` says that it is, ends an old
+ * copy that has run since the pause, and keeps habits from what nobody can read.
+ */
+inline person_helps()
 {
     if
-    :: d_step { SOURCE_OWNS && guest[SEND] == GONE ->
+    :: d_step { PERSON && SOURCE_OWNS && guest[SEND] == GONE ->
         guest[SEND] = RUNS;
         printf("a person starts the source's guest\n") }
-    :: d_step { TARGET_OWNS && guest[RECV] != RUNS ->
+    :: d_step { PERSON && TARGET_OWNS && guest[RECV] != RUNS ->
         guest[RECV] = RUNS;
         printf("a person starts the target's guest\n") }
+    :: d_step { PERSON && durable[SEND] == DONE && touched && guest[SEND] != GONE ->
+        guest[SEND] = GONE;
+        calls = 0;
+        printf("a person ends the source's old copy\n") }
+    :: d_step { PERSON && last[SEND] == UNKNOWN && guest[SEND] == GONE && !fenced &&
+                lock[SEND] == 0 ->
+        fenced = true;
+        printf("a person fences the source's images\n") }
     fi
+}
+
+/* A service manager: it knows nothing of the journal. */
+inline restart()
+{
+    guest[SEND] = RUNS;
+    touched = !SOURCE_OWNS;
+    printf("a service manager starts the source's guest\n")
+}
+
+inline foreign_hand(side)
+{
+    if
+    :: side == SEND -> touched = true
+    :: else -> ran = true
+    fi;
+    printf("a foreign hand sets the copy of the %e running\n", NAME(side))
 }
 
 inline guest_dies(side)
@@ -745,15 +946,25 @@ progress_storm:
     /* Of interest until RUNNING is written. */
     :: d_step { guest[RECV] == RUNS && last[RECV] == RESUMING ->
         guest[RECV] = PAUSED;
-        printf("a disk error stops the target's guest\n") }
+        printf("a disk error, or a foreign hand, stops the target's guest\n") }
+#ifndef NO_OTHERS
+    :: d_step { guest[SEND] == GONE && !fenced && !dead[SEND] -> restart() }
+    :: d_step { guest[SEND] == PAUSED && !touched &&
+                (last[SEND] == PAUSING || last[SEND] == COMMIT || last[SEND] == DONE) ->
+        foreign_hand(SEND) }
+    :: d_step { guest[RECV] == PAUSED && !ran && complete && lock[RECV] == 0 &&
+                (last[RECV] == PREPARED || last[RECV] == OWNED || last[RECV] == REFUSED ||
+                 last[RECV] == RELINQUISHED) ->
+        foreign_hand(RECV) }
 #endif
-    :: person_starts_it()
+#endif
+    :: person_helps()
     :: d_step { calm = true; printf("calm\n") }
         break
     od;
 
     do
-    :: person_starts_it()
+    :: person_helps()
     od
 }
 
@@ -779,7 +990,14 @@ progress_storm:
 #define TARGET_KNOWS (dead[RECV] || last[RECV] == UNKNOWN || \
     (TARGET_OWNS && guest[RECV] == RUNS) || \
     ((durable[RECV] == DESTROYED || durable[RECV] == CLOSED) && !target_by_word) || \
-    (last[RECV] == PREPARED && !lease && !SENDER_IS_DEAD))
+    (last[RECV] == PREPARED && (!lease || ran) && !SENDER_IS_DEAD) || \
+    ((last[RECV] == REFUSED || last[RECV] == RELINQUISHED) && ran))
+
+#ifdef NOBODY
+#define SETTLED (!BOTH_TALK || ONLY_A_PERSON || (last[SEND] == CLOSED && last[RECV] == CLOSED))
+#else
+#define SETTLED (BOTH_TALK -> BOTH_CLOSED : SOURCE_KNOWS && TARGET_KNOWS)
+#endif
 
 active proctype claims()
 {
@@ -788,6 +1006,6 @@ active proctype claims()
     :: atomic { CHECKED(OWNER_RUNS) && SOURCE_RUNS_UNOWNED ->
         CLAIM(OWNER_RUNS, !SOURCE_RUNS_UNOWNED) }
     :: atomic { CHECKED(VERDICT) && timeout ->
-        CLAIM(VERDICT, (BOTH_TALK -> BOTH_CLOSED : SOURCE_KNOWS && TARGET_KNOWS)) }
+        CLAIM(VERDICT, SETTLED) }
     fi
 }
