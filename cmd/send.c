@@ -175,7 +175,8 @@ static bool attach(struct sending *sending, struct error *err)
     const char *vm;
     const struct host_ops *ops = find_host(sending->options, &vm, err);
 
-    if (!ops || (ops->available && !ops->available(err)))
+    if (!ops || (ops->available && !ops->available(err)) ||
+        !(ops->made_up || identity_check(&m->identity, err)))
         return false;
     migration_host_context(m, &context);
     m->host = ops->create(&context);

@@ -7,6 +7,9 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
+/* The machine id of a machine that has none. */
+static const char nobody[] = "00000000000000000000000000000000";
+
 static bool is_hex(const char *text, size_t len)
 {
     return strlen(text) == len && strspn(text, hex_digits) == len;
@@ -39,20 +42,34 @@ static void random_hex(char *text, size_t len)
     text[len] = '\0';
 }
 
-bool identity_read(struct identity *identity, struct error *err)
+/* The file may be missing, be empty or say "uninitialized", as in the image of a machine yet to be
+ * born.
+ */
+bool identity_read_at(struct identity *identity, const char *machine, struct error *err)
 {
-    static const char machine[] = "/etc/machine-id";
     static const char boot[] = "/proc/sys/kernel/random/boot_id";
 
-    if (!read_line(machine, identity->machine, sizeof(identity->machine), err) ||
-        !read_line(boot, identity->boot, sizeof(identity->boot), err))
+    if (!read_line(machine, identity->machine, sizeof(identity->machine), NULL) ||
+        !is_hex(identity->machine, 32))
+        snprintf(identity->machine, sizeof(identity->machine), "%s", nobody);
+    if (!read_line(boot, identity->boot, sizeof(identity->boot), err))
         return false;
-    /* It may be empty or say "uninitialized", as in the image of a machine yet to be born. */
-    if (!is_hex(identity->machine, 32))
-        return error_set(err, ERROR_SYSTEM, "'%s' holds no machine id (32 hex digits)", machine);
-    if (!*identity->boot)
-        return error_set(err, ERROR_SYSTEM, "'%s' is empty", boot);
-    return true;
+    return *identity->boot || error_set(err, ERROR_SYSTEM, "'%s' is empty", boot);
+}
+
+bool identity_read(struct identity *identity, struct error *err)
+{
+    return identity_read_at(identity, "/etc/machine-id", err);
+}
+
+bool identity_check(const struct identity *identity, struct error *err)
+{
+    if (strcmp(identity->machine, nobody) != 0)
+        return true;
+    return error_set(
+        err, ERROR_REFUSED,
+        "this machine has no id in /etc/machine-id (32 hex digits), by which the other "
+        "host would know it again: 'systemd-machine-id-setup' makes one");
 }
 
 void journal_new_id(char id[17])

@@ -97,7 +97,8 @@ static bool take_host(struct serving *serving, const cJSON *hello, struct error 
     if (!ops)
         return error_set(err, ERROR_REFUSED,
                          "this xmig cannot receive a '%s' VM: it was built without", name);
-    if (ops->available && !ops->available(err))
+    if ((ops->available && !ops->available(err)) ||
+        !(ops->made_up || identity_check(&m->identity, err)))
         return false;
     migration_host_context(m, &context);
     m->host = ops->create(&context);

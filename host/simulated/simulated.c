@@ -552,6 +552,7 @@ static bool reattach(struct host *host, const cJSON *records, struct error *err)
 
 const struct host_ops simulated_host = {
     .name = "simulated",
+    .made_up = true,
     .summary = "VMs that are only made up, for --simulate",
     .create = create,
     .free = free_host,

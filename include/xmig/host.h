@@ -103,6 +103,7 @@ static inline void ram_hooks_paused(const struct ram_hooks *hooks)
 struct host_ops {
     const char *name;    /* the word before ':' in a VM's name */
     const char *summary; /* for --help and `xmig stages` */
+    bool made_up;        /* its VMs are no real ones */
 
     struct host *(*create)(const struct host_context *context);
     void (*free)(struct host *host); /* lets go; changes nothing */

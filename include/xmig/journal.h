@@ -62,10 +62,15 @@ bool record_permitted(enum side side, enum record last, enum record next);
 
 /* Which machine this is, and since which boot. Unit tests make their own. */
 struct identity {
-    char machine[40]; /* /etc/machine-id */
+    char machine[40]; /* /etc/machine-id; zeroes where there is none */
     char boot[40];    /* /proc/sys/kernel/random/boot_id */
 };
 bool identity_read(struct identity *identity, struct error *err);
+/* The same, with the machine id in another file. */
+bool identity_read_at(struct identity *identity, const char *machine, struct error *err);
+
+/* Can the peer know this machine again? ERROR_REFUSED says how to give it an id. */
+bool identity_check(const struct identity *identity, struct error *err);
 
 enum journal_health {
     JOURNAL_GOOD,
