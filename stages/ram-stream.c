@@ -54,21 +54,22 @@ static void paused(void *arg)
     transport_lift_limit(m->transport);
 }
 
-/* In the pause the mirrors flush at their end, and the target then flushes all: each takes about
- * as long as it did just now.
+/* In the pause each mirror is flushed when the guest stops, all are at their end, and the target
+ * then flushes all: each takes at most about as long as it did just now.
  */
 static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
 {
     uint64_t longest_ms = limits_longest_pause(m);
+    size_t flushes = disk_count(m) + 2;
 
-    if (longest_ms && 2 * flush_ms > longest_ms)
+    if (longest_ms && flushes * flush_ms > longest_ms)
         return error_set(
             err, ERROR_SYSTEM,
             "the VM was not paused, for the target needs %llu.%llu s to bring its "
-            "disks' last writes to the disk, twice in the pause, and --max-pause "
-            "permits %llu.%llu s: try again when its disks have less to do, or with "
-            "a longer --max-pause",
-            (unsigned long long)flush_ms / 1000, (unsigned long long)flush_ms % 1000 / 100,
+            "disks' last writes to the disk, up to %zu times in the pause, and "
+            "--max-pause permits %llu.%llu s: try again when its disks have less to "
+            "do, or with a longer --max-pause",
+            (unsigned long long)flush_ms / 1000, (unsigned long long)flush_ms % 1000 / 100, flushes,
             (unsigned long long)longest_ms / 1000, (unsigned long long)longest_ms % 1000 / 100);
     if (flush_ms > m->options->host.max_downtime_ms + SLOW_FLUSH_MS)
         event_say(&m->events, EVENT_WARNING, m->at,

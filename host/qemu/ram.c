@@ -80,6 +80,22 @@ static bool stop_first(struct qemu *vm, struct error *err)
     return vm->source.ram != RAM_STOPPED || stop_for_ram(vm, err);
 }
 
+/* QEMU pauses the guest by itself. One that it has stopped because of a disk was not paused for
+ * the move.
+ */
+static uint64_t paused_since(const struct qemu *vm)
+{
+    uint64_t stopped_ms;
+
+    if (vm->source.paused_ms || !vm->source.sending_ms || !vm->q)
+        return vm->source.paused_ms;
+    stopped_ms = qmp_last_event_ms(vm->q, "STOP");
+    if (stopped_ms < vm->source.sending_ms || qmp_last_event_ms(vm->q, "RESUME") >= stopped_ms ||
+        qmp_last_event_ms(vm->q, "BLOCK_IO_ERROR") >= vm->source.sending_ms)
+        return 0;
+    return stopped_ms;
+}
+
 /* ---- while the stream runs ---- */
 
 struct progress {
@@ -114,6 +130,12 @@ static bool check_mirrors(struct qemu *vm, struct error *err)
            qmp_mirrors_debt(vm->q, vm->base.context.id, names, count, &debt, &ready, err);
 }
 
+/* Pausing the guest flushes all disks, also the mirrors', and holds RAM up meanwhile. */
+static bool is_sending(const struct qemu *vm)
+{
+    return vm->source.ram == RAM_STOPPED || !paused_since(vm);
+}
+
 static bool follow(struct qemu *vm, struct progress *progress, struct error *err)
 {
     AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
@@ -132,7 +154,7 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
         progress->moved_ms = loop_now_ms();
     progress->transferred = transferred;
     bytes_per_ms = transferred / (loop_now_ms() - progress->begun_ms + 1);
-    if (bytes_per_ms > SLOWEST_BYTES_PER_MS)
+    if (bytes_per_ms > SLOWEST_BYTES_PER_MS && is_sending(vm))
         progress->bytes_per_ms = bytes_per_ms;
     if (loop_now_ms() - progress->moved_ms > stall_ms)
         return error_set(err, ERROR_TIMEOUT,
@@ -338,22 +360,6 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
 uint64_t qemu_paused_at(struct host *host)
 {
     return qemu_of(host)->source.paused_ms;
-}
-
-/* QEMU pauses the guest by itself. One that it has stopped because of a disk was not paused for
- * the move.
- */
-static uint64_t paused_since(const struct qemu *vm)
-{
-    uint64_t stopped_ms;
-
-    if (vm->source.paused_ms || !vm->source.sending_ms || !vm->q)
-        return vm->source.paused_ms;
-    stopped_ms = qmp_last_event_ms(vm->q, "STOP");
-    if (stopped_ms < vm->source.sending_ms || qmp_last_event_ms(vm->q, "RESUME") >= stopped_ms ||
-        qmp_last_event_ms(vm->q, "BLOCK_IO_ERROR") >= vm->source.sending_ms)
-        return 0;
-    return stopped_ms;
 }
 
 uint64_t qemu_paused_for(struct host *host, bool with_ram)

@@ -93,7 +93,7 @@ class Ear:
             data = b""
         if not data:
             sock.close()
-            return None, None
+            return None, rest
         *lines, tail = ((rest or b"") + data).split(b"\n")
         for line in lines[1 if rest is None else 0:]:
             words = line.split()
@@ -127,6 +127,7 @@ class Case:
         self.sender = None
         self.source_died = self.target_died = False
         self.touched_source = self.touched_target = False
+        self.stopped_by_hand = False  # nobody may let it run but who has stopped it
         self.restarts = 0
         self.said = []     # what the sender said, as JSON
         self.output = ""   # what a person saw then
@@ -308,8 +309,21 @@ class Case:
             raise Wrong(f"the guest says '{answer}'")
         self.writes = "V ok"
 
+    def let_run_by_hand(self):
+        """Its administrator has stopped it, and lets it go on where it is now."""
+        if "running" in self.states:
+            raise Wrong("it runs, although its administrator has stopped it")
+        if self.status not in (0, 5, 7):
+            raise Wrong(f"exit {self.status}, and it is stopped")
+        side = 0 if self.status == 5 else 1
+        ask((self.source, self.target)[side].other_qmp, "cont")
+        self.status = 4 if side == 0 else self.status
+        self.look()
+
     def judge(self, ear):
         self.look()
+        if self.stopped_by_hand:
+            self.let_run_by_hand()
         self.judge_where()
         self.judge_time(ear)
         if "running" in self.states:

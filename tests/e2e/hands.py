@@ -76,6 +76,7 @@ def cont_target(case):
 
 def stop_source(case):
     case.touched_source = True
+    case.stopped_by_hand = case.state(case.source, case.source_pids()) == "running"
     ask(case.source.other_qmp, "stop")
 
 
