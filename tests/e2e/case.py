@@ -68,10 +68,11 @@ class Ear:
         while not self.over.wait(0.02):
             for side, path in enumerate(self.paths):
                 sockets[side] = sockets[side] or self.connect(path)
-                if sockets[side] and side == 1 and rests[1] is None:
-                    rests[1] = rests[0]  # a line may be cut in two between the sides
+                before = rests[side]
+                if side == 1 and not self.beats[1] and rests[1] is None:
+                    before = rests[0]  # a line may be cut in two between the sides
                 if sockets[side]:
-                    sockets[side], rests[side] = self.hear(side, sockets[side], rests[side])
+                    sockets[side], rests[side] = self.hear(side, sockets[side], before, rests[side])
 
     @staticmethod
     def connect(path):
@@ -84,7 +85,8 @@ class Ear:
             return None
         return sock
 
-    def hear(self, side, sock, rest):
+    def hear(self, side, sock, before, rest):
+        """`before` is the beginning of the first line, and stays `rest` if nothing comes."""
         try:
             data = sock.recv(1 << 20)
         except BlockingIOError:
@@ -94,8 +96,8 @@ class Ear:
         if not data:
             sock.close()
             return None, rest
-        *lines, tail = ((rest or b"") + data).split(b"\n")
-        for line in lines[1 if rest is None else 0:]:
+        *lines, tail = ((before or b"") + data).split(b"\n")
+        for line in lines[1 if before is None else 0:]:
             words = line.split()
             if len(words) > 4 and words[0] == b"H" and all(word.isdigit() for word in words[1:]):
                 self.beats[side].append((time.monotonic(), int(words[1]), [int(word) for word in words[4:]]))
