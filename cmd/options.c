@@ -22,6 +22,7 @@ enum {
     OPTION_RAM,
     OPTION_MAX_DOWNTIME,
     OPTION_MAX_PAUSE,
+    OPTION_FENCE_COMMAND,
     OPTION_BWLIMIT,
     OPTION_DEADLINE,
     OPTION_LEASE,
@@ -273,6 +274,9 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
     case OPTION_SIMULATE:
         options->simulate = true;
         return true;
+    case OPTION_FENCE_COMMAND:
+        options->migration.fence_command = value;
+        return true;
     case OPTION_NAME:
         options->migration.host.new_name = value;
         return true;
@@ -352,6 +356,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
         { "deadline", required_argument, NULL, OPTION_DEADLINE },
         { "lease", required_argument, NULL, OPTION_LEASE },
+        { "fence-command", required_argument, NULL, OPTION_FENCE_COMMAND },
         { "without", required_argument, NULL, OPTION_WITHOUT },
         { "until", required_argument, NULL, OPTION_UNTIL },
         { "dry-run", no_argument, NULL, 'n' },

@@ -34,6 +34,8 @@ static const char help_text[] =
     "      --deadline TIME       give up and undo everything after TIME\n"
     "      --lease TIME          how long the target keeps a complete copy when this host falls\n"
     "                            silent (default 10min; 0: for ever)\n"
+    "      --fence-command CMD   run CMD when the VM is handed over, so that nothing starts\n"
+    "                            the old copy here, and when it comes back\n"
     "      --without STAGE       leave a stage out: without drive-mirror, for shared disks\n"
     "      --until STAGE         stop after STAGE and undo everything\n"
     "  -n, --dry-run             check both sides and say what would be done\n"

@@ -117,6 +117,8 @@ static bool add_source(struct migration *m, cJSON *facts, struct error *err)
         cJSON_AddStringToObject(facts, "rsh", m->transport->options.rsh);
     if (m->transport->options.remote_path)
         cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
+    if (m->options->fence_command)
+        cJSON_AddStringToObject(facts, "fence_command", m->options->fence_command);
     return m->host->ops->remember(m->host, facts, err);
 }
 

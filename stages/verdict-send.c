@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "fence.h"
 #include "handshake.h"
 #include "recover.h"
 #include "xmig/cleanup.h"
@@ -24,11 +25,9 @@ bool verdict_nobody_else(struct migration *m, struct error *err)
 
 bool verdict_take_back(struct migration *m, struct error *err)
 {
-    const struct host_ops *ops = m->host->ops;
-
     if (journal_has(m->journal, RECORD_COMMIT) && !verdict_nobody_else(m, err))
         return false;
-    return ops->source_unfence(m->host, err);
+    return fence_take_off(m, err);
 }
 
 bool verdict_let_run(struct migration *m, struct error *err)
@@ -172,7 +171,7 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     struct error why = { 0 };
 
     *open = true;
-    if (!m->host->ops->source_fence(m->host, &why)) {
+    if (!fence_put_up(m, &why)) {
         error_prefix(&why, "the old copy cannot be fenced");
         if (!m->said_go)
             return withdraw(m, open, &why, err);

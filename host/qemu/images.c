@@ -1,6 +1,6 @@
 /* The source's images are what QEMU has open, not what has their names by now. */
 #include "host/paths.h"
-#include "host/qemu/open-files.h"
+#include "host/open-files.h"
 #include "host/qemu/qemu.h"
 
 static bool refuse_deleted(const struct open_file *file, struct error *err)

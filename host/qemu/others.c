@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "host/image-fence.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
 
@@ -72,23 +73,6 @@ static void look_at(void *arg, const struct other *other)
     tell_other(looking, other);
 }
 
-/* Each by what its name, or the one that the fence has given it, leads to. */
-static struct image_identity *identities(struct qemu *vm, const cJSON *images, size_t *count)
-{
-    struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(images) + 1, sizeof(*all)));
-    const cJSON *fact;
-
-    *count = 0;
-    cJSON_ArrayForEach (fact, images) {
-        struct stat st;
-
-        /* One that is not found has no equal: a process that has it is not found either. */
-        all[(*count)++] =
-            qemu_image_find(vm, fact, &st) ? image_identity(&st) : (struct image_identity){ 0 };
-    }
-    return all;
-}
-
 static void look(struct looking *looking, void (*each)(void *arg, const struct other *other))
 {
     struct qemu *vm = looking->vm;
@@ -98,7 +82,8 @@ static void look(struct looking *looking, void (*each)(void *arg, const struct o
         .is_copy = is_copy,
         .arg = vm,
     };
-    AUTO_FREE struct image_identity *images = identities(vm, looking->images, &search.image_count);
+    AUTO_FREE struct image_identity *images =
+        image_fence_identities(looking->images, vm->base.context.id, &search.image_count);
 
     search.images = images;
     others_each(&search, each, looking);

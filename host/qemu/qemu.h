@@ -151,8 +151,6 @@ void qemu_source_done(struct qemu *vm);
 
 /* Note in the source's facts which images are fenced, and how; refuse what cannot be. */
 bool qemu_fence_describe(struct qemu *vm, struct error *err);
-/* Find the image of a fact by its name, or by that which the fence has given it. */
-bool qemu_image_find(const struct qemu *vm, const cJSON *fact, struct stat *st);
 bool qemu_source_fence(struct host *host, struct error *err);
 bool qemu_source_unfence(struct host *host, struct error *err);
 /* Say what will become of the images that have to keep their names. */

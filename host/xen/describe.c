@@ -183,7 +183,7 @@ bool xen_describe(struct host *host, cJSON *params, struct error *err)
         return false;
     cross_bridges(xen, host->context.options.bridges);
     json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
-    return true;
+    return xen_fence_describe(vm, err) && xen_images_are_ours(vm, err);
 }
 
 void xen_plan_send(struct host *host, struct plan *plan)
@@ -196,6 +196,7 @@ void xen_plan_send(struct host *host, struct plan *plan)
         plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'",
                  vm->source.disks[i].name, vm->source.disks[i].path, vm->source.disks[i].format,
                  (unsigned long long)vm->source.disks[i].size, vm->source.disks[i].device);
+    xen_fence_plan(vm, plan);
 }
 
 bool xen_remember(struct host *host, cJSON *facts, struct error *err)
@@ -207,6 +208,9 @@ bool xen_remember(struct host *host, cJSON *facts, struct error *err)
     json_add_uint(facts, "domid", vm->domid);
     cJSON_AddStringToObject(facts, "uuid", vm->uuid);
     cJSON_AddStringToObject(facts, "name", vm->source.name);
+    json_add_uint(facts, "device_model", (uint64_t)vm->source.pid);
+    json_add_uint(facts, "device_model_started", vm->source.start_time);
+    cJSON_AddItemToObject(facts, "images", cJSON_Duplicate(vm->source.images, true));
     for (size_t i = 0; i < vm->source.disk_count; i++)
         cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->source.disks[i].name)));
     return true;

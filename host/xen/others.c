@@ -1,12 +1,54 @@
-/* Is there another domain of this name or UUID? */
+/* Is there another domain of this name or UUID, or does somebody else write to its images? */
+#include "host/image-fence.h"
 #include "host/xen/xen.h"
+#include "xmig/process.h"
+
+struct looking {
+    const struct xen *vm;
+    struct error *err;
+    bool found;
+};
+
+static void look_at(void *arg, const struct other *other)
+{
+    struct looking *looking = arg;
+    const cJSON *fact = cJSON_GetArrayItem(looking->vm->source.images, (int)other->image);
+
+    if (looking->found)
+        return;
+    looking->found = true;
+    error_set(looking->err, ERROR_REFUSED,
+              "process %d (%s) of the source host has '%s', a disk of the domain '%s' (%u), open "
+              "for writing; its own device model is process %d",
+              (int)other->pid, other->program, json_string_or(fact, "path", "?"),
+              looking->vm->source.name, looking->vm->domid, (int)looking->vm->source.pid);
+}
+
+/* A shared image may have other users, here as elsewhere: whoever shares it sees to that. */
+bool xen_images_are_ours(const struct xen *vm, struct error *err)
+{
+    const struct xen_source *source = &vm->source;
+    struct looking looking = { .vm = vm, .err = err };
+    struct others_search search = {
+        .own = process_lives(source->pid, source->start_time) ? source->pid : 0,
+        .id = vm->base.context.id,
+    };
+    AUTO_FREE struct image_identity *images =
+        image_fence_identities(source->images, search.id, &search.image_count);
+
+    if (!vm->base.context.options.mirrors_disks)
+        return true;
+    search.images = images;
+    others_each(&search, look_at, &looking);
+    return !looking.found;
+}
 
 #include <stdio.h>
 
 /* The target's copy on this very host has a name and a UUID of its own. */
 bool xen_nobody_else(struct host *host, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    const struct xen *vm = xen_of(host);
     uint32_t domid;
 
     if (domain_find_copy(vm, &domid))
@@ -15,7 +57,7 @@ bool xen_nobody_else(struct host *host, struct error *err)
             "a second domain of the name or UUID of '%s' is on the source host (domain "
             "%u); the VM's own is domain %u",
             vm->source.name, domid, vm->domid);
-    return true;
+    return xen_images_are_ours(vm, err);
 }
 
 bool xen_runs_again(struct host *host, char *who, size_t size)

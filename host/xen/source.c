@@ -146,23 +146,6 @@ bool xen_source_resume(struct host *host, struct error *err)
 
 /* ---- after the move ---- */
 
-bool xen_source_fence(struct host *host, struct error *err)
-{
-    struct xen *vm = xen_of(host);
-    AUTO_FREE char *name = xen_text("%s--migratedaway", vm->source.name);
-
-    return domain_rename(vm, name, err);
-}
-
-bool xen_source_unfence(struct host *host, struct error *err)
-{
-    struct xen *vm = xen_of(host);
-
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
-        return true;
-    return domain_rename(vm, vm->source.name, err);
-}
-
 /* libxl made it, and knows all that belongs to it. */
 bool xen_source_destroy(struct host *host, struct error *err)
 {
@@ -176,6 +159,7 @@ bool xen_source_destroy(struct host *host, struct error *err)
     switch (domain_state(vm->xc, vm->domid, vm->uuid)) {
     case RUN_GONE: /* with the power, and libxl's files of it are left */
         config_remove(vm->domid, vm->uuid);
+        xen_fence_tell(vm);
         return true;
     case RUN_RUNNING:
         return error_set(err, ERROR_REFUSED,
@@ -189,6 +173,7 @@ bool xen_source_destroy(struct host *host, struct error *err)
     (void)setpriority(PRIO_PROCESS, 0, LOWEST_NICE);
     if (!program_run(host->context.loop, words, NULL, DESTROY_MS, err))
         return error_prefix(err, "destroying the old copy");
+    xen_fence_tell(vm);
     return true;
 }
 
@@ -206,6 +191,9 @@ bool xen_source_reattach(struct xen *vm, const cJSON *fact, struct error *err)
     vm->domid = (uint32_t)domid;
     snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
     vm->source.name = must(strdup(name));
+    vm->source.pid = (pid_t)json_uint_or(fact, "device_model", 0);
+    vm->source.start_time = json_uint_or(fact, "device_model_started", 0);
+    vm->source.images = cJSON_Duplicate(xen_get(fact, "images"), true);
     vm->source.reattached = true;
     cJSON_ArrayForEach (disk, xen_get(fact, "disks")) {
         struct xen_source *source = &vm->source;
@@ -230,6 +218,7 @@ void xen_source_done(struct xen *vm)
     xen_source_disks_done(source);
     cJSON_Delete(source->devices);
     cJSON_Delete(source->proofs);
+    cJSON_Delete(source->images);
     cJSON_Delete(source->config);
     cJSON_Delete(source->words);
     free(source->name);

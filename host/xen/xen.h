@@ -47,6 +47,7 @@ struct xen_source {
     cJSON *media;   /* of CD-ROM drives; media_read()'s */
     cJSON *devices; /* as they were described; devices_read()'s */
     cJSON *proofs;  /* paths of files beside shared images */
+    cJSON *images;  /* facts of those that are fenced; host/image-fence.h */
     uint64_t paused_ms;
     uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
     uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
@@ -209,13 +210,23 @@ void xen_source_mark(struct host *host, cJSON *fact);
 bool xen_source_is_unwritten(struct host *host, const cJSON *fact, struct error *err);
 enum run_state xen_source_state(struct host *host);
 bool xen_source_resume(struct host *host, struct error *err);
-bool xen_source_fence(struct host *host, struct error *err);
-bool xen_source_unfence(struct host *host, struct error *err);
 bool xen_source_destroy(struct host *host, struct error *err);
 bool xen_source_reattach(struct xen *vm, const cJSON *fact, struct error *err);
 void xen_source_done(struct xen *vm);
 
+/* ---- fence.c ---- */
+
+/* Note which images are fenced, and how; refuse what cannot be. */
+bool xen_fence_describe(struct xen *vm, struct error *err);
+void xen_fence_plan(const struct xen *vm, struct plan *plan);
+void xen_fence_tell(const struct xen *vm);
+bool xen_source_fence(struct host *host, struct error *err);
+bool xen_source_unfence(struct host *host, struct error *err);
+
 /* ---- others.c ---- */
+
+/* Does nobody but the device model write to a disk that is mirrored? */
+bool xen_images_are_ours(const struct xen *vm, struct error *err);
 
 bool xen_nobody_else(struct host *host, struct error *err);
 /* At the target: is there a domain of the dead copy's UUID? */

@@ -63,6 +63,7 @@ struct migration_options {
     const char *const *without; /* names of stages left out; NULL-terminated; NULL */
     const char *until;          /* stop and roll back after this stage; NULL */
     bool dry_run;
+    const char *fence_command; /* what fences the old copy besides the host; NULL */
     struct fault fault;
     uint64_t bandwidth;    /* --bwlimit: bytes a second, RAM and all disks together; 0: no limit */
     uint64_t lease_ms;     /* the receiver keeps the prepared copy this long; 0: for ever */

@@ -266,10 +266,20 @@ class Fence(unittest.TestCase):
         with Machine() as vm:
             device = vm.loop_device()
             vm.start(*vm.drive(device))
-            process, result = vm.send("--disk", f"d0={vm.folder}/target.raw", "--fault", "OWNED:before:recv:fail")
+            process, result = vm.send("--disk", f"d0={vm.folder}/target.raw", "--fence-command",
+                                      "test $XMIG_ACTION = unfence")
             self.assertEqual((process.returncode, result["where"]), (4, "source"), result)
+            self.assertIn("--fence-command", result["error"]["text"])
             with open(f"/sys/block/{os.path.basename(device)}/ro", encoding="ascii") as file:
                 self.assertEqual(file.read().strip(), "0")
+
+    def test_a_command_fences_besides_and_is_told_what(self):
+        with Machine() as vm:
+            vm.start()
+            log = os.path.join(vm.folder, "log")
+            self.assert_moved(*vm.send("--fence-command", f'echo "$XMIG_ACTION $XMIG_VM $XMIG_DISKS" >>{log}'))
+            with open(log, encoding="utf-8") as file:
+                self.assertEqual(file.read(), f"fence {vm.name} {vm.image}\n")
 
     # ---- somebody else ----
 

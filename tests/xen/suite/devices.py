@@ -187,6 +187,20 @@ def changed_under_way(s, change, status, word):
     s.is_clean()
 
 
+def started_again(s):
+    """A disk that somebody else writes to is not moved; and after the move the old configuration starts nothing."""
+    guest = make(s, "m1")
+    image = "/lab/m1.hda.raw"
+    pid = s.source.run(f"(exec 9<>{image}; exec setsid sleep 900) </dev/null >/dev/null 2>&1 & echo $!").strip()
+    sends(s, guest, "--dry-run")
+    status = s.sent()
+    expect(status == 3 and f"process {pid} " in s.said and image in s.said, f"it ended with {status}: {s.last_words()}")
+    s.source.run(f"kill {pid}")
+    moves(s, guest)
+    s.source.run("! xl create -q /lab/m1.cfg 2>/dev/null && ! xl list m1 2>/dev/null")
+    s.is_clean()
+
+
 def ends_by_itself(s, key, answer, status, word):
     """While its disks are mirrored: xl does what it always does."""
     guest = mirrors(s)
@@ -246,5 +260,6 @@ scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 
 scenario("one-4.17", "reboots-under-way", ends_by_itself, "r", "REBOOT", 4, "rebooted")
 scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8, "turned off")
 scenario("one-4.17", "second-sender", second_sender)
+scenario("one-4.17", "old-copy-started-again", started_again)
 for a_name, (some_lines, a_word) in REFUSED.items():
     scenario("one-4.17", "refused-" + a_name, refused, some_lines, a_word)

@@ -167,10 +167,11 @@ strike() { # sender|receiver|ssh|dm
 # ---- the guest ----
 
 # Of a guest's disks in their order: what the guest would read from them.
-digests() { # IMAGE...
+digests() { # IMAGE...: one that was handed over has another name
     local image
 
     for image; do
+        [[ -e $image ]] || image=$(compgen -G "$image.moved-*")
         qemu-img convert -U -O raw "$image" /tmp/digest.raw && md5sum </tmp/digest.raw || fail "$image"
         rm -f /tmp/digest.raw
     done
@@ -318,11 +319,11 @@ has_no_disks() { # IMAGE...
     done
 }
 
-has_disks() { # IMAGE...
+has_disks() { # IMAGE..., by its name or the one that the fence has given it
     local image
 
     for image; do
-        [[ -e $image ]] || fail "$image is gone"
+        [[ -e $image ]] || compgen -G "$image.moved-*" >/dev/null || fail "$image is gone"
     done
 }
 

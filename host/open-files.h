@@ -1,8 +1,8 @@
 /* The files that a QEMU has open. Which of them is a disk's image is known by what QEMU calls it,
  * looked up as QEMU would; but names change, and directories, while a file stays open.
  */
-#ifndef XMIG_HOST_QEMU_OPEN_FILES_H
-#define XMIG_HOST_QEMU_OPEN_FILES_H
+#ifndef XMIG_HOST_OPEN_FILES_H
+#define XMIG_HOST_OPEN_FILES_H
 
 #include "host/others.h"
 

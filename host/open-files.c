@@ -1,5 +1,5 @@
 /* A QEMU's open files, from /proc/PID/fd. */
-#include "host/qemu/open-files.h"
+#include "host/open-files.h"
 
 #include <dirent.h>
 #include <endian.h>

@@ -1,0 +1,31 @@
+/* The fence around the old copy's images: from COMMIT on its start line cannot open them. Files
+ * get another name; a block device is made read-only, which QEMU looks at when it opens one to
+ * write.
+ *
+ * `images` are facts of the journal, one for each image: {"path", "inode", "fence"}; `id` is the
+ * migration's.
+ */
+#ifndef XMIG_HOST_IMAGE_FENCE_H
+#define XMIG_HOST_IMAGE_FENCE_H
+
+#include "host/others.h"
+#include "xmig/event.h"
+#include "xmig/plan.h"
+
+/* Add the fact of an image; refuse what could not be fenced. `shared`: both hosts use it, and it
+ * is left alone.
+ */
+bool image_fence_add(cJSON *images, const char *path, bool shared, struct error *err);
+
+/* All of them, durably; or back, as far as that can be. What is so already is left so. */
+bool image_fence_set(const cJSON *images, const char *id, bool on, struct error *err);
+
+/* Each by what its name, or the one that the fence has given it, leads to; the caller frees it. */
+struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count);
+
+/* Say what will become, or has become, of those that need a person's care; `cure` is what to do. */
+void image_fence_plan(const cJSON *images, const char *cure, struct plan *plan);
+void image_fence_tell(const cJSON *images, const char *id, const char *cure,
+                      const struct event_sink *events);
+
+#endif
