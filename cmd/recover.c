@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "earlier.h"
 #include "find-id.h"
 #include "next.h"
 #include "options.h"
@@ -445,6 +446,26 @@ static int recover(const struct recover_command_options *options)
     report_free(report);
     places_done(&places);
     return status;
+}
+
+void recover_silently(const struct places *places, const char *id, struct result *result,
+                      bool *finished)
+{
+    const struct recover_command_options options = {
+        .output = { .quiet = true, .progress = PROGRESS_NEVER },
+        .id = id,
+        .has_side = true,
+        .side = SIDE_SEND,
+    };
+    struct report *report = report_new("xmig", &options.output, stdout, stderr);
+    struct recovering recovering = { .options = &options, .places = places, .report = report };
+    struct ending ending;
+
+    (void)attempt(&recovering, false, &ending);
+    *result = ending.result;
+    *finished = recovering.m.journal && journal_is_finished(recovering.m.journal);
+    end_attempt(&recovering);
+    report_free(report);
 }
 
 int command_recover(int argc, char *argv[])

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "earlier.h"
 #include "options.h"
 #include "places.h"
 #include "report.h"
@@ -212,7 +213,9 @@ static void move(struct sending *sending, struct result *result)
 {
     struct migration *m = &sending->m;
 
-    if (!attach(sending, &result->error)) {
+    if (!earlier_settle(&sending->places, sending->options->vm, sending->options->migration.dry_run,
+                        sending->report, &result->error) ||
+        !attach(sending, &result->error)) {
         fail_before(sending, result);
         return;
     }

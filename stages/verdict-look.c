@@ -91,5 +91,6 @@ enum look verdict_look(struct migration *m, struct error *err)
         session_goodbye(m->peer);
     }
     session_free(steal(m->peer));
+    loop_clear_interruption(m->loop); /* the end of that connection is no news */
     return look;
 }

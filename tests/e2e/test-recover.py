@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """What only a person can decide, and what they are told: on real QEMU, over real ssh.
 
-    test-recover.py [UNITTEST ARGUMENTS]      needs build/release/xmig
+    test-recover.py [--long] [UNITTEST ARGUMENTS]      needs build/release/xmig; --long: all of it
 """
 
 import os
 import signal
 import subprocess
+import sys
 import unittest
 
 from moving import Scene, Watch, is_stopped, receivers
@@ -85,6 +86,23 @@ class Recover(Recovering):
     def test_forward_goes_on_with_the_targets_copy(self):
         self.go_forward()
 
+    def test_a_retry_after_a_cut_at_prepared_is_at_once(self):
+        with Watch(self.scene.guest.heartbeat, self.scene.next_guest().heartbeat) as watch:
+            watch.wait_beats(3)
+            sender, _ = self.stop_at("COMMIT:before:send")
+            self.kill(sender)
+            result, status = self.scene.send()
+            self.assertEqual((status, result["outcome"]), (0, "done"), result)
+            watch.wait_move()
+            watch.wait_beats(10)
+            self.assertEqual(watch.ask("verify", 120), "V ok")
+        self.scene.wait(lambda: not receivers(self.scene), "the receivers to end")
+        self.assert_closed("source")
+        self.assert_closed("target")
+        self.assertEqual(len(self.scene.next_guest().images()), 1)
+
+
+class More(Recovering):
     def test_a_send_whose_qemu_ends_at_the_handing_over_destroys_no_complete_copy(self):
         with Watch(self.scene.guest.heartbeat, self.scene.next_guest().heartbeat) as watch:
             watch.wait_beats(3)
@@ -95,7 +113,20 @@ class Recover(Recovering):
             self.assertEqual((sender.returncode, result["where"]), (6, "unknown"), result)
             self.assert_forward_loses_nothing(watch)
 
-    def test_forward_needs_a_word_where_the_disks_have_been_written_to(self):
+    def test_a_retry_while_the_first_is_undecided_is_refused_with_its_command(self):
+        sender, _ = self.stop_at("COMMIT:after:send")
+        self.kill(sender)
+        undecided = self.the_migration()
+        for receiver in receivers(self.scene):
+            os.kill(receiver, signal.SIGKILL)
+        state = self.scene.environment("target")["XMIG_STATE_DIR"]
+        os.rename(state, state + ".away")  # no journal there: nothing is known
+        result, status = self.scene.send()
+        os.rename(state + ".away", state)
+        self.assertEqual(status, 3, result)
+        self.assertIn(f"xmig recover {undecided}", result["error"]["text"])
+
+    def test_forward_is_refused_where_the_disks_have_been_written_to(self):
         sender, _ = self.stop_at("COMMIT:before:send")
         self.kill(sender)
         self.kill_source_qemu()
@@ -166,4 +197,6 @@ class RecoverQcow2(Recovering):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    LONG = "--long" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--long"]
+    unittest.main(verbosity=2, defaultTest=None if LONG else "Recover")

@@ -1,0 +1,22 @@
+/* Earlier migrations of a VM, that were broken off: whoever moves it again has them settled first,
+ * for the target may keep RAM and disks for them, and the VM may stand still.
+ */
+#ifndef XMIG_CMD_EARLIER_H
+#define XMIG_CMD_EARLIER_H
+
+#include "places.h"
+#include "report.h"
+
+/* `vm` as the user wrote it. False: one cannot be settled; `err` says which, and what to do. With
+ * `look_only` nothing is done but to tell of them.
+ */
+bool earlier_settle(const struct places *places, const char *vm, bool look_only,
+                    struct report *report, struct error *err);
+
+/* As `xmig recover ID` at the source, but without its words: what came of it; `*finished`: its
+ * journal is closed. recover.c
+ */
+void recover_silently(const struct places *places, const char *id, struct result *result,
+                      bool *finished);
+
+#endif
