@@ -1,0 +1,3 @@
+#!/bin/bash
+# of 200 changed lines of the commit protocol's code the tests notice 95 %
+exec tests/mutants/mutants
