@@ -18,18 +18,19 @@ from moving import XMIG, Hypervisor, is_stopped, receivers
 
 
 class Machine:
-    """A QEMU without a guest, in a folder of its own; it moves on this host, to the name "b"."""
+    """A QEMU without a guest, in a folder of its own; it moves on this host, to another name."""
 
     def __init__(self, *words, machine="pc", within=()):
         self.folder = tempfile.mkdtemp(prefix="xmig-machine-")
+        self.name = os.path.basename(self.folder)  # nobody else's on this host
         self.within = within  # words before each command here
-        self.words = [*within, "qemu-system-x86_64", "-name", "a", "-m", "64", "-nodefaults", "-display", "none",
+        self.words = [*within, "qemu-system-x86_64", "-name", self.name, "-m", "64", "-nodefaults", "-display", "none",
                       "-machine", f"{machine},accel=tcg", "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off",
                       "-qmp", f"unix:{self.folder}/other,server=on,wait=off",
                       *(word.replace("%", self.folder) for word in words)]
         self.source = Hypervisor(self.folder + "/qmp")
         self.other = Hypervisor(self.folder + "/other")  # while xmig holds the first
-        self.target = Hypervisor(self.folder + "/b-qmp")
+        self.target = Hypervisor(f"{self.folder}/{self.name}-b-qmp")
         self.environment = {**os.environ, "XMIG_STATE_DIR": self.folder + "/state",
                             "XMIG_RUNTIME_DIR": self.folder + "/run"}
         self.log = None
@@ -83,7 +84,7 @@ class Machine:
         return self.source.ask("human-monitor-command", **{"command-line": command})
 
     def start_send(self, *options, to=("local:",)):
-        return subprocess.Popen([*self.within, XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--name", "b",
+        return subprocess.Popen([*self.within, XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--name", self.name + "-b",
                                  *(option.replace("%", self.folder) for option in options)],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True, env=self.environment)
