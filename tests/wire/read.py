@@ -57,7 +57,7 @@ MESSAGES = {
     "hello move": ("S", FROM_SENDER | {"intent": is_one_of("move"), "host": is_text,
                                        "stages": is_list_of(is_text), "from?": is_text}),
     "hello query": ("S", FROM_SENDER | {"intent": is_one_of("query")}),
-    "hello": ("R", FROM_BOTH | {"ticket?": is_hex(32)}),
+    "hello": ("R", FROM_BOTH | {"ticket?": is_hex(32), "door?": is_text}),
     "params": ("S", {"name": is_text, "disks": is_list_of(is_object("name", "size")), "*": None}),
     "checked": ("SR", {"plan": is_list_of(is_object("stage", "text"))}),
     "done": ("SR", {"stage": is_text}),
