@@ -212,7 +212,9 @@ class Case:
         migration may be at work already; then it is asked again.
         """
         end = time.monotonic() + 30
-        while self.migration() and self.last_record("source") != "CLOSED" and time.monotonic() < end:
+        while self.migration() and time.monotonic() < end:
+            if self.status is not None and self.last_record("source") == "CLOSED":
+                break
             self.status = self.recover("source")
             if self.status in (6, 8) and not self.scene.processes("xmig", "recover"):
                 break
