@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "qmp/commands.h"
+#include "qmp/mirror-guard.h"
 
 enum {
     GRANULARITY_MIN = 4096,  /* a guest's block: random writes are not blown up */
@@ -402,23 +403,6 @@ static bool await_end(struct qmp *q, size_t mark, const char *name, const char *
 
 /* ---- removal ---- */
 
-/* Do not ask whether it can be deleted by the words QEMU refuses with. */
-static bool has_node(struct qmp *q, const char *name, bool *found, struct error *err)
-{
-    AUTO_JSON cJSON *nodes = NULL;
-    cJSON *arguments = must(cJSON_CreateObject());
-    const cJSON *node;
-
-    cJSON_AddBoolToObject(arguments, "flat", true);
-    if (!qmp_call(q, "query-named-block-nodes", arguments, &nodes, err))
-        return false;
-    *found = false;
-    cJSON_ArrayForEach (node, nodes)
-        if (!strcmp(json_string_or(node, "node-name", ""), name))
-            *found = true;
-    return true;
-}
-
 /* QEMU may use a node for a moment longer than its job. */
 static bool delete_node(struct qmp *q, const char *name, uint64_t deadline, struct error *err)
 {
@@ -433,6 +417,34 @@ static bool delete_node(struct qmp *q, const char *name, uint64_t deadline, stru
         if (!loop_pause(qmp_loop(q), RETRY_MS, err))
             return false;
     }
+    return true;
+}
+
+static bool has_node(const cJSON *nodes, const char *name)
+{
+    const cJSON *node;
+
+    cJSON_ArrayForEach (node, nodes)
+        if (!strcmp(json_string_or(node, "node-name", ""), name))
+            return true;
+    return false;
+}
+
+/* The mirror's, and those that guard it. Not asked by the words QEMU refuses to delete one with. */
+static bool delete_nodes(struct qmp *q, const char *name, uint64_t deadline, struct error *err)
+{
+    char refuser[QMP_NODE_NAME_SIZE], reader[QMP_NODE_NAME_SIZE];
+    const char *const names[] = { refuser, reader, name };
+    cJSON *arguments = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *nodes = NULL;
+
+    cJSON_AddBoolToObject(arguments, "flat", true);
+    if (!qmp_call(q, "query-named-block-nodes", arguments, &nodes, err))
+        return false;
+    mirror_guard_names(name, refuser, reader);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (has_node(nodes, names[i]) && !delete_node(q, names[i], deadline, err))
+            return false;
     return true;
 }
 
@@ -491,11 +503,9 @@ bool qmp_mirror_stop(struct qmp *q, const char *id, const char *disk, struct err
 {
     uint64_t deadline = loop_now_ms() + STOP_DEADLINE_MS;
     char name[QMP_NODE_NAME_SIZE];
-    bool found;
 
     qmp_mirror_name(id, disk, name);
-    if (end_job(q, name, deadline, err) && has_node(q, name, &found, err) &&
-        (!found || delete_node(q, name, deadline, err)))
+    if (end_job(q, name, deadline, err) && delete_nodes(q, name, deadline, err))
         return true;
     return error_prefix(err, "%s: cannot end its mirror", disk);
 }

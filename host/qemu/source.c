@@ -1,5 +1,6 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
 #include "host/qemu/qemu.h"
+#include "qmp/mirror-guard.h"
 #include "qmp/settings.h"
 #include "xmig/journal.h"
 #include "xmig/process.h"
@@ -90,6 +91,7 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
 {
     struct qemu *vm = qemu_of(host);
     const struct source_disk *source = source_disk_find(&vm->source, disk);
+    struct error why = { 0 };
     struct qmp_mirror mirror = {
         .id = host->context.id,
         .disk = disk,
@@ -102,8 +104,13 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
     mirror.device = source->device;
     mirror.size = source->size;
     mirror.full = source->full;
-    return qemu_let_in(vm, path, vm->source.process.uid, err) &&
-           qmp_mirror_start(vm->q, &mirror, err);
+    if (!qemu_let_in(vm, path, vm->source.process.uid, err) ||
+        !qmp_mirror_start(vm->q, &mirror, err))
+        return false;
+    if (!mirror_guard(vm->q, mirror.id, disk, mirror.device, &why))
+        event_say(&host->context.events, EVENT_DEBUG, NULL,
+                  "nothing keeps others from completing the mirror of %s: %s", disk, why.text);
+    return true;
 }
 
 bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state *state,

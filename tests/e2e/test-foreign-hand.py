@@ -18,12 +18,9 @@ class ForeignHand(unittest.TestCase):
     """A scene for each: what was done to a guest stays done."""
 
     def setUp(self):
-        self.scene = Scene(disks=2, size=24, content=4, disk_load="4,200,4", ram_load="8,2,rand", **self.options())
+        self.scene = Scene(disks=2, size=24, content=4, disk_load="4,200,4", ram_load="8,2,rand")
         self.scene.__enter__()
         self.addCleanup(self.scene.__exit__)
-
-    def options(self):
-        return {}
 
     # ---- the hand ----
 
@@ -120,6 +117,16 @@ class ForeignHand(unittest.TestCase):
             self.scene.wait(lambda: self.hand().state() == "gone", "the guest to turn itself off")
         self.end_and_look("block-ready-wait:begin:send", poweroff, "it has turned itself off")
 
+    def test_a_guest_that_has_turned_itself_off_is_not_set_running_again(self):
+        """QEMU stays, as with -no-shutdown."""
+        def poweroff():
+            self.hand().ask("set-action", shutdown="pause")
+            with Watch(self.scene.guest.heartbeat) as watch:
+                watch.wait_beats(1)
+                watch.ask("poweroff", 30)
+            self.scene.wait(lambda: self.hand().state() == "shutdown", "the guest to turn itself off")
+        self.stop_and_look(poweroff, "shutdown", "it has turned itself off")
+
     def test_a_qemu_that_somebody_quits_has_ended(self):
         def leave():
             self.hand().ask("quit")
@@ -133,23 +140,21 @@ class ForeignHand(unittest.TestCase):
 
     # ---- the source, after it was handed over ----
 
-    def test_an_old_copy_that_is_continued_after_commit_is_stopped_and_kept(self):
-        sender = self.scene.start_send("--fault", "OWNED:after:recv:stop")
-        receiver = self.stopped(sender, "recv")
-        self.assertEqual(self.hand().ask("cont"), {})
-        self.scene.wait(lambda: self.hand().state() != "running", "the old copy to be stopped", 5)
-        os.kill(receiver, signal.SIGCONT)
-        result = self.scene.result_of(sender)
-        self.assertIn(sender.returncode, (6, 7), result)
-        self.assertIn("somebody has let the old copy", json.dumps(result))
-        self.assertEqual(self.hand().state(), "paused")
-        status, said = self.recover()
-        self.assertIn(status, (6, 7), said)
-        self.assertEqual(self.states(), ("paused", "running"))
-        self.hand().ask("quit")
-        self.scene.wait(lambda: self.hand().state() == "gone", "the old QEMU to end")
-        status, said = self.recover()
-        self.assertEqual(status, 0, said)
+    def test_an_old_copy_that_is_continued_before_go_is_taken_back(self):
+        with Watch(self.scene.guest.heartbeat) as watch:
+            watch.wait_beats(3)
+            result, status = self.at("COMMIT:after:send", lambda: self.hand().ask("cont"))
+            self.assertEqual((status, result["where"]), (4, "source"), result)
+            watch.wait_beats(10)
+            self.assertEqual(watch.ask("verify", 120), "V ok")
+        self.assert_nothing_at_the_target()
+
+    def test_an_old_copy_that_was_handed_over_cannot_be_continued(self):
+        """QEMU itself refuses, for its images are fenced."""
+        answers = []
+        result, status = self.at("OWNED:after:recv", lambda: answers.append(self.hand().ask("cont")))
+        self.assertIn("error", answers[0])
+        self.assertEqual((status, result["where"]), (0, "target"), result)
 
     # ---- the target's copy ----
 
@@ -233,10 +238,6 @@ class ForeignHand(unittest.TestCase):
 
     def test_mirrors_that_somebody_completes_end_the_move_and_lose_nothing(self):
         self.end_the_mirrors("block-job-complete")
-
-
-class StandsStill(ForeignHand):
-    """A QEMU that stays when its guest has ended: -no-shutdown, a panic that pauses."""
 
 
 if __name__ == "__main__":

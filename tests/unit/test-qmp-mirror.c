@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "qmp/mirror.h"
+#include "qmp/mirror-guard.h"
 #include "tests/fake/fake-qemu.h"
 
 #define ID "0123456789abcdef"
@@ -548,6 +548,60 @@ static void stops_by_force_until_the_job_has_ended(void **unused)
     assert_true(run_against(script, stop_vda, &err));
 }
 
+#define NODES_ALL                                                                                  \
+    "[{\"node-name\": \"" NAME_A "\"}, {\"node-name\": \"here-01234567-vda\"}, "                   \
+    "{\"node-name\": \"keep-01234567-vda\"}]"
+
+/* The one that refuses goes first: alone it would have QEMU abort. */
+static void stopping_a_mirror_removes_its_guard(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "[]" },
+        { "query-named-block-nodes", .reply = NODES_ALL },
+        { "blockdev-del", .with = "keep-01234567-vda" },
+        { "blockdev-del", .with = "here-01234567-vda" },
+        { "blockdev-del", .with = NAME_A },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, stop_vda, &err));
+}
+
+static bool guard_vda(struct qmp *q, struct error *err)
+{
+    return mirror_guard(q, ID, "vda", "virtio0", err);
+}
+
+static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block", .reply = "[{\"device\": \"virtio0\", \"inserted\": "
+                                  "{\"node-name\": \"#block7\"}}]" },
+        { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
+        { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, guard_vda, &err));
+}
+
+static void a_qemu_without_blkdebug_has_no_guard_and_no_half_of_one(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block", .reply = "[]" },
+        { "blockdev-add", .reply = "error: Unknown driver 'blkdebug'" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, guard_vda, &err));
+}
+
 static void stopping_no_mirror_is_fine(void **unused)
 {
     const struct exchange script[] = {
@@ -605,6 +659,9 @@ int main(void)
         cmocka_unit_test(a_job_dismissed_by_somebody_else_proves_nothing),
         cmocka_unit_test(gives_up_on_a_mirror_that_does_not_move),
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
+        cmocka_unit_test(stopping_a_mirror_removes_its_guard),
+        cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),
+        cmocka_unit_test(a_qemu_without_blkdebug_has_no_guard_and_no_half_of_one),
         cmocka_unit_test(stopping_no_mirror_is_fine),
         cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
     };

@@ -1,0 +1,64 @@
+/* A mirror that nobody completes. Somebody's block-job-complete would have the guest go on with the
+ * target's disk, through our lane. QEMU refuses that while one user of the guest's node wants to
+ * read it, and one of the target's node does not let others read: the job fails, and the guest does
+ * not notice. The first user alone does no harm; the second alone would have QEMU abort.
+ */
+#include "qmp/mirror-guard.h"
+
+#include <stdio.h>
+
+#include "qmp/mirror.h"
+
+/* The mirror's name, with another word before it. */
+static void with_word(const char *word, const char *name, char guard[QMP_NODE_NAME_SIZE])
+{
+    snprintf(guard, QMP_NODE_NAME_SIZE, "%s%s", word, name + strlen("xmig"));
+}
+
+void mirror_guard_names(const char *name, char refuser[QMP_NODE_NAME_SIZE],
+                        char reader[QMP_NODE_NAME_SIZE])
+{
+    with_word("keep", name, refuser);
+    with_word("here", name, reader);
+}
+
+/* What the drive uses beneath its mirror; a node is told by its own name. The caller frees it. */
+static char *node_of(struct qmp *q, const char *device)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *block;
+
+    (void)qmp_call(q, "query-block", NULL, &blocks, NULL);
+    cJSON_ArrayForEach (block, blocks) {
+        const cJSON *inserted = cJSON_GetObjectItemCaseSensitive(block, "inserted");
+
+        if (!strcmp(json_string_or(block, "device", ""), device))
+            return must(strdup(json_string_or(inserted, "node-name", device)));
+    }
+    return must(strdup(device));
+}
+
+static bool add(struct qmp *q, const char *guard, const char *image, const char *permission,
+                struct error *err)
+{
+    const char *const permissions[] = { "consistent-read" };
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(arguments, "driver", "blkdebug");
+    cJSON_AddStringToObject(arguments, "node-name", guard);
+    cJSON_AddStringToObject(arguments, "image", image);
+    cJSON_AddItemToObject(arguments, permission, cJSON_CreateStringArray(permissions, 1));
+    return qmp_call(q, "blockdev-add", arguments, NULL, err);
+}
+
+bool mirror_guard(struct qmp *q, const char *id, const char *disk, const char *device,
+                  struct error *err)
+{
+    AUTO_FREE char *node = node_of(q, device);
+    char name[QMP_NODE_NAME_SIZE], refuser[QMP_NODE_NAME_SIZE], reader[QMP_NODE_NAME_SIZE];
+
+    qmp_mirror_name(id, disk, name);
+    mirror_guard_names(name, refuser, reader);
+    return add(q, reader, node, "take-child-perms", err) &&
+           add(q, refuser, name, "unshare-child-perms", err);
+}
