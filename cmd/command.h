@@ -23,6 +23,7 @@ int command_monitor(int argc, char *argv[]);
 int command_stages(int argc, char *argv[]);
 int command_list(int argc, char *argv[]);
 int command_recover(int argc, char *argv[]);
+int command_guard(int argc, char *argv[]);
 int command_fence(int argc, char *argv[]);
 int command_help(int argc, char *argv[]);
 

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "places.h"
 #include "report.h"
+#include "stages/guardian.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 
@@ -43,6 +44,7 @@ struct item {
     const char *status; /* what the worker says; NULL */
     int pid;
     struct next next;
+    int guardian;           /* the process that watches over it; 0: none */
     const char *unreadable; /* why; NULL */
 };
 
@@ -74,6 +76,7 @@ static void tell(struct listing *listing, const struct item *item)
              : item->next.elsewhere ? "peer"
                                     : "here");
     add_text(body, "advice", item->next.text[0] ? item->next.text : NULL);
+    cJSON_AddBoolToObject(body, "guarded", item->guardian != 0);
     report_json(listing->report, "migration", body);
 }
 
@@ -83,6 +86,8 @@ static void print_worker(const struct item *item)
         printf("    %s\n", item->status);
     else if (item->worker == WORKER_SILENT)
         printf("    process %d holds it and does not answer\n", item->pid);
+    if (item->guardian)
+        printf("    a guardian watches (process %d)\n", item->guardian);
 }
 
 static void print_next(const struct item *item)
@@ -149,6 +154,7 @@ static void show_journal(struct listing *listing, struct migration *m)
         (listing->options->which && !id_means(m->journal, listing->options->which)))
         return;
     item.worker = find_worker(m, &status);
+    item.guardian = guardian_pid(listing->places.state_dir, item.id, m->side);
     item.status = status;
     next_find(m->journal, item.worker, status, &item.next);
     show(listing, &item);

@@ -15,6 +15,7 @@ const struct command commands[] = {
     { "stages", command_stages, "show what a migration consists of" },
     { "recv", command_recv, "receive a VM; started by send, through ssh" },
     { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },
+    { "guard", command_guard, "settle a migration whose process is gone; started by both sides" },
     { "lane", command_lane, "carry one stream of a migration; started by send" },
     { "help", command_help, "explain a command" },
     { NULL, NULL, NULL },

@@ -38,6 +38,8 @@ enum {
     OPTION_BACK,
     OPTION_SIDE,
     OPTION_VIA,
+    OPTION_GUARDIAN,
+    OPTION_NO_GUARDIAN,
 };
 
 struct syntax {
@@ -115,6 +117,16 @@ static bool choose(const char *option, const char *value, const char *const name
         strcat(strcat(list, i ? ", " : ""), names[i]);
     }
     return error_set(err, ERROR_REFUSED, "%s '%s' is none of %s", option, value, list);
+}
+
+static bool choose_side(const char *option, const char *value, enum side *side, struct error *err)
+{
+    static const char *const names[] = { [SIDE_SEND] = "send", [SIDE_RECV] = "recv", NULL };
+    int chosen = SIDE_SEND;
+    bool ok = choose(option, value, names, &chosen, err);
+
+    *side = (enum side)chosen;
+    return ok;
 }
 
 static bool take_output(struct output_options *output, int option, const char *value,
@@ -277,6 +289,11 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
     case OPTION_FENCE_COMMAND:
         options->migration.fence_command = value;
         return true;
+    case OPTION_GUARDIAN:
+    case OPTION_NO_GUARDIAN:
+        options->has_guardian_choice = true;
+        options->migration.guardian = option == OPTION_GUARDIAN;
+        return true;
     case OPTION_NAME:
         options->migration.host.new_name = value;
         return true;
@@ -359,6 +376,8 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "fence-command", required_argument, NULL, OPTION_FENCE_COMMAND },
         { "without", required_argument, NULL, OPTION_WITHOUT },
         { "until", required_argument, NULL, OPTION_UNTIL },
+        { "guardian", no_argument, NULL, OPTION_GUARDIAN },
+        { "no-guardian", no_argument, NULL, OPTION_NO_GUARDIAN },
         { "dry-run", no_argument, NULL, 'n' },
         { "fault", required_argument, NULL, OPTION_FAULT },
         { "rsh", required_argument, NULL, 'e' },
@@ -388,6 +407,8 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     if (!take_all(&syntax, options, argc, argv, err))
         return false;
     migration_fit_patience(&options->migration);
+    if (!options->has_guardian_choice) /* a VM that does not exist needs none */
+        options->migration.guardian = !options->simulate;
     return options->help ||
            (take_operands(argc, argv, names, (const char **const[]){ &options->vm, &options->dest },
                           err) &&
@@ -460,6 +481,32 @@ bool parse_lane(struct lane_options *options, int argc, char *argv[], struct err
                          err);
 }
 
+static bool take_guard(void *arg, int option, const char *value, struct error *err)
+{
+    struct guard_options *options = arg;
+
+    (void)option;
+    (void)value;
+    (void)err;
+    options->help = true;
+    return true;
+}
+
+bool parse_guard(struct guard_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+    static const struct syntax syntax = { ":h", words, take_guard };
+    static const char *const names[] = { "ID", "SIDE", NULL };
+    const char *side;
+
+    *options = (struct guard_options){ 0 };
+    if (!take_all(&syntax, options, argc, argv, err))
+        return false;
+    return options->help ||
+           (take_operands(argc, argv, names, (const char **const[]){ &options->id, &side }, err) &&
+            choose_side("SIDE", side, &options->side, err));
+}
+
 static bool take_stages(void *arg, int option, const char *value, struct error *err)
 {
     struct stages_options *options = arg;
@@ -520,9 +567,7 @@ bool parse_list(struct list_options *options, int argc, char *argv[], struct err
 
 static bool take_recover(void *arg, int option, const char *value, struct error *err)
 {
-    static const char *const sides[] = { [SIDE_SEND] = "send", [SIDE_RECV] = "recv", NULL };
     struct recover_command_options *options = arg;
-    int side;
 
     switch (option) {
     case 'h':
@@ -547,8 +592,7 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
         options->recover.back = true;
         return true;
     case OPTION_SIDE:
-        options->has_side = choose("--side", value, sides, &side, err);
-        options->side = options->has_side ? (enum side)side : SIDE_SEND;
+        options->has_side = choose_side("--side", value, &options->side, err);
         return options->has_side;
     default:
         return take_output(&options->output, option, value, err);

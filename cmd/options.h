@@ -22,6 +22,7 @@ struct send_options {
     struct output_options output;
     bool help;
     bool simulate;
+    bool has_guardian_choice; /* --guardian or --no-guardian */
     const char *vm;
     const char *dest;
     const char *rsh;
@@ -49,6 +50,12 @@ struct lane_options {
     const char *name;
 };
 
+struct guard_options {
+    bool help;
+    const char *id;
+    enum side side;
+};
+
 struct stages_options {
     bool help;
     bool json;
@@ -68,6 +75,7 @@ struct recover_command_options {
     const char *id; /* or its beginning, or the VM's name */
     bool has_side;
     enum side side;
+    bool unattended; /* not from a command line: the guardian's */
     struct recover_options recover;
 };
 
@@ -79,6 +87,7 @@ void send_options_done(struct send_options *options);
 
 bool parse_recv(struct recv_options *options, int argc, char *argv[], struct error *err);
 bool parse_lane(struct lane_options *options, int argc, char *argv[], struct error *err);
+bool parse_guard(struct guard_options *options, int argc, char *argv[], struct error *err);
 bool parse_stages(struct stages_options *options, int argc, char *argv[], struct error *err);
 bool parse_list(struct list_options *options, int argc, char *argv[], struct error *err);
 bool parse_recover(struct recover_command_options *options, int argc, char *argv[],

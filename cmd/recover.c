@@ -1,5 +1,6 @@
 /* xmig recover: settle a migration whose process has died, and say in words where the VM is. */
 #include "command.h"
+#include "recover.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -159,10 +160,11 @@ static void begin_attempt(struct recovering *recovering)
 
     recovering->loop = loop_new();
     recovering->migration_options = migration_default_options;
-    recovering->migration_options.patience_ms = PATIENCE_MS;
+    recovering->migration_options.patience_ms = recovering->options->unattended ? 0 : PATIENCE_MS;
     migration_init(m, SIDE_SEND, recovering->loop, &recovering->migration_options,
                    recovering->places->state_dir, recovering->places->runtime_dir);
     m->events = report_sink(recovering->report);
+    m->unattended = recovering->options->unattended;
 }
 
 static void end_attempt(struct recovering *recovering)
@@ -229,7 +231,8 @@ static void print_meaning(struct recovering *recovering)
     const struct journal *journal = recovering->m.journal;
     char age[UNITS_TEXT_MAX];
 
-    report_say(recovering->report, "%s of '%s', last record %s, %s: %s",
+    report_say(recovering->report, "%s%s of '%s', last record %s, %s: %s",
+               recovering->m.unattended ? "the guardian: " : "",
                recovering->m.side == SIDE_SEND ? "source" : "target",
                recovering->vm ? recovering->vm : "?", record_name(journal_last(journal)),
                print_age(age, record_age_ms(newest_record(journal))), journal_meaning(journal));
@@ -290,7 +293,7 @@ static void settle(struct recovering *recovering, bool confirmed, struct result 
     options.peer_is_dead &= confirmed;
     options.word = confirmed || recovering->options->yes;
 
-    if (m->side == SIDE_SEND && !journal_is_finished(m->journal) &&
+    if (m->side == SIDE_SEND && !m->unattended && !journal_is_finished(m->journal) &&
         !transport_open(m->transport, &err))
         report_say(recovering->report, "warning: %s", err.text);
     recover_run(m, &options, result);
@@ -466,6 +469,36 @@ void recover_silently(const struct places *places, const char *id, struct result
     *finished = recovering.m.journal && journal_is_finished(recovering.m.journal);
     end_attempt(&recovering);
     report_free(report);
+}
+
+/* It was heard what the target knows, and that settles nothing. */
+static bool needs_a_person(const struct recovering *recovering, const struct result *result)
+{
+    return (is_open(result) && recovering->m.answered) || result->choice ||
+           result->outcome == OUTCOME_NOWHERE;
+}
+
+enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
+                                   bool lease_is_over)
+{
+    const struct recover_command_options options = {
+        .output = { .quiet = true, .progress = PROGRESS_NEVER },
+        .id = id,
+        .has_side = true,
+        .side = side,
+        .unattended = true,
+        .recover.lease_is_over = lease_is_over,
+    };
+    struct report *report = report_new("xmig guard", &options.output, stdout, stderr);
+    struct recovering recovering = { .options = &options, .places = places, .report = report };
+    struct ending ending;
+    bool needs;
+
+    (void)attempt(&recovering, false, &ending);
+    needs = needs_a_person(&recovering, &ending.result);
+    (void)finish(&recovering, &ending);
+    report_free(report);
+    return needs ? UNATTENDED_NEEDS_A_PERSON : UNATTENDED_GOES_ON;
 }
 
 int command_recover(int argc, char *argv[])

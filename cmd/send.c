@@ -37,6 +37,8 @@ static const char help_text[] =
     "                            silent (default 10min; 0: for ever)\n"
     "      --fence-command CMD   run CMD when the VM is handed over, so that nothing starts\n"
     "                            the old copy here, and when it comes back\n"
+    "      --no-guardian         start no process that settles the move when this one is killed\n"
+    "      --guardian            start one also with --simulate\n"
     "      --without STAGE       leave a stage out: without drive-mirror, for shared disks\n"
     "      --until STAGE         stop after STAGE and undo everything\n"
     "  -n, --dry-run             check both sides and say what would be done\n"

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,9 +52,16 @@ static bool wait_for_end(int pidfd, uint64_t timeout_ms)
     int got;
 
     do {
-        got = poll(&end, 1, (int)timeout_ms);
+        got = poll(&end, 1, timeout_ms > INT_MAX ? -1 : (int)timeout_ms);
     } while (got < 0 && errno == EINTR);
     return got == 1;
+}
+
+bool process_await(pid_t pid, uint64_t start_time, uint64_t timeout_ms)
+{
+    AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    return fd < 0 || !process_lives(pid, start_time) || wait_for_end(fd, timeout_ms);
 }
 
 bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err)

@@ -151,6 +151,7 @@ bool handshake_move(struct migration *m, struct error *err)
     cJSON_AddStringToObject(mine, "host", m->host->ops->name);
     add_stage_names(m, mine);
     add_own_name(m, mine);
+    cJSON_AddBoolToObject(mine, "guardian", m->options->guardian);
     add_options(m, mine);
     if (!dial(m, false, err)) {
         cJSON_Delete(mine);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "recover.h"
+#include "guardian.h"
 #include "status.h"
 #include "time-limits.h"
 #include "verdict.h"
@@ -122,6 +123,14 @@ static bool add_source(struct migration *m, cJSON *facts, struct error *err)
     return m->host->ops->remember(m->host, facts, err);
 }
 
+static void start_guardian(struct migration *m)
+{
+    struct error err = { 0 };
+
+    if (m->options->guardian && !guardian_start(m, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "no guardian watches over this: %s", err.text);
+}
+
 /* What recover needs to find everything again, all in the first record: a process may die
  * right behind it.
  */
@@ -146,6 +155,7 @@ static bool begin_journal(struct migration *m, struct error *err)
     if (!m->journal)
         return false;
     journal_set_hook(m->journal, m->journal_hook);
+    start_guardian(m);
     return fault_at(m, record_name(RECORD_BEGIN), FAULT_AFTER, err);
 }
 

@@ -308,7 +308,8 @@ static void give_back(struct migration *m, const struct recover_options *options
 static bool is_undecided(struct migration *m, const struct recover_options *options,
                          struct result *result)
 {
-    if (journal_last(m->journal) != RECORD_PREPARED || options->peer_is_dead)
+    if (journal_last(m->journal) != RECORD_PREPARED || options->peer_is_dead ||
+        options->lease_is_over)
         return false;
     if (!verdict_copy_is_ready(m))
         return false;

@@ -1,6 +1,7 @@
 /* Opening a migration again whose process has died. */
 #include "reopen.h"
 
+#include "guardian.h"
 #include "xmig/cleanup.h"
 
 /* The record of the process that last took the migration on: BEGIN's, or a later NOTE's. */
@@ -28,13 +29,17 @@ static uint64_t owner_start(const struct migration *m)
     return json_uint_or(owner(m), "process_started", 0);
 }
 
+/* In this order: stages/guardian.h says why. */
 bool reopen_as_owner(struct migration *m, struct error *err)
 {
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
+    if (m->unattended)
+        return true;
     cJSON_AddStringToObject(fact, "fact", "owner");
     json_add_uint(fact, "process_started", process_start_time(getpid()));
-    return journal_append(m->journal, RECORD_NOTE, fact, err);
+    return journal_append(m->journal, RECORD_NOTE, fact, err) && guardian_end_attempt(m, err) &&
+           journal_refresh(m->journal, err);
 }
 
 bool reopen_owner_lives(const struct migration *m)
@@ -43,12 +48,29 @@ bool reopen_owner_lives(const struct migration *m)
            process_lives(owner_pid(m), owner_start(m));
 }
 
+pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time)
+{
+    *start_time = owner_start(m);
+    return reopen_owner_lives(m) ? owner_pid(m) : 0;
+}
+
+/* The guardian's attempt: it ends nobody. */
+static bool begin_attempt(struct migration *m, struct error *err)
+{
+    if (!guardian_begin_attempt(m, err) || !journal_refresh(m->journal, err))
+        return false;
+    return !reopen_owner_lives(m) ||
+           error_set(err, ERROR_REFUSED, "process %d has this migration", (int)owner_pid(m));
+}
+
 bool reopen_end_owner(struct migration *m, struct error *err)
 {
     enum {
         DEATH_MS = 10000
     };
 
+    if (m->unattended)
+        return begin_attempt(m, err);
     if (!reopen_owner_lives(m))
         return true;
     event_say(&m->events, EVENT_WARNING, NULL,

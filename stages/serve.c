@@ -43,6 +43,7 @@ static bool take_options(struct serving *serving, const cJSON *hello, struct err
     session_set_timing(serving->m.peer, options->timing);
     options->lease_ms = json_uint_or(hello, "lease_ms", options->lease_ms);
     options->dry_run = json_true(hello, "dry_run");
+    options->guardian = json_true(hello, "guardian");
     return !fault || fault_parse(fault, &options->fault, err);
 }
 

@@ -74,6 +74,7 @@ struct migration_options {
     uint64_t poll_ms;      /* how often a mirror is asked */
     uint64_t retry_ms; /* before a target that was not reached is asked again; then twice that */
     struct session_timing timing;
+    bool guardian;           /* start one that goes on when this process has gone */
     bool crash_is_simulated; /* --fault …:crash ends the pipeline, not the process: for tests */
 };
 
@@ -143,6 +144,7 @@ struct migration {
     size_t entered;         /* stages whose run was entered */
     const char *at;         /* the stage's name, for messages */
     bool settling;          /* this is recover */
+    bool unattended;        /* … by the guardian: nobody is there to be asked, nobody is ended */
     unsigned questions;     /* sender: connections made to ask for a verdict */
     bool give_up_knowingly; /* a person gives the target's copy up, though it may have run */
     bool said_go;           /* sender: by this process, once at least */
@@ -249,7 +251,8 @@ struct recover_options {
     bool forward;      /* sender: the target's complete copy goes on, for the one here is dead */
     bool back;         /* sender: the target's copy is given up; the VM is here, as its disks are */
     bool close; /* a person has seen to a guest that died at the target: nothing is left to do */
-    bool word;  /* what cannot be proven for --forward, the operator vouches for */
+    bool lease_is_over; /* receiver: the sender has not come back to a prepared copy in time */
+    bool word;          /* what cannot be proven for --forward, the operator vouches for */
 };
 
 /**

@@ -15,6 +15,9 @@ uint64_t process_start_time(pid_t pid);
 /* Does that very process still run (or sleep, or is it stopped)? */
 bool process_lives(pid_t pid, uint64_t start_time);
 
+/* Wait for the end of that very process. False: it goes on. UINT64_MAX: however long it takes. */
+bool process_await(pid_t pid, uint64_t start_time, uint64_t timeout_ms);
+
 /* SIGKILL that very process and wait for its end. True when it is gone already. */
 bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err);
 

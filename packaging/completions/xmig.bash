@@ -40,13 +40,14 @@ _xmig_value() {
 _xmig_options() {
     local words=''
     case $1 in
-    send) words='--simulate --name --disk --overwrite --shared --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
+    send) words='--simulate --name --disk --overwrite --shared --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
     list) words='--all --json --help' ;;
     recover) words='--forward --back --close --peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;
     recv) words='--verbose --help' ;;
     monitor) words='--help' ;;
     lane) words='--via --help' ;;
+    guard) words='--help' ;;
     fence) words='--help' ;;
     help) words='--help' ;;
     esac
@@ -57,7 +58,7 @@ _xmig() {
     local cur prev words cword
     _init_completion -n : || return
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor lane help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor guard lane help --help --version' -- "$cur")
         return
     fi
     _xmig_value "$prev" "$cur" && return
@@ -71,7 +72,7 @@ _xmig() {
         __ltrim_colon_completions "$cur"
         ;;
     recover) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
-    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor lane' -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor guard lane' -- "$cur") ;;
     esac
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """kill -9 of the sender, the receiver, ssh or the target's QEMU, at ram-stream and at each line
-of the commit table; then `xmig recover`. Never two running copies, the guest runs once and finds
+of the commit table, without a guardian; then `xmig recover`. Never two running copies, the guest runs once and finds
 every write it was told of, nothing is left over.
 
     test-kill.py [--long] [UNITTEST ARGUMENTS]      --long: before and after every record
@@ -74,7 +74,7 @@ class Kill(unittest.TestCase):
 
     def blow(self, moment, victim):
         """The migration's id and the sender's exit status, None if it was killed."""
-        sender = self.scene.start_send("--fault", moment + ":stop", "--lease", "60s")
+        sender = self.scene.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian")
         stopped = self.stopped_process(sender, moment.rpartition(":")[2])
         self.strike(sender, victim)
         signal_if_there(stopped, signal.SIGCONT)

@@ -55,7 +55,8 @@ FROM_SENDER = FROM_BOTH | {"id": is_hex(16), "token": is_hex(32), "lease_ms": is
 # Who may say it, and its members; "?": it may be missing, "*": there may be others.
 MESSAGES = {
     "hello move": ("S", FROM_SENDER | {"intent": is_one_of("move"), "host": is_text,
-                                       "stages": is_list_of(is_text), "from?": is_text}),
+                                       "stages": is_list_of(is_text), "guardian?": is_bool,
+                                       "from?": is_text}),
     "hello query": ("S", FROM_SENDER | {"intent": is_one_of("query")}),
     "hello": ("R", FROM_BOTH | {"ticket?": is_hex(32), "door?": is_text}),
     "params": ("S", {"name": is_text, "disks": is_list_of(is_object("name", "size")), "*": None}),

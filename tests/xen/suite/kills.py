@@ -64,7 +64,7 @@ def is_the_targets(s, at, status):
 def killed(s, victim, moment):
     at, domid = s.destination(), s.guest.domid()
     side = moment.split(":")[2]
-    s.start_send("--fault", moment + ":stop", "--lease", "60s")
+    s.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian")
     s.await_stopped(side)
     (s.source if victim in ("sender", "ssh") else s.target).suite("strike", victim)
     s.host_of(side).suite("go_on", side)
@@ -78,7 +78,7 @@ def killed(s, victim, moment):
 def target_power_fails(s, moment):
     """While the receiver stands still at `moment`."""
     at, domid = s.destination(), s.guest.domid()
-    s.start_send("--fault", moment + ":stop", "--lease", "60s")
+    s.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian")
     s.await_stopped("recv")
     s.target.power_fails()
     s.target.boot()
@@ -88,7 +88,7 @@ def target_power_fails(s, moment):
 def source_power_fails(s, moment):
     """The target has it already."""
     at = s.destination()
-    s.start_send("--fault", moment + ":stop", "--lease", "60s")
+    s.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian")
     s.await_stopped("recv")
     before = s.guest.printed()
     s.source.power_fails()

@@ -79,7 +79,7 @@ def acknowledged_and_not_followed(s):
     """The guest has PV drivers, so Xen says, and takes the request to suspend itself: so we do for it."""
     domid = s.guest.domid()
     calls(s, f"xc_hvm_param_set(xc, {domid}, 0, c_uint64(2 << 56 | 0xf3))")  # HVM_PARAM_CALLBACK_IRQ: a vector
-    s.start_send()
+    s.start_send("--no-guardian")
     request = f"/local/domain/{domid}/control/shutdown"
     s.source.suite("await", 120, "sh", "-c", f"[ \"$(xenstore-read {request})\" = suspend ]")
     s.source.run(f"xenstore-write {request} ''")

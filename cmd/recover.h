@@ -1,0 +1,19 @@
+/* `xmig recover` as the guardian has it done. */
+#ifndef XMIG_CMD_RECOVER_H
+#define XMIG_CMD_RECOVER_H
+
+#include "places.h"
+#include "xmig/migration.h"
+
+enum unattended {
+    UNATTENDED_GOES_ON, /* settled, or to be asked again soon */
+    UNATTENDED_NEEDS_A_PERSON,
+};
+
+/* Settle migration `id` where nobody is there to be asked: no living process is ended, no
+ * password wanted, nothing waited for. It is told in the migration's log.
+ */
+enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
+                                   bool lease_is_over);
+
+#endif
