@@ -1,5 +1,5 @@
 """kill -9 of the sender, the receiver, ssh or the target's device model; the power fails. Then
-xmig recover: the guest lives once.
+xmig recover, or a guardian: the guest lives once.
 """
 
 from lab import expect
@@ -13,6 +13,7 @@ LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNE
 IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv",
             "RESUMING:after:recv"}
 VICTIMS = ["sender", "receiver", "ssh", "dm"]
+HANDED_OVER = ("COMMIT", "OWNED", "RESUMING", "RUNNING", "DONE")
 LIVED = ("RUNNING", "DONE")  # from there on, the target's copy has run
 
 
@@ -75,6 +76,19 @@ def killed(s, victim, moment):
         lives_once(s, at, domid, status)
 
 
+def guarded(s, moment):
+    """There is neither a sender nor a receiver any more, and nobody types anything."""
+    at, domid = s.destination(), s.guest.domid()
+    side, owner = moment.split(":")[2], 0 if moment.split(":")[0] in HANDED_OVER else 4
+    s.start_send("--fault", moment + ":stop", "--lease", "60s")
+    s.await_stopped(side)
+    s.source.suite("strike", "sender")
+    s.target.suite("strike", "receiver")
+    for host in {s.source, s.target}:
+        host.suite("await", 60, "sh", "-c", "! xmig list --json | grep -q '\"type\":\"migration\"'")
+    lives_once(s, at, domid, owner)
+
+
 def target_power_fails(s, moment):
     """While the receiver stands still at `moment`."""
     at, domid = s.destination(), s.guest.domid()
@@ -112,6 +126,10 @@ def add(moments, victims, in_check):
 
 
 add(STAGES + LINES, VICTIMS, IN_CHECK)
+for a_moment in LINES:
+    scenario("one-4.17", "guarded-at-" + a_moment.replace(":", "-"), guarded, a_moment, check=False)
+for a_moment in ("PREPARED:after:recv", "COMMIT:after:send"):
+    scenario("two-4.17", "guarded-at-" + a_moment.replace(":", "-"), guarded, a_moment)
 for a_victim in ("sender", "receiver", "dm"):
     scenario("two-4.17", f"{a_victim}-killed-at-COMMIT", killed, a_victim, "COMMIT:after:send")
     scenario("one-4.20", f"{a_victim}-killed-at-COMMIT", killed, a_victim, "COMMIT:after:send")
