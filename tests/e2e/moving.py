@@ -98,6 +98,7 @@ class Scene:
                                 "--size", str(size), "--content", str(content), "--machine", machine,
                                 "--bus", bus, "--monitors", str(monitors)]
         self.running = []  # processes of ours
+        self.guarded = False  # True: nobody runs recover, the guardians do
 
     def __enter__(self):
         sshd = os.path.join(HERE, "sshd")
@@ -138,6 +139,7 @@ class Scene:
 
     def send_command(self, *options, dest="127.0.0.1"):
         remote = " ".join(f"{name}={value}" for name, value in self.environment("target").items())
+        options = ("--guardian" if self.guarded else "--no-guardian", *options)
         return [XMIG, "send", f"qemu:{self.guest.qmp}", dest, "--json", "--name", self.next_guest().name,
                 "--rsh", f"ssh -F {self.folder}/sshd/rsh", "--remote-path", f"{remote} {XMIG}", *options]
 

@@ -96,7 +96,7 @@ class Machine:
     def send_command(self, *options):
         remote = " ".join(f"{name}={value}" for name, value in self.environment("target").items()
                           if name.startswith("XMIG_"))
-        return [XMIG, "send", f"qemu:{self.qmp}", "local:", "--json", "--name", self.target_name,
+        return [XMIG, "send", f"qemu:{self.qmp}", "local:", "--json", "--no-guardian", "--name", self.target_name,
                 "--remote-path", f"env {remote} {XMIG}", *options]
 
     def start_send(self, *options):

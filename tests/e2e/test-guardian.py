@@ -55,6 +55,7 @@ class Guardian(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.scene = Scene(disks=1, size=24, content=4, disk_load="4,200,4", ram_load="8,2,rand")
+        cls.scene.guarded = True
         cls.scene.__enter__()
 
     @classmethod

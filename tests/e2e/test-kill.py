@@ -74,7 +74,7 @@ class Kill(unittest.TestCase):
 
     def blow(self, moment, victim):
         """The migration's id and the sender's exit status, None if it was killed."""
-        sender = self.scene.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian")
+        sender = self.scene.start_send("--fault", moment + ":stop", "--lease", "60s")
         stopped = self.stopped_process(sender, moment.rpartition(":")[2])
         self.strike(sender, victim)
         signal_if_there(stopped, signal.SIGCONT)

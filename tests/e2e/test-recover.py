@@ -28,7 +28,7 @@ class Recovering(unittest.TestCase):
 
     def stop_at(self, point):
         """A send that stands still at `point`, its process and the one that is stopped."""
-        sender = self.scene.start_send("--fault", point + ":stop", "--no-guardian")
+        sender = self.scene.start_send("--fault", point + ":stop")
         side = point.rpartition(":")[2]
         stopped = []
 

@@ -296,7 +296,7 @@ leftovers() {
             split(substr($0, RSTART), word, " ")
             if (!index(known, " " word[2] " ")) print "the device model of domain " word[2]
         }
-        $1 ~ /ssh/ && /ssh-ctl/ || $1 ~ /(^|\/)xmig$/ && $2 ~ /^(send|recv|lane|recover)$/'
+        $1 ~ /ssh/ && /ssh-ctl/ || $1 ~ /(^|\/)(xmig|exe)$/ && $2 ~ /^(send|recv|lane|recover|guard)$/'
     find /run/xmig /lab -mindepth 1 \( -path '/run/*' \( -type s -o -type d \) -o -name '*.partial' \) 2>/dev/null
     for path in /sys/class/net/vif*; do
         id=${path##*/vif} && id=${id%%.*}
