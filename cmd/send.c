@@ -211,13 +211,19 @@ static void fail_before(const struct sending *sending, struct result *result)
         result->outcome = sending->m.peer ? OUTCOME_ROLLED_BACK : OUTCOME_LOCAL_ERROR;
 }
 
+static bool settle_earlier(struct sending *sending, struct error *err)
+{
+    const struct send_options *options = sending->options;
+
+    return options->simulate || earlier_settle(&sending->places, options->vm,
+                                               options->migration.dry_run, sending->report, err);
+}
+
 static void move(struct sending *sending, struct result *result)
 {
     struct migration *m = &sending->m;
 
-    if (!earlier_settle(&sending->places, sending->options->vm, sending->options->migration.dry_run,
-                        sending->report, &result->error) ||
-        !attach(sending, &result->error)) {
+    if (!settle_earlier(sending, &result->error) || !attach(sending, &result->error)) {
         fail_before(sending, result);
         return;
     }
