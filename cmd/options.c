@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 
+#include "option-pairs.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
@@ -17,6 +18,7 @@ enum {
     OPTION_OVERWRITE,
     OPTION_SHARED,
     OPTION_EJECT,
+    OPTION_LOSE,
     OPTION_BRIDGE,
     OPTION_DEVICE_MODEL,
     OPTION_RAM,
@@ -155,28 +157,6 @@ static bool take_output(struct output_options *output, int option, const char *v
 
 /* ---- send ---- */
 
-/* "--disk NAME=PATH", "--bridge OLD=NEW": each left side once. */
-static bool take_pair(cJSON *pairs, const char *option, const char *form, const char *value,
-                      struct error *err)
-{
-    const char *equals = strchr(value, '=');
-    AUTO_FREE char *name = equals ? must(strndup(value, (size_t)(equals - value))) : NULL;
-
-    if (!name || !*name || !equals[1])
-        return error_set(err, ERROR_REFUSED, "%s '%s' is not %s", option, value, form);
-    if (cJSON_GetObjectItemCaseSensitive(pairs, name))
-        return error_set(err, ERROR_REFUSED, "%s %s is given twice", option, name);
-    cJSON_AddStringToObject(pairs, name, equals + 1);
-    return true;
-}
-
-static bool take_name(cJSON *names, const char *name)
-{
-    if (!cJSON_GetObjectItemCaseSensitive(names, name))
-        cJSON_AddTrueToObject(names, name);
-    return true;
-}
-
 static bool take_ram(struct send_options *options, const char *value, struct error *err)
 {
     static const char *const names[] = {
@@ -308,6 +288,8 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
         return take_name(options->shared, value);
     case OPTION_OVERWRITE:
         return take_name(options->overwrite, value);
+    case OPTION_LOSE:
+        return take_lose(options->lose, value, err);
     case OPTION_EJECT:
         return take_name(options->eject, value);
     case OPTION_RAM:
@@ -364,6 +346,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "disk", required_argument, NULL, OPTION_DISK },
         { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
         { "shared", required_argument, NULL, OPTION_SHARED },
+        { "lose", required_argument, NULL, OPTION_LOSE },
         { "eject", required_argument, NULL, OPTION_EJECT },
         { "bridge", required_argument, NULL, OPTION_BRIDGE },
         { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
@@ -397,12 +380,14 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
                                       .overwrite = must(cJSON_CreateObject()),
                                       .shared = must(cJSON_CreateObject()),
                                       .eject = must(cJSON_CreateObject()),
+                                      .lose = must(cJSON_CreateObject()),
                                       .bridges = must(cJSON_CreateObject()) };
     options->migration.without = options->without;
     options->migration.host.disk_targets = options->disk_targets;
     options->migration.host.overwrite = options->overwrite;
     options->migration.host.shared = options->shared;
     options->migration.host.eject = options->eject;
+    options->migration.host.lose = options->lose;
     options->migration.host.bridges = options->bridges;
     if (!take_all(&syntax, options, argc, argv, err))
         return false;
@@ -421,6 +406,7 @@ void send_options_done(struct send_options *options)
     cJSON_Delete(options->overwrite);
     cJSON_Delete(options->shared);
     cJSON_Delete(options->eject);
+    cJSON_Delete(options->lose);
     cJSON_Delete(options->bridges);
 }
 

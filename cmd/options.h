@@ -32,6 +32,7 @@ struct send_options {
     cJSON *overwrite;
     cJSON *shared;
     cJSON *eject;
+    cJSON *lose;
     cJSON *bridges;
     const char *without[MIGRATION_STAGES_MAX + 1];
     struct migration_options migration; /* points into this struct: do not copy it */

@@ -119,12 +119,32 @@ static bool keep_thin(struct keyvals *kv, const struct argv_disk *disk)
     return said && (!strcmp(said, "unmap") || !strcmp(said, "on"));
 }
 
+/* A name that ends in another format's is a trap for whoever opens it later. */
+static bool name_for_format(struct argv_disk *disk, struct error *err)
+{
+    const char *dot = strrchr(disk->target, '.');
+    const char *said = dot ? known_format(dot + 1) : NULL;
+
+    if (!said || !strcmp(said, disk->format_at_target))
+        return true;
+    if (disk->is_chosen)
+        return error_set(err, ERROR_REFUSED,
+                         "the image at the target, '%s', will be in the format %s: name it so",
+                         disk->target, disk->format_at_target);
+    if (asprintf(&disk->renamed, "%.*s.%s", (int)(dot - disk->target), disk->target,
+                 disk->format_at_target) < 0)
+        abort();
+    disk->target = disk->renamed;
+    return true;
+}
+
 static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
                        struct argv_disk *disk, bool top, struct error *err)
 {
     const char *format;
 
-    if (!choose_format(disk, kv, top, &format, err) || !claim(disk, format, err))
+    if (!choose_format(disk, kv, top, &format, err) || !claim(disk, format, err) ||
+        (!top && !name_for_format(disk, err)))
         return false;
     forget_image(kv);
     keyvals_set(kv, key, disk->target);

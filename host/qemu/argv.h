@@ -14,11 +14,15 @@ struct argv_disk {
     char **said;        /* what QEMU calls each of them; NULL: so */
     const char *target; /* its image at the target */
     const char *format; /* "raw", "qcow2": what its image is in here */
+    bool is_chosen;     /* the user has named the target */
     bool stays_full;    /* it is allocated in full, and its target shall be so */
     const char *format_at_target; /* out: what the command line has it opened as; borrowed */
-    bool found;                   /* out: the command line opens it */
-    bool unmaps;                  /* out: what is unmapped is given back, by the drive's word */
-    size_t layer;                 /* out: which of `paths` it names */
+    char *renamed; /* out: what the target is called instead, for its format; NULL: no other. The
+                    * caller frees it.
+                    */
+    bool found;    /* out: the command line opens it */
+    bool unmaps;   /* out: what is unmapped is given back, by the drive's word */
+    size_t layer;  /* out: which of `paths` it names */
 };
 
 struct argv_vm {

@@ -66,16 +66,27 @@ static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struc
     };
 
     for (size_t i = 0; i < line.disk_count; i++)
-        disks[i] = (struct argv_disk){ .paths = source->disks[i].paths,
-                                       .said = source->disks[i].said,
-                                       .target = source->disks[i].target,
-                                       .format = source->disks[i].format,
-                                       .stays_full = source->disks[i].full };
+        disks[i] =
+            (struct argv_disk){ .paths = source->disks[i].paths,
+                                .said = source->disks[i].said,
+                                .target = source->disks[i].target,
+                                .format = source->disks[i].format,
+                                .is_chosen = json_string_or(vm->base.context.options.disk_targets,
+                                                            source->disks[i].name, NULL) != NULL,
+                                .stays_full = source->disks[i].full };
     argv_result_done(&source->argv);
-    if (!argv_rewrite(source->process.words, &line, &source->argv, err))
+    if (!argv_rewrite(source->process.words, &line, &source->argv, err)) {
+        for (size_t i = 0; i < line.disk_count; i++)
+            free(disks[i].renamed);
         return false;
-    for (size_t i = 0; i < line.disk_count; i++)
+    }
+    for (size_t i = 0; i < line.disk_count; i++) {
         source->disks[i].said_layer = disks[i].layer;
+        if (disks[i].renamed) {
+            free(source->disks[i].target);
+            source->disks[i].target = steal(disks[i].renamed);
+        }
+    }
     return true;
 }
 
@@ -134,6 +145,12 @@ static bool describe_disk(struct qemu *vm, const struct source_disk *disk,
     if (!vm->base.context.options.mirrors_disks)
         return offer_image(vm, disk, params, err);
     cJSON_AddStringToObject(params, "format", moved->format_at_target);
+    cJSON_AddItemToObject(params, "bitmaps", must(cJSON_Duplicate(disk->bitmaps, true)));
+    if (disk->has_stored_bitmaps && strcmp(moved->format_at_target, "qcow2") != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "disk '%s': its image keeps bitmaps, which a raw image, as the target's "
+                         "will be, cannot: remove them, or say --lose %s=bitmaps",
+                         disk->name, disk->name);
     json_add_uint(params, "written", disk->written);
     cJSON_AddBoolToObject(params, "full", disk->full);
     cJSON_AddBoolToObject(params, "unmaps", moved->unmaps);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/image-contents.h"
 #include "host/paths.h"
 #include "host/qemu/machine.h"
 #include "host/source-image.h"
@@ -76,6 +77,18 @@ static bool read_format(struct source_disk *disk, const cJSON *inserted, const c
     return source_image_check(format, image, err);
 }
 
+/* Bitmaps travel since QEMU 6.0 can be told their names. */
+static bool read_contents(struct qemu *vm, struct source_disk *disk, const cJSON *inserted,
+                          struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+
+    disk->node = must(strdup(json_string_or(inserted, "node-name", "")));
+    disk->bitmaps =
+        image_contents_bitmaps(options, disk->name, inserted, &disk->has_stored_bitmaps);
+    return image_contents_check(options, disk->name, inserted, qmp_is_at_least(vm->q, 6, 0), err);
+}
+
 static bool check_file(struct source_disk *disk, struct error *err)
 {
     struct stat st;
@@ -110,7 +123,8 @@ static void read_names(struct source_disk *disk, const cJSON *block, const cJSON
     disk->name = choose_name(disk->drive, node, disk->qdev);
 }
 
-static bool read_disk(struct source_disk *disk, const cJSON *block, struct error *err)
+static bool read_disk(struct qemu *vm, struct source_disk *disk, const cJSON *block,
+                      struct error *err)
 {
     const cJSON *inserted = get(block, "inserted");
     const cJSON *image = json_object(inserted, "image", err);
@@ -118,7 +132,8 @@ static bool read_disk(struct source_disk *disk, const cJSON *block, struct error
     read_names(disk, block, inserted);
     if (!image || !json_uint(image, "virtual-size", &disk->size, err))
         return error_prefix(err, "query-block");
-    return read_format(disk, inserted, image, err) && read_chain(disk, image, err);
+    return read_format(disk, inserted, image, err) && read_contents(vm, disk, inserted, err) &&
+           read_chain(disk, image, err);
 }
 
 /* ---- all of them ---- */
@@ -146,14 +161,15 @@ static bool check_name(const struct source *source, const char *name, struct err
     return true;
 }
 
-static bool add_disk(struct source *source, const cJSON *block, struct error *err)
+static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
 {
+    struct source *source = &vm->source;
     struct source_disk *disk;
 
     source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
     disk = &source->disks[source->disk_count];
     *disk = (struct source_disk){ 0 };
-    if (!read_disk(disk, block, err)) {
+    if (!read_disk(vm, disk, block, err)) {
         source->disk_count++; /* to be freed */
         return error_prefix(err, "disk '%s'", disk->name);
     }
@@ -184,6 +200,10 @@ static bool check_choices(struct qemu *vm, struct error *err)
             return error_set(err, ERROR_REFUSED,
                              "--shared %s: only a disk of the VM's, with --without drive-mirror",
                              choice->string);
+    cJSON_ArrayForEach (choice, options->lose)
+        if (!source_disk_find(&vm->source, choice->string))
+            return error_set(err, ERROR_REFUSED, "--lose %s: the VM has no disk of that name",
+                             choice->string);
     cJSON_ArrayForEach (choice, options->disk_targets)
         if (!source_disk_find(&vm->source, choice->string) &&
             !drives_find(vm->source.media, choice->string))
@@ -200,7 +220,7 @@ bool source_disks_read(struct qemu *vm, struct error *err)
     if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (block, blocks)
-        if (is_writable(block) && !add_disk(&vm->source, block, err))
+        if (is_writable(block) && !add_disk(vm, block, err))
             return false;
     if (!source_images_find(vm, err))
         return false;
@@ -231,6 +251,8 @@ void source_disks_done(struct source *source)
         free_names(disk->paths);
         free(disk->target);
         cJSON_Delete(disk->options);
+        free(disk->node);
+        cJSON_Delete(disk->bitmaps);
     }
     free(steal(source->disks));
     source->disk_count = 0;

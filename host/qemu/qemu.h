@@ -28,6 +28,9 @@ struct source_disk {
     bool full;          /* a raw image that is allocated in full */
     bool is_block_device;
     cJSON *options; /* of the format, as qemu-img takes them */
+    char *node;     /* that has its bitmaps */
+    cJSON *bitmaps; /* names of those that travel */
+    bool has_stored_bitmaps;
 };
 
 struct source {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "host/image-contents.h"
 #include "host/qemu/machine.h"
 #include "qmp/settings.h"
 
@@ -23,12 +24,35 @@ enum {
 static const char *const capabilities[] = { "events", "pause-before-switchover", "return-path",
                                             NULL };
 
+static const char *const bitmap_capabilities[] = { "events", "pause-before-switchover",
+                                                   "return-path", "dirty-bitmaps", NULL };
+
 /* ---- preparation ---- */
 
 /* With no downtime allowed QEMU goes on until nothing is left of the first pass. Then it pauses
  * the guest, and only then looks what was written meanwhile: it never looks while the guest
  * runs, which is when, without KVM, it would lose track of writes.
  */
+static bool has_bitmaps(const struct qemu *vm)
+{
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (cJSON_GetArraySize(vm->source.disks[i].bitmaps) > 0)
+            return true;
+    return false;
+}
+
+static void add_bitmaps(const struct qemu *vm, cJSON *parameters)
+{
+    cJSON *mapping = cJSON_AddArrayToObject(parameters, "block-bitmap-mapping");
+
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        const struct source_disk *disk = &vm->source.disks[i];
+
+        if (cJSON_GetArraySize(disk->bitmaps) > 0)
+            image_contents_map(mapping, disk->node, disk->name, disk->bitmaps);
+    }
+}
+
 static bool put_settings(struct qemu *vm, struct error *err)
 {
     const uint64_t no_limit = UINT64_C(1) << 40;
@@ -38,8 +62,10 @@ static bool put_settings(struct qemu *vm, struct error *err)
 
     json_add_uint(parameters, "max-bandwidth", no_limit);
     json_add_uint(parameters, "downtime-limit", live ? options->max_downtime_ms : 0);
+    if (has_bitmaps(vm))
+        add_bitmaps(vm, parameters);
     vm->source.has_set = true;
-    return qmp_settings_put(vm->q, capabilities, parameters,
+    return qmp_settings_put(vm->q, has_bitmaps(vm) ? bitmap_capabilities : capabilities, parameters,
                             cJSON_GetObjectItemCaseSensitive(vm->source.facts, "settings"), err);
 }
 
@@ -101,6 +127,8 @@ static uint64_t paused_since(const struct qemu *vm)
 struct progress {
     size_t passes; /* a mark for MIGRATION_PASS events */
     bool warned;
+    bool lets_bitmaps_go;
+    uint64_t remaining; /* of RAM, when last looked */
     uint64_t begun_ms;
     uint64_t bytes_per_ms; /* so far, on average */
     uint64_t transferred;
@@ -153,6 +181,7 @@ static bool follow(struct qemu *vm, struct progress *progress, struct error *err
     if (transferred != progress->transferred || progress->moved_ms == 0)
         progress->moved_ms = loop_now_ms();
     progress->transferred = transferred;
+    progress->remaining = total > 0 ? remaining : UINT64_MAX;
     bytes_per_ms = transferred / (loop_now_ms() - progress->begun_ms + 1);
     if (bytes_per_ms > SLOWEST_BYTES_PER_MS && is_sending(vm))
         progress->bytes_per_ms = bytes_per_ms;
@@ -177,6 +206,27 @@ static bool has_begun(struct qemu *vm, struct progress *progress, uint64_t pass)
 {
     return qmp_wait_event(vm->q, &progress->passes, "MIGRATION_PASS", is_late_pass, &pass, 1,
                           NULL) != NULL;
+}
+
+/* Bitmaps are sent at the very end. With no downtime allowed QEMU would wait for ever for them to
+ * become fewer.
+ */
+static bool let_bitmaps_go(struct qemu *vm, struct progress *progress, struct error *err)
+{
+    enum {
+        ENOUGH_MS = 60000
+    };
+    cJSON *parameters;
+
+    if (vm->source.ram == RAM_LIVE || progress->lets_bitmaps_go || progress->remaining > 0 ||
+        !has_bitmaps(vm))
+        return true;
+    if (!vm->source.paused_ms && !stop_for_ram(vm, err))
+        return false;
+    progress->lets_bitmaps_go = true;
+    parameters = must(cJSON_CreateObject());
+    json_add_uint(parameters, "downtime-limit", ENOUGH_MS);
+    return qmp_set_parameters(vm->q, parameters, err);
 }
 
 /* A QEMU that would begin a second pass is told to pause the guest now. */
@@ -242,7 +292,8 @@ static bool await_pause(struct qemu *vm, size_t *mark, struct progress *progress
             *err = why;
             return false;
         }
-        if (!check_passes(vm, progress, err) || !follow(vm, progress, err))
+        if (!check_passes(vm, progress, err) || !follow(vm, progress, err) ||
+            !let_bitmaps_go(vm, progress, err))
             return false;
     }
 }
@@ -335,7 +386,8 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     const size_t begun = mark;
     struct progress progress = { .passes = mark,
                                  .begun_ms = loop_now_ms(),
-                                 .bytes_per_ms = SLOWEST_BYTES_PER_MS };
+                                 .bytes_per_ms = SLOWEST_BYTES_PER_MS,
+                                 .remaining = UINT64_MAX };
     struct error why = { 0 };
     bool ok;
 

@@ -1,6 +1,7 @@
 /* The target's side: an empty machine that waits, is filled, and runs. */
 #include <stdio.h>
 
+#include "host/image-contents.h"
 #include "host/paths.h"
 #include "host/qemu/machine.h"
 #include "qmp/settings.h"
@@ -102,20 +103,51 @@ static bool export_disks(struct qemu *vm, struct error *err)
 
 /* ---- start ---- */
 
+static bool map_bitmaps(struct qemu *vm, cJSON *parameters, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    cJSON *mapping = NULL;
+    const cJSON *disk;
+
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (disk, get(vm->target.params, "disks")) {
+        const cJSON *inserted = get(find_block(blocks, disk), "inserted");
+
+        if (cJSON_GetArraySize(get(disk, "bitmaps")) == 0)
+            continue;
+        if (!mapping)
+            mapping = cJSON_AddArrayToObject(parameters, "block-bitmap-mapping");
+        image_contents_map(mapping, json_string_or(inserted, "node-name", "?"),
+                           json_string_or(disk, "name", "?"), get(disk, "bitmaps"));
+    }
+    return true;
+}
+
 /* The command line may have its own (-global migration.…). */
 static bool put_settings(struct qemu *vm, struct error *err)
 {
     static const char *const own_disks[] = { "events", "pause-before-switchover", "return-path",
                                              NULL };
+    static const char *const with_bitmaps[] = { "events", "pause-before-switchover", "return-path",
+                                                "dirty-bitmaps", NULL };
     /* Shared images stay the source's until the guest is resumed here. */
     static const char *const shared_disks[] = { "events", "pause-before-switchover", "return-path",
                                                 "late-block-activate", NULL };
 
+    AUTO_JSON cJSON *parameters = must(cJSON_CreateObject());
+    bool has_bitmaps;
+
     cJSON_Delete(vm->target.settings);
     vm->target.settings = qmp_settings_read(vm->q, err);
-    return vm->target.settings &&
-           qmp_settings_put(vm->q, mirrors(vm) ? own_disks : shared_disks,
-                            must(cJSON_CreateObject()), vm->target.settings, err);
+    if (!vm->target.settings || !map_bitmaps(vm, parameters, err))
+        return false;
+    has_bitmaps = parameters->child != NULL;
+    return qmp_settings_put(vm->q,
+                            !mirrors(vm)  ? shared_disks
+                            : has_bitmaps ? with_bitmaps
+                                          : own_disks,
+                            steal(parameters), vm->target.settings, err);
 }
 
 /* As the source's is now, and not as the line has it. */

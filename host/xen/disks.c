@@ -1,6 +1,7 @@
 /* The source's disks: xenstore says which there are, the device model what they are. */
 #include <sys/stat.h>
 
+#include "host/image-contents.h"
 #include "host/paths.h"
 #include "host/source-image.h"
 #include "host/xen/xen.h"
@@ -67,7 +68,10 @@ static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, 
     if (!block)
         return false;
     disk->device = must(strdup(disk_device_name(disk, block)));
-    return read_image(disk, block, err) && choose_target(vm, disk, err);
+    return read_image(disk, block, err) &&
+           image_contents_check(&vm->base.context.options, disk->name, xen_get(block, "inserted"),
+                                false, err) &&
+           choose_target(vm, disk, err);
 }
 
 bool xen_disk_moves(const cJSON *keys)

@@ -174,5 +174,78 @@ class Settings(Images):
                 self.assertEqual(self.settings(qemu)[0] & {"events", "return-path", "pause-before-switchover"}, set())
 
 
+class Contents(Images):
+    """What an image holds besides the guest's blocks goes along, or ends the move before it begins."""
+
+    def image(self, scene):
+        path = scene.image("d.qcow2", "8M")
+        subprocess.run(["qemu-img", "snapshot", "-c", "before-upgrade", path], check=True)
+        return path
+
+    def assert_refused(self, outcome, *words):
+        text, result, status = outcome
+        self.assertEqual(status, 3, text)
+        for word in words:
+            self.assertIn(word, result["error"]["text"])
+
+    def test_internal_snapshots_are_not_lost_without_a_word(self):
+        with Scene() as scene:
+            scene.start(*scene.drive(self.image(scene)))
+            for options in (["--dry-run"], []):
+                self.assert_refused(scene.send(*options), "before-upgrade", "--lose v0=snapshots")
+            self.assert_moved(scene.send("--lose", "v0=snapshots"))
+
+    def test_snapshots_of_an_image_beneath_count_too(self):
+        with Scene() as scene:
+            base = self.image(scene)
+            overlay = scene.image("top.qcow2", "8M", "qcow2", "-b", base, "-F", "qcow2")
+            scene.start(*scene.drive(overlay))
+            self.assert_refused(scene.send("--dry-run"), "before-upgrade")
+
+    def bitmaps(self, monitor):
+        return sorted((bitmap["name"], bitmap["granularity"], bitmap["persistent"], bitmap["recording"])
+                      for block in monitor("query-block")
+                      for bitmap in block["inserted"].get("dirty-bitmaps", []) if bitmap.get("name"))
+
+    def move_with_bitmaps(self, scene, image_format, *options):
+        path = scene.image("d." + image_format, "8M", image_format)
+        if image_format == "qcow2":
+            subprocess.run(["qemu-img", "bitmap", "--add", path, "stored"], check=True)
+        scene.start(*scene.drive(path, image_format))
+        with scene.monitor() as qemu:
+            qemu("block-dirty-bitmap-add", node="v0", name="new", granularity=4096)
+            before = self.bitmaps(qemu)
+        self.assert_moved(scene.send(*options))
+        return before
+
+    def test_bitmaps_travel(self):
+        with Scene() as scene:
+            before = self.move_with_bitmaps(scene, "qcow2")
+            with scene.target_monitor() as qemu:
+                self.assertEqual(len(before), 2)
+                self.assertEqual(self.bitmaps(qemu), before)
+
+    def test_bitmaps_of_a_raw_disk_travel_with_the_guest_stopped(self):
+        with Scene() as scene:
+            before = self.move_with_bitmaps(scene, "raw", "--ram", "stopped")
+            with scene.target_monitor() as qemu:
+                self.assertEqual(self.bitmaps(qemu), before)
+
+    def test_bitmaps_are_lost_only_when_that_is_said(self):
+        with Scene() as scene:
+            self.move_with_bitmaps(scene, "qcow2", "--lose", "v0=bitmaps")
+            with scene.target_monitor() as qemu:
+                self.assertEqual(self.bitmaps(qemu), [])
+
+    def test_a_raw_image_is_not_called_qcow2(self):
+        with Scene() as scene:
+            scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+            with scene.monitor() as qemu:
+                qemu("blockdev-snapshot-sync", device="v0", snapshot_file=scene.path("snap.qcow2"), format="qcow2")
+            self.assert_refused(scene.send("--disk", f"v0={scene.path('x.qcow2')}"), "x.qcow2", "raw")
+            self.assert_moved(scene.send())
+            self.assertEqual(scene.info(scene.path("b-snap.raw"))["format"], "raw")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

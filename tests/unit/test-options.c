@@ -1,3 +1,4 @@
+#include "cmd/option-pairs.h"
 #include "cmd/options.h"
 
 #include <setjmp.h>
@@ -311,6 +312,23 @@ static void prints_what_it_reads(void **unused)
     assert_string_equal(print_age(text, 90000), "90 s ago");
 }
 
+static void what_may_be_lost_is_said_by_disk(void **unused)
+{
+    AUTO_JSON cJSON *lose = must(cJSON_CreateObject());
+    AUTO_FREE char *text = NULL;
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(take_lose(lose, "vda=snapshots", &err));
+    assert_true(take_lose(lose, "vda=bitmaps", &err));
+    assert_true(take_lose(lose, "vdb=bitmaps", &err));
+    text = json_print(lose);
+    assert_string_equal(text, "{\"vda\":{\"snapshots\":true,\"bitmaps\":true},"
+                              "\"vdb\":{\"bitmaps\":true}}");
+    assert_false(take_lose(lose, "vda=all", &err));
+    assert_false(take_lose(lose, "snapshots", &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(reads_sizes),
         cmocka_unit_test(reads_times),
         cmocka_unit_test(prints_what_it_reads),
+        cmocka_unit_test(what_may_be_lost_is_said_by_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,7 @@ static struct scene *rewrite(const char *options, const char *new_name, bool wit
     AUTO_JSON cJSON *line = words(options);
 
     argv_result_done(&scene.result);
+    free(scene.disk.renamed);
     scene = (struct scene){
         .disk = { .paths = (char **)disk_paths, .target = "/vm/web2.qcow2", .format = "qcow2" },
         .vm = { "/vm", "web", new_name, "pc-i440fx-7.2", "tcg", &scene.disk, with_disk },
@@ -460,6 +461,18 @@ static int forget(void **unused)
     return 0;
 }
 
+static void a_raw_image_is_not_called_after_another_format(void **unused)
+{
+    struct scene *scene;
+    (void)unused;
+
+    becomes("-display none -drive file=base.raw,format=raw", "web2", true,
+            "-display none -drive file=/vm/web2.raw,format=raw,discard=unmap " UNSAID_NAMED);
+    scene = rewrite("-drive file=base.raw,format=raw", "web2", true);
+    assert_string_equal(scene->disk.renamed, "/vm/web2.raw");
+    free(steal(scene->disk.renamed));
+}
+
 /* ---- thin disks ---- */
 
 #define RAW(MORE) "-display none -drive file=web.qcow2,format=raw" MORE
@@ -518,6 +531,7 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(finds_the_name),
         cmocka_unit_test(finds_the_sockets_for_qmp),
+        cmocka_unit_test(a_raw_image_is_not_called_after_another_format),
         cmocka_unit_test(a_raw_disk_of_which_nothing_is_said_gives_back_what_is_unmapped),
         cmocka_unit_test(every_node_above_a_raw_disk_lets_zeroes_pass),
     };
