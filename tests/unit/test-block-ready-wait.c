@@ -9,16 +9,20 @@
 #include <cmocka.h>
 
 #include "stages/stages.h"
+#include "tests/unit/clock.h"
 
 enum {
-    STALL_MS = 40
+    STALL_MS = 60000
 };
+
+#define GIB (UINT64_C(1) << 30)
 
 /* What the host says of its only disk, one after the other; the last one stays. */
 struct script {
     const struct mirror_state *states;
     size_t count;
     size_t asked;
+    uint64_t step_ms; /* passes before each question */
 };
 
 static struct script script;
@@ -42,13 +46,13 @@ static bool mirror_state(struct host *host, const char *disk, struct mirror_stat
     (void)disk;
     (void)err;
 
+    time_passes(script.step_ms);
     script.asked++;
     *state = script.states[i];
     return true;
 }
 
-/* `pause_ms` passes between two questions. */
-static bool await(const struct mirror_state *states, size_t count, uint64_t pause_ms,
+static bool await(const struct mirror_state *states, size_t count, uint64_t step_ms,
                   struct error *err)
 {
     static const struct host_ops ops = { .mirror_state = mirror_state };
@@ -59,10 +63,10 @@ static bool await(const struct mirror_state *states, size_t count, uint64_t paus
     };
     bool ok;
 
-    script = (struct script){ states, count, 0 };
+    script = (struct script){ states, count, 0, step_ms };
     warnings = 0;
     options.stall_ms = STALL_MS;
-    options.poll_ms = pause_ms;
+    options.poll_ms = 1;
     m.loop = loop_new();
     m.params = cJSON_Parse("{\"disks\": [{\"name\": \"vda\"}]}");
     ok = block_ready_wait.send.run(&m, NULL, err);
@@ -77,12 +81,11 @@ static void a_mirror_that_copies_nothing_any_more_has_stalled(void **unused)
     struct error err = { 0 };
     (void)unused;
 
-    assert_false(await(states, 1, 1, &err));
+    assert_false(await(states, 1, STALL_MS / 2, &err));
     assert_int_equal(err.kind, ERROR_TIMEOUT);
-    assert_string_equal(err.text, "the mirrors have made no progress for 0 s");
+    assert_string_equal(err.text, "the mirrors have made no progress for 60 s");
 }
 
-/* Each pause is so long that two without progress would be too many. */
 static void a_target_that_is_being_zeroed_has_not_stalled(void **unused)
 {
     static const struct mirror_state states[] = {
@@ -91,7 +94,7 @@ static void a_target_that_is_being_zeroed_has_not_stalled(void **unused)
     struct error err = { 0 };
     (void)unused;
 
-    assert_true(await(states, 5, STALL_MS - STALL_MS / 4, &err));
+    assert_true(await(states, 5, 8 * STALL_MS, &err));
 }
 
 static void a_mirror_that_still_looks_what_there_is_gets_more_time(void **unused)
@@ -117,9 +120,9 @@ static void a_mirror_that_looks_for_ever_has_stalled(void **unused)
 static void a_guest_that_writes_as_fast_as_is_copied_is_told_of_once(void **unused)
 {
     static const struct mirror_state states[] = {
-        { .done = 1 << 20, .total = 9 << 20 },  { .done = 2 << 20, .total = 10 << 20 },
-        { .done = 3 << 20, .total = 11 << 20 }, { .done = 4 << 20, .total = 12 << 20 },
-        { .done = 5 << 20, .total = 13 << 20 }, { .ready = true },
+        { .done = 1 * GIB, .total = 9 * GIB },  { .done = 2 * GIB, .total = 10 * GIB },
+        { .done = 3 * GIB, .total = 11 * GIB }, { .done = 4 * GIB, .total = 12 * GIB },
+        { .done = 5 * GIB, .total = 13 * GIB }, { .ready = true },
     };
     struct error err = { 0 };
     (void)unused;
