@@ -19,6 +19,7 @@ enum {
     OPTION_SHARED,
     OPTION_EJECT,
     OPTION_LOSE,
+    OPTION_TRUST,
     OPTION_BRIDGE,
     OPTION_DEVICE_MODEL,
     OPTION_RAM,
@@ -288,6 +289,8 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
         return take_name(options->shared, value);
     case OPTION_OVERWRITE:
         return take_name(options->overwrite, value);
+    case OPTION_TRUST:
+        return take_name(options->trust, value);
     case OPTION_LOSE:
         return take_lose(options->lose, value, err);
     case OPTION_EJECT:
@@ -346,6 +349,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
         { "disk", required_argument, NULL, OPTION_DISK },
         { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
         { "shared", required_argument, NULL, OPTION_SHARED },
+        { "trust", required_argument, NULL, OPTION_TRUST },
         { "lose", required_argument, NULL, OPTION_LOSE },
         { "eject", required_argument, NULL, OPTION_EJECT },
         { "bridge", required_argument, NULL, OPTION_BRIDGE },
@@ -381,6 +385,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
                                       .shared = must(cJSON_CreateObject()),
                                       .eject = must(cJSON_CreateObject()),
                                       .lose = must(cJSON_CreateObject()),
+                                      .trust = must(cJSON_CreateObject()),
                                       .bridges = must(cJSON_CreateObject()) };
     options->migration.without = options->without;
     options->migration.host.disk_targets = options->disk_targets;
@@ -388,6 +393,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     options->migration.host.shared = options->shared;
     options->migration.host.eject = options->eject;
     options->migration.host.lose = options->lose;
+    options->migration.host.trust = options->trust;
     options->migration.host.bridges = options->bridges;
     if (!take_all(&syntax, options, argc, argv, err))
         return false;
@@ -407,6 +413,7 @@ void send_options_done(struct send_options *options)
     cJSON_Delete(options->shared);
     cJSON_Delete(options->eject);
     cJSON_Delete(options->lose);
+    cJSON_Delete(options->trust);
     cJSON_Delete(options->bridges);
 }
 

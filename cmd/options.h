@@ -33,6 +33,7 @@ struct send_options {
     cJSON *shared;
     cJSON *eject;
     cJSON *lose;
+    cJSON *trust;
     cJSON *bridges;
     const char *without[MIGRATION_STAGES_MAX + 1];
     struct migration_options migration; /* points into this struct: do not copy it */

@@ -24,6 +24,7 @@ static const char help_text[] =
     "      --overwrite NAME      the block device that --disk NAME=PATH names may hold data\n"
     "      --shared NAME         with --without drive-mirror: disk NAME is the same one on the\n"
     "                            target, though that cannot be proven\n"
+    "      --trust PATH          the file PATH need not hold the same at the target\n"
     "      --lose DISK=WHAT      go on without the image's snapshots, or bitmaps\n"
     "      --eject NAME          leave the CD-ROM drive NAME empty at the target (Xen)\n"
     "      --bridge OLD=NEW      the bridge OLD is called NEW at the target (Xen)\n"

@@ -9,10 +9,6 @@
 
 #include "xmig/cleanup.h"
 
-enum {
-    PARAMS_MS = 60000
-};
-
 static const struct message_rule messages[] = { { "params", SIDE_SEND }, { NULL, SIDE_SEND } };
 
 static bool send_params(struct migration *m, void *state, struct error *err)
@@ -24,10 +20,11 @@ static bool send_params(struct migration *m, void *state, struct error *err)
     return session_send(m->peer, "params", cJSON_Duplicate(m->params, true), err);
 }
 
+/* The sender may read files of any size first: what ends the wait is that it falls silent. */
 static bool check_params(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    m->params = session_expect(m->peer, "params", PARAMS_MS, err);
+    m->params = session_expect(m->peer, "params", LOOP_NO_DEADLINE, err);
     if (!m->params)
         return false;
     if (!json_string(m->params, "name", err) || !json_array(m->params, "disks", err))

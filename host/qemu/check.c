@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "host/disk-device.h"
+#include "host/file-hash.h"
 #include "host/notes.h"
 #include "host/paths.h"
 #include "host/program.h"
@@ -167,25 +168,27 @@ static bool check_directory_of(const char *path, struct error *err)
     return error_set(err, ERROR_REFUSED, "there is no directory '%s' here for '%s'", dir, path);
 }
 
-static bool check_need(const cJSON *need, struct error *err)
+static bool check_need(struct qemu *vm, const cJSON *need, struct error *err)
 {
     const char *path = json_string(need, "path", err);
-    uint64_t size;
-    struct stat st;
 
     if (!path)
         return false;
-    if (stat(path, &st) < 0)
+    if (access(path, F_OK) < 0)
         return error_set(err, ERROR_REFUSED, "the VM needs '%s', which is not here: %m", path);
-    if (!get(need, "size"))
-        return true;
-    if (!json_uint(need, "size", &size, err))
-        return false;
-    if ((uint64_t)st.st_size != size)
-        return error_set(err, ERROR_REFUSED,
-                         "the VM needs '%s', and the one here is another: it has %lld bytes, the "
-                         "source's has %" PRIu64,
-                         path, (long long)st.st_size, size);
+    return file_hash_check(&vm->base.context, path, need, err);
+}
+
+static bool check_media(struct qemu *vm, const cJSON *media, struct error *err)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media) {
+        const char *image = json_string_or(medium, "image", "");
+
+        if (*image == '/' && !file_hash_check(&vm->base.context, image, medium, err))
+            return false;
+    }
     return true;
 }
 
@@ -203,12 +206,12 @@ static bool check_socket(const char *path, struct error *err)
                      "at '%s', a socket of the VM, another process listens here", path);
 }
 
-static bool check_files(const cJSON *qemu, struct error *err)
+static bool check_files(struct qemu *vm, const cJSON *qemu, struct error *err)
 {
     const cJSON *item;
 
     cJSON_ArrayForEach (item, get(qemu, "needs"))
-        if (!check_need(item, err))
+        if (!check_need(vm, item, err))
             return false;
     cJSON_ArrayForEach (item, get(qemu, "outputs"))
         if (!check_directory_of(cJSON_IsString(item) ? item->valuestring : "", err))
@@ -305,9 +308,10 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
     return check_name(params, err) && check_program(vm, qemu, err) &&
            check_machine(vm, qemu, err) && note_version(vm, qemu, err) &&
            check_user(vm, qemu, err) && drives_check(get(qemu, "media"), err) &&
-           check_files(qemu, err) && qemu_check_line(vm, qemu, err) &&
-           taps_check(vm, get(qemu, "taps"), err) && bridges_check(get(qemu, "bridges"), err) &&
-           check_memory(params, err) && check_disks(vm, params, err);
+           check_media(vm, get(qemu, "media"), err) && check_files(vm, qemu, err) &&
+           qemu_check_line(vm, qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
+           bridges_check(get(qemu, "bridges"), err) && check_memory(params, err) &&
+           check_disks(vm, params, err);
 }
 
 void qemu_plan_recv(struct host *host, struct plan *plan)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/file-hash.h"
 #include "host/paths.h"
 #include "host/qemu/machine.h"
 #include "host/qemu/taps.h"
@@ -100,23 +101,50 @@ static bool is_image(const struct source *source, const char *path)
     return false;
 }
 
-/* The size tells one ISO from another of the same name; a shared image's may change. */
-static cJSON *needs_with_sizes(const struct source *source)
+/* What a shared image holds may change. */
+static cJSON *needs_with_hashes(struct qemu *vm, struct error *err)
 {
-    cJSON *needs = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *needs = must(cJSON_CreateArray());
     const cJSON *path;
-    struct stat st;
 
-    cJSON_ArrayForEach (path, source->argv.needs) {
+    cJSON_ArrayForEach (path, vm->source.argv.needs) {
         cJSON *need = must(cJSON_CreateObject());
 
         cJSON_AddStringToObject(need, "path", path->valuestring);
-        if (stat(path->valuestring, &st) == 0 && S_ISREG(st.st_mode) &&
-            !is_image(source, path->valuestring))
-            json_add_uint(need, "size", (uint64_t)st.st_size);
         cJSON_AddItemToArray(needs, need);
+        if (!is_image(&vm->source, path->valuestring) &&
+            !file_hash_describe(&vm->base.context, path->valuestring, need, err))
+            return NULL;
     }
-    return needs;
+    return steal(needs);
+}
+
+static cJSON *media_with_hashes(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *media = must(cJSON_Duplicate(vm->source.media, true));
+    cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media) {
+        const char *source = json_string_or(medium, "source", "");
+
+        if (*json_string_or(medium, "image", "") && *source == '/' &&
+            !file_hash_describe(&vm->base.context, source, medium, err))
+            return NULL;
+    }
+    return steal(media);
+}
+
+/* Whatever must hold the same at both hosts. */
+static bool describe_files(struct qemu *vm, cJSON *qemu, struct error *err)
+{
+    cJSON *needs = needs_with_hashes(vm, err);
+    cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
+
+    if (needs)
+        cJSON_AddItemToObject(qemu, "needs", needs);
+    if (media)
+        cJSON_AddItemToObject(qemu, "media", media);
+    return media != NULL;
 }
 
 static bool offer_image(struct qemu *vm, const struct source_disk *disk, cJSON *params,
@@ -215,7 +243,6 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "words", cJSON_Duplicate(source->argv.words, true));
     cJSON_AddStringToObject(qemu, "machine", source->machine);
     cJSON_AddStringToObject(qemu, "accelerator", source->accelerator);
-    cJSON_AddItemToObject(qemu, "needs", needs_with_sizes(source));
     cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
     cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
     cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
@@ -225,10 +252,9 @@ static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
     cJSON_AddItemToObject(qemu, "taps", taps_choose(get(source->present, "taps"), bridges));
     cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(source->argv.bridges, bridges));
     cJSON_AddItemToObject(qemu, "slots", cJSON_Duplicate(get(source->present, "slots"), true));
-    cJSON_AddItemToObject(qemu, "media", cJSON_Duplicate(source->media, true));
     cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(source->present, "drives"), true));
     describe_user(source, qemu);
-    return describe_version(vm, qemu, err);
+    return describe_files(vm, qemu, err) && describe_version(vm, qemu, err);
 }
 
 /* The workaround for a fault of QEMU: without KVM a pass that finds only pages that were dirty

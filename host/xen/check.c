@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/file-hash.h"
 #include "host/notes.h"
 #include "host/program.h"
 #include "host/xen/xen.h"
@@ -175,6 +176,9 @@ static bool check_needs(struct xen *vm, struct error *err)
         if (!cJSON_IsString(path) || access(path->valuestring, R_OK) < 0)
             return error_set(err, ERROR_REFUSED, "the guest needs '%s', which is not here: %m",
                              cJSON_IsString(path) ? path->valuestring : "?");
+    cJSON_ArrayForEach (path, xen_get(vm->target.xen, "hashes"))
+        if (!file_hash_check(&vm->base.context, json_string_or(path, "path", ""), path, err))
+            return false;
     return true;
 }
 

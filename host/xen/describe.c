@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/file-hash.h"
 #include "host/shared.h"
 #include "host/xen/argv.h"
 #include "host/xen/xen.h"
@@ -30,6 +31,34 @@ static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
     return true;
 }
 
+/* Of what the guest only reads: its content tells whether the target has the same. */
+static bool add_hash(struct xen *vm, cJSON *hashes, const char *here, const char *there,
+                     struct error *err)
+{
+    cJSON *hash = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(hash, "path", there);
+    cJSON_AddItemToArray(hashes, hash);
+    return file_hash_describe(&vm->base.context, here, hash, err);
+}
+
+static bool add_hashes(struct xen *vm, cJSON *xen, const cJSON *needs, struct error *err)
+{
+    cJSON *hashes = cJSON_AddArrayToObject(xen, "hashes");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, needs)
+        if (!add_hash(vm, hashes, item->valuestring, item->valuestring, err))
+            return false;
+    cJSON_ArrayForEach (item, vm->source.media) {
+        const char *image = json_string_or(item, "image", "");
+
+        if (*image && !add_hash(vm, hashes, json_string_or(item, "source", ""), image, err))
+            return false;
+    }
+    return true;
+}
+
 static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, struct error *err)
 {
     const struct host_options *options = &vm->base.context.options;
@@ -49,6 +78,8 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
     if (!words)
         return false;
     cJSON_AddItemToObject(xen, "words", words);
+    if (!add_hashes(vm, xen, argv.needs, err))
+        return false;
     cJSON_AddStringToObject(xen, "program",
                             options->device_model ? options->device_model : vm->source.program);
     cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);

@@ -49,6 +49,7 @@ struct host_options {
     const cJSON *overwrite;    /* --overwrite NAME: object NAME → true; NULL */
     const cJSON *shared;       /* --shared NAME: object NAME → true; NULL */
     const cJSON *lose;         /* --lose DISK=WHAT: object DISK → {WHAT: true}; NULL */
+    const cJSON *trust;        /* --trust PATH: object PATH → true; NULL */
     const cJSON *eject;        /* --eject NAME: object NAME → true; NULL */
     const char *device_model;  /* --device-model, at the target; NULL: as at the source */
     enum ram_mode ram;         /* --ram */

@@ -30,7 +30,7 @@ _xmig_value() {
         mapfile -t COMPREPLY < <(compgen -f -- "$2")
         return 0
         ;;
-    --name | --disk | --overwrite | --shared | --lose | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
+    --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
         --remote-path) values='' ;;
     *) return 1 ;;
     esac
@@ -40,7 +40,7 @@ _xmig_value() {
 _xmig_options() {
     local words=''
     case $1 in
-    send) words='--simulate --name --disk --overwrite --shared --lose --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
+    send) words='--simulate --name --disk --overwrite --shared --lose --trust --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
     list) words='--all --json --help' ;;
     recover) words='--forward --back --close --peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;

@@ -114,6 +114,15 @@ class Scene:
         results = [event for event in events if event["type"] == "result"]
         return run.stdout, results[-1] if results else None, run.returncode
 
+    def send_to_where(self, here, there, *options):
+        """To a host that has the file `there` at the path `here`."""
+        rsh = self.path("rsh")
+        with open(rsh, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nshift\nexec unshare -m sh -c "mount --bind {there} {here}; $*"\n')
+        os.chmod(rsh, 0o755)
+        remote = f"env XMIG_STATE_DIR={self.path('there')} XMIG_RUNTIME_DIR={self.path('there-run')} {XMIG}"
+        return self.send("--rsh", rsh, "--remote-path", remote, *options, dest="host")
+
     def monitor(self):
         return Monitor(self.qmp)
 

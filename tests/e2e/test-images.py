@@ -247,5 +247,51 @@ class Contents(Images):
             self.assertEqual(scene.info(scene.path("b-snap.raw"))["format"], "raw")
 
 
+class Sameness(Images):
+    """What the VM only reads must hold the same at the target; its size does not tell."""
+
+    def files(self, scene):
+        """Two of the same size."""
+        for name in ("seed.img", "other.img"):
+            with open(scene.path(name), "wb") as file:
+                file.write(os.urandom(MIB))
+        return scene.path("seed.img"), scene.path("other.img")
+
+    def start(self, scene, *more):
+        scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"), *more)
+
+    def assert_other_content_is_refused(self, scene, seed, other):
+        text, result, status = scene.send_to_where(seed, other)
+        self.assertEqual(status, 3, text)
+        self.assertIn(seed, result["error"]["text"])
+        self.assertIn("holds something else", result["error"]["text"])
+        self.assertFalse(os.path.exists(scene.path("b-d.raw")))
+
+    def test_a_read_only_disk_of_other_content_is_refused(self):
+        with Scene() as scene:
+            seed, other = self.files(scene)
+            self.start(scene, "-drive", f"file={seed},format=raw,if=virtio,readonly=on")
+            self.assert_other_content_is_refused(scene, seed, other)
+            self.assert_moved(scene.send_to_where(seed, other, "--trust", seed))
+
+    def test_a_medium_of_other_content_is_refused(self):
+        with Scene() as scene:
+            seed, other = self.files(scene)
+            self.start(scene, "-drive", f"file={seed},format=raw,media=cdrom,if=ide")
+            self.assert_other_content_is_refused(scene, seed, other)
+
+    def test_firmware_of_other_content_is_refused(self):
+        with Scene() as scene:
+            seed, other = self.files(scene)
+            self.start(scene, "-fw_cfg", f"name=opt/x,file={seed}")
+            self.assert_other_content_is_refused(scene, seed, other)
+
+    def test_the_same_content_moves(self):
+        with Scene() as scene:
+            seed, _ = self.files(scene)
+            self.start(scene, "-drive", f"file={seed},format=raw,if=virtio,readonly=on")
+            self.assert_moved(scene.send_to_where(seed, seed))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
