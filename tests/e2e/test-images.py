@@ -158,7 +158,7 @@ class Settings(Images):
     def test_what_was_left_on_is_on_again_after_a_failure(self):
         with Scene() as scene:
             scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
-            self.leave_on(scene, "multifd", "xbzrle", tls_creds="nobody", max_bandwidth=12345, downtime_limit=77)
+            self.leave_on(scene, "multifd", "auto-converge", tls_creds="nobody", max_bandwidth=12345, downtime_limit=77)
             with scene.monitor() as qemu:
                 before = self.settings(qemu)
             _, result, status = scene.send("--fault", "ram-stream:end:recv")
