@@ -466,8 +466,9 @@ static bool ssh_open(struct transport *transport, struct error *err)
     return start_master(transport->loop, ssh, err);
 }
 
-/* A session that the master is refused becomes no login of its own: with passwords, or where logins
- * are counted, that would fail later and elsewhere.
+/* A lane for which the master is refused a session becomes no login of its own: with passwords, or
+ * where logins are counted, that would fail later and elsewhere. A control connection may become
+ * one: the master may have ended by itself.
  */
 static void stay_within_master(struct argv *argv)
 {
@@ -477,13 +478,13 @@ static void stay_within_master(struct argv *argv)
 /* A login past the master has no terminal to ask at, and a network that is gone shall not hold
  * it up for the minutes that TCP would try.
  */
-static void add_connection(struct argv *argv, const struct ssh *ssh)
+static void add_connection(struct argv *argv, const struct ssh *ssh, bool is_lane)
 {
     add_ssh(argv, ssh, "ControlMaster=no", ssh->went_past ? "none" : ssh->control_value);
     if (ssh->went_past)
         argv_add_all(
             argv, (const char *const[]){ "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", NULL });
-    else
+    else if (is_lane)
         stay_within_master(argv);
     add_target(argv, ssh);
 }
@@ -495,14 +496,15 @@ static struct child *connect_to(struct transport *transport, bool past, const ch
     AUTO_FREE char *command = remote_command(transport->options.remote_path, words);
     AUTO_ARGV struct argv argv = { 0 };
     int errors = ssh->lanes.probing ? -1 : STDERR_FILENO;
+    bool is_lane = !strcmp(words[0], "lane");
 
     ssh->went_past = past;
-    if (ssh->lanes.forwarded && !strcmp(words[0], "lane")) {
+    if (ssh->lanes.forwarded && is_lane) {
         ssh_lanes_add_words(&argv, &ssh->lanes, words);
         return child_start(transport->loop, argv.words, fd, fd, errors, err);
     }
     if (ssh->is_openssh) {
-        add_connection(&argv, ssh);
+        add_connection(&argv, ssh, is_lane);
     } else {
         argv_add_all(&argv, ssh->program.words);
         argv_add(&argv, ssh->dest.host);
