@@ -124,7 +124,16 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
     return bad_answer(message, err);
 }
 
-/* The old copy cannot be fenced, and GO has not been said: the target gives the VM back. */
+/* As long as GO has not been said the target can give the VM back, to a copy here that is alive:
+ * with a dead one the target's would be destroyed, which is the only one.
+ */
+static bool may_withdraw(struct migration *m)
+{
+    enum run_state state = m->host->ops->source_state(m->host);
+
+    return !m->said_go && (state == RUN_PAUSED || state == RUN_RUNNING);
+}
+
 static bool withdraw(struct migration *m, bool *open, const struct error *why, struct error *err)
 {
     AUTO_JSON cJSON *message = NULL;
@@ -157,7 +166,7 @@ static bool look_before_go(struct migration *m, bool *open, struct error *err)
         return false;
     if (!has_run_here(m, &why))
         return true;
-    if (!m->said_go)
+    if (may_withdraw(m))
         return withdraw(m, open, &why, err);
     *err = why;
     return false;
@@ -173,8 +182,9 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     *open = true;
     if (!fence_put_up(m, &why)) {
         error_prefix(&why, "the old copy cannot be fenced");
-        if (!m->said_go)
+        if (may_withdraw(m))
             return withdraw(m, open, &why, err);
+        *open = false;
         *err = why;
         return false;
     }

@@ -138,6 +138,26 @@ static void a_recover_takes_back_what_it_cannot_fence(void **unused)
     world_done(&world);
 }
 
+/* To take the VM back, with nothing here to take it back to, would destroy the only copy. */
+static void a_dead_copy_that_cannot_be_fenced_is_not_taken_back(void **unused)
+{
+    static const struct recover_options forward = { .forward = true };
+    SCENE(RECORD_COMMIT, "unfenceable");
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_reset(&world, SIDE_SEND);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+
+    set_mark(&world, "unfenceable", false);
+    world.hook[SIDE_SEND] = (struct journal_hook){ 0 };
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
 static void another_keeps_the_source_from_running_again(void **unused)
 {
     SCENE(RECORD_PAUSING, "another");
@@ -215,6 +235,7 @@ int main(void)
         cmocka_unit_test(another_that_comes_before_go_leaves_it_unsaid),
         cmocka_unit_test(what_cannot_be_fenced_is_taken_back_before_anything_was_said),
         cmocka_unit_test(a_recover_takes_back_what_it_cannot_fence),
+        cmocka_unit_test(a_dead_copy_that_cannot_be_fenced_is_not_taken_back),
         cmocka_unit_test(another_keeps_the_source_from_running_again),
         cmocka_unit_test(another_beside_a_guest_that_was_never_paused_does_not_matter),
         cmocka_unit_test(a_proof_does_not_let_the_source_run_beside_another),
