@@ -174,6 +174,21 @@ bool image_fence_set(const cJSON *images, const char *id, bool on, struct error 
 
 /* ---- words ---- */
 
+void image_fence_names(const cJSON *images, char *out, size_t size)
+{
+    const cJSON *fact;
+    size_t used = 0;
+
+    out[0] = '\0';
+    cJSON_ArrayForEach (fact, images) {
+        int len = snprintf(out + used, size - used, "%s'%s'", used ? ", " : "", path_of(fact));
+
+        if (len < 0 || (size_t)len >= size - used)
+            return;
+        used += (size_t)len;
+    }
+}
+
 void image_fence_plan(const cJSON *images, const char *cure, struct plan *plan)
 {
     const cJSON *fact;

@@ -23,6 +23,9 @@ bool image_fence_set(const cJSON *images, const char *id, bool on, struct error 
 /* Each by what its name, or the one that the fence has given it, leads to; the caller frees it. */
 struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count);
 
+/* "'/a', '/b'": the names that they had before the fence. */
+void image_fence_names(const cJSON *images, char *out, size_t size);
+
 /* Say what will become, or has become, of those that need a person's care; `cure` is what to do. */
 void image_fence_plan(const cJSON *images, const char *cure, struct plan *plan);
 void image_fence_tell(const cJSON *images, const char *id, const char *cure,

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "host/image-fence.h"
 #include "host/image-mark.h"
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
@@ -108,23 +109,6 @@ static void note_stop(struct qemu *vm)
     (void)context->note(context->note_arg, fact, NULL); /* before the journal there is no need */
 }
 
-/* "'/a', '/b'": those that the journal names. */
-static void name_images(const struct qemu *vm, char *out, size_t size)
-{
-    const cJSON *fact;
-    size_t used = 0;
-
-    out[0] = '\0';
-    cJSON_ArrayForEach (fact, cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images")) {
-        int len = snprintf(out + used, size - used, "%s'%s'", used ? ", " : "",
-                           json_string_or(fact, "path", "?"));
-
-        if (len < 0 || (size_t)len >= size - used)
-            return;
-        used += (size_t)len;
-    }
-}
-
 static const char *why_stopped(const char *status)
 {
     if (!strcmp(status, "paused"))
@@ -203,7 +187,8 @@ void qemu_source_has_ended(struct qemu *vm)
 
     if (*vm->base.stopped || vm->source.destroyed)
         return;
-    name_images(vm, images, sizeof(images));
+    image_fence_names(cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"), images,
+                      sizeof(images));
     snprintf(vm->base.stopped, sizeof(vm->base.stopped), "%s%s%s", why_ended(vm),
              *images ? "; its disks are here: " : "", images);
     note_stop(vm);
@@ -280,7 +265,8 @@ bool qemu_source_ran(struct qemu *vm, bool runs, struct error *err)
     note_run(vm);
     if (runs)
         (void)qmp_stop(vm->q, STOP_MS, NULL);
-    name_images(vm, images, sizeof(images));
+    image_fence_names(cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"), images,
+                      sizeof(images));
     error_set(err, ERROR_REFUSED,
               "somebody has let the old copy here (process %d) run after the VM was handed over: "
               "it is paused, and was not ended, for what it has written since is nowhere else "

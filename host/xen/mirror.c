@@ -39,7 +39,7 @@ static bool check_domain(struct xen *vm, struct error *err)
         return error_set(err, ERROR_SYSTEM, "the guest has been rebooted or turned off");
     if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
         return error_set(err, ERROR_SYSTEM, "the guest has shut itself down (reason %u)", reason);
-    return true;
+    return vm->source.paused_ms || xen_check_runs(vm, err);
 }
 
 /* A guest that ends takes its device model along: then that is the reason. Always false. */

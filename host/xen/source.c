@@ -25,6 +25,7 @@ void xen_source_mark(struct host *host, cJSON *fact)
     const struct xen_source *source = &xen_of(host)->source;
     cJSON *marks = cJSON_AddArrayToObject(fact, "images");
 
+    xen_source_watch_note(xen_of(host), fact);
     for (size_t i = 0; i < source->disk_count; i++) {
         const struct xen_disk *disk = &source->disks[i];
 
@@ -71,21 +72,22 @@ static void follow_reboot(struct xen *vm)
             return;
         }
     } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline);
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
-        event_say(&vm->base.context.events, EVENT_NOTE, NULL,
-                  "the guest was turned off, or its domain destroyed, while it was being moved");
+    (void)xen_is_left_alone(vm);
+}
+
+static bool has_shut_down(struct xen *vm)
+{
+    xc_domaininfo_t info;
+    unsigned reason;
+
+    return domain_info(vm->xc, vm->domid, &info) && domain_is_shut_down(&info, &reason) &&
+           reason != SHUTDOWN_suspend;
 }
 
 /* Somebody ends the domain: first its device model, at last itself. */
 static bool is_ending(struct xen *vm)
 {
-    xc_domaininfo_t info;
-    unsigned reason;
-
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE ||
-        !domain_info(vm->xc, vm->domid, &info))
-        return true;
-    if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE || has_shut_down(vm))
         return true;
     /* It closes its monitor a moment before it is gone. */
     return !process_lives(vm->source.pid, vm->source.start_time) ||
@@ -101,7 +103,7 @@ enum run_state xen_source_state(struct host *host)
     struct qmp_status status;
     enum run_state state;
 
-    if (!vm->source.destroyed && !vm->source.reattached && is_ending(vm))
+    if (!*vm->base.stopped && !vm->source.destroyed && !vm->source.reattached && is_ending(vm))
         follow_reboot(vm);
     state = domain_state(vm->xc, vm->domid, vm->uuid);
     if (state == RUN_RUNNING && vm->source.owes)
@@ -137,11 +139,15 @@ bool xen_source_resume(struct host *host, struct error *err)
 
     if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
         return error_set(err, ERROR_SYSTEM, "the domain '%s' is gone", vm->source.name);
+    if (has_shut_down(vm) && xen_is_left_alone(vm))
+        return true;
     if (vm->q)
         qmp_guard(vm->q, false);
-    if (!device_model_goes_on(vm, err) || !guest_resume(vm, err))
+    if (!device_model_goes_on(vm, err) || !guest_resume(vm, err) ||
+        (vm->source.reattached && !stop_mirrors(vm, err)))
         return false;
-    return !vm->source.reattached || stop_mirrors(vm, err);
+    (void)xen_is_left_alone(vm);
+    return true;
 }
 
 /* ---- after the move ---- */
@@ -167,7 +173,12 @@ bool xen_source_destroy(struct host *host, struct error *err)
                          vm->domid);
     case RUN_PAUSED:
     case RUN_UNKNOWN:
-        break;
+        if (!xen_source_has_run(vm))
+            break;
+        return error_set(err, ERROR_REFUSED,
+                         "somebody has let the old copy (domain %u) run since it was suspended to "
+                         "be handed over: nothing was ended",
+                         vm->domid);
     }
     /* All that is left to do comes after what others want of this host. */
     (void)setpriority(PRIO_PROCESS, 0, LOWEST_NICE);

@@ -137,9 +137,15 @@ static bool reattach(struct host *host, const cJSON *records, struct error *err)
     if (!xen_open(vm, err))
         return false;
     cJSON_ArrayForEach (record, records) {
-        if (!strcmp(json_string_or(record, "fact", ""), "suspend-acknowledged"))
+        const char *fact = json_string_or(record, "fact", "");
+
+        if (!strcmp(fact, "suspend-acknowledged"))
             vm->source.owes = true;
-        if (!strcmp(json_string_or(record, "fact", ""), "source"))
+        if (!strcmp(fact, "drained"))
+            xen_source_watch_found(vm, record);
+        if (!strcmp(fact, "stopped"))
+            snprintf(host->stopped, sizeof(host->stopped), "%s", json_string_or(record, "why", ""));
+        if (!strcmp(fact, "source"))
             source = record;
     }
     if (source)

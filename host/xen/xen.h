@@ -49,7 +49,7 @@ struct xen_source {
     cJSON *proofs;  /* paths of files beside shared images */
     cJSON *images;  /* facts of those that are fenced; host/image-fence.h */
     uint64_t paused_ms;
-    uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
+    uint64_t ran_ns; /* how long its processors had run when it was suspended; 0: not known */
     uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
     uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: not */
     uint64_t ram_moved_ms; /* when that has last moved */
@@ -262,6 +262,15 @@ bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error
 
 /* It is suspended: from now on it does not run. */
 void xen_source_watch(struct xen *vm);
+/* The same, as the journal's `fact` has it. */
+void xen_source_watch_note(const struct xen *vm, cJSON *fact);
+void xen_source_watch_found(struct xen *vm, const cJSON *fact);
+/* Has it run since? False also where that is not known. */
+bool xen_source_has_run(struct xen *vm);
+/* Before it is suspended: has somebody paused it? We never do. Why it does not run is noted. */
+bool xen_check_runs(struct xen *vm, struct error *err);
+/* Something else than we keeps it from running, or has ended it: what that is, is noted. */
+bool xen_is_left_alone(struct xen *vm);
 bool xen_source_unchanged(struct host *host, struct error *err);
 void xen_remember_sealed(struct host *host, cJSON *facts);
 bool xen_copy_never_ran(struct host *host, struct error *err);

@@ -125,6 +125,21 @@ static void an_image_is_known_by_either_name(void **unused)
     assert_true(before->inode != 0 && image_is_same(before, after));
 }
 
+static void its_name_is_told_also_when_it_is_fenced(void **unused)
+{
+    AUTO_JSON cJSON *images = facts_of(image, false);
+    char names[256], wanted[256], few[8];
+    (void)unused;
+
+    assert_true(image_fence_add(images, "/usr/bin/env", true, NULL));
+    assert_true(image_fence_set(images, ID, true, NULL));
+    snprintf(wanted, sizeof(wanted), "'%s', '/usr/bin/env'", image);
+    image_fence_names(images, names, sizeof(names));
+    assert_string_equal(names, wanted);
+    image_fence_names(images, few, sizeof(few));
+    assert_true(strlen(few) < sizeof(few));
+}
+
 static void count_ours(void *arg, const struct other *other)
 {
     if (other->has_image)
@@ -163,6 +178,7 @@ int main(void)
         TEST(an_image_that_is_not_there_any_more_is_not_fenced),
         TEST(what_is_everybodys_or_shared_keeps_its_name),
         TEST(an_image_is_known_by_either_name),
+        TEST(its_name_is_told_also_when_it_is_fenced),
         TEST(finds_who_may_write_to_an_image),
     };
 
