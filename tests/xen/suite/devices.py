@@ -7,9 +7,10 @@ import shlex
 from guest import Guest
 from kills import settle
 from lab import expect
-from table import scenario
+from table import CHECK, FULL, LONG, scenario
 
 NETWORK = 'vif=["mac=00:16:3e:00:00:01,bridge=xenbr0"]'
+LVM = "truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img)"
 
 
 def disk(name, letters, form, access="rw", rest="backendtype=qdisk,"):
@@ -51,8 +52,7 @@ def mixed(s):
     """IDE, SCSI and PV disks, raw and qcow2, files and an LVM volume, a CD-ROM, a network."""
     noise = "head -c 3000000 /dev/urandom"
     prepare = (
-        "truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img) && "
-        "lvcreate -qq -y -L 16M -n m1 lab && lvcreate -qq -y -L 16M -n m2 lab && "
+        f"{LVM} && lvcreate -qq -y -L 16M -n m1 lab && lvcreate -qq -y -L 16M -n m2 lab && "
         "qemu-img create -q -f qcow2 m1.sda.qcow2 32M && truncate -s 4M m1.hdc.raw && "
         f"{noise} >m1.xvde.raw && truncate -s 16M m1.xvde.raw && {noise} >noise && "
         "qemu-img convert -q -O qcow2 noise m1.xvdf.qcow2 && qemu-img resize -q m1.xvdf.qcow2 24M")
@@ -73,8 +73,7 @@ def mixed(s):
 
 def takes_volumes(s):
     """A block device is never overwritten by mistake, and the guest never sees more of it than its disk."""
-    guest = make(s, "m1", prepare="truncate -s 1G lvm.img && vgcreate -qq lab $(losetup -f --show lvm.img) && "
-                 "lvcreate -qq -y -L 64M -n full lab && lvcreate -qq -y -L 68M -n large lab && "
+    guest = make(s, "m1", prepare=f"{LVM} && lvcreate -qq -y -L 64M -n full lab && lvcreate -qq -y -L 68M -n large lab && "
                  "lvcreate -qq -y -L 60M -n small lab && "
                  "dd if=/dev/urandom of=/dev/lab/full bs=1M count=1 status=none")
     for volume, word in (("full", "holds data"), ("small", "lvextend -L 67108864b /dev/lab/small"),
@@ -245,11 +244,11 @@ REFUSED = {
     "unknown-option": (["device_model_args_hvm=['-seed','5']"], "does not know"),
 }
 
-scenario("one-4.17", "mixed-devices", mixed, check=True)
-scenario("one-4.20", "mixed-devices", mixed)
+scenario("one-4.17", "mixed-devices", mixed, rung=CHECK)
+scenario("one-4.20", "mixed-devices", mixed, rung=FULL)
 scenario("one-4.17", "network-script-fails", network_script_fails)
 scenario("one-4.17", "ahci", ahci)
-scenario("one-4.20", "ahci", ahci)
+scenario("one-4.20", "ahci", ahci, rung=FULL)
 scenario("one-4.17", "writes-too-fast", writes_too_fast)
 scenario("one-4.17", "volumes", takes_volumes)
 scenario("one-4.17", "media", media)
@@ -262,4 +261,5 @@ scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8,
 scenario("one-4.17", "second-sender", second_sender)
 scenario("one-4.17", "old-copy-started-again", started_again)
 for a_name, (some_lines, a_word) in REFUSED.items():
-    scenario("one-4.17", "refused-" + a_name, refused, some_lines, a_word)
+    scenario("one-4.17", "refused-" + a_name, refused, some_lines, a_word,
+             rung=LONG if a_name in ("channel", "unknown-option") else FULL)

@@ -3,7 +3,7 @@ xmig recover, or a guardian: the guest lives once.
 """
 
 from lab import expect
-from table import scenario
+from table import CHECK, FULL, LONG, scenario
 
 # Where one side is stopped, so that the moment is exact. What is on disk before a record is what is after the last.
 STAGES = ["params-copy:end:recv", "qemu-defer-start:end:recv", "drive-mirror:end:send",
@@ -12,6 +12,10 @@ LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNE
          "RUNNING:after:recv", "DONE:after:send"]
 IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv",
             "RESUMING:after:recv"}
+# Of the rest: each moment, and each victim.
+IN_LONG = {"receiver params-copy:end:recv", "ssh qemu-defer-start:end:recv", "sender drive-mirror:end:send",
+           "dm block-ready-wait:end:send", "sender PAUSING:after:send", "receiver RUNNING:after:recv",
+           "dm RUNNING:after:recv", "sender DONE:after:send", "ssh DONE:after:send"}
 VICTIMS = ["sender", "receiver", "ssh", "dm"]
 HANDED_OVER = ("COMMIT", "OWNED", "RESUMING", "RUNNING", "DONE")
 LIVED = ("RUNNING", "DONE")  # from there on, the target's copy has run
@@ -116,23 +120,33 @@ def source_power_fails(s, moment):
     s.is_clean()
 
 
-def add(moments, victims, in_check):
+def rung_of(victim, moment):
+    if moment in IN_CHECK:
+        return CHECK
+    return LONG if f"{victim} {moment}" in IN_LONG else FULL
+
+
+def add(moments, victims):
     for moment in moments:
         for victim in victims:
             if victim == "dm" and moment.startswith("params-copy"):
                 continue
             scenario("one-4.17", f"{victim}-killed-at-" + moment.replace(":", "-"), killed, victim, moment,
-                     check=moment in in_check)
+                     rung=rung_of(victim, moment))
 
 
-add(STAGES + LINES, VICTIMS, IN_CHECK)
+add(STAGES + LINES, VICTIMS)
 for a_moment in LINES:
-    scenario("one-4.17", "guarded-at-" + a_moment.replace(":", "-"), guarded, a_moment, check=False)
+    scenario("one-4.17", "guarded-at-" + a_moment.replace(":", "-"), guarded, a_moment,
+             rung=LONG if a_moment in ("PAUSING:after:send", "OWNED:after:recv", "DONE:after:send") else FULL)
 for a_moment in ("PREPARED:after:recv", "COMMIT:after:send"):
     scenario("two-4.17", "guarded-at-" + a_moment.replace(":", "-"), guarded, a_moment)
 for a_victim in ("sender", "receiver", "dm"):
-    scenario("two-4.17", f"{a_victim}-killed-at-COMMIT", killed, a_victim, "COMMIT:after:send")
-    scenario("one-4.20", f"{a_victim}-killed-at-COMMIT", killed, a_victim, "COMMIT:after:send")
+    scenario("two-4.17", f"{a_victim}-killed-at-COMMIT", killed, a_victim, "COMMIT:after:send",
+             rung=LONG if a_victim == "receiver" else FULL)
+    scenario("one-4.20", f"{a_victim}-killed-at-COMMIT", killed, a_victim, "COMMIT:after:send",
+             rung=LONG if a_victim == "sender" else FULL)
 for a_moment in ("ram-stream:end:recv", "PREPARED:after:recv", "OWNED:after:recv"):
-    scenario("two-4.17", "target-power-fails-at-" + a_moment.replace(":", "-"), target_power_fails, a_moment)
+    scenario("two-4.17", "target-power-fails-at-" + a_moment.replace(":", "-"), target_power_fails, a_moment,
+             rung=LONG if a_moment.startswith("PREPARED") else FULL)
 scenario("two-4.17", "source-power-fails-at-OWNED", source_power_fails, "OWNED:after:recv")

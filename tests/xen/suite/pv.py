@@ -3,7 +3,7 @@
 import re
 
 from lab import expect
-from table import scenario
+from table import CHECK, FULL, LONG, scenario
 from undone import is_cancelled
 
 WRITTEN = ("b", "c", "e")  # the disks that the guest writes to; its kernel is on the first
@@ -165,12 +165,12 @@ def refuses_a_disk_of_the_kernel(s):
     s.stayed(domid)
 
 
-scenario("pv-one-4.17", "company", in_company, check=True)
+scenario("pv-one-4.17", "company", in_company, rung=CHECK)
 scenario("pv-4.17", "company", with_company)
 scenario("pv-4.17", "undone-bridged-crashed", undone_bridged_crashed)
-scenario("pv-4.20", "company", in_company)
+scenario("pv-4.20", "company", in_company, rung=FULL)
 scenario("pv-upgrade", "company", with_company)
 scenario("load-4.17", "refused-phy", refuses_a_disk_of_the_kernel)
-scenario("load-two-4.17", "ten-moves", there_and_back)
+scenario("load-two-4.17", "ten-moves", there_and_back, rung=FULL)
 for number in range(9):
-    scenario("load-4.17", f"ten-moves-{number + 1}", ten_moves)
+    scenario("load-4.17", f"ten-moves-{number + 1}", ten_moves, rung=FULL if number else LONG)

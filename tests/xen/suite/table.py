@@ -2,10 +2,12 @@
 
 import collections
 
-Scenario = collections.namedtuple("Scenario", "scene name function arguments options check")
+# The rung of ./check that runs it: each one leaves out what those after it have.
+CHECK, LONG, FULL = RUNGS = ("check", "long", "full")
+Scenario = collections.namedtuple("Scenario", "scene name function arguments options rung")
 SCENARIOS = []
 
 
-def scenario(scene, name, function, *arguments, check=False, **options):
-    """`function(scene, *arguments, **options)` is to succeed in `scene`; `check`: also in ./check."""
-    SCENARIOS.append(Scenario(scene, f"{scene}/{name}", function, arguments, options, check))
+def scenario(scene, name, function, *arguments, rung=LONG, **options):
+    """`function(scene, *arguments, **options)` is to succeed in `scene`."""
+    SCENARIOS.append(Scenario(scene, f"{scene}/{name}", function, arguments, options, rung))

@@ -2,7 +2,7 @@
 
 from lab import expect
 from moves import reboots
-from table import scenario
+from table import CHECK, FULL, LONG, scenario
 
 # Before COMMIT, wherever it fails, all is undone. A stage's begin is the end of the one before.
 # The last moment, before COMMIT, is that of the scenarios below.
@@ -13,6 +13,8 @@ POINTS = [
     "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:after:recv",
 ]
 IN_CHECK = {"qemu-defer-start:end:recv", "block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
+
+IN_LONG = {"params-copy:end:send", "drive-mirror:end:recv", "ram-stream:begin:recv", "PAUSING:after:send"}
 
 STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
 
@@ -102,19 +104,21 @@ def too_late(s):
 
 
 for a_point in POINTS:
-    scenario("one-4.17", "undone-at-" + a_point.replace(":", "-"), undone, a_point, check=a_point in IN_CHECK)
+    scenario("one-4.17", "undone-at-" + a_point.replace(":", "-"), undone, a_point,
+             rung=CHECK if a_point in IN_CHECK else LONG if a_point in IN_LONG else FULL)
 for a_stage in STAGES:
-    scenario("one-4.17", f"cancelled-at-{a_stage}", cancelled, f"{a_stage}:end:recv")
-scenario("one-4.17", "cancelled-in-ram-stream", cancelled, "ram-stream:begin:recv", check=True)
+    scenario("one-4.17", f"cancelled-at-{a_stage}", cancelled, f"{a_stage}:end:recv",
+             rung=LONG if a_stage in ("drive-mirror", "ram-stream") else FULL)
+scenario("one-4.17", "cancelled-in-ram-stream", cancelled, "ram-stream:begin:recv", rung=CHECK)
 scenario("one-4.17", "acknowledged-and-not-followed", acknowledged_and_not_followed)
 scenario("one-4.17", "deadline", too_late)
 for a_point in ("ram-stream:begin:send", "PAUSING:after:send"):
     scenario("one-4.17", "driver-loaded-at-" + a_point.split(":")[0], driver_loaded, a_point)
-scenario("one-4.17", "undone-reboots-moves", undone_then_reboots_then_moves, check=True)
-scenario("one-4.20", "undone-reboots-moves", undone_then_reboots_then_moves)
+scenario("one-4.17", "undone-reboots-moves", undone_then_reboots_then_moves, rung=CHECK)
+scenario("one-4.20", "undone-reboots-moves", undone_then_reboots_then_moves, rung=FULL)
 scenario("oxenstored-4.17", "undone-at-COMMIT", undone, "COMMIT:before:send")
 scenario("one-4.17", "connection-lost-at-drive-mirror", connection_lost, "drive-mirror:end:send")
 scenario("one-4.17", "connection-lost-at-PREPARED", connection_lost, "PREPARED:after:recv")
-scenario("two-4.17", "undone-at-ram-stream", undone, "ram-stream:end:send")
+scenario("two-4.17", "undone-at-ram-stream", undone, "ram-stream:end:send", rung=FULL)
 scenario("two-4.17", "undone-at-PREPARED", undone, "PREPARED:after:recv")
 scenario("two-4.20", "undone-at-ram-stream", undone, "ram-stream:end:recv")
