@@ -3,6 +3,11 @@
 #include "host/xen/xen.h"
 #include "xmig/process.h"
 
+enum {
+    MAKING_MS = 3000,
+    POLL_MS = 50
+};
+
 struct looking {
     const struct xen *vm;
     struct error *err;
@@ -45,13 +50,27 @@ bool xen_images_are_ours(const struct xen *vm, struct error *err)
 
 #include <stdio.h>
 
+/* One that is only being made comes to nothing without its images, and is given a moment to. */
+static bool find_copy(const struct xen *vm, uint32_t *domid)
+{
+    uint64_t begin = loop_now_ms();
+    xc_domaininfo_t info;
+
+    while (domain_find_copy(vm, domid)) {
+        if ((domain_info(vm->xc, *domid, &info) && info.cpu_time > 0) ||
+            loop_now_ms() - begin >= MAKING_MS || !loop_pause(vm->base.context.loop, POLL_MS, NULL))
+            return true;
+    }
+    return false;
+}
+
 /* The target's copy on this very host has a name and a UUID of its own. */
 bool xen_nobody_else(struct host *host, struct error *err)
 {
     const struct xen *vm = xen_of(host);
     uint32_t domid;
 
-    if (domain_find_copy(vm, &domid))
+    if (find_copy(vm, &domid))
         return error_set(
             err, ERROR_REFUSED,
             "a second domain of the name or UUID of '%s' is on the source host (domain "
