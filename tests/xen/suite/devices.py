@@ -164,11 +164,11 @@ def writes_too_fast(s):
     s.is_clean()
 
 
-def mirrors(s):
+def mirrors(s, *lines):
     """A guest whose disks take half a minute to be mirrored: that has begun."""
     disks = ",".join([disk("m1", "hda", "raw"), disk("m1", "hdb", "raw"),
                       disk("m1", "hdc", "raw", "ro", "devtype=cdrom,")])
-    guest = make(s, "m1", "--disks", "2", f"disk=[{disks}]", prepare="truncate -s 4M m1.hdc.raw other.iso && "
+    guest = make(s, "m1", "--disks", "2", f"disk=[{disks}]", *lines, prepare="truncate -s 4M m1.hdc.raw other.iso && "
                  "head -c 30000000 /dev/urandom | dd of=m1.hdb.raw conv=notrunc status=none")
     sends(s, guest, "--bwlimit", "1M")
     s.source.suite("await", 300, "grep", "-q", "^xmig: block-ready-wait: ", "/run/suite/send.log")
@@ -255,9 +255,11 @@ scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,
          "truncate -s 1M /lab/more.raw; xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
 scenario("one-4.17", "medium-changed-under-way", changed_under_way, "xl cd-insert m1 hdc /lab/other.iso", 4, "the medium")
-scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8, "turned off")
+scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8,
+         "its disks are here: '/lab/m1.hda.raw'")
 scenario("one-4.17", "reboots-under-way", ends_by_itself, "r", "REBOOT", 4, "rebooted")
-scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8, "turned off")
+scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8,
+         "its disks are here: '/lab/m1.hda.raw'")
 scenario("one-4.17", "second-sender", second_sender)
 scenario("one-4.17", "old-copy-started-again", started_again)
 for a_name, (some_lines, a_word) in REFUSED.items():

@@ -105,6 +105,16 @@ def stopped_under_way(s):
     s.is_clean()
 
 
+def turned_off_and_kept(s):
+    """By the guest itself; xl keeps the domain as it is: so do we."""
+    guest = mirrors(s, "on_poweroff='preserve'")
+    guest.types("p", "POWEROFF")
+    expect_status(5, s.sent(), "it has turned itself off", s.said)
+    expect("s" in s.source.domains()["m1"], "it is not shut down any more")
+    s.source.run("xl destroy m1")
+    s.is_clean()
+
+
 # ---- the old configuration is started again ----
 
 def started_before_the_fence(s):
@@ -171,6 +181,7 @@ scenario("one-4.17", "unpaused-while-suspended", unpaused_while_suspended)
 scenario("one-4.17", "resumed-at-PREPARED", resumed, PREPARED, "recv")
 scenario("one-4.17", "resumed-at-COMMIT", resumed, COMMIT, "send")
 scenario("one-4.17", "paused-under-way", stopped_under_way)
+scenario("one-4.17", "turned-off-under-way", turned_off_and_kept)
 scenario("one-4.17", "started-by-a-service-manager", started_before_the_fence)
 scenario("one-4.17", "volume-is-fenced", volume_is_fenced)
 for a_point in ("ram-stream:end:recv", "PREPARED:after:recv"):

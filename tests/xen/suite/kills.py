@@ -111,6 +111,7 @@ def source_power_fails(s, moment):
     before = s.guest.printed()
     s.source.power_fails()
     s.source.boot()
+    s.source.run(f"! xl create -q /lab/{s.guest.name}.cfg 2>/dev/null")  # as a service manager would
     s.target.suite("go_on", "recv")
     status = settle(s, None)
     expect(status in (0, 7), f"xmig recover ends with {status}")
