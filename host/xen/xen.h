@@ -49,7 +49,7 @@ struct xen_source {
     cJSON *proofs;  /* paths of files beside shared images */
     cJSON *images;  /* facts of those that are fenced; host/image-fence.h */
     uint64_t paused_ms;
-    uint64_t ran_ns; /* how long its processors had run when it was suspended; 0: not known */
+    uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
     uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
     uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: not */
     uint64_t ram_moved_ms; /* when that has last moved */
