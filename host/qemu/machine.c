@@ -209,11 +209,20 @@ static bool is_own_device(struct qemu *vm, const char *id)
     return argv_has(vm->source.process.words, id);
 }
 
+/* "compat_monitor1": as QEMU calls what it makes of an option that names nothing. */
+static bool is_numbered(const char *id, const char *name)
+{
+    size_t length = strlen(name);
+
+    return !strncmp(id, name, length) && !id[length + strspn(id + length, "0123456789")];
+}
+
+/* Since QEMU 11.1 a monitor is an object, too. */
 static bool is_own_object(struct qemu *vm, const char *id)
 {
-    (void)vm;
-    (void)id;
-    return false;
+    static const char *const options[] = { "mon", NULL };
+
+    return is_numbered(id, "compat_monitor") || line_says(vm->source.process.words, options, id);
 }
 
 /* "serial0", "compat_monitor1", and what lies beneath one that several share. */
@@ -232,8 +241,7 @@ static bool is_own_chardev(struct qemu *vm, const char *id)
     if (above)
         return line_says(words, chardev, above) || is_own_chardev(vm, above);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (!strncmp(id, names[i], strlen(names[i])) &&
-            !id[strlen(names[i]) + strspn(id + strlen(names[i]), "0123456789")])
+        if (is_numbered(id, names[i]))
             return true;
     return false;
 }

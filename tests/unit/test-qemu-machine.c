@@ -132,6 +132,68 @@ static void sees_what_was_changed_meanwhile(void **unused)
     assert_false(is_still(ONE, EMPTY, ONE, NONE, &err));
 }
 
+/* ---- beside the line ---- */
+
+/* `objects`: what /objects has now. */
+static bool is_as_started(const char *line, const char *objects, struct error *err)
+{
+    const struct exchange script[] = {
+        { "qom-list", .reply = NONE },
+        { "qom-list", .reply = NONE },
+        { "qom-list", .reply = NONE },
+        { "query-pci", .reply = NONE },
+        { "qom-list", .reply = objects },
+        { "query-chardev", .reply = NONE },
+        { "human-monitor-command", .reply = "\"\"", .with = "info network" },
+        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },
+        { "query-block", .reply = NONE },
+        { "query-block-exports", .reply = NONE },
+        { 0 },
+    };
+    struct loop *loop = loop_new();
+    struct host_context context = { .loop = loop };
+    struct fake_qemu *fake = fake_qemu_new(loop, script);
+    struct qemu *vm = qemu_of(qemu_host.create(&context));
+    AUTO_JSON cJSON *machine = NULL;
+    bool same;
+
+    vm->q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
+    vm->source.process.words = words(line);
+    vm->source.process.cwd = must(strdup("/vm"));
+    vm->source.machine = must(strdup("pc-q35-11.1"));
+    machine = machine_read(vm, err);
+    assert_non_null(machine);
+    same = machine_check(vm, machine, err);
+    assert_null(fake_qemu_complaint(fake));
+    qemu_host.free(&vm->base);
+    fake_qemu_free(fake);
+    loop_free(loop);
+    return same;
+}
+
+#define OBJECT(name, type) "[{\"name\": \"" name "\", \"type\": \"child<" type ">\"}]"
+
+static void a_monitor_of_the_line_is_no_object_that_was_added(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(is_as_started("qemu -qmp unix:q", OBJECT("compat_monitor0", "monitor-qmp"), &err));
+    assert_true(is_as_started("qemu -mon id=m,chardev=c", OBJECT("m", "monitor-hmp"), &err));
+    assert_true(
+        is_as_started("qemu -object monitor-hmp,id=m,chardev=c", OBJECT("m", "monitor-hmp"), &err));
+}
+
+static void an_object_that_was_added_is_named(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(is_as_started("qemu -qmp unix:q", OBJECT("m", "monitor-qmp"), &err));
+    assert_non_null(strstr(err.text, "the object 'm' was added after the VM's start"));
+    assert_false(is_as_started("qemu -qmp unix:q", OBJECT("io", "iothread"), &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +201,8 @@ int main(void)
         cmocka_unit_test(without_networks_of_the_users_there_are_no_forwarded_ports),
         cmocka_unit_test(counts_devices_that_have_no_id),
         cmocka_unit_test(sees_what_was_changed_meanwhile),
+        cmocka_unit_test(a_monitor_of_the_line_is_no_object_that_was_added),
+        cmocka_unit_test(an_object_that_was_added_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
