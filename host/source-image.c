@@ -2,6 +2,7 @@
 #include "host/source-image.h"
 
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,16 +15,23 @@ static const cJSON *specific(const cJSON *image)
         cJSON_GetObjectItemCaseSensitive(image, "format-specific"), "data");
 }
 
+static void add_number(cJSON *options, const char *name, uint64_t value)
+{
+    char number[24];
+
+    snprintf(number, sizeof(number), "%" PRIu64, value);
+    cJSON_AddStringToObject(options, name, number);
+}
+
 static void add_qcow2_options(cJSON *options, const cJSON *image)
 {
     const cJSON *data = specific(image);
     const char *compression = json_string_or(data, "compression-type", "zlib");
-    char number[24];
 
-    snprintf(number, sizeof(number), "%llu",
-             (unsigned long long)json_uint_or(image, "cluster-size", 65536));
-    cJSON_AddStringToObject(options, "cluster_size", number);
+    add_number(options, "cluster_size", json_uint_or(image, "cluster-size", 65536));
     cJSON_AddStringToObject(options, "compat", json_string_or(data, "compat", "1.1"));
+    if (json_uint_or(data, "refcount-bits", 16) != 16)
+        add_number(options, "refcount_bits", json_uint_or(data, "refcount-bits", 16));
     if (json_true(data, "lazy-refcounts"))
         cJSON_AddStringToObject(options, "lazy_refcounts", "on");
     if (json_true(data, "extended-l2"))
@@ -41,10 +49,37 @@ cJSON *source_image_options(const char *format, const cJSON *image)
     return options;
 }
 
+/* With a snapshot on top the guest's blocks would be readable at the target, too. */
+static bool check_encryption(const cJSON *image, struct error *err)
+{
+    for (; image; image = cJSON_GetObjectItemCaseSensitive(image, "backing-image"))
+        if (cJSON_GetObjectItemCaseSensitive(specific(image), "encrypt") ||
+            !strcmp(json_string_or(image, "format", ""), "luks"))
+            return error_set(err, ERROR_REFUSED,
+                             "'%s' is encrypted, and its copy at the target would not be: move the "
+                             "VM switched off, with that file as it is",
+                             json_string_or(image, "filename", "its image"));
+    return true;
+}
+
+/* That file would keep its name, and whoever else uses it would not know of the move. */
+static bool check_data_file(const cJSON *image, struct error *err)
+{
+    const char *file = json_string_or(specific(image), "data-file", NULL);
+
+    if (!file)
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "its image keeps the data in another file ('%s'), which xmig cannot make "
+                     "anew: make one image of both while the VM is switched off (qemu-img convert "
+                     "-O qcow2), or move it switched off, with both files",
+                     file);
+}
+
 bool source_image_check(const char *format, const cJSON *image, struct error *err)
 {
-    if (cJSON_GetObjectItemCaseSensitive(specific(image), "encrypt"))
-        return error_set(err, ERROR_REFUSED, "its image is encrypted, which xmig cannot make anew");
+    if (!check_encryption(image, err) || !check_data_file(image, err))
+        return false;
     if (!strcmp(format, "raw") || !strcmp(format, "qcow2"))
         return true;
     return error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved",

@@ -237,6 +237,39 @@ class Contents(Images):
             with scene.target_monitor() as qemu:
                 self.assertEqual(self.bitmaps(qemu), [])
 
+    def test_the_width_of_reference_counts_stays(self):
+        with Scene() as scene:
+            scene.start(*scene.drive(scene.image("d.qcow2", "8M", "qcow2", "-o", "refcount_bits=64")))
+            self.assert_moved(scene.send())
+            data = scene.info(scene.path("b-d.qcow2"))["format-specific"]["data"]
+            self.assertEqual(data["refcount-bits"], 64)
+
+    def test_an_image_whose_data_is_in_another_file_is_refused(self):
+        with Scene() as scene:
+            data = scene.path("d.data")
+            scene.start(*scene.drive(scene.image("d.qcow2", "8M", "qcow2", "-o", f"data_file={data}")))
+            for options in (["--dry-run"], []):
+                self.assert_refused(scene.send(*options), data, "qemu-img convert")
+
+    def start_encrypted(self, scene):
+        secret = "secret,id=s,data=abc"
+        path = scene.image("d.qcow2", "8M", "qcow2", "--object", secret, "-o",
+                           "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10")
+        scene.start("-object", secret, *scene.drive(path, "qcow2", "encrypt.key-secret=s"))
+        return path
+
+    def test_an_encrypted_image_is_refused(self):
+        with Scene() as scene:
+            path = self.start_encrypted(scene)
+            self.assert_refused(scene.send(), path, "is encrypted")
+
+    def test_an_encrypted_image_beneath_a_snapshot_is_refused(self):
+        with Scene() as scene:
+            path = self.start_encrypted(scene)
+            with scene.monitor() as qemu:
+                qemu("blockdev-snapshot-sync", device="v0", snapshot_file=scene.path("snap.qcow2"), format="qcow2")
+            self.assert_refused(scene.send(), path, "is encrypted")
+
     def test_a_raw_image_is_not_called_qcow2(self):
         with Scene() as scene:
             scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
@@ -279,6 +312,16 @@ class Sameness(Images):
             seed, other = self.files(scene)
             self.start(scene, "-drive", f"file={seed},format=raw,media=cdrom,if=ide")
             self.assert_other_content_is_refused(scene, seed, other)
+
+    def test_a_medium_of_another_size_moves_only_when_it_is_trusted(self):
+        with Scene() as scene:
+            seed, other = self.files(scene)
+            os.truncate(other, 2 * MIB)
+            self.start(scene, "-drive", f"file={seed},format=raw,media=cdrom,if=ide")
+            text, result, status = scene.send_to_where(seed, other)
+            self.assertEqual(status, 3, text)
+            self.assertIn("the one here is another: it has 2097152 bytes", result["error"]["text"])
+            self.assert_moved(scene.send_to_where(seed, other, "--trust", seed))
 
     def test_firmware_of_other_content_is_refused(self):
         with Scene() as scene:

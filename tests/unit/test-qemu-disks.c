@@ -166,6 +166,24 @@ static void counts_what_an_image_lies_on(void **unused)
     end(scene);
 }
 
+static void an_image_is_made_anew_as_it_was(void **unused)
+{
+    struct scene *scene = scene_with(
+        "[" BLOCK("d", "#b", "", "qcow2", "false",
+                  IMAGE("web.qcow2", ", \"cluster-size\": 131072, \"format-specific\": {\"data\": "
+                                     "{\"compat\": \"1.1\", \"refcount-bits\": 64, "
+                                     "\"lazy-refcounts\": true}}")) "]",
+        NULL, NULL);
+    AUTO_FREE char *options = NULL;
+    (void)unused;
+
+    assert_true(source_disks_read(scene->vm, &scene->err));
+    options = json_print(source_disk_find(&scene->vm->source, "d")->options);
+    assert_string_equal(options, "{\"cluster_size\":\"131072\",\"compat\":\"1.1\","
+                                 "\"refcount_bits\":\"64\",\"lazy_refcounts\":\"on\"}");
+    end(scene);
+}
+
 static void is_refused(const char *blocks, const char *targets_text, const char *because)
 {
     AUTO_JSON cJSON *targets = targets_text ? cJSON_Parse(targets_text) : NULL;
@@ -189,6 +207,14 @@ static void refuses_disks_that_it_cannot_make_again(void **unused)
         "[" BLOCK("d", "#b", "", "qcow2", "false",
                   IMAGE("web.qcow2", ", \"format-specific\": {\"data\": {\"encrypt\": {}}}")) "]",
         NULL, "encrypted");
+    is_refused("[" BLOCK("d", "#b", "", "qcow2", "false",
+                         IMAGE("web.qcow2", ", \"backing-image\": " IMAGE(
+                                                "base.raw", ", \"format\": \"luks\""))) "]",
+               NULL, "'base.raw' is encrypted");
+    is_refused("[" BLOCK("d", "#b", "", "qcow2", "false",
+                         IMAGE("web.qcow2", ", \"format-specific\": {\"data\": {\"data-file\": "
+                                            "\"web.data\"}}")) "]",
+               NULL, "the data in another file ('web.data')");
     is_refused("[" WEB ", " WEB "]", NULL, "two disks");
     is_refused("[" BLOCK("", "#b", "", "raw", "false", IMAGE("base.raw", "")) "]", NULL, "no name");
 }
@@ -235,6 +261,7 @@ int main(void)
         cmocka_unit_test(moves_neither_read_only_media_nor_empty_drives),
         cmocka_unit_test(puts_an_image_where_it_was_or_beside_it_or_where_it_is_told),
         cmocka_unit_test(counts_what_an_image_lies_on),
+        cmocka_unit_test(an_image_is_made_anew_as_it_was),
         cmocka_unit_test(refuses_disks_that_it_cannot_make_again),
         cmocka_unit_test(refuses_a_place_for_a_disk_that_is_not_there),
         cmocka_unit_test(takes_the_word_for_a_shared_disk_of_its_own_only),
