@@ -1,5 +1,6 @@
 /* xmig fence off: give an image back the name that a move took from it, or make a block device
- * writable again, so that the old copy can be started. Its content was never touched.
+ * writable again, so that the old copy can be started. Its content was never touched. Which ones
+ * a migration has fenced is in its journal.
  */
 #include "command.h"
 
@@ -11,18 +12,22 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "find-id.h"
+#include "meaning.h"
 #include "options.h"
+#include "places.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 
 static const char help_text[] =
-    "usage: xmig fence off IMAGE.moved-ID|DEVICE...\n"
+    "usage: xmig fence off IMAGE.moved-ID|DEVICE|ID|VM...\n"
     "\n"
     "After a move the source's disk images are renamed IMAGE.moved-ID, and its block\n"
     "devices are read-only, so that nothing starts the old copy by habit. This gives the\n"
     "images their names back, and makes the devices writable. They hold what the disks\n"
     "held when the guest was handed over; what it has written at the target since is not\n"
-    "in them. A file that has the old name now is never replaced.\n"
+    "in them. A file that has the old name now is never replaced. With ID, its beginning,\n"
+    "or a VM's name: all that this migration has fenced, once it is settled.\n"
     "\n"
     "  -h, --help  this text\n";
 
@@ -61,38 +66,108 @@ static bool make_writable(const char *path, struct error *err)
     return true;
 }
 
-static bool take_off(const char *path, struct error *err)
+static bool rename_back(const char *moved, const char *name, struct error *err)
 {
-    AUTO_FREE char *name = NULL;
-
-    if (is_device(path))
-        return make_writable(path, err);
-    name = name_before(path);
-    if (!name)
-        return error_set(err, ERROR_REFUSED, "'%s' neither ends in .moved-ID nor is a block device",
-                         path);
-    if (renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0) {
+    if (renameat2(AT_FDCWD, moved, AT_FDCWD, name, RENAME_NOREPLACE) == 0) {
         printf("%s\n", name);
         return true;
     }
     if (errno == EEXIST)
         return error_set(err, ERROR_REFUSED, "'%s' exists, and is left alone; '%s' stays as it is",
-                         name, path);
-    return error_set(err, ERROR_SYSTEM, "cannot rename '%s': %m", path);
+                         name, moved);
+    return error_set(err, ERROR_SYSTEM, "cannot rename '%s': %m", moved);
 }
 
-static int take_all_off(char *const images[])
+/* ---- all that a migration has fenced ---- */
+
+/* Before that the guest's copy here may be the only one, or none of it: recover decides. */
+static bool check_settled(const struct journal *journal, struct error *err)
+{
+    return journal_is_finished(journal) ||
+           error_set(err, ERROR_REFUSED,
+                     "the migration %s is not settled (%s): run 'xmig recover %s' first, which "
+                     "takes the fence off if the VM is this host's",
+                     journal_id(journal), journal_meaning(journal), journal_id(journal));
+}
+
+/* An image that has its name already needs nothing. */
+static bool take_off_image(const cJSON *image, const char *id, struct error *err)
+{
+    const char *path = json_string_or(image, "path", "");
+    AUTO_FREE char *moved = NULL;
+
+    if (is_device(path))
+        return !strcmp(json_string_or(image, "fence", ""), "none") || make_writable(path, err);
+    if (asprintf(&moved, "%s.moved-%s", path, id) < 0)
+        abort();
+    return access(moved, F_OK) < 0 || rename_back(moved, path, err);
+}
+
+static bool take_off_images(const struct journal *journal, struct error *err)
+{
+    const cJSON *begin = journal_find(journal, RECORD_BEGIN);
+    const cJSON *image;
+    bool ok = true;
+
+    if (!check_settled(journal, err))
+        return false;
+    cJSON_ArrayForEach (image, cJSON_GetObjectItemCaseSensitive(begin, "images"))
+        ok &= take_off_image(image, journal_id(journal), ok ? err : NULL);
+    return ok;
+}
+
+static bool take_off_migration(const struct places *places, const char *word, struct error *err)
+{
+    struct identity identity;
+    enum journal_health health;
+    struct journal *journal;
+    char id[17];
+    bool ok;
+
+    if (!identity_read(&identity, err) || !find_id(places->state_dir, &identity, word, id, err))
+        return false;
+    journal = journal_open(places->state_dir, id, SIDE_SEND, &identity, &health, err);
+    if (!journal && health == JOURNAL_MISSING)
+        return error_set(err, ERROR_REFUSED,
+                         "this host is not the source of a migration %s: nothing is fenced here",
+                         id);
+    ok = journal && take_off_images(journal, err);
+    journal_free(journal);
+    return ok;
+}
+
+/* ---- what a word means ---- */
+
+static bool take_off(const struct places *places, const char *word, struct error *err)
+{
+    AUTO_FREE char *name = NULL;
+
+    if (is_device(word))
+        return make_writable(word, err);
+    name = name_before(word);
+    if (name)
+        return rename_back(word, name, err);
+    if (!strchr(word, '/'))
+        return take_off_migration(places, word, err);
+    return error_set(err, ERROR_REFUSED, "'%s' neither ends in .moved-ID nor is a block device",
+                     word);
+}
+
+static int take_all_off(char *const words[])
 {
     int status = OUTCOME_DONE;
+    struct places places;
 
-    for (; *images; images++) {
+    places_find(&places);
+    for (; *words; words++) {
         struct error err = { 0 };
 
-        if (!take_off(*images, &err)) {
+        if (!take_off(&places, *words, &err)) {
             fprintf(stderr, "xmig fence: %s\n", err.text);
             status = OUTCOME_LOCAL_ERROR;
         }
     }
+    places_done(&places);
     return status;
 }
 
@@ -104,6 +179,7 @@ int command_fence(int argc, char *argv[])
         return print_help(help_text);
     if (argc >= 3 && !strcmp(argv[1], "off"))
         return take_all_off(argv + 2);
-    error_set(&err, ERROR_REFUSED, "'off' and at least one IMAGE.moved-ID or DEVICE are missing");
+    error_set(&err, ERROR_REFUSED,
+              "'off' and at least one IMAGE.moved-ID, DEVICE, ID or VM are missing");
     return end_with_usage(argc, argv, &err);
 }

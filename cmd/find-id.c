@@ -37,6 +37,7 @@ bool id_means(const struct journal *journal, const char *word)
 
     return begins(journal_id(journal), word) ||
            is_name(json_string_or(begin, "source_vm", ""), word) ||
+           is_name(json_string_or(begin, "name", ""), word) ||
            is_name(json_string_or(begin, "vm", ""), word);
 }
 

@@ -47,8 +47,8 @@ class Machine:
         if not os.environ.get("XMIG_TEST_KEEP"):
             shutil.rmtree(self.folder)
 
-    def loop_device(self):
-        loop = subprocess.run(["losetup", "-f", "--show", self.image], check=True, stdout=subprocess.PIPE,
+    def loop_device(self, image=None):
+        loop = subprocess.run(["losetup", "-f", "--show", image or self.image], check=True, stdout=subprocess.PIPE,
                               text=True).stdout.strip()
         self.loops.append(loop)
         return loop
@@ -261,6 +261,34 @@ class Fence(unittest.TestCase):
             self.assertFalse(vm.starts(*vm.drive(device)))
             self.assertEqual(vm.xmig("fence", "off", device).returncode, 0)
             self.assertTrue(vm.starts(*vm.drive(device)))
+
+    def test_the_fence_is_taken_off_all_that_a_settled_migration_has_fenced(self):
+        with Machine() as vm:
+            second = os.path.join(vm.folder, "second.raw")
+            make_image(second)
+            device = vm.loop_device(second)
+            vm.start(*vm.drive(), "-drive", f"file={device},format=raw,if=virtio,id=d1")
+            self.assert_moved(*vm.send("--disk", f"d1={vm.folder}/target.raw"))
+            self.assertEqual(len(vm.moved()), 1)
+            done = vm.xmig("fence", "off", vm.migration()[:6])
+            self.assertEqual((done.returncode, done.stdout.splitlines()), (0, [vm.image, device]), done.stdout)
+            self.assertEqual(vm.moved(), [])
+            with open(f"/sys/block/{os.path.basename(device)}/ro", encoding="ascii") as file:
+                self.assertEqual(file.read().strip(), "0")
+            self.assertEqual(vm.xmig("fence", "off", vm.name).stdout.splitlines(), [device])
+
+    def test_the_fence_of_a_migration_that_is_not_settled_stays(self):
+        with Machine() as vm:
+            vm.start()
+            vm.send("--fault", "DONE:before:send:crash")
+            self.assertEqual(len(vm.moved()), 1)
+            done = vm.xmig("fence", "off", vm.name)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is not settled", done.stdout)
+            self.assertEqual(len(vm.moved()), 1)
+            self.assertEqual(vm.xmig("recover", vm.name).returncode, 0)
+            self.assertEqual(vm.xmig("fence", "off", vm.name).returncode, 0)
+            self.assertEqual(vm.moved(), [])
 
     def test_a_block_device_is_writable_again_after_a_hand_over_that_failed(self):
         with Machine() as vm:

@@ -35,12 +35,10 @@ static void end(const struct scene *scene)
     assert_int_equal(system(command), 0);
 }
 
-static void add(const struct scene *scene, const char *id, const char *vm, bool finished)
+static void add_with(const struct scene *scene, const char *id, cJSON *facts, bool finished)
 {
-    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
     struct journal *journal;
 
-    cJSON_AddStringToObject(facts, "source_vm", vm);
     journal = journal_create(scene->dir, id, SIDE_SEND, &here, facts, NULL);
     assert_non_null(journal);
     if (finished) {
@@ -48,6 +46,14 @@ static void add(const struct scene *scene, const char *id, const char *vm, bool 
         assert_true(journal_append(journal, RECORD_CLOSED, NULL, NULL));
     }
     journal_free(journal);
+}
+
+static void add(const struct scene *scene, const char *id, const char *vm, bool finished)
+{
+    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(facts, "source_vm", vm);
+    add_with(scene, id, facts, finished);
 }
 
 static bool finds(struct scene *scene, const char *word, const char *id)
@@ -70,6 +76,18 @@ static void finds_by_the_beginning_and_by_the_name(void **unused)
     assert_true(finds(&scene, "web", one));
     assert_true(finds(&scene, "qemu:web", one));
     assert_true(finds(&scene, "db", other));
+    end(&scene);
+}
+
+static void finds_by_its_name_a_vm_that_was_moved_by_its_socket(void **unused)
+{
+    struct scene scene = begin();
+    AUTO_JSON cJSON *facts =
+        cJSON_Parse("{\"source_vm\": \"qemu:/run/web.sock\", \"name\": \"web\"}");
+    (void)unused;
+
+    add_with(&scene, one, facts, false);
+    assert_true(finds(&scene, "web", one));
     end(&scene);
 }
 
@@ -115,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_by_the_beginning_and_by_the_name),
+        cmocka_unit_test(finds_by_its_name_a_vm_that_was_moved_by_its_socket),
         cmocka_unit_test(refuses_what_means_two_and_lists_them),
         cmocka_unit_test(takes_the_one_that_is_not_finished),
         cmocka_unit_test(never_returns_what_would_be_another_path),
