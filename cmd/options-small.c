@@ -153,6 +153,9 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
     case 'y':
         options->yes = true;
         return true;
+    case OPTION_ALL:
+        options->all = true;
+        return true;
     case OPTION_PEER_IS_DEAD:
         options->recover.peer_is_dead = true;
         return true;
@@ -177,8 +180,11 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
 }
 
 /* Each says that the VM goes on at another place, or that no host can be asked. */
-static bool check_choice(const struct recover_options *recover, struct error *err)
+static bool check_choice(const struct recover_options *recover, bool all, struct error *err)
 {
+    if (all && (recover->forward || recover->back || recover->close || recover->peer_is_dead ||
+                recover->discard))
+        return error_set(err, ERROR_REFUSED, "--all decides nothing: name one migration for that");
     if (recover->forward + recover->back + recover->close + recover->peer_is_dead <= 1)
         return true;
     return error_set(err, ERROR_REFUSED,
@@ -189,6 +195,7 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
                    struct error *err)
 {
     static const struct option words[] = {
+        { "all", no_argument, NULL, OPTION_ALL },
         { "peer-is-dead", no_argument, NULL, OPTION_PEER_IS_DEAD },
         { "close", no_argument, NULL, OPTION_CLOSE },
         { "forward", no_argument, NULL, OPTION_FORWARD },
@@ -210,7 +217,9 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
         return false;
     if (options->help)
         return true;
-    if (!take_operands(argc, argv, names, (const char **const[]){ &options->id }, err))
+    if (options->all
+            ? !take_no_operands(argc, argv, err)
+            : !take_operands(argc, argv, names, (const char **const[]){ &options->id }, err))
         return false;
-    return check_choice(&options->recover, err);
+    return check_choice(&options->recover, options->all, err);
 }

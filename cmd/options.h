@@ -77,7 +77,10 @@ struct recover_command_options {
     const char *id; /* or its beginning, or the VM's name */
     bool has_side;
     enum side side;
-    bool unattended; /* not from a command line: the guardian's */
+    bool all; /* there is no `id` then */
+    /* Not from a command line: */
+    bool unattended;
+    const char *who; /* is it, in the log */
     struct recover_options recover;
 };
 

@@ -10,12 +10,15 @@
 #include "next.h"
 #include "options.h"
 #include "places.h"
+#include "recover-all.h"
+#include "report-json.h"
 #include "report.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 
 static const char help_text[] =
     "usage: xmig recover [OPTION...] ID|VM\n"
+    "       xmig recover --all [--side SIDE] [--json] [-q]\n"
     "\n"
     "Settles migration ID, which was broken off, as far as that can be done without a guess,\n"
     "and says where the VM is. Run it at the source first: it asks the target. While a process\n"
@@ -31,6 +34,9 @@ static const char help_text[] =
     "      --peer-is-dead  you know that the other host is dead and that its copy of the VM can\n"
     "                      never run again: only asked for when nothing else settles it\n"
     "      --yes, -y       do not ask for a confirmation\n"
+    "      --all           every migration of this host that is not finished, as its guardian "
+    "would:\n"
+    "                      a line for each; the exit status is the worst\n"
     "      --discard       at the target: delete the complete disks of a copy that was given back\n"
     "      --side SIDE     send or recv, when both sides of the migration are on this host\n"
     "      --json          for programs, on standard output: see xmig-json(5)\n"
@@ -232,7 +238,7 @@ static void print_meaning(struct recovering *recovering)
     char age[UNITS_TEXT_MAX];
 
     report_say(recovering->report, "%s%s of '%s', last record %s, %s: %s",
-               recovering->m.unattended ? "the guardian: " : "",
+               recovering->options->who ? recovering->options->who : "",
                recovering->m.side == SIDE_SEND ? "source" : "target",
                recovering->vm ? recovering->vm : "?", record_name(journal_last(journal)),
                print_age(age, record_age_ms(newest_record(journal))), journal_meaning(journal));
@@ -478,6 +484,28 @@ static bool needs_a_person(const struct recovering *recovering, const struct res
            result->outcome == OUTCOME_NOWHERE;
 }
 
+/* What it is like is in the migration's log, besides `told`, and `see` gets it. */
+static void run_unattended(const struct places *places,
+                           const struct recover_command_options *options, FILE *told,
+                           void (*see)(void *arg, const struct recovering *recovering,
+                                       const struct ending *ending),
+                           void *arg)
+{
+    struct report *report = report_new("xmig guard", &options->output, told, told);
+    struct recovering recovering = { .options = options, .places = places, .report = report };
+    struct ending ending;
+
+    (void)attempt(&recovering, false, &ending);
+    see(arg, &recovering, &ending);
+    (void)finish(&recovering, &ending);
+    report_free(report);
+}
+
+static void see_need(void *arg, const struct recovering *recovering, const struct ending *ending)
+{
+    *(bool *)arg = needs_a_person(recovering, &ending->result);
+}
+
 enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
                                    bool lease_is_over)
 {
@@ -487,18 +515,37 @@ enum unattended recover_unattended(const struct places *places, const char *id, 
         .has_side = true,
         .side = side,
         .unattended = true,
+        .who = "the guardian: ",
         .recover.lease_is_over = lease_is_over,
     };
-    struct report *report = report_new("xmig guard", &options.output, stdout, stderr);
-    struct recovering recovering = { .options = &options, .places = places, .report = report };
-    struct ending ending;
     bool needs;
 
-    (void)attempt(&recovering, false, &ending);
-    needs = needs_a_person(&recovering, &ending.result);
-    (void)finish(&recovering, &ending);
-    report_free(report);
+    run_unattended(places, &options, stderr, see_need, &needs);
     return needs ? UNATTENDED_NEEDS_A_PERSON : UNATTENDED_GOES_ON;
+}
+
+static void see_ending(void *arg, const struct recovering *recovering, const struct ending *ending)
+{
+    (void)recovering;
+    *(cJSON **)arg = json_of_ending(ending, 0);
+}
+
+cJSON *recover_one_of_all(const struct places *places, const char *id, enum side side)
+{
+    const struct recover_command_options options = {
+        .output = { .quiet = true, .progress = PROGRESS_NEVER },
+        .id = id,
+        .has_side = true,
+        .side = side,
+        .unattended = true,
+        .who = "recover --all: ",
+    };
+    FILE *nowhere = must(fopen("/dev/null", "we"));
+    cJSON *body = NULL;
+
+    run_unattended(places, &options, nowhere, see_ending, &body);
+    fclose(nowhere);
+    return body;
 }
 
 int command_recover(int argc, char *argv[])
@@ -510,6 +557,8 @@ int command_recover(int argc, char *argv[])
         return end_with_usage(argc, argv, &err);
     if (options.help)
         return print_help(help_text);
+    if (options.all)
+        return recover_all(&options);
     if (options.recover.peer_is_dead && !options.yes && !isatty(STDIN_FILENO)) {
         error_set(&err, ERROR_REFUSED,
                   "--peer-is-dead needs a terminal to confirm it at, or --yes");

@@ -1,4 +1,4 @@
-/* `xmig recover` as the guardian has it done. */
+/* `xmig recover` where nobody is there to be asked. */
 #ifndef XMIG_CMD_RECOVER_H
 #define XMIG_CMD_RECOVER_H
 
@@ -15,5 +15,10 @@ enum unattended {
  */
 enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
                                    bool lease_is_over);
+
+/* The same, once, of one migration of all: how it ended, as xmig-json(5) has it. The caller
+ * frees it.
+ */
+cJSON *recover_one_of_all(const struct places *places, const char *id, enum side side);
 
 #endif

@@ -128,7 +128,7 @@ static void add_error(cJSON *body, const struct error *error)
     cJSON_AddStringToObject(object, "text", error->text);
 }
 
-void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes)
+cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
 {
     const struct result *result = &ending->result;
     cJSON *body = must(cJSON_CreateObject());
@@ -146,5 +146,10 @@ void json_report_result(struct json_report *json, const struct ending *ending, u
     json_add_uint(body, "bytes", bytes);
     cJSON_AddStringToObject(body, "text", ending->text);
     add_or_null(body, "next", ending->next);
-    json_report_line(json, "result", body);
+    return body;
+}
+
+void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes)
+{
+    json_report_line(json, "result", json_of_ending(ending, bytes));
 }

@@ -19,6 +19,9 @@ void json_report_event(struct json_report *json, const struct event *event,
                        const struct transfers *transfers, const struct transfer *transfer,
                        uint64_t now_ms);
 
+/* What a result consists of; the caller frees it. */
+cJSON *json_of_ending(const struct ending *ending, uint64_t bytes);
+
 /* The last line. */
 void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes);
 

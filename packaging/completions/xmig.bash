@@ -42,7 +42,7 @@ _xmig_options() {
     case $1 in
     send) words='--simulate --name --disk --overwrite --shared --lose --trust --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
     list) words='--all --json --help' ;;
-    recover) words='--forward --back --close --peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
+    recover) words='--all --forward --back --close --peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;
     recv) words='--verbose --help' ;;
     monitor) words='--help' ;;
