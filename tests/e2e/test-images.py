@@ -254,7 +254,7 @@ class Contents(Images):
     def start_encrypted(self, scene):
         secret = "secret,id=s,data=abc"
         path = scene.image("d.qcow2", "8M", "qcow2", "--object", secret, "-o",
-                           "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10")
+                           "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=500")
         scene.start("-object", secret, *scene.drive(path, "qcow2", "encrypt.key-secret=s"))
         return path
 
