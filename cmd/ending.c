@@ -103,6 +103,19 @@ static void say_paused(struct ending *ending, const struct sent *sent)
         SAY(ending->next, "look at it here; nothing was begun");
 }
 
+/* The process that we knew has ended, and with it what only its memory held. */
+static void say_here(struct ending *ending, const char *vm, const char *what_next)
+{
+    const struct result *result = &ending->result;
+
+    if (*result->again)
+        SAY(ending->text,
+            "'%s' was started again here, from its disks, and runs as %s; it is safe to %s", vm,
+            result->again, what_next);
+    else
+        SAY(ending->text, "'%s' runs here; it is safe to %s", vm, what_next);
+}
+
 static void say_where_sent(struct ending *ending, const struct sent *sent)
 {
     switch (ending->result.outcome) {
@@ -115,7 +128,7 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
         say_untouched(ending, sent);
         break;
     case OUTCOME_ROLLED_BACK:
-        SAY(ending->text, "'%s' runs here; it is safe to try again", sent->vm);
+        say_here(ending, sent->vm, "try again");
         break;
     case OUTCOME_PAUSED:
         say_paused(ending, sent);
@@ -179,7 +192,7 @@ static void say_sender(struct ending *ending, const struct recovered *r)
         SAY(ending->text, "'%s' runs on %s; nothing is left to do here", r->vm, r->target);
         break;
     case OUTCOME_ROLLED_BACK:
-        SAY(ending->text, "'%s' runs here; it is safe to move it again", r->vm);
+        say_here(ending, r->vm, "move it again");
         break;
     case OUTCOME_PAUSED:
         if (say_stopped(ending, r->vm))

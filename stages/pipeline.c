@@ -7,6 +7,7 @@
 
 #include "recover.h"
 #include "guardian.h"
+#include "started-again.h"
 #include "status.h"
 #include "time-limits.h"
 #include "verdict.h"
@@ -369,7 +370,7 @@ static bool is_left_to_a_person(struct migration *m, struct result *result)
     struct result found = { .state = m->host->ops->source_state(m->host) };
 
     if (!m->journal || journal_last(m->journal) != RECORD_PAUSING || found.state != RUN_GONE ||
-        !recover_choice(m, &nothing_chosen, &found))
+        started_again(m, &found) || !recover_choice(m, &nothing_chosen, &found))
         return false;
     leave_stages(m);
     error_prefix(&result->error, "%s", found.error.text);
@@ -406,7 +407,7 @@ static void roll_back_sender(struct migration *m, struct result *result)
     if (m->crashed)
         return;
     result->state = m->host->ops->source_state(m->host);
-    if (result->state != RUN_RUNNING)
+    if (result->state != RUN_RUNNING && !started_again(m, result))
         snprintf(result->stopped, sizeof(result->stopped), "%s", m->host->stopped);
     result->outcome = outcome_at_source(m, result, clean);
     if (m->journal)

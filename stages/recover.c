@@ -7,8 +7,10 @@
 
 #include <stdio.h>
 
+#include "fence.h"
 #include "recover.h"
 #include "reopen.h"
+#include "started-again.h"
 #include "status.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
@@ -35,13 +37,34 @@ static void look_at_source(struct migration *m, struct result *result)
     result->state = m->host->ops->source_state(m->host);
 }
 
+/* Before COMMIT, and after a proof: the guest is the source's, in whichever process it is. */
+static bool is_sources(enum record last)
+{
+    return last == RECORD_BEGIN || last == RECORD_PAUSING || last == RECORD_ABORTED ||
+           last == RECORD_PROOF || last == RECORD_WORD;
+}
+
 /* ---- sender ---- */
+
+/* Somebody has let it run already: only what our fence has done is left to be undone. */
+static void leave_running(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+
+    result->outcome = OUTCOME_ROLLED_BACK;
+    if (!fence_take_off(m, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "the fence is not taken off: %s", err.text);
+}
 
 /* The guest may run here: make it, and drop what the dead process left. */
 static void let_source_run(struct migration *m, struct result *result)
 {
     struct error err = { 0 };
 
+    if (*result->again) {
+        leave_running(m, result);
+        return;
+    }
     if (!verdict_take_back(m, &err) || !verdict_let_run(m, &err)) {
         if (m->contested) {
             recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
@@ -53,7 +76,7 @@ static void let_source_run(struct migration *m, struct result *result)
         return;
     }
     look_at_source(m, result);
-    if (result->state != RUN_RUNNING) {
+    if (result->state != RUN_RUNNING && !started_again(m, result)) {
         recover_say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED,
                     ERROR_SYSTEM, "the VM does not run at the source");
         return;
@@ -124,7 +147,7 @@ static void abort_source(struct migration *m, const struct recover_options *opti
         recover_say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
-    if (needs_proof(m) && !verdict_hear_returned(m, &err) &&
+    if (!*result->again && needs_proof(m) && !verdict_hear_returned(m, &err) &&
         !(word_counts(m, options) && note_the_word(m, &err))) {
         recover_say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
@@ -259,6 +282,8 @@ static void recover_sender(struct migration *m, const struct recover_options *op
                            struct result *result)
 {
     look_at_source(m, result);
+    if (is_sources(journal_last(m->journal)))
+        (void)started_again(m, result);
     switch (journal_last(m->journal)) {
     case RECORD_BEGIN:
     case RECORD_PAUSING:

@@ -21,12 +21,18 @@ static bool is_copy(void *arg, const char *line, size_t len)
            (uuid && own_uuid && !strcasecmp(uuid, own_uuid));
 }
 
+enum {
+    START_MS = 2000, /* what a QEMU needs to open its images, or to fail */
+    POLL_MS = 20,
+};
+
 struct looking {
     struct qemu *vm;
     const cJSON *images; /* facts */
     cJSON *known;        /* those that run beside the VM from the beginning; NULL: see the facts */
     struct error *err;
     bool found;
+    bool has_image; /* the one that was found */
 };
 
 static bool is_known(const struct looking *looking, const struct other *other)
@@ -62,14 +68,15 @@ static void tell_other(struct looking *looking, const struct other *other)
                   name, (int)other->pid, (int)looking->vm->pid);
 }
 
-/* The first one is told of. */
+/* One is told of; one that has an image rather than one that has none. */
 static void look_at(void *arg, const struct other *other)
 {
     struct looking *looking = arg;
 
-    if (looking->found || is_known(looking, other))
+    if (is_known(looking, other) || (looking->found && (looking->has_image || !other->has_image)))
         return;
     looking->found = true;
+    looking->has_image = other->has_image;
     tell_other(looking, other);
 }
 
@@ -89,9 +96,8 @@ static void look(struct looking *looking, void (*each)(void *arg, const struct o
     others_each(&search, each, looking);
 }
 
-bool qemu_nobody_else(struct host *host, struct error *err)
+static bool is_alone(struct qemu *vm, bool *has_image, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
     struct looking looking = {
         .vm = vm,
         .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
@@ -99,7 +105,24 @@ bool qemu_nobody_else(struct host *host, struct error *err)
     };
 
     look(&looking, look_at);
+    *has_image = looking.has_image;
     return !looking.found;
+}
+
+/* A QEMU that has no image may be one that fails to start, as the fence wants it: it is gone soon,
+ * or has one.
+ */
+bool qemu_nobody_else(struct host *host, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + START_MS;
+    struct error why = { 0 };
+    bool has_image;
+
+    while (!is_alone(qemu_of(host), &has_image, &why))
+        if (has_image || loop_now_ms() >= deadline ||
+            !loop_pause(host->context.loop, POLL_MS, NULL))
+            return error_set(err, why.kind, "%s", why.text);
+    return true;
 }
 
 /* Two VMs may have one name, and a cluster's disk more than one user: whoever is there before
@@ -136,7 +159,7 @@ bool qemu_others_check(struct qemu *vm, struct error *err)
     return !looking.found;
 }
 
-/* ---- at the target ---- */
+/* ---- started again ---- */
 
 static bool is_any_qemu(void *arg, const char *line, size_t len)
 {
@@ -178,15 +201,33 @@ static struct image_identity *made_images(const cJSON *facts, size_t *count)
     return all;
 }
 
-bool qemu_runs_again(struct host *host, char *who, size_t size)
+static bool source_runs_again(struct qemu *vm, struct again *again)
 {
-    struct qemu *vm = qemu_of(host);
-    struct again again = { who, size, false };
+    struct others_search search = { .id = vm->base.context.id, .is_copy = is_copy, .arg = vm };
+    const cJSON *facts = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images");
+    AUTO_FREE struct image_identity *images =
+        image_fence_identities(facts, search.id, &search.image_count);
+
+    search.images = images;
+    others_each(&search, look_for_qemu, again);
+    return again->found;
+}
+
+static bool target_runs_again(const struct qemu *vm, struct again *again)
+{
     struct others_search search = { .id = "-", .is_copy = is_any_qemu };
     AUTO_FREE struct image_identity *images =
         made_images(vm->target.images.facts, &search.image_count);
 
     search.images = images;
-    others_each(&search, look_for_qemu, &again);
-    return again.found;
+    others_each(&search, look_for_qemu, again);
+    return again->found;
+}
+
+bool qemu_runs_again(struct host *host, char *who, size_t size)
+{
+    struct qemu *vm = qemu_of(host);
+    struct again again = { who, size, false };
+
+    return vm->source.facts ? source_runs_again(vm, &again) : target_runs_again(vm, &again);
 }

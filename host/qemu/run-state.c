@@ -233,7 +233,8 @@ bool qemu_source_unchanged(struct host *host, struct error *err)
     case RUN_PAUSED:
         return paused_source_is_unchanged(vm, err);
     case RUN_GONE:
-        return qemu_source_is_unwritten(host, vm->source.drained, err);
+        return qemu_nobody_else(host, err) &&
+               qemu_source_is_unwritten(host, vm->source.drained, err);
     case RUN_RUNNING:
         return error_set(err, ERROR_REFUSED,
                          "somebody has let the guest run here after it was paused to be handed "

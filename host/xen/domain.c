@@ -131,7 +131,7 @@ enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid)
     if (!domid || !domain_info(xc, domid, &info) || info.flags & XEN_DOMINF_dying)
         return RUN_GONE;
     domain_uuid(&info, present);
-    if (strcmp(present, uuid) != 0)
+    if (uuid && strcmp(present, uuid) != 0)
         return RUN_GONE;
     return info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_paused) ? RUN_PAUSED : RUN_RUNNING;
 }

@@ -84,8 +84,10 @@ bool xen_runs_again(struct host *host, char *who, size_t size)
     struct xen *vm = xen_of(host);
     uint32_t domid;
 
-    if (!vm->uuid[0] || !domain_find_uuid(vm->xc, vm->uuid, vm->domid, &domid) ||
-        domain_state(vm->xc, domid, vm->uuid) != RUN_RUNNING)
+    if (vm->source.images ? !domain_find_copy(vm, &domid)
+                          : !vm->uuid[0] || !domain_find_uuid(vm->xc, vm->uuid, vm->domid, &domid))
+        return false;
+    if (domain_state(vm->xc, domid, NULL) != RUN_RUNNING)
         return false;
     snprintf(who, size, "domain %u", domid);
     return true;

@@ -131,6 +131,7 @@ bool domain_find_uuid(xc_interface *xc, const char *uuid, uint32_t besides, uint
 bool domain_find_copy(const struct xen *vm, uint32_t *domid);
 /* Has it been shut down, and why (SHUTDOWN_…)? */
 bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason);
+/* `uuid`: whose domain it must be, for numbers are given away again; NULL: whichever it is. */
 enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid);
 bool domain_rename(struct xen *vm, const char *name, struct error *err);
 

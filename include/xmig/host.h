@@ -219,15 +219,18 @@ struct host_ops {
     /* After RUNNING: tell the network, drop what was only for the move. */
     void (*after_resume)(struct host *host);
     enum run_state (*target_state)(struct host *host);
-    /* The copy died: has somebody started the VM here again, from the disks made here? `who`: which
-     * process or domain it is.
-     */
-    bool (*runs_again)(struct host *host, char *who, size_t size);
     /* End the machine made here, running or not, complete or not. Fine when gone. */
     bool (*target_destroy)(struct host *host, struct error *err);
     /* Delete the disks made here, or keep them under a name that tells what they are. */
     bool (*disks_discard)(struct host *host, struct error *err);
     bool (*disks_keep)(struct host *host, struct error *err);
+
+    /* ---- at both ---- */
+
+    /* The copy here has ended: has somebody started the VM again, from its disks here? `who`: which
+     * process or domain it is.
+     */
+    bool (*runs_again)(struct host *host, char *who, size_t size);
 
     /* ---- after a crash ---- */
 

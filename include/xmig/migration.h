@@ -168,8 +168,9 @@ struct result {
     bool crashed;         /* a simulated crash: nothing was undone */
     bool closed;          /* as a person asked: where the VM is they know better */
     bool choice;          /* a person chooses: recover --forward or --back */
-    char stopped[512];    /* why it does not run at the source, where nothing of ours keeps it */
     bool unproven;        /* … and what would prove --forward right is missing: their word does */
+    char stopped[512];    /* why it does not run at the source, where nothing of ours keeps it */
+    char again[160];      /* source: the process or domain that somebody started it again as */
 };
 
 /**

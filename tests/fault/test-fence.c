@@ -229,9 +229,75 @@ static void another_is_not_ended_with_the_old_copy(void **unused)
     world_done(&world);
 }
 
+/* ---- the source's process has ended, and its service manager starts it again ---- */
+
+static void lose_the_source(struct world *world, const char *fault)
+{
+    struct result result;
+
+    send_with(world, fault, &result);
+    world_reset(world, SIDE_SEND);
+}
+
+static void one_that_is_started_again_before_commit_is_the_sources(void **unused)
+{
+    static const char *const faults[] = { "drive-mirror:end:send:crash", "PAUSING:after:send:crash",
+                                          "COMMIT:before:send:crash" };
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        SCENE(RECORD_NONE, "again");
+        lose_the_source(&world, faults[i]);
+        set_mark(&world, "again", true);
+        world_recover(&world, SIDE_SEND, plain, &result);
+        assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+        assert_string_equal(result.again, "a simulated process");
+        world_join(&world);
+        assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+        assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+        assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+        world_done(&world);
+    }
+}
+
+static void one_that_is_started_again_after_commit_decides_nothing(void **unused)
+{
+    SCENE(RECORD_NONE, "again");
+    lose_the_source(&world, "COMMIT:after:send:crash");
+    set_mark(&world, "again", true);
+    set_mark(&world, "another", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    world_done(&world);
+}
+
+/* Its fence has been taken off, and somebody was quicker than we. */
+static void one_that_is_started_again_after_the_proof_is_the_sources(void **unused)
+{
+    SCENE(RECORD_NONE, "again");
+    world.options.lease_ms = 50;
+    lose_the_source(&world, "COMMIT:after:send:crash");
+    world_join(&world);
+    set_mark(&world, "another", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PROOF);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+
+    set_mark(&world, "again", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_string_equal(result.again, "a simulated process");
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_is_started_again_before_commit_is_the_sources),
+        cmocka_unit_test(one_that_is_started_again_after_commit_decides_nothing),
+        cmocka_unit_test(one_that_is_started_again_after_the_proof_is_the_sources),
         cmocka_unit_test(another_that_comes_before_go_leaves_it_unsaid),
         cmocka_unit_test(what_cannot_be_fenced_is_taken_back_before_anything_was_said),
         cmocka_unit_test(a_recover_takes_back_what_it_cannot_fence),
