@@ -43,18 +43,28 @@ static bool choose(struct result *result, const char *text)
     return undecided(result, text);
 }
 
-/* What the disks held when they were drained is what the target's copy goes on from: has
- * nobody written to them since? A person's word does where nothing can prove it.
+/* What the VM's disks held when they were drained is what the target's copy goes on from: has the
+ * copy here, if it is still there, not run since, and nobody written to them?
  */
-static bool disks_are_as_drained(struct migration *m, const struct recover_options *options,
-                                 struct result *result)
+static bool is_as_drained(struct migration *m, const struct result *result, struct error *err)
 {
     const cJSON *drained = find_note(m, "drained");
+
+    if (result->state == RUN_PAUSED)
+        return m->host->ops->source_unchanged(m->host, err);
+    if (!drained)
+        return error_set(err, ERROR_SYSTEM,
+                         "the journal does not tell what the disks here were like");
+    return m->host->ops->source_is_unwritten(m->host, drained, err);
+}
+
+/* A person's word does where nothing can prove it. */
+static bool may_go_forward(struct migration *m, const struct recover_options *options,
+                           struct result *result)
+{
     struct error err = { 0 };
 
-    if (!drained)
-        error_set(&err, ERROR_SYSTEM, "the journal does not tell what the disks here were like");
-    else if (m->host->ops->source_is_unwritten(m->host, drained, &err))
+    if (is_as_drained(m, result, &err))
         return true;
     if (err.kind == ERROR_SYSTEM && options->word)
         return true;
@@ -72,7 +82,7 @@ static bool go_forward(struct migration *m, const struct recover_options *option
 {
     struct error err = { 0 };
 
-    if (!disks_are_as_drained(m, options, result))
+    if (!may_go_forward(m, options, result))
         return true;
     if (!recover_note_forward(m, &err) || !verdict_record(m, RECORD_COMMIT, NULL, &err)) {
         recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
