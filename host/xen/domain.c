@@ -136,6 +136,14 @@ enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid)
     return info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_paused) ? RUN_PAUSED : RUN_RUNNING;
 }
 
+bool domain_is_held(const struct xen *vm)
+{
+    xc_domaininfo_t info;
+
+    return domain_state(vm->xc, vm->domid, vm->uuid) == RUN_PAUSED &&
+           domain_info(vm->xc, vm->domid, &info) && !(info.flags & XEN_DOMINF_shutdown);
+}
+
 bool domain_rename(struct xen *vm, const char *name, struct error *err)
 {
     struct store_batch batch = { .domid = vm->domid };

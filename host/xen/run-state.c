@@ -54,10 +54,13 @@ void xen_source_watch_found(struct xen *vm, const cJSON *fact)
     vm->source.ran_ns = strtoull(json_string_or(fact, "ran_ns", "0"), NULL, 10);
 }
 
-bool xen_source_has_run(struct xen *vm)
+/* Since it was suspended. False also where that is not known. */
+static bool has_run(struct xen *vm)
 {
     uint64_t ns;
 
+    if (vm->source.ran || domain_state(vm->xc, vm->domid, vm->uuid) == RUN_RUNNING)
+        return true;
     return vm->source.ran_ns != 0 && time_run(vm, &ns) && ns != vm->source.ran_ns;
 }
 
@@ -66,7 +69,7 @@ bool xen_source_unchanged(struct host *host, struct error *err)
     struct xen *vm = xen_of(host);
     uint64_t ns;
 
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_RUNNING || xen_source_has_run(vm))
+    if (has_run(vm))
         return error_set(err, ERROR_REFUSED,
                          "somebody has let the domain run here after it was suspended to be "
                          "handed over");
@@ -75,17 +78,37 @@ bool xen_source_unchanged(struct host *host, struct error *err)
                      "whether the guest has run here since it was suspended cannot be told");
 }
 
-/* ---- why it does not run ---- */
-
-static void note_stop(struct xen *vm)
+static void note(struct xen *vm, const char *what, const char *why)
 {
     struct host_context *context = &vm->base.context;
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
-    cJSON_AddStringToObject(fact, "fact", "stopped");
-    cJSON_AddStringToObject(fact, "why", vm->base.stopped);
+    cJSON_AddStringToObject(fact, "fact", what);
+    cJSON_AddStringToObject(fact, "why", why);
     (void)context->note(context->note_arg, fact, NULL); /* before the journal there is no need */
 }
+
+bool xen_source_ran(struct xen *vm, struct error *err)
+{
+    char images[384];
+
+    if (!has_run(vm))
+        return false;
+    if (!vm->source.ran)
+        note(vm, "ran", "somebody has let it run");
+    vm->source.ran = true;
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_RUNNING)
+        (void)xc_domain_pause(vm->xc, vm->domid);
+    image_fence_names(vm->source.images, images, sizeof(images));
+    error_set(err, ERROR_REFUSED,
+              "somebody has let the old copy here (domain %u) run after the VM was handed over: it "
+              "is paused, and was not ended, for what it has written since is nowhere else (%s). "
+              "Look at it, end it with 'xl destroy %u', and run 'xmig recover %s'",
+              vm->domid, images, vm->domid, vm->base.context.id);
+    return true;
+}
+
+/* ---- why it does not run ---- */
 
 static const char *why_shut_down(unsigned reason)
 {
@@ -126,18 +149,14 @@ bool xen_is_left_alone(struct xen *vm)
     else if (info.flags & XEN_DOMINF_paused)
         snprintf(stopped, size, "somebody has paused it ('xl unpause' lets it run)");
     if (*stopped)
-        note_stop(vm);
+        note(vm, "stopped", stopped);
     return *stopped;
 }
 
 bool xen_check_runs(struct xen *vm, struct error *err)
 {
-    xc_domaininfo_t info;
-
-    if (!domain_info(vm->xc, vm->domid, &info) || !(info.flags & XEN_DOMINF_paused) ||
-        !xen_is_left_alone(vm))
-        return true;
-    return error_set(err, ERROR_SYSTEM, "the guest does not run any more: %s", vm->base.stopped);
+    return !domain_is_held(vm) ||
+           error_set(err, ERROR_SYSTEM, "somebody has paused the domain, or is destroying it");
 }
 
 /* ---- the target's copy ---- */

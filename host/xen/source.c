@@ -54,10 +54,13 @@ static void await_running(struct xen *vm)
             return;
 }
 
-/* A guest that has rebooted has a new domain, which xl needs a while to make. */
-static void follow_reboot(struct xen *vm)
+/* A guest that has rebooted has a new domain, which xl needs a while to make; and a domain that is
+ * destroyed is paused first.
+ */
+static void follow_end(struct xen *vm)
 {
     uint64_t deadline = loop_now_ms() + REBUILD_MS;
+    bool was_paused = domain_is_held(vm);
     uint32_t domid;
 
     /* The loss of its device model has interrupted every wait, and is no news any more. */
@@ -71,7 +74,8 @@ static void follow_reboot(struct xen *vm)
             await_running(vm);
             return;
         }
-    } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline);
+    } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline &&
+             (!was_paused || domain_is_held(vm)));
     (void)xen_is_left_alone(vm);
 }
 
@@ -87,7 +91,8 @@ static bool has_shut_down(struct xen *vm)
 /* Somebody ends the domain: first its device model, at last itself. */
 static bool is_ending(struct xen *vm)
 {
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE || has_shut_down(vm))
+    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE || has_shut_down(vm) ||
+        domain_is_held(vm))
         return true;
     /* It closes its monitor a moment before it is gone. */
     return !process_lives(vm->source.pid, vm->source.start_time) ||
@@ -104,7 +109,9 @@ enum run_state xen_source_state(struct host *host)
     enum run_state state;
 
     if (!*vm->base.stopped && !vm->source.destroyed && !vm->source.reattached && is_ending(vm))
-        follow_reboot(vm);
+        follow_end(vm);
+    if (vm->source.reattached && domain_is_held(vm))
+        (void)xen_is_left_alone(vm);
     state = domain_state(vm->xc, vm->domid, vm->uuid);
     if (state == RUN_RUNNING && vm->source.owes)
         return RUN_PAUSED;
@@ -143,11 +150,9 @@ bool xen_source_resume(struct host *host, struct error *err)
         return true;
     if (vm->q)
         qmp_guard(vm->q, false);
-    if (!device_model_goes_on(vm, err) || !guest_resume(vm, err) ||
-        (vm->source.reattached && !stop_mirrors(vm, err)))
+    if (!device_model_goes_on(vm, err) || !guest_resume(vm, err))
         return false;
-    (void)xen_is_left_alone(vm);
-    return true;
+    return !vm->source.reattached || stop_mirrors(vm, err);
 }
 
 /* ---- after the move ---- */
@@ -168,17 +173,11 @@ bool xen_source_destroy(struct host *host, struct error *err)
         xen_fence_tell(vm);
         return true;
     case RUN_RUNNING:
-        return error_set(err, ERROR_REFUSED,
-                         "the old copy (domain %u) runs, although it was moved: nothing was ended",
-                         vm->domid);
     case RUN_PAUSED:
     case RUN_UNKNOWN:
-        if (!xen_source_has_run(vm))
-            break;
-        return error_set(err, ERROR_REFUSED,
-                         "somebody has let the old copy (domain %u) run since it was suspended to "
-                         "be handed over: nothing was ended",
-                         vm->domid);
+        if (xen_source_ran(vm, err))
+            return false;
+        break;
     }
     /* All that is left to do comes after what others want of this host. */
     (void)setpriority(PRIO_PROCESS, 0, LOWEST_NICE);

@@ -143,6 +143,8 @@ static bool reattach(struct host *host, const cJSON *records, struct error *err)
             vm->source.owes = true;
         if (!strcmp(fact, "drained"))
             xen_source_watch_found(vm, record);
+        if (!strcmp(fact, "ran"))
+            vm->source.ran = true;
         if (!strcmp(fact, "stopped"))
             snprintf(host->stopped, sizeof(host->stopped), "%s", json_string_or(record, "why", ""));
         if (!strcmp(fact, "source"))

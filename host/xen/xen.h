@@ -56,6 +56,7 @@ struct xen_source {
     bool asked;            /* the guest was asked to suspend itself */
     bool owes;             /* … has taken the request, and may follow it at any time */
     int lock;              /* held while a migration is at work on the domain; 0: not */
+    bool ran;              /* somebody has let it run after it was handed over */
     bool destroyed;        /* by us */
     bool reattached;       /* after a crash: what is left of mirrors is not ours to know */
 };
@@ -133,6 +134,8 @@ bool domain_find_copy(const struct xen *vm, uint32_t *domid);
 bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason);
 /* `uuid`: whose domain it must be, for numbers are given away again; NULL: whichever it is. */
 enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid);
+/* Has somebody paused it, which we never do at the source? */
+bool domain_is_held(const struct xen *vm);
 bool domain_rename(struct xen *vm, const char *name, struct error *err);
 
 /* ---- config.c: libxl's configuration of a domain ---- */
@@ -266,9 +269,10 @@ void xen_source_watch(struct xen *vm);
 /* The same, as the journal's `fact` has it. */
 void xen_source_watch_note(const struct xen *vm, cJSON *fact);
 void xen_source_watch_found(struct xen *vm, const cJSON *fact);
-/* Has it run since? False also where that is not known. */
-bool xen_source_has_run(struct xen *vm);
-/* Before it is suspended: has somebody paused it? We never do. Why it does not run is noted. */
+/* After it was handed over: has somebody let the old copy run? Then it is paused, and `err` says
+ * so. */
+bool xen_source_ran(struct xen *vm, struct error *err);
+/* Before it is suspended: has somebody paused it? */
 bool xen_check_runs(struct xen *vm, struct error *err);
 /* Something else than we keeps it from running, or has ended it: what that is, is noted. */
 bool xen_is_left_alone(struct xen *vm);
