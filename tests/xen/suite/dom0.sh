@@ -277,7 +277,7 @@ leftovers() {
         part[2] != "local" { next }
         { check(part[4]) }
         part[5] == "device-model" { check(part[6]) }
-        part[5] == "backend" { check(part[7]) }
+        part[5] == "backend" && part[8] { check(part[7]) } # an empty node is what xl and QEMU leave if they end it at once
         END {
             for (id in ids) print "xenstore: domain " id
             if (vms > split(known, all, " ")) print "xenstore: " vms " nodes in /vm"

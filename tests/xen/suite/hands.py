@@ -85,12 +85,34 @@ def resumed(s, fault, side):
     domid = s.guest.domid()
     s.start_send("--fault", fault, *CLOSES_ON)
     s.await_stopped(side)
-    calls(s, f"xc_domain_resume(xc, {domid}, 1)")
+    calls(s, f"xc_domain_resume(xc, {domid}, 1)", "libxenguest")
     s.source.suite("await_ticks", s.guest.name, 3, 300)
     s.host_of(side).suite("go_on", side)
     status = s.sent()
     expect_status(4, status, "somebody has let the domain run", s.said)
     s.stayed(domid)
+
+
+def resumed_after_go(s):
+    """It is the target's. The old copy is paused, and never ended: a person looks at what it has written."""
+    at = s.destination()
+    s.start_send("--fault", OWNED, *CLOSES_ON)
+    s.await_stopped("recv")
+    at.before = s.guest.printed()
+    calls(s, f"xc_domain_resume(xc, {s.source.domid(s.guest.name + '--migratedaway')}, 1)", "libxenguest")
+    s.source.suite("await_ticks", s.guest.name, 3, 300)
+    s.target.suite("go_on", "recv")
+    expect_status(7, s.sent(), "run after the VM was handed over", s.said)
+    old = s.guest.name + "--migratedaway"
+    expect("p" in s.source.domains()[old], f"{old} is not paused")
+    ended, said = recover(s)
+    expect_status(7, ended, "xl destroy", said)
+    s.source.run(f"xl destroy {old}")
+    ended, said = recover(s)
+    expect_status(0, ended, "", said)
+    s.guest = at
+    s.guest.goes_on()
+    s.is_clean()
 
 
 def stopped_under_way(s):
@@ -180,6 +202,7 @@ scenario("one-4.17", "copy-let-run-back", copy_let_run_is_chosen, "--back", 4)
 scenario("one-4.17", "unpaused-while-suspended", unpaused_while_suspended)
 scenario("one-4.17", "resumed-at-PREPARED", resumed, PREPARED, "recv")
 scenario("one-4.17", "resumed-at-COMMIT", resumed, COMMIT, "send")
+scenario("one-4.17", "resumed-at-OWNED", resumed_after_go)
 scenario("one-4.17", "paused-under-way", stopped_under_way)
 scenario("one-4.17", "turned-off-under-way", turned_off_and_kept)
 scenario("one-4.17", "started-by-a-service-manager", started_before_the_fence)

@@ -86,8 +86,9 @@ def guarded(s, moment):
     side, owner = moment.split(":")[2], 0 if moment.split(":")[0] in HANDED_OVER else 4
     s.start_send("--fault", moment + ":stop", "--lease", "60s")
     s.await_stopped(side)
-    s.source.suite("strike", "sender")
-    s.target.suite("strike", "receiver")
+    # The one that stands still does not see the other one's end.
+    for victim in ("receiver", "sender") if side == "send" else ("sender", "receiver"):
+        (s.source if victim == "sender" else s.target).suite("strike", victim)
     for host in {s.source, s.target}:
         host.suite("await", 60, "sh", "-c", "! xmig list --json | grep -q '\"type\":\"migration\"'")
     lives_once(s, at, domid, owner)

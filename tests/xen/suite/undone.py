@@ -70,11 +70,12 @@ def driver_loaded(s, point):
     s.stayed(domid)
 
 
-def calls(s, call):
-    """One of libxenctrl's."""
+def calls(s, call, library="libxenctrl"):
+    """A function of one of Xen's libraries."""
     s.source.run("python3 -c 'from ctypes import *; from glob import glob; "
                  'lib = CDLL(glob("/usr/lib/*/libxenctrl.so.*")[0]); lib.xc_interface_open.restype = c_void_p; '
-                 f"xc = c_void_p(lib.xc_interface_open(None, None, 0)); exit(lib.{call} != 0)'")
+                 "xc = c_void_p(lib.xc_interface_open(None, None, 0)); "
+                 f'exit(CDLL(glob("/usr/lib/*/{library}.so.*")[0]).{call} != 0)\'')
 
 
 def acknowledged_and_not_followed(s):
