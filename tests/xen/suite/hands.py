@@ -2,7 +2,7 @@
 
 from devices import LVM, disk, make, mirrors, sends
 from guest import Guest
-from kills import migration_of
+from kills import migration_of, settle
 from lab import expect
 from table import FULL, LONG, scenario
 from undone import calls
@@ -144,10 +144,12 @@ def started_before_the_fence(s):
     at = s.destination()
     s.start_send("--fault", COMMIT, *CLOSES_ON)
     s.await_stopped("send")
-    s.source.suite("start", "manager", "sh", "-c", f"while :; do xl create -q /lab/{s.guest.name}.cfg && echo made; done")
+    s.source.suite("start", "manager", "sh", "-c", "while [ ! -e /run/suite/enough ]; do "
+                   f"xl create -q /lab/{s.guest.name}.cfg && echo made; done")
     s.source.suite("go_on", "send")
     status = s.sent()
-    s.source.suite("finish", "manager")
+    s.source.run("touch /run/suite/enough")
+    s.source.suite("status", "manager", 120)
     made = s.source.suite("output", "manager")
     expect("made" not in made.splitlines(), f"the old configuration was started: {made[-300:]}")
     if status == 6:  # it was just being tried
@@ -163,9 +165,11 @@ def volume_is_fenced(s):
     options = ["--disk", "hdb=/dev/lab/m2"]
     read_only, again = "blockdev --getro /dev/lab/m1", "xl create -q /lab/m1.cfg"
 
-    sends(s, guest, *options, "--fault", "OWNED:before:recv")
-    status = s.sent()
-    expect_status(4, status, "", s.said)
+    sends(s, guest, *options, "--fault", COMMIT, *CLOSES_ON)
+    s.await_stopped("send")
+    s.target.suite("strike", "dm")
+    s.source.suite("go_on", "send")
+    expect_status(4, settle(s, s.sent()), "", s.said)
     expect(s.source.run(read_only).strip() == "0", "the volume of a guest that stays is read-only")
     guest.goes_on()
     s.is_clean()
