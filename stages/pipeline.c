@@ -367,10 +367,14 @@ static void part_from_receiver(struct migration *m, enum run_state state, bool c
 static bool is_left_to_a_person(struct migration *m, struct result *result)
 {
     static const struct recover_options nothing_chosen = { 0 };
-    struct result found = { .state = m->host->ops->source_state(m->host) };
+    struct result found = { 0 };
 
-    if (!m->journal || journal_last(m->journal) != RECORD_PAUSING || found.state != RUN_GONE ||
-        started_again(m, &found) || !recover_choice(m, &nothing_chosen, &found))
+    /* Earlier there is no time: a guest that reboots needs its disks, which the mirrors keep. */
+    if (!m->journal || journal_last(m->journal) != RECORD_PAUSING)
+        return false;
+    found.state = m->host->ops->source_state(m->host);
+    if (found.state != RUN_GONE || started_again(m, &found) ||
+        !recover_choice(m, &nothing_chosen, &found))
         return false;
     leave_stages(m);
     error_prefix(&result->error, "%s", found.error.text);

@@ -83,7 +83,7 @@ def unpaused_while_suspended(s):
 def resumed(s, fault, side):
     """Somebody lets the suspended domain run at the source: that goes on there, and the target's copy is given back."""
     domid = s.guest.domid()
-    s.start_send("--fault", fault, *CLOSES_ON)
+    s.start_send("--fault", fault, "--max-pause", "0", *CLOSES_ON)
     s.await_stopped(side)
     calls(s, f"xc_domain_resume(xc, {domid}, 1)", "libxenguest")
     s.source.suite("await_ticks", s.guest.name, 3, 300)
