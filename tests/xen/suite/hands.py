@@ -81,7 +81,8 @@ def unpaused_while_suspended(s):
 
 
 def resume(s, name):
-    """Its processor runs then, though its device model stands still."""
+    """All of it: its device model, and then the domain."""
+    s.source.run(f"xl qemu-monitor-command {name} cont")
     calls(s, f"xc_domain_resume(xc, {s.source.domid(name)}, 1)", "libxenguest")
     s.source.suite("await", 60, "sh", "-c", f"xl list {name} | tail -n 1 | grep -vq -e s- -e -s")
 
