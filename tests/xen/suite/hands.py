@@ -208,7 +208,7 @@ def hung_while_paused(s, point):
 scenario("one-4.17", "copy-let-run-goes-on", copy_let_run_goes_on)
 scenario("one-4.17", "copy-let-run-forward", copy_let_run_is_chosen, "--forward", 0)
 scenario("one-4.17", "copy-let-run-back", copy_let_run_is_chosen, "--back", 4)
-scenario("one-4.17", "unpaused-while-suspended", unpaused_while_suspended)
+scenario("one-4.17", "unpaused-while-suspended", unpaused_while_suspended, rung=FULL)
 scenario("one-4.17", "resumed-at-PREPARED", resumed, PREPARED, "recv")
 scenario("one-4.17", "resumed-at-COMMIT", resumed, COMMIT, "send")
 scenario("one-4.17", "resumed-at-OWNED", resumed_after_go)

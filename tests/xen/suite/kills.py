@@ -14,8 +14,8 @@ IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send",
             "RESUMING:after:recv"}
 # Of the rest: each moment, and each victim.
 IN_LONG = {"receiver params-copy:end:recv", "ssh qemu-defer-start:end:recv", "sender drive-mirror:end:send",
-           "dm block-ready-wait:end:send", "sender PAUSING:after:send", "receiver RUNNING:after:recv",
-           "dm RUNNING:after:recv", "sender DONE:after:send", "ssh DONE:after:send"}
+           "dm block-ready-wait:end:send", "sender PAUSING:after:send", "dm RUNNING:after:recv",
+           "sender DONE:after:send", "ssh DONE:after:send"}
 VICTIMS = ["sender", "receiver", "ssh", "dm"]
 HANDED_OVER = ("COMMIT", "OWNED", "RESUMING", "RUNNING", "DONE")
 LIVED = ("RUNNING", "DONE")  # from there on, the target's copy has run

@@ -14,7 +14,7 @@ POINTS = [
 ]
 IN_CHECK = {"qemu-defer-start:end:recv", "block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
 
-IN_LONG = {"params-copy:end:send", "drive-mirror:end:recv", "ram-stream:begin:recv", "PAUSING:after:send"}
+IN_LONG = {"params-copy:end:send", "drive-mirror:end:recv", "PAUSING:after:send"}
 
 STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
 
@@ -114,12 +114,13 @@ scenario("one-4.17", "cancelled-in-ram-stream", cancelled, "ram-stream:begin:rec
 scenario("one-4.17", "acknowledged-and-not-followed", acknowledged_and_not_followed)
 scenario("one-4.17", "deadline", too_late)
 for a_point in ("ram-stream:begin:send", "PAUSING:after:send"):
-    scenario("one-4.17", "driver-loaded-at-" + a_point.split(":")[0], driver_loaded, a_point)
+    scenario("one-4.17", "driver-loaded-at-" + a_point.split(":")[0], driver_loaded, a_point,
+             rung=LONG if a_point.startswith("PAUSING") else FULL)
 scenario("one-4.17", "undone-reboots-moves", undone_then_reboots_then_moves, rung=CHECK)
 scenario("one-4.20", "undone-reboots-moves", undone_then_reboots_then_moves, rung=FULL)
 scenario("oxenstored-4.17", "undone-at-COMMIT", undone, "COMMIT:before:send")
-scenario("one-4.17", "connection-lost-at-drive-mirror", connection_lost, "drive-mirror:end:send")
+scenario("one-4.17", "connection-lost-at-drive-mirror", connection_lost, "drive-mirror:end:send", rung=FULL)
 scenario("one-4.17", "connection-lost-at-PREPARED", connection_lost, "PREPARED:after:recv")
 scenario("two-4.17", "undone-at-ram-stream", undone, "ram-stream:end:send", rung=FULL)
 scenario("two-4.17", "undone-at-PREPARED", undone, "PREPARED:after:recv")
-scenario("two-4.20", "undone-at-ram-stream", undone, "ram-stream:end:recv")
+scenario("two-4.20", "undone-at-ram-stream", undone, "ram-stream:end:recv", rung=FULL)
