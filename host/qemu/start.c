@@ -305,36 +305,22 @@ static bool launch(struct qemu *vm, int log, struct error *err)
     return note_process(vm, err);
 }
 
-static bool is_up(void *arg)
-{
-    struct qemu *vm = arg;
-
-    return child_ended(vm->target.child, NULL) || access(vm->socket, F_OK) == 0;
-}
-
-/* Its socket comes to be at some time, and then to be listened at, a moment later. */
-static bool await_socket(struct qemu *vm, struct error *err)
+/* Its socket comes to be at some time, and is listened at some time later. */
+static bool connect_to(struct qemu *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
+    struct error why = { 0 };
     int status;
 
-    while (!is_up(vm)) {
+    while (!(vm->q = qmp_connect(vm->base.context.loop, vm->socket, START_MS, &why))) {
+        if (child_ended(vm->target.child, &status))
+            return error_set(err, ERROR_SYSTEM, "QEMU ended at once, with status %d", status);
         if (loop_now_ms() >= deadline)
-            return error_set(err, ERROR_TIMEOUT, "QEMU does not start within %d s",
-                             START_MS / 1000);
+            return error_set(err, ERROR_TIMEOUT, "QEMU does not start within %d s: %s",
+                             START_MS / 1000, why.text);
         if (!loop_pause(vm->base.context.loop, POLL_MS, err))
             return false;
     }
-    if (child_ended(vm->target.child, &status))
-        return error_set(err, ERROR_SYSTEM, "QEMU ended at once, with status %d", status);
-    return loop_pause(vm->base.context.loop, POLL_MS, err);
-}
-
-static bool connect_to(struct qemu *vm, struct error *err)
-{
-    vm->q = qmp_connect(vm->base.context.loop, vm->socket, START_MS, err);
-    if (!vm->q)
-        return false;
     qmp_guard(vm->q, true);
     return true;
 }
@@ -350,5 +336,5 @@ bool qemu_start(struct qemu *vm, struct error *err)
     log = open_log(vm, err);
     if (log < 0 || !note_machine(vm, err) || !launch(vm, log, err))
         return false;
-    return (await_socket(vm, err) && connect_to(vm, err)) || qemu_explain(vm, err);
+    return connect_to(vm, err) || qemu_explain(vm, err);
 }

@@ -8,7 +8,7 @@ import os
 import subprocess
 import unittest
 
-from idle import Scene
+from idle import Scene, TARGET_QEMU
 
 MIB, TIB = 1 << 20, 1 << 40
 
@@ -172,6 +172,26 @@ class Settings(Images):
             self.assert_moved(scene.send())
             with scene.target_monitor() as qemu:
                 self.assertEqual(self.settings(qemu)[0] & {"events", "return-path", "pause-before-switchover"}, set())
+
+
+class Starting(Images):
+    def test_a_qemu_that_has_its_socket_and_does_not_listen_yet_is_waited_for(self):
+        """Between the two lie some instructions, or the whole second of a busy host."""
+        with Scene() as scene:
+            slow = scene.path("qemu-system-slow")
+            with open(slow, "w", encoding="utf-8") as file:
+                file.write(f"""#!/usr/bin/env python3
+import os, socket, sys, time
+paths = [word.partition("path=")[2].partition(",")[0] for word in sys.argv if "qmp.sock" in word]
+if paths:
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(paths[0])
+    time.sleep(1)
+os.execvp("{TARGET_QEMU}", ["{TARGET_QEMU}", *sys.argv[1:]])
+""")
+            os.chmod(slow, 0o755)
+            scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+            self.assert_moved(scene.send("--device-model", slow))
 
 
 class Contents(Images):
