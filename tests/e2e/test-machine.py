@@ -205,8 +205,9 @@ class AsItIs(Moving):
     # ---- I/O limits ----
 
     def test_io_limits_go_along(self):
-        disks = (DISK, ("-blockdev", "driver=raw,node-name=d,file.driver=file,file.filename=%/disk",
-                        "-device", "virtio-blk-pci,drive=d"))
+        node = ("-blockdev", "driver=raw,node-name=d,file.driver=file,file.filename=%/disk")
+        disks = (DISK, (*node, "-device", "virtio-blk-pci,drive=d"), (*node, "-device", "virtio-blk-pci,drive=d,id=v"),
+                 (*node, "-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=d,id=s"))
         for disk in disks:
             with self.subTest(disk=disk), Machine(*disk) as machine:
                 drive = machine.source.ask("query-block")[0]
