@@ -104,6 +104,7 @@ static void stop_for(struct sending *sending, int number)
     }
     sending->going_back = true;
     sending->signal = number;
+    sending->m.called_off = true;
     error_set(&why, ERROR_CANCELLED, "interrupted by %s", signal_name(number));
     report_say(sending->report, "%s: %s", signal_name(number), what_happens(sending));
     loop_interrupt(sending->loop, &why);

@@ -352,10 +352,11 @@ static void part_from_receiver(struct migration *m, enum run_state state, bool c
     struct error err = { 0 };
 
     if (!verdict_report(m, state == RUN_RUNNING, &err)) {
-        event_say(&m->events, EVENT_WARNING, NULL,
-                  "what the target did with its copy is not known (%s); 'xmig recover %s' settles "
-                  "it",
-                  err.text, m->id);
+        event_say(
+            &m->events, EVENT_WARNING, NULL,
+            "what the target did with its copy is not known (%s); %s'xmig recover %s' settles "
+            "it",
+            err.text, m->options->guardian ? "the guardian, or " : "", m->id);
     } else if (clean && (state == RUN_RUNNING || state == RUN_GONE || *m->host->stopped)) {
         close_journal(m);
     }

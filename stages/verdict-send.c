@@ -338,10 +338,12 @@ static bool say_settled(struct migration *m, bool running, struct error *err)
 /* On the connection that there is. *wait: there may soon be another answer. */
 static bool report(struct migration *m, bool running, bool *wait, struct error *err)
 {
+    uint64_t patience_ms = m->called_off ? TELL_MS : VERDICT_QUERY_MS;
+
     *wait = true;
     (void)say_settled(m, running, NULL); /* a receiver that needs no word of ours has gone */
     for (;;) {
-        AUTO_JSON cJSON *message = session_skip_to(m->peer, "verdict", VERDICT_QUERY_MS, err);
+        AUTO_JSON cJSON *message = session_skip_to(m->peer, "verdict", patience_ms, err);
         const char *state = state_of(message);
 
         if (!message)
@@ -369,6 +371,8 @@ bool verdict_report(struct migration *m, bool running, struct error *err)
     if (m->peer) {
         if (report(m, running, &wait, err))
             return true;
+        if (m->called_off && running) /* its guardian, or `recover`, goes on with that */
+            return false;
         event_say(&m->events, EVENT_NOTE, NULL,
                   "the VM stays here; asking the target anew what it did with its copy");
     }

@@ -135,6 +135,7 @@ struct migration {
     bool ran;               /* receiver: the same, of the copy here */
     bool heard_ready;       /* sender: the target may be PREPARED */
     bool heard_returned;    /* sender: … and has given its copy up */
+    bool called_off;        /* sender: by a person, who does not want to wait for a silent target */
     bool asked;             /* receiver: m->peer is a QUERY, which awaits a verdict */
     int pending_control[2]; /* receiver: a new control connection came in; -1 */
     const struct stage *stages[MIGRATION_STAGES_MAX];
