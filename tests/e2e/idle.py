@@ -107,7 +107,8 @@ class Scene:
 
     def send(self, *options, dest="local:"):
         """What all events said, as text; the result; the status."""
-        run = subprocess.run([XMIG, "send", "--json", "--name", "b", "--device-model", TARGET_QEMU, *options, f"qemu:{self.qmp}", dest],
+        run = subprocess.run([XMIG, "send", "--json", "--no-guardian", "--name", "b", "--device-model", TARGET_QEMU,
+                              *options, f"qemu:{self.qmp}", dest],
                              env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True, timeout=240, check=False)
         events = [json.loads(line) for line in run.stdout.splitlines()]

@@ -84,8 +84,8 @@ class Machine:
         return self.source.ask("human-monitor-command", **{"command-line": command})
 
     def start_send(self, *options, to=("local:",)):
-        return subprocess.Popen([*self.within, XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--name", self.name + "-b",
-                                 *(option.replace("%", self.folder) for option in options)],
+        return subprocess.Popen([*self.within, XMIG, "send", f"qemu:{self.folder}/qmp", *to, "--json", "--no-guardian",
+                                 "--name", self.name + "-b", *(option.replace("%", self.folder) for option in options)],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True, env=self.environment)
 
