@@ -94,6 +94,25 @@ bool image_fence_add(cJSON *images, const char *path, bool shared, struct error 
     return strcmp(fence, BY_NAME) != 0 || check_directory(path, err);
 }
 
+void image_fence_opened_anew(cJSON *images)
+{
+    cJSON_AddTrueToObject(cJSON_GetArrayItem(images, cJSON_GetArraySize(images) - 1), "anew");
+}
+
+bool image_fence_names_hold(const cJSON *images, struct error *err)
+{
+    const cJSON *fact;
+    struct stat st;
+
+    cJSON_ArrayForEach (fact, images)
+        if (json_true(fact, "anew") && !is_image(path_of(fact), fact, &st))
+            return error_set(err, ERROR_SYSTEM,
+                             "'%s' is not the VM's image (inode %s) any more, and the guest would "
+                             "write to what has that name now: give the image its name back",
+                             path_of(fact), json_string_or(fact, "inode", "?"));
+    return true;
+}
+
 /* One that is not found has no equal: a process that has it is not found either. */
 struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count)
 {

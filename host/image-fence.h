@@ -17,6 +17,12 @@
  */
 bool image_fence_add(cJSON *images, const char *path, bool shared, struct error *err);
 
+/* Of the image added last: its hypervisor will open it by its name once more. */
+void image_fence_opened_anew(cJSON *images);
+
+/* Does the name of each of those lead to it? */
+bool image_fence_names_hold(const cJSON *images, struct error *err);
+
 /* All of them, durably; or back, as far as that can be. What is so already is left so. */
 bool image_fence_set(const cJSON *images, const char *id, bool on, struct error *err);
 

@@ -222,7 +222,7 @@ bool source_disks_read(struct qemu *vm, struct error *err)
     cJSON_ArrayForEach (block, blocks)
         if (is_writable(block) && !add_disk(vm, block, err))
             return false;
-    if (!source_images_find(vm, err))
+    if (!source_images_find(vm, err) || !source_images_hold(vm, err))
         return false;
     for (size_t i = 0; i < vm->source.disk_count; i++)
         if (!place_disk(vm, &vm->source.disks[i], err))

@@ -24,8 +24,12 @@ bool qemu_fence_describe(struct qemu *vm, struct error *err)
     for (size_t i = 0; i < vm->source.disk_count; i++) {
         const struct source_disk *disk = &vm->source.disks[i];
 
+        if (!image_fence_add(images, disk->paths[0], shared, err))
+            return error_prefix(err, "disk '%s'", disk->name);
+        if (disk->opened_anew)
+            image_fence_opened_anew(images);
         /* Down to the one that the start line names: a later snapshot lies on top of it. */
-        for (size_t layer = 0; layer <= disk->said_layer; layer++)
+        for (size_t layer = 1; layer <= disk->said_layer; layer++)
             if (!image_fence_add(images, disk->paths[layer], shared, err))
                 return error_prefix(err, "disk '%s'", disk->name);
     }

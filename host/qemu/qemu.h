@@ -27,9 +27,10 @@ struct source_disk {
     uint64_t written;   /* what of it will be written at the target */
     bool full;          /* a raw image that is allocated in full */
     bool is_block_device;
-    cJSON *options; /* of the format, as qemu-img takes them */
-    char *node;     /* that has its bitmaps */
-    cJSON *bitmaps; /* names of those that travel */
+    bool opened_anew; /* by its name, when the guest goes on after it was to be handed over */
+    cJSON *options;   /* of the format, as qemu-img takes them */
+    char *node;       /* that has its bitmaps */
+    cJSON *bitmaps;   /* names of those that travel */
     bool has_stored_bitmaps;
 };
 
@@ -121,6 +122,8 @@ bool source_disks_read(struct qemu *vm, struct error *err);
 void source_disks_done(struct source *source);
 /* images.c: find the file of each layer among those that QEMU has open. */
 bool source_images_find(struct qemu *vm, struct error *err);
+/* Does the name by which QEMU would open an image anew still lead to it? */
+bool source_images_hold(struct qemu *vm, struct error *err);
 const struct source_disk *source_disk_find(const struct source *source, const char *name);
 /* The id in a device's path, or ""; the caller frees it. */
 char *qemu_device_id(const char *qdev);

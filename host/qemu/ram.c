@@ -393,7 +393,7 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
 
     vm->source.sending_ms = loop_now_ms();
     ok = qemu_let_in(vm, path, vm->source.process.uid, &why) && put_settings(vm, &why) &&
-         machine_is_still(vm, vm->source.present, &why) &&
+         machine_is_still(vm, vm->source.present, &why) && source_images_hold(vm, &why) &&
          /* From here on QEMU may pause the guest by itself. */
          about_to_pause(vm, hooks, &why) && stop_first(vm, &why) &&
          qmp_migrate(vm->q, path, &why) && await_pause(vm, &mark, &progress, &why);

@@ -1,4 +1,5 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
+#include "host/image-fence.h"
 #include "host/qemu/qemu.h"
 #include "qmp/mirror-guard.h"
 #include "qmp/settings.h"
@@ -167,6 +168,7 @@ enum run_state qemu_source_state(struct host *host)
 /* QEMU lets the guest go on by itself when it gives up a migration, a moment later. */
 static bool make_run(struct qemu *vm, struct error *err)
 {
+    const cJSON *images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images");
     uint64_t deadline = loop_now_ms() + RESUME_MS;
     struct qmp_status status = { 0 };
 
@@ -178,7 +180,8 @@ static bool make_run(struct qemu *vm, struct error *err)
         if (loop_now_ms() >= deadline)
             return error_set(err, ERROR_TIMEOUT, "QEMU does not run the VM again: it is '%s'",
                              status.text);
-        if (strcmp(status.text, "finish-migrate") != 0 && !qmp_cont(vm->q, err))
+        if (strcmp(status.text, "finish-migrate") != 0 &&
+            (!image_fence_names_hold(images, err) || !qmp_cont(vm->q, err)))
             return false;
         if (!loop_pause(vm->base.context.loop, POLL_MS, err))
             return false;

@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-from moving import Hypervisor, XMIG
+from moving import Hypervisor, XMIG, is_stopped
 
 QEMU = "qemu-system-x86_64"
 MIB = 1 << 20
@@ -53,6 +53,10 @@ class Machine:
         self.loops.append(loop)
         return loop
 
+    def blockdev(self, path=None):
+        return ["-blockdev", f"driver=file,filename={path or self.image},node-name=f0",
+                "-blockdev", "driver=raw,file=f0,node-name=d0", "-device", "virtio-blk-pci,drive=d0,id=v0"]
+
     def drive(self, path=None, *more):
         return ["-drive", ",".join([f"file={path or self.image},format=raw,if=virtio,id=d0", *more])]
 
@@ -68,6 +72,10 @@ class Machine:
         if wait:
             self.wait(lambda: Hypervisor(os.path.join(self.folder, qmp)).state() == "running", "QEMU to run")
         return process
+
+    def put_back(self, real):
+        os.unlink(self.image)
+        os.rename(real, self.image)
 
     def starts_again(self):
         """Does the old start line run? It is tried, and ended."""
@@ -175,7 +183,7 @@ class Fence(unittest.TestCase):
             os.rename(vm.image, os.path.join(vm.folder, relative))
             self.addCleanup(os.unlink, stranger)
             make_image(stranger)
-            subprocess.run([*vm.command(*vm.drive(relative)), "-daemonize"], check=True, cwd=vm.folder)
+            subprocess.run([*vm.command(*vm.blockdev(relative)), "-daemonize"], check=True, cwd=vm.folder)
             self.assert_moved(*vm.send())
             self.assertEqual([name.partition(".moved-")[0] for name in vm.moved()], [relative])
             self.assertTrue(os.path.exists(stranger))
@@ -183,12 +191,43 @@ class Fence(unittest.TestCase):
 
     def test_a_renamed_image_is_known_by_its_inode(self):
         with Machine() as vm:
-            vm.start()
+            vm.start(*vm.blockdev())
             os.rename(vm.image, os.path.join(vm.folder, "other.raw"))
             make_image(vm.image)
             self.assert_moved(*vm.send())
             self.assertEqual([name.partition(".moved-")[0] for name in vm.moved()], ["other.raw"])
             self.assertIn(f"{vm.target_name}-other.raw", os.listdir(vm.folder))
+
+    def test_an_image_that_qemu_would_open_again_by_a_strangers_name_is_refused(self):
+        """A -drive is opened by its name once more when a move is undone after the pause."""
+        with Machine() as vm:
+            vm.start()
+            real = os.path.join(vm.folder, "other.raw")
+            os.rename(vm.image, real)
+            self.assert_refused(*vm.send(), real, f"'{vm.image}' is no file", f"ln -s '{real}' '{vm.image}'")
+            make_image(vm.image)
+            self.assert_refused(*vm.send("--dry-run"), f"'{vm.image}' is another file")
+            os.unlink(vm.image)
+            os.symlink(real, vm.image)
+            self.assert_moved(*vm.send())
+            self.assertEqual([name.partition(".moved-")[0] for name in vm.moved()], ["other.raw"])
+
+    def test_a_guest_whose_image_was_replaced_meanwhile_writes_to_no_strangers_file(self):
+        for moment, status in (("ram-stream:begin:send", 4), ("COMMIT:before:send", 5)):
+            with Machine() as vm, self.subTest(moment):
+                vm.start()
+                process = vm.start_send("--fault", moment + ":stop")
+                vm.wait(lambda: is_stopped(process.pid), f"xmig at {moment}")
+                real = os.path.join(vm.folder, "other.raw")
+                os.rename(vm.image, real)
+                make_image(vm.image)
+                os.kill(process.pid, signal.SIGCONT)
+                result = vm.result_of(process)
+                self.assertEqual(process.returncode, status, result)
+                self.assertIn(vm.image, result["error"]["text"])
+                vm.put_back(real)
+                self.assertEqual(vm.xmig("recover", vm.migration()).returncode, 4)
+                self.assertEqual(vm.running(), [vm.qmp])
 
     def test_an_image_in_another_mount_name_space_is_found_on_this_host(self):
         with Machine() as vm:
