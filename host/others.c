@@ -20,7 +20,9 @@ bool image_is_same(const struct image_identity *one, const struct image_identity
     return one->device == other->device && one->inode == other->inode;
 }
 
-/* The command line; the caller frees it. NULL: there is none, as with the kernel's threads. */
+/* The command line; the caller frees it. Empty: of a thread of the kernel's, or of a program that
+ * is just being loaded.
+ */
 static char *read_line(int process, size_t *len)
 {
     enum {
@@ -31,15 +33,13 @@ static char *read_line(int process, size_t *len)
     ssize_t count = 0;
 
     *len = 0;
-    if (fd < 0)
-        return NULL;
     do {
         line = must(realloc(line, *len + CHUNK + 1));
         count = read(fd, line + *len, CHUNK);
         *len += count > 0 ? (size_t)count : 0;
     } while (count > 0);
     line[*len] = '\0';
-    return *len > 0 ? steal(line) : NULL;
+    return steal(line);
 }
 
 /* A descriptor's link has the rights with which the file was opened. */
@@ -107,7 +107,7 @@ static void look_at(const struct others_search *search, int proc, const char *na
     line = process < 0 ? NULL : read_line(process, &len);
     if (!line)
         return;
-    other.program = line;
+    other.program = *line ? line : "?";
     other.is_copy = search->is_copy && search->is_copy(search->arg, line, len);
     other.has_image = search->image_count > 0 && has_image(search, process, &other.image);
     if ((!other.is_copy && !other.has_image) || is_targets(search, line, len))
