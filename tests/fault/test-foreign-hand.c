@@ -205,6 +205,35 @@ static void a_person_may_give_up_a_copy_that_has_run(void **unused)
     world_done(&world);
 }
 
+/* The target, with its network, once REFUSED is written. */
+static bool dies_after_refused(void *arg, enum record record, bool written)
+{
+    struct world *world = arg;
+
+    world->unreachable = world->unreachable || (record == RECORD_REFUSED && written);
+    return !world->unreachable;
+}
+
+static void a_copy_that_was_given_up_is_not_asked_about_again(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, true, false);
+    world.options.lease_ms = 50;
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_join(&world);
+    world.hook[SIDE_RECV] = (struct journal_hook){ dies_after_refused, &world };
+    recover_at(&world, SIDE_SEND, back);
+    world_join(&world);
+    world.hook[SIDE_RECV] = (struct journal_hook){ 0 };
+    world.unreachable = false;
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_REFUSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
 /* REFUSED is written, and the copy is about to be destroyed. */
 static void a_copy_that_runs_after_it_was_refused_is_kept(void **unused)
 {
@@ -294,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
         cmocka_unit_test(a_committed_sender_that_asks_hears_that_the_copy_has_run),
         cmocka_unit_test(a_person_may_give_up_a_copy_that_has_run),
+        cmocka_unit_test(a_copy_that_was_given_up_is_not_asked_about_again),
         cmocka_unit_test(a_copy_that_runs_after_it_was_refused_is_kept),
         cmocka_unit_test(recover_at_the_target_pauses_a_copy_that_runs_too_early),
         cmocka_unit_test(a_dead_copy_that_has_run_is_not_refused),

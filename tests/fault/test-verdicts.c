@@ -168,7 +168,7 @@ static void count_warnings(void *arg, const struct event *event)
     *count += event->kind == EVENT_WARNING;
 }
 
-/* 10, 20, 40, 80, 80 … ms: of 400 ms. */
+/* 10, 20, 40, 80, 80 … ms: of 400 ms; fewer on a busy machine. */
 static void an_unreachable_target_is_asked_less_and_less_often_and_that_is_said_once(void **unused)
 {
     size_t warnings = 0;
@@ -182,7 +182,7 @@ static void an_unreachable_target_is_asked_less_and_less_often_and_that_is_said_
     world.events = (struct event_sink){ count_warnings, &warnings };
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
     assert_int_equal(warnings, 1);
-    assert_in_range(world.dials, 3, 9);
+    assert_in_range(world.dials, 2, 9);
     world.unreachable = false;
     world.events = (struct event_sink){ 0 };
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
@@ -706,6 +706,22 @@ static void on_the_operators_word_a_prepared_target_runs(void **unused)
     world_done(&world);
 }
 
+static void after_the_operators_word_a_failure_does_not_take_the_copy(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_SEND);
+    fault(&world, "OWNED:before:recv");
+    assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_UNDECIDED);
+    fault(&world, "");
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_WORD);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
+    world_done(&world);
+}
+
 static void the_operators_word_for_a_dead_copy_is_recorded_as_lost(void **unused)
 {
     SCENE;
@@ -803,6 +819,31 @@ static void a_dry_run_plans_on_both_sides_and_touches_nothing(void **unused)
     world_done(&world);
 }
 
+static void a_failure_tells_its_stage(void **unused)
+{
+    SCENE;
+    assert_int_equal(send_with(&world, "drive-mirror:end:send", &result), OUTCOME_ROLLED_BACK);
+    assert_string_equal(result.stage, "drive-mirror");
+    world_done(&world);
+}
+
+static void the_targets_journal_tells_where_the_guest_came_from(void **unused)
+{
+    enum journal_health health;
+    struct journal *journal;
+    SCENE;
+
+    send_with(&world, "", &result);
+    world_join(&world);
+    journal = journal_open(world.state_dir[SIDE_RECV], world.id, SIDE_RECV,
+                           &world.identity[SIDE_RECV], &health, NULL);
+    assert_non_null(journal);
+    assert_non_null(
+        strstr(json_string_or(journal_find(journal, RECORD_BEGIN), "source_host", ""), "@"));
+    journal_free(journal);
+    world_done(&world);
+}
+
 static void leftovers_at_the_source_still_say_where_the_guest_runs(void **unused)
 {
     SCENE;
@@ -816,7 +857,7 @@ static void leftovers_at_the_source_still_say_where_the_guest_runs(void **unused
 static void a_move_past_its_deadline_rolls_back(void **unused)
 {
     SCENE;
-    world.vm = "demo,disk-size=512M,ram=64K";
+    world.vm = "demo,disk-size=64G,ram=64K";
     world.options.deadline_ms = 20;
     assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     assert_int_equal(result.error.kind, ERROR_CANCELLED);
@@ -837,7 +878,7 @@ static uint64_t pause_ns(const struct machine *machine)
 /* Nothing answers at the switch: the guest runs on here, soon. */
 static void hang(const char *vm, uint64_t max_pause_ms)
 {
-    const uint64_t second_ns = 1000000000;
+    const uint64_t ms_ns = 1000000;
     struct world world;
     struct result result;
     struct machine machine;
@@ -852,7 +893,7 @@ static void hang(const char *vm, uint64_t max_pause_ms)
     world_look(&world, SIDE_SEND, &machine);
     assert_int_equal(machine.state, RUN_RUNNING);
     assert_int_equal(machine.run_count, 2);
-    assert_in_range(pause_ns(&machine), 3 * second_ns / 10, 3 * second_ns / 10 + second_ns);
+    assert_in_range(pause_ns(&machine), 300 * ms_ns, 10000 * ms_ns);
     assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
@@ -895,17 +936,47 @@ static void a_target_that_flushes_fast_enough_gets_the_guest(void **unused)
     world_done(&world);
 }
 
-/* The guest is not ours to let run, however long it takes. */
+static bool note_commit(void *arg, enum record record, bool written)
+{
+    bool *committed = arg;
+
+    *committed = *committed || (written && record == RECORD_COMMIT);
+    return true;
+}
+
+/* The guest is not ours to let run, however long it takes. False: there was no COMMIT within the
+ * bound, on a busy machine.
+ */
+static bool stays_committed_beyond(uint64_t max_pause_ms)
+{
+    bool committed = false;
+    struct world world;
+    struct result result;
+
+    world_init(&world);
+    world.options.max_pause_ms = max_pause_ms;
+    world.options.patience_ms = 3 * max_pause_ms;
+    world.unreachable_after_commit = true;
+    world.hook[SIDE_SEND] = (struct journal_hook){ note_commit, &committed };
+    send_with(&world, "OWNED:after:recv:crash", &result);
+    if (committed) {
+        assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+        assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+        assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    }
+    world_done(&world);
+    return committed;
+}
+
 static void after_commit_no_bound_brings_the_guest_back(void **unused)
 {
-    SCENE;
-    world.options.max_pause_ms = 100;
-    world.options.patience_ms = 300;
-    world.unreachable_after_commit = true;
-    assert_int_equal(send_with(&world, "OWNED:after:recv:crash", &result), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
-    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
-    world_done(&world);
+    uint64_t bound_ms = 100;
+    (void)unused;
+
+    while (!stays_committed_beyond(bound_ms)) {
+        bound_ms *= 2;
+        assert_true(bound_ms < 20000);
+    }
 }
 
 int main(void)
@@ -952,7 +1023,10 @@ int main(void)
         cmocka_unit_test(a_guest_found_running_against_its_journal_is_reported_and_left_alone),
         cmocka_unit_test(recover_at_a_prepared_target_decides_nothing_by_itself),
         cmocka_unit_test(on_the_operators_word_a_prepared_target_runs),
+        cmocka_unit_test(after_the_operators_word_a_failure_does_not_take_the_copy),
         cmocka_unit_test(the_operators_word_for_a_dead_copy_is_recorded_as_lost),
+        cmocka_unit_test(a_failure_tells_its_stage),
+        cmocka_unit_test(the_targets_journal_tells_where_the_guest_came_from),
         cmocka_unit_test(shared_images_wait_for_the_proof_before_the_guest_runs_again),
         cmocka_unit_test(with_shared_images_the_operators_word_is_as_good_as_a_proof),
         cmocka_unit_test(recovering_twice_changes_nothing),
