@@ -37,13 +37,6 @@ static void look_at_source(struct migration *m, struct result *result)
     result->state = m->host->ops->source_state(m->host);
 }
 
-/* Before COMMIT, and after a proof: the guest is the source's, in whichever process it is. */
-static bool is_sources(enum record last)
-{
-    return last == RECORD_BEGIN || last == RECORD_PAUSING || last == RECORD_ABORTED ||
-           last == RECORD_PROOF || last == RECORD_WORD;
-}
-
 /* ---- sender ---- */
 
 /* Somebody has let it run already: only what our fence has done is left to be undone. */
@@ -140,6 +133,7 @@ static void abort_source(struct migration *m, const struct recover_options *opti
 {
     struct error err = { 0 };
 
+    (void)started_again(m, result);
     if (recover_choice(m, options, result))
         return;
     if (journal_last(m->journal) != RECORD_ABORTED &&
@@ -179,6 +173,7 @@ static void take_the_proof(struct migration *m, const struct recover_options *op
 {
     m->verdict = VERDICT_SOURCE;
     error_clear(&result->error);
+    (void)started_again(m, result);
     let_source_run(m, result);
     part(m, options->peer_is_dead, result);
 }
@@ -201,6 +196,7 @@ static void take_the_word(struct migration *m, const struct recover_options *opt
     }
     m->verdict = VERDICT_SOURCE;
     error_clear(&result->error);
+    (void)started_again(m, result);
     let_source_run(m, result);
     part(m, false, result);
 }
@@ -282,8 +278,6 @@ static void recover_sender(struct migration *m, const struct recover_options *op
                            struct result *result)
 {
     look_at_source(m, result);
-    if (is_sources(journal_last(m->journal)))
-        (void)started_again(m, result);
     switch (journal_last(m->journal)) {
     case RECORD_BEGIN:
     case RECORD_PAUSING:

@@ -1,13 +1,17 @@
 /* For LD_PRELOAD: a slow disk. Of each file whose path has SLOW_SYNC_FILES in it the first
  * SLOW_SYNC_TIMES (0: all) syncs, by whichever process, take SLOW_SYNC_MS milliseconds longer.
- * They are counted in the directory SLOW_SYNC_COUNTS.
+ * They are counted in the directory SLOW_SYNC_COUNTS. And a QEMU listens at its sockets
+ * SLOW_LISTEN_MS after it has made them.
  */
+#define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,13 +54,19 @@ static long count(int fd)
     return before;
 }
 
-static void delay(int fd)
+static void rest(long ms)
 {
-    long times = setting("SLOW_SYNC_TIMES"), ms = setting("SLOW_SYNC_MS");
     struct timespec length = { ms / 1000, ms % 1000 * 1000000 };
 
+    nanosleep(&length, NULL);
+}
+
+static void delay(int fd)
+{
+    long times = setting("SLOW_SYNC_TIMES");
+
     if (is_slow(fd) && (times == 0 || count(fd) < times))
-        nanosleep(&length, NULL);
+        rest(setting("SLOW_SYNC_MS"));
 }
 
 int fdatasync(int fd)
@@ -73,4 +83,13 @@ int fsync(int fd)
 
     delay(fd);
     return real(fd);
+}
+
+int listen(int fd, int queue)
+{
+    int (*real)(int, int) = (int (*)(int, int))dlsym(RTLD_NEXT, "listen");
+
+    if (!strncmp(program_invocation_short_name, "qemu", 4))
+        rest(setting("SLOW_LISTEN_MS"));
+    return real(fd, queue);
 }

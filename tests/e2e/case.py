@@ -10,11 +10,13 @@ import subprocess
 import threading
 import time
 
-from moving import GUEST, Hypervisor, as_raw, is_stopped, receivers
+from moving import GUEST, Hypervisor, as_raw, guardians, is_stopped, receivers
 
 BLKVERIFY = os.path.join(GUEST, "blkverify")
 WORKING_SET_MIB = 4
 PATIENCE_S = 150
+SETTLED = ("NONE", "CLOSED")
+STANDS_STILL_S = 20  # at most, where the move was undone: --max-pause, and a busy machine's share
 
 
 class Wrong(Exception):
@@ -135,6 +137,7 @@ class Case:
         self.output = ""   # what a person saw then
         self.sent = None   # the sender's exit status; None: killed
         self.status = None # the last exit status a person saw
+        self.seen = []     # all of them
         self.states = ("?", "?")
         self.writes = "-"
 
@@ -181,9 +184,13 @@ class Case:
             raise Wrong(f"xmig send did not end within {PATIENCE_S} s: {self.said[-1:]}") from error
         reader.join()
         self.sent = self.sender.returncode if self.sender.returncode >= 0 else None
-        self.status = self.sent
+        self.see(self.sent)
         if self.thread and not self.restarts and self.hand.__name__.startswith("hang"):
             self.thread.join()
+
+    def see(self, status):
+        self.status = status
+        self.seen.append(status)
 
     # ---- what a person does then ----
 
@@ -211,16 +218,30 @@ class Case:
         """As the exit status says: recover at the source, then at the target. Whoever guards the
         migration may be at work already; then it is asked again.
         """
+        if self.scene.guarded:
+            self.be_settled()
+            return
         end = time.monotonic() + 30
         while self.migration() and time.monotonic() < end:
             if self.status is not None and self.last_record("source") == "CLOSED":
                 break
-            self.status = self.recover("source")
-            if self.status in (6, 8) and not self.scene.processes("xmig", "recover"):
+            self.see(self.recover("source"))
+            if self.status in (6, 8):
                 break
             time.sleep(0.3)
-        if self.last_record("target") not in ("NONE", "CLOSED") and self.status not in (6, None):
+        if self.last_record("target") not in SETTLED and self.status not in (6, None):
             self.recover("target", "--discard")
+
+    def be_settled(self):
+        """Nobody types anything."""
+        def settled():
+            return self.is_settled() and not guardians(self.scene)
+        self.scene.wait(settled, "the guardians to settle it and to end", 60)
+        self.look()
+        self.status = 0 if self.states[1] == "running" else 4
+
+    def is_settled(self):
+        return self.last_record("source") in SETTLED and self.last_record("target") in SETTLED
 
     # ---- what must hold ----
 
@@ -256,6 +277,21 @@ class Case:
             raise Wrong("exit 6, although the journals decide")
         if self.status is None:
             raise Wrong("no exit status, and recover was not needed")
+
+    def judge_settled(self):
+        """What is decided can be closed: nothing stays listed for ever."""
+        if self.last_record("source") == "NONE":
+            raise Wrong("the move never began")
+        waits_for_a_person = self.status == 6 or (self.status == 7 and self.touched_source)
+        died_there = self.status == 8 and self.last_record("target") == "LOST"
+        if not self.is_settled() and not waits_for_a_person and not died_there:
+            raise Wrong(f"exit {self.status}, and the journals stay open")
+        if 5 in self.seen and not self.stopped_by_hand:
+            raise Wrong(f"exit statuses {self.seen}: it could have run all the time")
+
+    def judge_pause(self, ear):
+        if self.status == 4 and not self.source_died and ear.longest_silence() > STANDS_STILL_S:
+            raise Wrong(f"it was undone, and the guest stood still for {ear.longest_silence():.0f} s")
 
     def judge_time(self, ear):
         """Once it has run at the target, it never runs at the source."""
@@ -329,7 +365,9 @@ class Case:
         if self.stopped_by_hand:
             self.let_run_by_hand()
         self.judge_where()
+        self.judge_settled()
         self.judge_time(ear)
+        self.judge_pause(ear)
         if "running" in self.states:
             self.judge_running(ear)
         else:

@@ -7,54 +7,83 @@ wrong.
 """
 
 import argparse
+import dataclasses
 import multiprocessing
 import os
 import queue
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
 import hands
-from case import Case, Wrong
-from moving import Scene
+from case import Case, Wrong, kill_all
+from moving import HERE, Scene, guardians
 
+# Of moments between which nothing changes, one.
 EARLY = ["drive-mirror:end:send", "ram-stream:begin:send", "PAUSING:after:send"]
-PAUSED = ["ram-stream:end:send", "ram-stream:end:recv", "PREPARED:before:recv"]
+PAUSED = ["ram-stream:end:send", "PREPARED:before:recv"]
 PREPARED = ["PREPARED:after:recv", "COMMIT:before:send"]
 COMMITTED = ["COMMIT:after:send", "OWNED:before:recv"]
-OWNED = ["OWNED:after:recv", "RESUMING:before:recv", "RESUMING:after:recv"]
+OWNED = ["OWNED:after:recv", "RESUMING:after:recv"]
 RUNS = ["RUNNING:after:recv", "DONE:before:send", "DONE:after:send"]
 ALL = EARLY + PAUSED + PREPARED + COMMITTED + OWNED + RUNS
+SOME = ["ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv", "DONE:after:send"]
+
+
+@dataclasses.dataclass
+class Row:
+    hand: object
+    moment: str
+    undecided: bool = False  # may only a person decide then?
+    guarded: bool = False    # nobody types anything, the guardians settle it
+    slow_syncs: int = -1     # of each disk at the target; 0: all; -1: none
+
+    def title(self):
+        who = ("guarded: " if self.guarded else "") + self.hand.__name__.replace("_", " ")
+        return f"{who} @ {self.moment or (f'{self.slow_syncs} flushes' if self.slow_syncs else 'all flushes')}"
 
 
 def rows():
-    """(hand, moment, may only a person decide then?)"""
     table = []
 
-    def add(hand, moments, undecided=()):
-        table.extend((hand, moment, moment in undecided) for moment in moments)
+    def add(hand, moments, undecided=(), **more):
+        table.extend(Row(hand, moment, moment in undecided, **more) for moment in moments)
     add(hands.sender, ALL)
     add(hands.receiver, ALL)
-    add(hands.both, ALL)
-    add(hands.ssh_master, ALL)
+    add(hands.both, SOME)
+    add(hands.ssh_master, SOME)
     add(hands.target_qemu, ALL)
     add(hands.source_qemu, ALL, PAUSED + PREPARED + COMMITTED)
     add(hands.source_host, PAUSED + PREPARED + COMMITTED + OWNED, PAUSED + PREPARED + COMMITTED)
-    add(hands.service_manager, EARLY + PAUSED + PREPARED + COMMITTED + OWNED + RUNS, PAUSED + PREPARED + COMMITTED)
-    add(hands.service_manager_of_a_lost_host, PREPARED + COMMITTED + OWNED, PREPARED + COMMITTED)
+    add(hands.service_manager, ALL, COMMITTED)
+    add(hands.service_manager_of_a_lost_host, PREPARED + COMMITTED + OWNED, COMMITTED)
     add(hands.cont_source, EARLY + PAUSED + PREPARED + COMMITTED + OWNED, COMMITTED + OWNED)
     add(hands.cont_target, ["PREPARED:after:recv", "COMMIT:before:send", "COMMIT:after:send", "OWNED:after:recv"],
         ["PREPARED:after:recv", "COMMIT:before:send"])
-    add(hands.stop_source, EARLY + PAUSED)
-    add(hands.complete_mirror, EARLY)
-    add(hands.hang_target_qemu, ["ram-stream:end:send", "PREPARED:before:recv", "OWNED:after:recv"])
+    add(hands.stop_source, EARLY)
+    add(hands.complete_mirror, EARLY[:2])
+    add(hands.hang_target_qemu, ["ram-stream:end:send", "OWNED:after:recv"])
+    add(hands.hang_receiver, ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"])
     add(hands.hang_ssh_master, ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"])
+    add(hands.slow_target, [""], slow_syncs=3)
+    add(hands.slow_target, [""], slow_syncs=0)
+    for hand in (hands.sender, hands.receiver, hands.both):
+        add(hand, SOME, guarded=True)
     return table
 
 
-def title(row):
-    hand, moment, _ = row
-    return f"{hand.__name__.replace('_', ' ')} @ {moment}"
+def slowness(scene, syncs):
+    """The words before xmig at the target that make its disks, and its QEMU, slow."""
+    if syncs < 0:
+        return []
+    counts = tempfile.mkdtemp(dir=scene.folder)
+    library = os.path.join(scene.folder, "slow-sync.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "../bench/slow-sync.c"), "-ldl"],
+                   check=True)
+    return [f"LD_PRELOAD={library}", "SLOW_SYNC_FILES=-disk", "SLOW_SYNC_MS=1000", f"SLOW_SYNC_TIMES={syncs}",
+            f"SLOW_SYNC_COUNTS={counts}", "SLOW_LISTEN_MS=500"]
 
 
 def new_scene():
@@ -70,13 +99,17 @@ class Worker:
         self.scene = None
 
     def run(self, row):
-        hand, moment, undecided = row
         begun = time.monotonic()
-        needs_first = hand.__name__.startswith("service_manager")
+        needs_first = row.hand.__name__.startswith("service_manager")
         if self.scene and needs_first and self.scene.moves:
             self.drop()
-        self.scene = self.scene or new_scene()
-        case = Case(self.scene, hand, moment, ("--lease", "60s"), undecided)
+        try:
+            self.scene = self.scene or new_scene()
+        except Exception as error:  # a row that is not told of would be waited for
+            return f"{row.title():<55} no guest to be moved", str(error), ""
+        self.scene.guarded = row.guarded
+        self.scene.target_words = slowness(self.scene, row.slow_syncs)
+        case = Case(self.scene, row.hand, row.moment, ("--lease", "60s"), row.undecided)
         wrong = ""
         try:
             case.run()
@@ -93,13 +126,14 @@ class Worker:
 
     def drop(self):
         if self.scene:
+            kill_all(guardians(self.scene))
             self.scene.__exit__()
         self.scene = None
 
 
 def describe(row, case, wrong, took_s):
     sent = "killed" if case.sent is None else case.sent
-    return (f"{title(row):<55} {sent!s:>6} {case.status!s:>5}  {case.states[0]:<12} {case.states[1]:<12} "
+    return (f"{row.title():<55} {sent!s:>6} {case.status!s:>5}  {case.states[0]:<12} {case.states[1]:<12} "
             f"{case.last_record('source'):<9} {case.last_record('target'):<12} {case.writes:<11} "
             f"{took_s:5.1f} s  {'WRONG: ' + wrong if wrong else 'ok'}")
 
@@ -121,9 +155,9 @@ def main():
     parser.add_argument("--only", default="", help="rows whose title has this text")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    table = [row for row in rows() if args.only in title(row)]
+    table = [row for row in rows() if args.only in row.title()]
     if args.list:
-        print("\n".join(map(title, table)))
+        print("\n".join(row.title() for row in table))
         return 0
     todo, done = multiprocessing.Queue(), multiprocessing.Queue()
     for row in table:

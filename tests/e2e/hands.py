@@ -80,6 +80,10 @@ def stop_source(case):
     ask(case.source.other_qmp, "stop")
 
 
+def slow_target(case):
+    """Each flush of a disk there takes a second, and a QEMU listens late: see fault-table.py."""
+
+
 def complete_mirror(case):
     """A colleague completes the mirrors: the guest would write to the target's disks."""
     for job in ask(case.source.other_qmp, "query-block-jobs") or []:
@@ -108,6 +112,10 @@ def _hang(case, pids):
 
 def hang_target_qemu(case):
     _hang(case, case.target_pids())
+
+
+def hang_receiver(case):
+    _hang(case, receivers(case.scene))
 
 
 def hang_ssh_master(case):

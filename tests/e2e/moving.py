@@ -99,6 +99,7 @@ class Scene:
                                 "--bus", bus, "--monitors", str(monitors)]
         self.running = []  # processes of ours
         self.guarded = False  # True: nobody runs recover, the guardians do
+        self.target_words = []  # NAME=VALUE, for xmig at the target
 
     def __enter__(self):
         sshd = os.path.join(HERE, "sshd")
@@ -126,7 +127,7 @@ class Scene:
         subprocess.run([os.path.join(HERE, "../guest/start"), self.guest.name, self.vm_folder,
                         *self.start_arguments], check=True, stdout=subprocess.DEVNULL)
         with Watch(self.guest.heartbeat) as watch:
-            watch.wait_beats(5)
+            watch.wait_beats(5, 180)
 
     # ---- xmig ----
 
@@ -138,7 +139,8 @@ class Scene:
         return Guest(self.vm_folder, f"{self.family}-{self.moves + 1}", first=False)
 
     def send_command(self, *options, dest="127.0.0.1"):
-        remote = " ".join(f"{name}={value}" for name, value in self.environment("target").items())
+        remote = " ".join([f"{name}={value}" for name, value in self.environment("target").items()] +
+                          self.target_words)
         options = ("--guardian" if self.guarded else "--no-guardian", *options)
         return [XMIG, "send", f"qemu:{self.guest.qmp}", dest, "--json", "--name", self.next_guest().name,
                 "--rsh", f"ssh -F {self.folder}/sshd/rsh", "--remote-path", f"{remote} {XMIG}", *options]
@@ -237,6 +239,10 @@ def as_raw(image, folder):
 
 def receivers(scene):
     return started_with(scene, b"recv")
+
+
+def guardians(scene):
+    return started_with(scene, b"guard")
 
 
 def lanes(scene, name=b"disk/"):

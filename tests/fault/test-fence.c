@@ -292,12 +292,28 @@ static void one_that_is_started_again_after_the_proof_is_the_sources(void **unus
     world_done(&world);
 }
 
+/* … and before the fence was put up: it is the one that contests. */
+static void one_that_is_started_again_is_the_sources_once_it_is_given_back(void **unused)
+{
+    SCENE(RECORD_NONE, "again");
+    world.options.lease_ms = 50;
+    lose_the_source(&world, "COMMIT:after:send:crash");
+    world_join(&world);
+    set_mark(&world, "another", true);
+    set_mark(&world, "again", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_is_started_again_before_commit_is_the_sources),
         cmocka_unit_test(one_that_is_started_again_after_commit_decides_nothing),
         cmocka_unit_test(one_that_is_started_again_after_the_proof_is_the_sources),
+        cmocka_unit_test(one_that_is_started_again_is_the_sources_once_it_is_given_back),
         cmocka_unit_test(another_that_comes_before_go_leaves_it_unsaid),
         cmocka_unit_test(what_cannot_be_fenced_is_taken_back_before_anything_was_said),
         cmocka_unit_test(a_recover_takes_back_what_it_cannot_fence),
