@@ -170,6 +170,8 @@ void ending_of_send(struct ending *ending, const struct result *result, const st
 {
     *ending = (struct ending){ .vm = sent->vm,
                                .id = sent->id,
+                               .refusals = sent->refusals,
+                               .target = sent->target,
                                .result = *result,
                                .status = (int)result->outcome,
                                .where = place_of(result->outcome) };

@@ -19,9 +19,11 @@ struct ending {
     struct result result;
     int status; /* the exit status */
     enum place where;
-    bool moved;     /* this command has moved it */
-    char text[640]; /* where the VM is, and how it is: for a person */
-    char next[512]; /* what to do; "": nothing */
+    bool moved;            /* this command has moved it */
+    const cJSON *refusals; /* what the checks refuse: {"side", "stage", "text"}; NULL */
+    const char *target;    /* the other host's name, for these */
+    char text[640];        /* where the VM is, and how it is: for a person */
+    char next[512];        /* what to do; "": nothing */
 };
 
 /* How a person calls DEST. */
@@ -37,6 +39,7 @@ struct sent {
     bool attached;    /* the VM was found */
     bool has_journal; /* it was begun: xmig recover knows it */
     int signal;       /* that interrupted it; 0 */
+    const cJSON *refusals;
 };
 
 void ending_of_send(struct ending *ending, const struct result *result, const struct sent *sent);

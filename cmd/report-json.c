@@ -141,6 +141,8 @@ cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
     cJSON_AddStringToObject(body, "state", run_state_name(result->state));
     add_or_null(body, "stage", result->stage);
     add_error(body, &result->error);
+    if (ending->refusals)
+        cJSON_AddItemToObject(body, "refusals", cJSON_Duplicate(ending->refusals, true));
     json_add_uint(body, "elapsed_ms", result->elapsed_ms);
     json_add_uint(body, "downtime_ms", result->downtime_ms);
     json_add_uint(body, "bytes", bytes);

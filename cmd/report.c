@@ -292,6 +292,19 @@ static void end_line(struct report *report, bool is_error, const char *format, .
         fprintf(report->errors, "%s: %s\n", report->name, line);
 }
 
+/* Each with the host it speaks of. */
+static void end_refusals(struct report *report, const struct ending *ending)
+{
+    const cJSON *refusal;
+
+    cJSON_ArrayForEach (refusal, ending->refusals)
+        end_line(report, true, "%s%s: %s",
+                 strcmp(json_string_or(refusal, "side", ""), side_name(SIDE_RECV)) ? "here" : "on ",
+                 strcmp(json_string_or(refusal, "side", ""), side_name(SIDE_RECV)) ? ""
+                                                                                   : ending->target,
+                 json_string_or(refusal, "text", "?"));
+}
+
 static void end_for_people(struct report *report, const struct ending *ending)
 {
     const struct result *result = &ending->result;
@@ -299,7 +312,9 @@ static void end_for_people(struct report *report, const struct ending *ending)
 
     report->stage[0] = '\0';
     erase(report);
-    if (result->error.kind != ERROR_NONE)
+    if (ending->refusals)
+        end_refusals(report, ending);
+    else if (result->error.kind != ERROR_NONE)
         end_line(report, failed, "%s", result->error.text);
     end_line(report, failed, "%s", ending->text);
     if (ending->moved) {

@@ -61,7 +61,7 @@ static const char help_text[] =
     "\n"
     "TIME is like 300ms, 30s, 10min or 2h. The exit status says where the VM runs:\n"
     "  0 at the target (or nothing was to be moved)   5 at the source, paused\n"
-    "  1 at the source: this host could not begin     6 undecided: xmig recover ID\n"
+    "  1 at the source: nothing was begun             6 undecided: xmig recover ID\n"
     "  2 at the source: the command makes no sense    7 at the target; leftovers at the source\n"
     "  3 at the source: a check refused               8 nowhere\n"
     "  4 at the source: failed and undone             128+N at the source: undone on signal N\n";
@@ -188,6 +188,7 @@ static bool attach(struct sending *sending, struct error *err)
         return false;
     migration_host_context(m, &context);
     m->host = ops->create(&context);
+    err->refusals = m->refusals;
     sending->attached = ops->attach(m->host, vm, err);
     return sending->attached;
 }
@@ -208,10 +209,21 @@ static void announce(struct sending *sending)
 /* Before there is a peer to ask, or while it is asked: nothing was touched. */
 static void fail_before(const struct sending *sending, struct result *result)
 {
-    if (result->error.kind == ERROR_REFUSED)
-        result->outcome = OUTCOME_REFUSED;
-    else
-        result->outcome = sending->m.peer ? OUTCOME_ROLLED_BACK : OUTCOME_LOCAL_ERROR;
+    cJSON *refusal;
+
+    result->outcome = OUTCOME_LOCAL_ERROR;
+    if (result->error.kind != ERROR_REFUSED)
+        return;
+    result->outcome = OUTCOME_REFUSED;
+    refusal = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(refusal, "text", result->error.text);
+    cJSON_AddStringToObject(
+        refusal, "side",
+        side_name(sending->m.peer && session_refusals(sending->m.peer) ? SIDE_RECV : SIDE_SEND));
+    cJSON_AddStringToObject(refusal, "stage", "");
+    cJSON_AddItemToArray(sending->m.refusals, refusal);
+    result->error.refusals = sending->m.refusals;
+    error_join(&result->error);
 }
 
 static bool settle_earlier(struct sending *sending, struct error *err)
@@ -269,6 +281,7 @@ static int end(struct sending *sending, const struct result *result)
         .attached = sending->attached,
         .has_journal = sending->m.journal != NULL,
         .signal = sending->signal,
+        .refusals = result->outcome == OUTCOME_REFUSED ? sending->m.refusals : NULL,
     };
     struct ending ending;
 

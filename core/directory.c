@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "xmig/cleanup.h"
 
@@ -26,6 +27,22 @@ bool directory_make(const char *path, bool *made, struct error *err)
         return directory_sync(dirname(copy), err);
     return errno == EEXIST ||
            error_set(err, ERROR_SYSTEM, "cannot create directory '%s': %m", path);
+}
+
+bool directory_can_make(const char *path, struct error *err)
+{
+    AUTO_FREE char *copy = must(strdup(path));
+    char *there = copy;
+    struct stat st;
+
+    while (stat(there, &st) < 0 && errno == ENOENT && strcmp(there, "/") != 0 &&
+           strcmp(there, ".") != 0)
+        there = dirname(there);
+    if (access(there, W_OK | X_OK) == 0 && S_ISDIR(st.st_mode))
+        return true;
+    if (errno == 0 || S_ISREG(st.st_mode))
+        errno = ENOTDIR;
+    return error_set(err, ERROR_REFUSED, "nothing can be written in '%s': %m", there);
 }
 
 bool directory_make_all(const char *path, struct error *err)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "xmig/json.h"
+
 static const char *const kind_names[] = {
     [ERROR_NONE] = "none",         [ERROR_REFUSED] = "refused",     [ERROR_SYSTEM] = "system",
     [ERROR_PROTOCOL] = "protocol", [ERROR_PEER] = "peer",           [ERROR_LOST] = "lost",
@@ -54,9 +56,67 @@ bool error_prefix(struct error *err, const char *format, ...)
     return false;
 }
 
+bool error_append(struct error *err, const char *format, ...)
+{
+    size_t used;
+    va_list args;
+
+    if (!err)
+        return false;
+    used = strlen(err->text);
+    va_start(args, format);
+    mark_truncation(err->text,
+                    (int)used + vsnprintf(err->text + used, ERROR_TEXT_MAX - used, format, args));
+    va_end(args);
+    return false;
+}
+
+bool error_goes_on(struct error *err, bool ok)
+{
+    cJSON *refusal;
+
+    if (ok)
+        return true;
+    if (!err || !err->refusals || err->kind != ERROR_REFUSED)
+        return false;
+    refusal = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(refusal, "text", err->text);
+    cJSON_AddItemToArray(err->refusals, refusal);
+    error_clear(err);
+    return true;
+}
+
+int error_aside(const struct error *err)
+{
+    return err && err->refusals ? cJSON_GetArraySize(err->refusals) : 0;
+}
+
+bool error_none_since(struct error *err, int before)
+{
+    AUTO_JSON cJSON *last = NULL;
+
+    if (error_aside(err) <= before)
+        return true;
+    last = cJSON_DetachItemFromArray(err->refusals, error_aside(err) - 1);
+    return error_set(err, ERROR_REFUSED, "%s", json_string_or(last, "text", "?"));
+}
+
+bool error_join(struct error *err)
+{
+    const cJSON *refusal;
+
+    error_clear(err);
+    err->kind = ERROR_REFUSED;
+    cJSON_ArrayForEach (refusal, err->refusals)
+        error_append(err, "%s%s", refusal == err->refusals->child ? "" : "; ",
+                     json_string_or(refusal, "text", "?"));
+    return false;
+}
+
 void error_clear(struct error *err)
 {
-    *err = (struct error){ 0 };
+    err->kind = ERROR_NONE;
+    err->text[0] = '\0';
 }
 
 const char *error_kind_name(enum error_kind kind)

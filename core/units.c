@@ -94,6 +94,15 @@ const char *print_size(char text[UNITS_TEXT_MAX], uint64_t bytes)
     return text;
 }
 
+const char *print_unequal(char text[UNITS_TEXT_MAX], uint64_t bytes, uint64_t other)
+{
+    char other_text[UNITS_TEXT_MAX];
+
+    if (!strcmp(print_size(text, bytes), print_size(other_text, other)))
+        snprintf(text, UNITS_TEXT_MAX, "%" PRIu64 " bytes", bytes);
+    return text;
+}
+
 const char *print_time(char text[UNITS_TEXT_MAX], uint64_t ms)
 {
     uint64_t s = ms / 1000;

@@ -20,6 +20,7 @@
 #include "host/paths.h"
 #include "host/program.h"
 #include "host/thin.h"
+#include "xmig/units.h"
 
 enum {
     IMG_MS = 60000,
@@ -84,11 +85,13 @@ static bool check_format(struct disk_images *images, const cJSON *disk, struct e
     if (!strcmp(format, "raw"))
         return true;
     if (strcmp(format, "qcow2") != 0)
-        return error_set(err, ERROR_REFUSED, "its format '%s' cannot be made here", format);
+        return error_set(err, ERROR_REFUSED, "its format '%s' cannot be made at the target",
+                         format);
     program = program_find("qemu-img");
     if (!program)
-        return error_set(err, ERROR_REFUSED,
-                         "there is no qemu-img here to make it a qcow2 image: install qemu-utils");
+        return error_set(
+            err, ERROR_REFUSED,
+            "there is no qemu-img at the target to make it a qcow2 image: install qemu-utils");
     return true;
 }
 
@@ -136,23 +139,23 @@ static void plan_disk(const struct disk_images *images, const cJSON *disk, struc
     const char *name = json_string_or(disk, "name", "?");
     const char *image = json_string_or(disk, "image", "?");
     const char *device = json_string_or(disk, "device", NULL);
-    uint64_t size = json_uint_or(disk, "size", 0);
+    char size[UNITS_TEXT_MAX];
+    const char *text = print_size(size, json_uint_or(disk, "size", 0));
     const char *why_full = thin_why_full(images, disk);
 
     if (device)
         plan_say(plan,
-                 "disk %s: overwrite the first %" PRIu64 " bytes of the block device '%s', which "
-                 "the guest is shown as '%s'",
-                 name, size, device, image);
+                 "disk %s: overwrite the first %s of the block device '%s', which the guest is "
+                 "shown as '%s'",
+                 name, text, device, image);
     else if (!images->context->options.mirrors_disks)
         plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
     else if (disk_device_is(image))
-        plan_say(plan, "disk %s: overwrite the block device '%s' (%" PRIu64 " bytes)", name, image,
-                 size);
+        plan_say(plan, "disk %s: overwrite the block device '%s' (%s)", name, image, text);
     else
-        plan_say(plan, "disk %s: create '%s' (%s, %s%s, %" PRIu64 " bytes)", name, image,
+        plan_say(plan, "disk %s: create '%s' (%s, %s%s, %s)", name, image,
                  json_string_or(disk, "format", "?"), why_full ? "fully allocated: " : "thin",
-                 why_full ? why_full : "", size);
+                 why_full ? why_full : "", text);
 }
 
 void disk_images_plan(const struct disk_images *images, struct plan *plan)

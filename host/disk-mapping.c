@@ -53,9 +53,10 @@ bool disk_mapping_check(struct error *err)
     AUTO_FREE char *program = program_find("dmsetup");
 
     return program ||
-           error_set(err, ERROR_REFUSED,
-                     "there is no dmsetup here to show less of it with: install it, or name a "
-                     "device of exactly the disk's size");
+           error_set(
+               err, ERROR_REFUSED,
+               "there is no dmsetup at the target to show less of it with: install it, or name a "
+               "device of exactly the disk's size");
 }
 
 bool disk_mapping_create(struct loop *loop, const char *path, const char *device, uint64_t size,

@@ -1,5 +1,6 @@
 /* Hashes are computed by both hosts, of all of a file: a sample would prove nothing. */
 #include "host/file-hash.h"
+#include "xmig/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,22 +159,24 @@ bool file_hash_check(const struct host_context *context, const char *path, const
 {
     const char *wanted = json_string_or(need, "sha256", NULL);
     uint64_t there = json_uint_or(need, "size", 0);
-    char hash[FILE_HASH_SIZE] = "";
+    char hash[FILE_HASH_SIZE] = "", at_target[UNITS_TEXT_MAX], at_source[UNITS_TEXT_MAX];
     uint64_t here;
 
     if (!wanted || !read_size(path, &here))
         return true;
     if (here != there)
         return error_set(err, ERROR_REFUSED,
-                         "the VM needs '%s', and the one here is another: it has %" PRIu64
-                         " bytes, the source's has %" PRIu64,
-                         path, here, there);
+                         "the VM needs '%s', and the one at the target is another: it has %s, the "
+                         "source's has %s",
+                         path, print_unequal(at_target, here, there),
+                         print_unequal(at_source, there, here));
     if (!file_hash(context->loop, path, hash, err))
         return false;
     return !strcmp(hash, wanted) ||
            error_set(err, ERROR_REFUSED,
-                     "the VM needs '%s', and the one here holds something else (sha256 %.12s…, at "
-                     "the source %.12s…): copy the source's here, or say --trust %s if the VM can "
+                     "the VM needs '%s', and the one at the target holds something else (sha256 "
+                     "%.12s…, at "
+                     "the source %.12s…): copy the source's there, or say --trust %s if the VM can "
                      "do with this one",
                      path, hash, wanted, path);
 }

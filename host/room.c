@@ -9,10 +9,7 @@
 #include "host/notes.h"
 #include "host/paths.h"
 #include "host/thin.h"
-
-enum {
-    MIB = 1024 * 1024
-};
+#include "xmig/units.h"
 
 struct room {
     dev_t device;
@@ -46,16 +43,18 @@ static bool add(const struct disk_images *images, struct room *rooms, size_t *co
 
 static bool check(const struct room *room, cJSON *notes, struct error *err)
 {
+    char needed[UNITS_TEXT_MAX], virtual[UNITS_TEXT_MAX], available[UNITS_TEXT_MAX];
+
+    print_size(available, room->available);
+    print_size(virtual, room->virtual);
     if (room->needed > room->available)
         return error_set(err, ERROR_REFUSED,
-                         "the disks that go where '%s' goes take %" PRIu64 " MiB (of "
-                         "%" PRIu64 " MiB), and only %" PRIu64 " MiB are free there",
-                         room->image, room->needed / MIB, room->virtual / MIB,
-                         room->available / MIB);
+                         "the disks that go where '%s' goes take %s (of %s), and only %s are free "
+                         "there",
+                         room->image, print_size(needed, room->needed), virtual, available);
     if (room->virtual > room->available)
-        notes_add(notes,
-                  "the disks may grow to %" PRIu64 " MiB where %" PRIu64 " MiB are free ('%s')",
-                  room->virtual / MIB, room->available / MIB, room->image);
+        notes_add(notes, "the disks may grow to %s where %s are free ('%s')", virtual, available,
+                  room->image);
     return true;
 }
 
@@ -72,7 +71,7 @@ bool room_check(const struct disk_images *images, cJSON *notes, struct error *er
             !add(images, rooms, &count, disk, err))
             return false;
     for (size_t i = 0; i < count; i++)
-        if (!check(&rooms[i], notes, err))
+        if (!error_goes_on(err, check(&rooms[i], notes, err)))
             return false;
     return true;
 }

@@ -105,10 +105,11 @@ bool shared_offer(const char *image, const char *id, bool word, cJSON *params, c
 
 static bool not_the_same(const char *image, struct error *err)
 {
-    return error_set(err, ERROR_REFUSED,
-                     "'%s' is not the same image here as at the source: leave drive-mirror in, or "
-                     "share the storage",
-                     image);
+    return error_set(
+        err, ERROR_REFUSED,
+        "'%s' is not the same image at the target as at the source: leave drive-mirror in, or "
+        "share the storage",
+        image);
 }
 
 bool shared_prove(const cJSON *params, struct error *err)
@@ -124,7 +125,7 @@ bool shared_prove(const cJSON *params, struct error *err)
         return false;
     if (json_true(params, "shared_by_word"))
         return access(image, R_OK) == 0 ||
-               error_set(err, ERROR_REFUSED, "'%s' is not here: %m", image);
+               error_set(err, ERROR_REFUSED, "'%s' is not at the target: %m", image);
     if (identity && stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
         device_identity(st.st_rdev, here, sizeof(here));
         return !strcmp(here, identity) || not_the_same(image, err);

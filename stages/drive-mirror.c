@@ -8,6 +8,7 @@
 
 #include "disks.h"
 #include "xmig/cleanup.h"
+#include "xmig/units.h"
 
 struct mirrors {
     struct lane_door **doors; /* one a disk */
@@ -16,10 +17,12 @@ struct mirrors {
 
 static void plan(struct migration *m, void *state, struct plan *out)
 {
+    char size[UNITS_TEXT_MAX];
+
     (void)state;
     for (size_t i = 0; i < disk_count(m); i++)
-        plan_say(out, "mirror disk %s (%llu bytes) while the guest runs", disk_name(m, i),
-                 (unsigned long long)disk_size(m, i));
+        plan_say(out, "mirror disk %s (%s) while the guest runs", disk_name(m, i),
+                 print_size(size, disk_size(m, i)));
 }
 
 static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)

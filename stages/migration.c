@@ -72,6 +72,7 @@ void migration_init(struct migration *m, enum side side, struct loop *loop,
         .pending_control = { -1, -1 },
         .verdict = VERDICT_SOURCE,
         .started_ms = loop_now_ms(),
+        .refusals = must(cJSON_CreateArray()),
     };
 }
 
@@ -162,6 +163,7 @@ void migration_done(struct migration *m)
     journal_free(m->journal);
     cJSON_Delete(m->params);
     cJSON_Delete(m->plans);
+    cJSON_Delete(m->refusals);
     for (size_t i = 0; i < m->stage_count; i++)
         free(m->states[i]);
     /* Kept while something of this migration's still uses it, such as a device model's socket. */

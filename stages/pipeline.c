@@ -12,6 +12,7 @@
 #include "time-limits.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
+#include "xmig/directory.h"
 #include "xmig/stage.h"
 
 /* A peer at work says `alive`, and is lost when it does not: a barrier needs no other deadline. */
@@ -43,24 +44,82 @@ void pipeline_choose_stages(struct migration *m)
     m->stations[m->stage_count] = (struct session_station){ NULL, NULL };
 }
 
+/* ---- checks ---- */
+
+/* Whose the new ones among the refusals are. */
+static void name_refusals(struct migration *m, enum side side, const char *stage)
+{
+    cJSON *refusal;
+
+    cJSON_ArrayForEach (refusal, m->refusals) {
+        if (cJSON_HasObjectItem(refusal, "side"))
+            continue;
+        cJSON_AddStringToObject(refusal, "side", side_name(side));
+        if (!cJSON_HasObjectItem(refusal, "stage"))
+            cJSON_AddStringToObject(refusal, "stage", stage);
+    }
+}
+
 static bool check_stage(struct migration *m, size_t i, struct error *err)
 {
     const struct stage *stage = m->stages[i];
     const struct stage_half *half = half_of(m, stage);
+    bool ok;
 
     m->at = stage->name;
-    if (half->check && !half->check(m, m->states[i], err))
-        return error_prefix(err, "%s", stage->name);
-    return fault_at(m, stage->name, FAULT_CHECK, err);
+    ok = !half->check || half->check(m, m->states[i], err);
+    if (!ok && err->kind != ERROR_REFUSED)
+        error_prefix(err, "%s", stage->name);
+    return ok && fault_at(m, stage->name, FAULT_CHECK, err);
 }
 
+/* Without a journal nothing is begun. */
+static bool check_journal(struct migration *m, struct error *err)
+{
+    if (directory_can_make(m->state_dir, err))
+        return true;
+    error_prefix(err, "the migration's journal cannot be kept in '%s'", m->state_dir);
+    return error_append(err, "; make that possible, or set XMIG_STATE_DIR%s",
+                        m->side == SIDE_RECV ? " there (--remote-path 'env XMIG_STATE_DIR=… xmig')"
+                                             : "");
+}
+
+/* False: no check can follow, for want of what this one would have found, or a failure. */
 static bool check_all(struct migration *m, struct error *err)
 {
-    for (size_t i = 0; i < m->stage_count; i++)
-        if (!check_stage(m, i, err))
+    if (!error_goes_on(err, check_journal(m, err)))
+        return false;
+    for (size_t i = 0; i < m->stage_count; i++) {
+        bool ok = check_stage(m, i, err);
+
+        if (!ok && !error_goes_on(err, false))
             return false;
+        name_refusals(m, m->side, m->at);
+        if (!ok)
+            return error_set(err, ERROR_REFUSED, "refused");
+    }
     m->at = NULL;
     return true;
+}
+
+/* All that is refused, this side's first, as one error. */
+static bool gather_refusals(struct migration *m, struct error *err)
+{
+    const cJSON *theirs = m->side == SIDE_SEND ? session_refusals(m->peer) : NULL;
+    const cJSON *each;
+
+    if (err->kind != ERROR_REFUSED)
+        return false;
+    cJSON_ArrayForEach (each, theirs) {
+        cJSON *refusal = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(refusal, "text", json_string_or(each, "text", "?"));
+        cJSON_AddStringToObject(refusal, "stage", json_string_or(each, "stage", ""));
+        cJSON_AddItemToArray(m->refusals, refusal);
+    }
+    name_refusals(m, side_other(m->side), "");
+    err->refusals = m->refusals;
+    return error_join(err);
 }
 
 static cJSON *own_plan(struct migration *m)
@@ -91,15 +150,29 @@ static void add_plan(struct migration *m, const cJSON *steps, enum side side)
     }
 }
 
-/* Both sides have checked; each tells the other what it would do. */
+static bool tell_plan(struct migration *m, const cJSON *plan, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddItemToObject(body, "plan", cJSON_Duplicate(plan, true));
+    return session_send(m->peer, "checked", body, err);
+}
+
+/* This side's checks have been made; each tells the other what it would do. A sender that
+ * has refused hears first what the receiver refuses, so that a person has all of it at once.
+ */
 static bool exchange_plans(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *mine = own_plan(m);
-    cJSON *body = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *mine = NULL;
     AUTO_JSON cJSON *theirs = NULL;
 
-    cJSON_AddItemToObject(body, "plan", cJSON_Duplicate(mine, true));
-    if (!session_send(m->peer, "checked", body, err))
+    if (m->refusals->child) {
+        if (m->side == SIDE_SEND)
+            cJSON_Delete(session_expect(m->peer, "checked", BARRIER_MS, err));
+        return error_set(err, ERROR_REFUSED, "refused");
+    }
+    mine = own_plan(m);
+    if (!tell_plan(m, mine, err))
         return false;
     theirs = session_expect(m->peer, "checked", BARRIER_MS, err);
     if (!theirs)
@@ -328,13 +401,11 @@ static enum outcome outcome_at_source(const struct migration *m, const struct re
 {
     if (m->contested)
         return OUTCOME_UNDECIDED;
+    if (!m->journal && result->state != RUN_GONE)
+        return result->error.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR;
     switch (result->state) {
     case RUN_RUNNING:
-        if (m->until_reached && clean)
-            return OUTCOME_DONE;
-        if (!m->journal && result->error.kind == ERROR_REFUSED)
-            return OUTCOME_REFUSED;
-        return OUTCOME_ROLLED_BACK;
+        return m->until_reached && clean ? OUTCOME_DONE : OUTCOME_ROLLED_BACK;
     case RUN_GONE:
         return OUTCOME_NOWHERE;
     case RUN_PAUSED:
@@ -481,11 +552,20 @@ static void conclude(struct migration *m, struct result *result)
 /* Everything up to success, or to the first failure. */
 static bool go_forward(struct migration *m, struct error *err)
 {
+    err->refusals = m->refusals;
     if (!check_all(m, err) || !exchange_plans(m, err))
-        return false;
+        return gather_refusals(m, err);
+    err->refusals = NULL;
     if (m->options->dry_run)
         return true;
     return begin_journal(m, err) && run_stages(m, err);
+}
+
+static const char *where_it_failed(const struct migration *m)
+{
+    if (m->at)
+        return m->at;
+    return json_string_or(cJSON_GetArrayItem(m->refusals, 0), "stage", "");
 }
 
 static void way_out(struct migration *m, bool ok, struct result *result)
@@ -512,10 +592,12 @@ void pipeline_run(struct migration *m, struct result *result)
     *result = (struct result){ 0 };
     ok = go_forward(m, &result->error);
     limits_end(limits);
-    snprintf(result->stage, sizeof(result->stage), "%s", m->at && !ok ? m->at : "");
+    if (!ok)
+        snprintf(result->stage, sizeof(result->stage), "%s", where_it_failed(m));
     if (ok)
         error_clear(&result->error);
     way_out(m, ok, result);
+    result->error.refusals = NULL;
     if (m->crashed)
         leave_stages(m); /* what a process's death does by itself */
     if (m->peer && !m->crashed)

@@ -28,6 +28,7 @@ struct session {
     bool said_goodbye;
     bool heard_goodbye;
     struct error why_lost;
+    cJSON *refusals; /* of the peer's checks; NULL: none heard of */
 };
 
 /* Permitted at any station, from either side. */
@@ -98,6 +99,24 @@ static void abort_reason(const cJSON *message, struct error *why)
     error_set(why, kind, "%s", json_string_or(message, "text", "the peer gave no reason"));
 }
 
+/* An older peer has one, and says it as its reason. */
+static void hear_refusals(struct session *session, const cJSON *abort, const struct error *why)
+{
+    const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(abort, "refusals");
+    cJSON *only;
+
+    if (why->kind != ERROR_REFUSED || session->refusals)
+        return;
+    if (cJSON_IsArray(refusals)) {
+        session->refusals = must(cJSON_Duplicate(refusals, true));
+        return;
+    }
+    session->refusals = must(cJSON_CreateArray());
+    only = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(only, "text", why->text);
+    cJSON_AddItemToArray(session->refusals, only);
+}
+
 /* One message, parsed. Takes it. */
 static bool receive(struct session *session, cJSON *taken, struct error *err)
 {
@@ -124,6 +143,7 @@ static bool receive(struct session *session, cJSON *taken, struct error *err)
         struct error why = { 0 };
 
         abort_reason(session->queue[session->queued - 1], &why);
+        hear_refusals(session, session->queue[session->queued - 1], &why);
         loop_interrupt(session->loop, &why);
     }
     return true;
@@ -242,6 +262,7 @@ void session_free(struct session *session)
         return;
     for (size_t i = 0; i < session->queued; i++)
         cJSON_Delete(session->queue[i]);
+    cJSON_Delete(session->refusals);
     uv_timer_stop(session->clock);
     uv_close((uv_handle_t *)session->clock, on_clock_closed);
     stream_free(session->stream);
@@ -394,9 +415,16 @@ void session_abort(struct session *session, const struct error *why)
     session_mute(session);
     cJSON_AddStringToObject(body, "kind", error_kind_name(why->kind));
     cJSON_AddStringToObject(body, "text", why->text);
+    if (why->refusals && why->refusals->child)
+        cJSON_AddItemToObject(body, "refusals", cJSON_Duplicate(why->refusals, true));
     loop_clear_interruption(session->loop);
     if (session_send(session, "abort", body, NULL))
         (void)stream_flush(session->stream, PARTING_MS, NULL);
+}
+
+const cJSON *session_refusals(const struct session *session)
+{
+    return session->refusals;
 }
 
 void session_mute(struct session *session)

@@ -374,8 +374,8 @@ static bool rewrite_all(const cJSON *words, struct rewriting *r, struct error *e
     while (word) {
         if (!argv_step(&word, &step, err))
             return false;
-        if (step.option ? !step.option->rewrite(r, step.name, step.value, err)
-                        : !rewrite_hda(r, "hda", step.value, err))
+        if (!error_goes_on(err, step.option ? step.option->rewrite(r, step.name, step.value, err)
+                                            : rewrite_hda(r, "hda", step.value, err)))
             return false;
     }
     return true;
@@ -397,11 +397,12 @@ static void add_the_unsaid(struct rewriting *r)
 static bool all_disks_found(const struct argv_vm *vm, struct error *err)
 {
     for (size_t i = 0; i < vm->disk_count; i++)
-        if (!vm->disks[i].found)
-            return error_set(err, ERROR_REFUSED,
-                             "the disk image '%s' is not on QEMU's command line: it was plugged in "
-                             "later",
-                             vm->disks[i].paths[0]);
+        if (!vm->disks[i].found &&
+            !error_goes_on(err, error_set(err, ERROR_REFUSED,
+                                          "the disk image '%s' is not on QEMU's command line: it "
+                                          "was plugged in later",
+                                          vm->disks[i].paths[0])))
+            return false;
     return true;
 }
 
@@ -412,6 +413,7 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
 {
     AUTO_JSON cJSON *nodes = must(cJSON_CreateObject());
     struct rewriting r = { .vm = vm, .result = result, .nodes = nodes };
+    int refused = error_aside(err);
 
     *result = (struct argv_result){
         .words = must(cJSON_CreateArray()),
@@ -425,7 +427,8 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
         .pidfiles = must(cJSON_CreateArray()),
         .notes = must(cJSON_CreateArray()),
     };
-    if (!rewrite_all(words, &r, err) || !all_disks_found(vm, err))
+    if (!rewrite_all(words, &r, err) || !error_none_since(err, refused) ||
+        !all_disks_found(vm, err) || !error_none_since(err, refused))
         return false;
     add_the_unsaid(&r);
     return true;

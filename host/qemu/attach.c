@@ -70,12 +70,15 @@ static bool check_blockers(struct qemu *vm, struct error *err)
     AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
     const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(migration, "blocked-reasons");
     const char *status = json_string_or(migration, "status", "none");
+    const cJSON *reason;
 
     if (!migration)
         return false;
-    if (cJSON_IsArray(reasons) && cJSON_IsString(reasons->child))
-        return error_set(err, ERROR_REFUSED, "QEMU cannot move this VM: %s",
-                         reasons->child->valuestring);
+    cJSON_ArrayForEach (reason, reasons)
+        if (cJSON_IsString(reason) &&
+            !error_goes_on(err, error_set(err, ERROR_REFUSED, "QEMU cannot move this VM: %s",
+                                          reason->valuestring)))
+            return false;
     if (!strcmp(status, "none") || !strcmp(status, "completed") || !strcmp(status, "failed") ||
         !strcmp(status, "cancelled"))
         return true;
@@ -93,7 +96,8 @@ bool qemu_attach(struct host *host, const char *name, struct error *err)
     vm->pid = source->process.pid;
     vm->start_time = source->process.start_time;
     source->name = must(strdup(source->process.name ? source->process.name : "vm"));
-    if (!check_runs(vm, err) || !check_blockers(vm, err) || !qmp_refuse_block_jobs(vm->q, err))
+    if (!error_goes_on(err, check_runs(vm, err)) || !error_goes_on(err, check_blockers(vm, err)) ||
+        !error_goes_on(err, qmp_refuse_block_jobs(vm->q, err)))
         return false;
     source->heard_runs = qmp_run_events(vm->q);
     qmp_guard(vm->q, true);

@@ -68,11 +68,12 @@ static bool check_port(const cJSON *item, struct error *err)
         if (!why)
             return true;
     }
-    return error_set(err, ERROR_REFUSED,
-                     "the VM's QEMU listens at %s%sport %llu (%s), which it cannot here: %s; end "
-                     "who does%s",
-                     host, *host ? " " : "", (unsigned long long)port, what, why,
-                     is_forward ? ", or take the forwarding away first (hostfwd_remove)" : "");
+    return error_set(
+        err, ERROR_REFUSED,
+        "the VM's QEMU listens at %s%sport %llu (%s), which it cannot at the target: %s; end "
+        "who does%s",
+        host, *host ? " " : "", (unsigned long long)port, what, why,
+        is_forward ? ", or take the forwarding away first (hostfwd_remove)" : "");
 }
 
 static bool check_ports(const cJSON *ports, struct error *err)
@@ -80,7 +81,7 @@ static bool check_ports(const cJSON *ports, struct error *err)
     const cJSON *item;
 
     cJSON_ArrayForEach (item, ports)
-        if (!check_port(item, err))
+        if (!error_goes_on(err, check_port(item, err)))
             return false;
     return true;
 }
@@ -127,20 +128,26 @@ static bool check_searched(struct qemu *vm, const cJSON *qemu, struct error *err
         if (*text == '/' ? access(text, R_OK) < 0
                          : !is_in(folders, text) && !is_in_named(get(qemu, "words"), text))
             return error_set(err, ERROR_REFUSED,
-                             "the VM needs QEMU's file '%s', which %s does not find here", text,
-                             vm->target.program);
+                             "the VM needs QEMU's file '%s', which %s does not find at the target",
+                             text, vm->target.program);
     }
     return true;
 }
 
 /* ---- the public face ---- */
 
-bool qemu_check_line(struct qemu *vm, const cJSON *qemu, struct error *err)
+bool qemu_check_line_with_program(struct qemu *vm, const cJSON *qemu, struct error *err)
 {
     const cJSON *driver;
 
     cJSON_ArrayForEach (driver, get(qemu, "audio"))
-        if (cJSON_IsString(driver) && !qemu_check_help(vm, "-audiodev", driver->valuestring, err))
+        if (cJSON_IsString(driver) &&
+            !error_goes_on(err, qemu_check_help(vm, "-audiodev", driver->valuestring, err)))
             return false;
-    return check_searched(vm, qemu, err) && check_ports(get(qemu, "ports"), err);
+    return error_goes_on(err, check_searched(vm, qemu, err));
+}
+
+bool qemu_check_line(const cJSON *qemu, struct error *err)
+{
+    return check_ports(get(qemu, "ports"), err);
 }

@@ -14,10 +14,10 @@
 #include "host/qemu/taps.h"
 #include "host/room.h"
 #include "host/shared.h"
+#include "xmig/units.h"
 
 enum {
-    HELP_MS = 20000,
-    MIB = 1024 * 1024
+    HELP_MS = 20000
 };
 
 static const cJSON *get(const cJSON *object, const char *name)
@@ -45,7 +45,7 @@ static bool check_program(struct qemu *vm, const cJSON *qemu, struct error *err)
         vm->target.program = program_find(name);
     if (!vm->target.program)
         return error_set(err, ERROR_REFUSED,
-                         "there is no '%s' here: install it, or name another "
+                         "there is no '%s' at the target: install it there, or name another "
                          "with --device-model",
                          wanted);
     return true;
@@ -75,8 +75,8 @@ bool qemu_check_help(struct qemu *vm, const char *option, const char *wanted, st
         return false;
     if (lists(help, wanted))
         return true;
-    return error_set(err, ERROR_REFUSED, "%s here knows no %s '%s'", vm->target.program, option + 1,
-                     wanted);
+    return error_set(err, ERROR_REFUSED, "%s at the target knows no %s '%s'", vm->target.program,
+                     option + 1, wanted);
 }
 
 static bool check_machine(struct qemu *vm, const cJSON *qemu, struct error *err)
@@ -84,12 +84,13 @@ static bool check_machine(struct qemu *vm, const cJSON *qemu, struct error *err)
     const char *machine = json_string(qemu, "machine", err);
     const char *accelerator = json_string(qemu, "accelerator", err);
 
-    if (!machine || !accelerator || !qemu_check_help(vm, "-machine", machine, err) ||
-        !qemu_check_help(vm, "-accel", accelerator, err))
+    if (!machine || !accelerator ||
+        !error_goes_on(err, qemu_check_help(vm, "-machine", machine, err)) ||
+        !error_goes_on(err, qemu_check_help(vm, "-accel", accelerator, err)))
         return false;
     if (!strcmp(accelerator, "kvm") && access("/dev/kvm", R_OK | W_OK) < 0)
         return error_set(err, ERROR_REFUSED,
-                         "the VM runs with KVM, which cannot be used here: "
+                         "the VM runs with KVM, which cannot be used at the target: "
                          "/dev/kvm: %m");
     return true;
 }
@@ -111,9 +112,17 @@ static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
     vm->target.images.qemu = QEMU_VERSION(here_major, here_minor);
     if (here_major < major || (here_major == major && here_minor < minor))
         notes_add(vm->target.notes,
-                  "QEMU is older here (%u.%u) than at the source (%" PRIu64 ".%" PRIu64 ")",
+                  "QEMU is older at the target (%u.%u) than at the source (%" PRIu64 ".%" PRIu64
+                  ")",
                   here_major, here_minor, major, minor);
     return true;
+}
+
+/* What only the program itself knows. */
+static bool check_with_program(struct qemu *vm, const cJSON *qemu, struct error *err)
+{
+    return error_goes_on(err, check_machine(vm, qemu, err)) && note_version(vm, qemu, err) &&
+           qemu_check_line_with_program(vm, qemu, err);
 }
 
 /* ---- names ---- */
@@ -127,10 +136,11 @@ static bool check_name(const cJSON *params, struct error *err)
         return false;
     if (!qemu_process_find(name, &other, NULL))
         return true;
-    error_set(err, ERROR_REFUSED,
-              "a QEMU called '%s' runs here already (process %d): give the VM another name with "
-              "--name",
-              name, (int)other.pid);
+    error_set(
+        err, ERROR_REFUSED,
+        "a QEMU called '%s' runs at the target already (process %d): give the VM another name with "
+        "--name",
+        name, (int)other.pid);
     qemu_process_done(&other);
     return false;
 }
@@ -151,7 +161,7 @@ static bool check_user(struct qemu *vm, const cJSON *qemu, struct error *err)
     if (geteuid() != 0 && (vm->target.uid != geteuid() || json_true(qemu, "drops_privileges")))
         return error_set(err, ERROR_REFUSED,
                          "QEMU runs as '%s' (%u) at the source: only the "
-                         "superuser can start it so here",
+                         "superuser can start it so at the target",
                          name ? name : "another user", (unsigned)vm->target.uid);
     return true;
 }
@@ -165,7 +175,8 @@ static bool check_directory_of(const char *path, struct error *err)
 
     if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
         return true;
-    return error_set(err, ERROR_REFUSED, "there is no directory '%s' here for '%s'", dir, path);
+    return error_set(err, ERROR_REFUSED, "there is no directory '%s' at the target for '%s'", dir,
+                     path);
 }
 
 static bool check_need(struct qemu *vm, const cJSON *need, struct error *err)
@@ -175,7 +186,8 @@ static bool check_need(struct qemu *vm, const cJSON *need, struct error *err)
     if (!path)
         return false;
     if (access(path, F_OK) < 0)
-        return error_set(err, ERROR_REFUSED, "the VM needs '%s', which is not here: %m", path);
+        return error_set(err, ERROR_REFUSED, "the VM needs '%s', which is not at the target: %m",
+                         path);
     return file_hash_check(&vm->base.context, path, need, err);
 }
 
@@ -186,7 +198,8 @@ static bool check_media(struct qemu *vm, const cJSON *media, struct error *err)
     cJSON_ArrayForEach (medium, media) {
         const char *image = json_string_or(medium, "image", "");
 
-        if (*image == '/' && !file_hash_check(&vm->base.context, image, medium, err))
+        if (*image == '/' &&
+            !error_goes_on(err, file_hash_check(&vm->base.context, image, medium, err)))
             return false;
     }
     return true;
@@ -203,7 +216,7 @@ static bool check_socket(const char *path, struct error *err)
         return true;
     close(fd);
     return error_set(err, ERROR_REFUSED,
-                     "at '%s', a socket of the VM, another process listens here", path);
+                     "at '%s', a socket of the VM, another process of the target listens", path);
 }
 
 static bool check_files(struct qemu *vm, const cJSON *qemu, struct error *err)
@@ -211,13 +224,14 @@ static bool check_files(struct qemu *vm, const cJSON *qemu, struct error *err)
     const cJSON *item;
 
     cJSON_ArrayForEach (item, get(qemu, "needs"))
-        if (!check_need(vm, item, err))
+        if (!error_goes_on(err, check_need(vm, item, err)))
             return false;
     cJSON_ArrayForEach (item, get(qemu, "outputs"))
-        if (!check_directory_of(cJSON_IsString(item) ? item->valuestring : "", err))
+        if (!error_goes_on(err,
+                           check_directory_of(cJSON_IsString(item) ? item->valuestring : "", err)))
             return false;
     cJSON_ArrayForEach (item, get(qemu, "sockets"))
-        if (!check_socket(cJSON_IsString(item) ? item->valuestring : "", err))
+        if (!error_goes_on(err, check_socket(cJSON_IsString(item) ? item->valuestring : "", err)))
             return false;
     return true;
 }
@@ -237,7 +251,7 @@ static bool read_kilobytes(const char *text, const char *key, uint64_t *sum)
 
 static bool check_memory(const cJSON *params, struct error *err)
 {
-    char text[4096];
+    char text[4096], wanted[UNITS_TEXT_MAX], available[UNITS_TEXT_MAX];
     uint64_t free_bytes = 0;
     uint64_t needed = json_uint_or(params, "memory", 0);
     FILE *file = fopen("/proc/meminfo", "re");
@@ -249,9 +263,8 @@ static bool check_memory(const cJSON *params, struct error *err)
     if (!read_kilobytes(text, "MemAvailable:", &free_bytes) ||
         !read_kilobytes(text, "SwapFree:", &free_bytes) || free_bytes >= needed)
         return true;
-    return error_set(err, ERROR_REFUSED,
-                     "the VM has %" PRIu64 " MiB of RAM, and only %" PRIu64 " MiB are free here",
-                     needed / MIB, free_bytes / MIB);
+    return error_set(err, ERROR_REFUSED, "the VM has %s of RAM, and only %s are free at the target",
+                     print_size(wanted, needed), print_size(available, free_bytes));
 }
 
 /* QEMU opens an image for writing only when it gets it, which is after -runas. */
@@ -266,7 +279,7 @@ static bool check_rights(const struct qemu *vm, const cJSON *disk, struct error 
         return true;
     return error_set(err, ERROR_REFUSED,
                      "QEMU runs as user %u, and its image belongs to user %u with mode %04o, as at "
-                     "the source: QEMU could not open it for writing here",
+                     "the source: QEMU could not open it for writing at the target",
                      (unsigned)vm->target.uid, (unsigned)owner, (unsigned)mode);
 }
 
@@ -275,20 +288,24 @@ static bool check_disk(struct qemu *vm, const cJSON *disk, struct error *err)
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
     if (disk_device_is(json_string_or(disk, "image", "")))
-        return error_set(err, ERROR_REFUSED,
-                         "its image cannot become a block device here: name a file with --disk");
+        return error_set(
+            err, ERROR_REFUSED,
+            "its image cannot become a block device at the target: name a file with --disk");
     return check_rights(vm, disk, err) && disk_images_check(&vm->target.images, disk, err);
 }
 
 static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
 {
     const cJSON *disks = get(params, "disks");
+    int refused = error_aside(err);
     const cJSON *disk;
 
     cJSON_ArrayForEach (disk, disks)
-        if (!check_disk(vm, disk, err))
-            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !vm->base.context.options.mirrors_disks ||
+        if (!error_goes_on(err,
+                           check_disk(vm, disk, err) ||
+                               error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"))))
+            return false;
+    return !vm->base.context.options.mirrors_disks || error_aside(err) > refused ||
            room_check(&vm->target.images, vm->target.notes, err);
 }
 
@@ -305,13 +322,14 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
     vm->target.images.disks = get(params, "disks");
     cJSON_Delete(vm->target.notes);
     vm->target.notes = must(cJSON_CreateArray());
-    return check_name(params, err) && check_program(vm, qemu, err) &&
-           check_machine(vm, qemu, err) && note_version(vm, qemu, err) &&
-           check_user(vm, qemu, err) && drives_check(get(qemu, "media"), err) &&
+    return error_goes_on(err, check_name(params, err)) &&
+           error_goes_on(err, check_program(vm, qemu, err)) &&
+           (!vm->target.program || check_with_program(vm, qemu, err)) &&
+           error_goes_on(err, check_user(vm, qemu, err)) && drives_check(get(qemu, "media"), err) &&
            check_media(vm, get(qemu, "media"), err) && check_files(vm, qemu, err) &&
-           qemu_check_line(vm, qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
-           bridges_check(get(qemu, "bridges"), err) && check_memory(params, err) &&
-           check_disks(vm, params, err);
+           qemu_check_line(qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
+           bridges_check(get(qemu, "bridges"), err) &&
+           error_goes_on(err, check_memory(params, err)) && check_disks(vm, params, err);
 }
 
 void qemu_plan_recv(struct host *host, struct plan *plan)

@@ -11,6 +11,7 @@
 #include "host/qemu/taps.h"
 #include "host/shared.h"
 #include "host/thin.h"
+#include "xmig/units.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
@@ -290,7 +291,7 @@ static bool read_present(struct qemu *vm, struct error *err)
     cJSON_Delete(source->present);
     cJSON_Delete(steal(source->media));
     source->present = machine_read(vm, err);
-    if (!source->present || !machine_check(vm, source->present, err))
+    if (!source->present || !error_goes_on(err, machine_check(vm, source->present, err)))
         return false;
     source->media = drives_media(vm, get(source->present, "drives"), err);
     return source->media != NULL;
@@ -306,9 +307,12 @@ static bool read_all(struct qemu *vm, struct error *err)
 static bool check_options(struct qemu *vm, struct error *err)
 {
     const struct host_options *options = &vm->base.context.options;
+    const cJSON *overwrite = options->overwrite ? options->overwrite->child : NULL;
 
-    if (options->overwrite && options->overwrite->child)
-        return error_set(err, ERROR_REFUSED, "--overwrite is only for Xen guests");
+    if (overwrite &&
+        !error_goes_on(err, error_set(err, ERROR_REFUSED, "--overwrite %s is only for Xen guests",
+                                      overwrite->string)))
+        return false;
     return taps_check_choices(get(vm->source.present, "taps"), vm->source.argv.bridges,
                               options->bridges, err);
 }
@@ -323,36 +327,36 @@ bool qemu_describe(struct host *host, cJSON *params, struct error *err)
         return false;
     disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
     measure_disks(vm);
-    if (!rewrite_command_line(vm, disks, err) || !check_options(vm, err))
+    if (!rewrite_command_line(vm, disks, err) || !error_goes_on(err, check_options(vm, err)))
         return false;
     cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
     json_add_uint(params, "memory", vm->source.memory);
     choose_ram_mode(vm);
     return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err) &&
-           qemu_fence_describe(vm, err) && qemu_others_check(vm, err);
+           error_goes_on(err, qemu_fence_describe(vm, err)) &&
+           error_goes_on(err, qemu_others_check(vm, err));
 }
 
 /* ---- plan ---- */
 
 static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan *plan)
 {
-    enum {
-        MIB = 1024 * 1024
-    };
+    char size[UNITS_TEXT_MAX], allocated[UNITS_TEXT_MAX], written[UNITS_TEXT_MAX];
     const char *beneath = disk->paths[1] ? ", with all that it lies on, as one image" : "";
-    unsigned long long allocated_mib = disk->allocated / MIB, written_mib = disk->written / MIB;
+    uint64_t margin = disk->allocated / 8 + 1024 * 1024;
 
+    print_size(size, disk->size);
+    print_size(allocated, disk->allocated);
     if (!mirrored)
         plan_say(plan, "disk %s: '%s' is used by both hosts", disk->name, disk->paths[0]);
     else
-        plan_say(plan, "disk %s: '%s' (%llu MiB, %llu MiB of them allocated) becomes '%s'%s",
-                 disk->name, disk->paths[0], (unsigned long long)disk->size / MIB, allocated_mib,
-                 disk->target, beneath);
-    if (mirrored && written_mib > allocated_mib + allocated_mib / 8 + 1)
+        plan_say(plan, "disk %s: '%s' (%s, %s of them allocated) becomes '%s'%s", disk->name,
+                 disk->paths[0], size, allocated, disk->target, beneath);
+    if (mirrored && disk->written > disk->allocated + margin)
         plan_say(plan,
-                 "disk %s: its image is compressed, which the target's is not: %llu MiB are "
-                 "written there",
-                 disk->name, written_mib);
+                 "disk %s: its image is compressed, which the target's is not: %s are written "
+                 "there",
+                 disk->name, print_size(written, disk->written));
     if (mirrored && !disk->full && strcmp(disk->format, "raw") && disk->allocated >= disk->size)
         plan_say(plan,
                  "disk %s: its image is allocated in full; the target's grows as it is "
@@ -380,11 +384,11 @@ void qemu_plan_send(struct host *host, struct plan *plan)
     struct qemu *vm = qemu_of(host);
     const struct source *source = &vm->source;
     const char *cpu = argv_value(source->process.words, "cpu");
+    char memory[UNITS_TEXT_MAX];
     const cJSON *note;
 
-    plan_say(plan, "move QEMU '%s' (process %d, %s, %s, %llu MiB of RAM)", source->name,
-             (int)vm->pid, source->machine, source->accelerator,
-             (unsigned long long)source->memory >> 20);
+    plan_say(plan, "move QEMU '%s' (process %d, %s, %s, %s of RAM)", source->name, (int)vm->pid,
+             source->machine, source->accelerator, print_size(memory, source->memory));
     for (size_t i = 0; i < source->disk_count; i++)
         plan_disk(&source->disks[i], host->context.options.mirrors_disks, plan);
     cJSON_ArrayForEach (note, source->argv.notes)

@@ -189,6 +189,58 @@ static bool place_disk(struct qemu *vm, struct source_disk *disk, struct error *
            error_prefix(err, "disk '%s'", disk->name);
 }
 
+/* "vda, vdb", for whoever has mistyped one. */
+static char *names(const struct qemu *vm, bool with_media)
+{
+    const struct source *source = &vm->source;
+    char *text = NULL;
+    size_t size, count = 0;
+    FILE *out = must(open_memstream(&text, &size));
+    const cJSON *medium;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        fprintf(out, "%s%s", count++ ? ", " : "", source->disks[i].name);
+    if (with_media)
+        cJSON_ArrayForEach (medium, source->media)
+            fprintf(out, "%s%s", count++ ? ", " : "", json_string_or(medium, "name", "?"));
+    if (!count)
+        fprintf(out, "none");
+    if (fclose(out))
+        abort();
+    return text;
+}
+
+static bool check_shared(struct qemu *vm, const char *name, struct error *err)
+{
+    AUTO_FREE char *all = names(vm, false);
+
+    if (vm->base.context.options.mirrors_disks)
+        return error_set(err, ERROR_REFUSED, "--shared %s: only with --without drive-mirror", name);
+    if (source_disk_find(&vm->source, name))
+        return true;
+    return error_set(err, ERROR_REFUSED, "--shared %s: the VM has no disk of that name; it has: %s",
+                     name, all);
+}
+
+static bool check_lost(struct qemu *vm, const char *name, struct error *err)
+{
+    AUTO_FREE char *all = names(vm, false);
+
+    return source_disk_find(&vm->source, name) ||
+           error_set(err, ERROR_REFUSED, "--lose %s: the VM has no disk of that name; it has: %s",
+                     name, all);
+}
+
+static bool check_placed(struct qemu *vm, const char *name, struct error *err)
+{
+    AUTO_FREE char *all = names(vm, true);
+
+    if (source_disk_find(&vm->source, name) || drives_find(vm->source.media, name))
+        return true;
+    return error_set(err, ERROR_REFUSED, "--disk %s: the VM has no disk of that name; it has: %s",
+                     name, all);
+}
+
 /* An option that means no disk is a slip of the pen with consequences. */
 static bool check_choices(struct qemu *vm, struct error *err)
 {
@@ -196,38 +248,36 @@ static bool check_choices(struct qemu *vm, struct error *err)
     const cJSON *choice;
 
     cJSON_ArrayForEach (choice, options->shared)
-        if (options->mirrors_disks || !source_disk_find(&vm->source, choice->string))
-            return error_set(err, ERROR_REFUSED,
-                             "--shared %s: only a disk of the VM's, with --without drive-mirror",
-                             choice->string);
+        if (!error_goes_on(err, check_shared(vm, choice->string, err)))
+            return false;
     cJSON_ArrayForEach (choice, options->lose)
-        if (!source_disk_find(&vm->source, choice->string))
-            return error_set(err, ERROR_REFUSED, "--lose %s: the VM has no disk of that name",
-                             choice->string);
+        if (!error_goes_on(err, check_lost(vm, choice->string, err)))
+            return false;
     cJSON_ArrayForEach (choice, options->disk_targets)
-        if (!source_disk_find(&vm->source, choice->string) &&
-            !drives_find(vm->source.media, choice->string))
-            return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
+        if (!error_goes_on(err, check_placed(vm, choice->string, err)))
+            return false;
     return true;
 }
 
 bool source_disks_read(struct qemu *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
+    int refused = error_aside(err);
     const cJSON *block;
 
     source_disks_done(&vm->source);
     if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (block, blocks)
-        if (is_writable(block) && !add_disk(vm, block, err))
+        if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, err)))
             return false;
-    if (!source_images_find(vm, err) || !source_images_hold(vm, err))
+    if (!error_none_since(err, refused) || !source_images_find(vm, err) ||
+        !source_images_hold(vm, err))
         return false;
     for (size_t i = 0; i < vm->source.disk_count; i++)
-        if (!place_disk(vm, &vm->source.disks[i], err))
+        if (!error_goes_on(err, place_disk(vm, &vm->source.disks[i], err)))
             return false;
-    return check_choices(vm, err);
+    return error_none_since(err, refused) && check_choices(vm, err);
 }
 
 static void free_names(char **names)

@@ -160,6 +160,22 @@ const cJSON *drives_find(const cJSON *media, const char *name)
     return NULL;
 }
 
+static bool check_eject(const cJSON *media, const char *name, struct error *err)
+{
+    const cJSON *medium;
+
+    if (drives_find(media, name))
+        return true;
+    error_set(err, ERROR_REFUSED,
+              "--eject %s: the VM has no drive of that name whose medium could be taken out; it "
+              "has: ",
+              name);
+    cJSON_ArrayForEach (medium, media)
+        error_append(err, "%s%s", medium == media->child ? "" : ", ",
+                     json_string_or(medium, "name", "?"));
+    return media->child ? false : error_append(err, "none");
+}
+
 cJSON *drives_media(struct qemu *vm, const cJSON *drives, struct error *err)
 {
     const struct host_options *options = &vm->base.context.options;
@@ -173,36 +189,40 @@ cJSON *drives_media(struct qemu *vm, const cJSON *drives, struct error *err)
             continue;
         medium = choose_medium(options, drive);
         cJSON_AddItemToArray(media, medium);
-        if (!check_path(medium, err))
+        if (!error_goes_on(err, check_path(medium, err)))
             return NULL;
     }
     cJSON_ArrayForEach (choice, options->eject)
-        if (!drives_find(media, choice->string)) {
-            error_set(err, ERROR_REFUSED,
-                      "--eject %s: the VM has no drive of that name whose "
-                      "medium could be taken out",
-                      choice->string);
+        if (!error_goes_on(err, check_eject(media, choice->string, err)))
             return NULL;
-        }
     return steal(media);
 }
 
 /* ---- at the target ---- */
 
+static bool check_medium(const cJSON *medium, struct error *err)
+{
+    const char *image = json_string_or(medium, "image", "");
+    const char *name = json_string_or(medium, "name", "?");
+    struct stat st;
+
+    if (*image != '/')
+        return true;
+    if (stat(image, &st) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' of the VM holds '%s', which is not at the target: %m; put it there, "
+                         "name its place with --disk %s=PATH, or take it out with --eject %s",
+                         name, image, name, name);
+    return true;
+}
+
 bool drives_check(const cJSON *media, struct error *err)
 {
     const cJSON *medium;
 
-    cJSON_ArrayForEach (medium, media) {
-        const char *image = json_string_or(medium, "image", "");
-        const char *name = json_string_or(medium, "name", "?");
-
-        if (*image == '/' && access(image, F_OK) < 0)
-            return error_set(err, ERROR_REFUSED,
-                             "'%s' of the VM holds '%s', which is not here: %m; put it there, name "
-                             "its place with --disk %s=PATH, or take it out with --eject %s",
-                             name, image, name, name);
-    }
+    cJSON_ArrayForEach (medium, media)
+        if (!error_goes_on(err, check_medium(medium, err)))
+            return false;
     return true;
 }
 

@@ -263,6 +263,22 @@ static const struct kind kinds[] = {
     { "chardevs", "chardev", "character device", "chardev-add", "chardev-remove", is_own_chardev },
 };
 
+static bool refuse_added(const struct kind *kind, const char *id, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "the %s '%s' was added after the VM's start, and is not on its command line: "
+                     "take it out first (%s %s)",
+                     kind->name, id, kind->remove, id);
+}
+
+static bool refuse_gone(const struct kind *kind, const char *id, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "the %s '%s' of the VM's command line is not there any more: add it again "
+                     "first (%s), or start the VM without it",
+                     kind->name, id, kind->add);
+}
+
 static bool check_kind(struct qemu *vm, const struct kind *kind, const cJSON *present,
                        struct error *err)
 {
@@ -270,17 +286,13 @@ static bool check_kind(struct qemu *vm, const struct kind *kind, const cJSON *pr
     const cJSON *id;
 
     cJSON_ArrayForEach (id, present)
-        if (!has_string(said, text_of(id)) && !kind->is_own(vm, text_of(id)))
-            return error_set(err, ERROR_REFUSED,
-                             "the %s '%s' was added after the VM's start, and is not on its "
-                             "command line: take it out first (%s %s)",
-                             kind->name, text_of(id), kind->remove, text_of(id));
+        if (!has_string(said, text_of(id)) && !kind->is_own(vm, text_of(id)) &&
+            !error_goes_on(err, refuse_added(kind, text_of(id), err)))
+            return false;
     cJSON_ArrayForEach (id, said)
-        if (!has_string(present, text_of(id)))
-            return error_set(err, ERROR_REFUSED,
-                             "the %s '%s' of the VM's command line is not there any more: add it "
-                             "again first (%s), or start the VM without it",
-                             kind->name, text_of(id), kind->add);
+        if (!has_string(present, text_of(id)) &&
+            !error_goes_on(err, refuse_gone(kind, text_of(id), err)))
+            return false;
     return true;
 }
 
@@ -377,13 +389,14 @@ static void tell_passwords(struct qemu *vm)
 
 bool machine_check(struct qemu *vm, const cJSON *machine, struct error *err)
 {
-    if (!check_exports(vm, err) || !check_gdbserver(vm, get(machine, "chardevs"), err))
+    if (!error_goes_on(err, check_exports(vm, err)) ||
+        !error_goes_on(err, check_gdbserver(vm, get(machine, "chardevs"), err)))
         return false;
     tell_passwords(vm);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (!check_kind(vm, &kinds[i], get(machine, kinds[i].part), err))
             return false;
-    return check_anonymous(vm, get(machine, "anonymous"), err) &&
+    return error_goes_on(err, check_anonymous(vm, get(machine, "anonymous"), err)) &&
            check_gaps(get(machine, "built-in"), "/machine/unattached", err);
 }
 

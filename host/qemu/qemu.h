@@ -202,8 +202,9 @@ bool qemu_copy_never_ran(struct host *host, struct error *err);
 bool qemu_check_target(struct host *host, const cJSON *params, struct error *err);
 /* Does "OPTION help" of the target's QEMU list it? */
 bool qemu_check_help(struct qemu *vm, const char *option, const char *wanted, struct error *err);
-/* check-line.c: ports, files of QEMU's own, sound. */
-bool qemu_check_line(struct qemu *vm, const cJSON *qemu, struct error *err);
+/* check-line.c: ports; and files of QEMU's own and sound, of which only the program knows. */
+bool qemu_check_line(const cJSON *qemu, struct error *err);
+bool qemu_check_line_with_program(struct qemu *vm, const cJSON *qemu, struct error *err);
 void qemu_plan_recv(struct host *host, struct plan *plan);
 
 /* ---- target.c ---- */

@@ -122,10 +122,11 @@ bool taps_check_choices(const cJSON *taps, const cJSON *joined, const cJSON *bri
             found = found || is_on(item, choice->string);
         cJSON_ArrayForEach (item, joined)
             found = found || !strcmp(item->valuestring, choice->string);
-        if (!found)
-            return error_set(err, ERROR_REFUSED,
-                             "--bridge %s: no network of the VM's is on a bridge of that name",
-                             choice->string);
+        if (!error_goes_on(err, found || error_set(err, ERROR_REFUSED,
+                                                   "--bridge %s: no network of the VM's is on a "
+                                                   "bridge of that name",
+                                                   choice->string)))
+            return false;
     }
     return true;
 }
@@ -137,14 +138,16 @@ static bool check_free(const char *name, struct error *err)
     pid_t user = tap_user(name);
 
     if (user)
-        return error_set(err, ERROR_REFUSED,
-                         "the tap '%s' is in use here already, by process %d: a tap has one user, "
-                         "and its name is the VM's at the source",
-                         name, (int)user);
+        return error_set(
+            err, ERROR_REFUSED,
+            "the tap '%s' is in use at the target already, by process %d: a tap has one user, "
+            "and its name is the VM's at the source",
+            name, (int)user);
     if (tap_is_kept(name))
         return true;
     return error_set(err, ERROR_REFUSED,
-                     "the VM's tap '%s' is the name of another network interface here", name);
+                     "the VM's tap '%s' is the name of another network interface at the target",
+                     name);
 }
 
 static bool check_owner(const struct qemu *vm, const char *name, struct error *err)
@@ -153,10 +156,11 @@ static bool check_owner(const struct qemu *vm, const char *name, struct error *e
 
     if (as_superuser || (tap_exists(name) && tap_is_for(name, vm->target.uid)))
         return true;
-    return error_set(err, ERROR_REFUSED,
-                     "QEMU runs as user %u, who cannot open the tap '%s' here: make it first (ip "
-                     "tuntap add %s mode tap user %u)",
-                     (unsigned)vm->target.uid, name, name, (unsigned)vm->target.uid);
+    return error_set(
+        err, ERROR_REFUSED,
+        "QEMU runs as user %u, who cannot open the tap '%s' at the target: make it first (ip "
+        "tuntap add %s mode tap user %u)",
+        (unsigned)vm->target.uid, name, name, (unsigned)vm->target.uid);
 }
 
 static bool check_bridge(const char *name, const char *bridge, struct error *err)
@@ -166,30 +170,34 @@ static bool check_bridge(const char *name, const char *bridge, struct error *err
     if (master && !strcmp(master, bridge))
         return true;
     if (master)
-        return error_set(err, ERROR_REFUSED,
-                         "the tap '%s' is a port of '%s' here, and not of '%s': take it out, or "
-                         "say so with --bridge",
-                         name, master, bridge);
+        return error_set(
+            err, ERROR_REFUSED,
+            "the tap '%s' is a port of '%s' at the target, and not of '%s': take it out, or "
+            "say so with --bridge",
+            name, master, bridge);
     if (!tap_is_bridge(bridge))
-        return error_set(err, ERROR_REFUSED,
-                         "the VM's tap '%s' is a port of the bridge '%s', which is not here: make "
-                         "it, or name another with --bridge OLD=NEW",
-                         name, bridge);
+        return error_set(
+            err, ERROR_REFUSED,
+            "the VM's tap '%s' is a port of the bridge '%s', which is not at the target: make "
+            "it, or name another with --bridge OLD=NEW",
+            name, bridge);
     if (geteuid() == 0)
         return true;
-    return error_set(err, ERROR_REFUSED,
-                     "only the superuser can make the tap '%s' a port of the bridge '%s' here",
-                     name, bridge);
+    return error_set(
+        err, ERROR_REFUSED,
+        "only the superuser can make the tap '%s' a port of the bridge '%s' at the target", name,
+        bridge);
 }
 
 static bool check_by_hand(const cJSON *tap, const char *name, struct error *err)
 {
     if (tap_exists(name))
         return true;
-    return error_set(err, ERROR_REFUSED,
-                     "xmig cannot make the VM's tap '%s' here as it is at the source (%s): make it "
-                     "first (ip tuntap add %s mode tap), and what leads to it",
-                     name, json_string_or(tap, "by_hand", ""), name);
+    return error_set(
+        err, ERROR_REFUSED,
+        "xmig cannot make the VM's tap '%s' at the target as it is at the source (%s): make it "
+        "first (ip tuntap add %s mode tap), and what leads to it",
+        name, json_string_or(tap, "by_hand", ""), name);
 }
 
 static bool check_script(const cJSON *tap, struct error *err)
@@ -198,10 +206,11 @@ static bool check_script(const cJSON *tap, struct error *err)
 
     if (!script || access(script, X_OK) == 0)
         return true;
-    return error_set(err, ERROR_REFUSED,
-                     "QEMU runs the script '%s' for the VM's tap '%s', which cannot be run here: "
-                     "%m",
-                     script, json_string_or(tap, "tap", "?"));
+    return error_set(
+        err, ERROR_REFUSED,
+        "QEMU runs the script '%s' for the VM's tap '%s', which cannot be run at the target: "
+        "%m",
+        script, json_string_or(tap, "tap", "?"));
 }
 
 static bool check_tap(const struct qemu *vm, const cJSON *tap, struct error *err)
@@ -228,7 +237,7 @@ bool taps_check(const struct qemu *vm, const cJSON *taps, struct error *err)
     const cJSON *tap;
 
     cJSON_ArrayForEach (tap, taps)
-        if (!check_tap(vm, tap, err))
+        if (!error_goes_on(err, check_tap(vm, tap, err)))
             return false;
     return true;
 }
@@ -238,11 +247,13 @@ bool bridges_check(const cJSON *bridges, struct error *err)
     const cJSON *bridge;
 
     cJSON_ArrayForEach (bridge, bridges)
-        if (cJSON_IsString(bridge) && !tap_is_bridge(bridge->valuestring))
-            return error_set(err, ERROR_REFUSED,
-                             "a network of the VM's is on the bridge '%s', which is not here: make "
-                             "it, or name another with --bridge OLD=NEW",
-                             bridge->valuestring);
+        if (cJSON_IsString(bridge) && !tap_is_bridge(bridge->valuestring) &&
+            !error_goes_on(err, error_set(err, ERROR_REFUSED,
+                                          "a network of the VM's is on the bridge '%s', which is "
+                                          "not at the target: make it, or name another with "
+                                          "--bridge OLD=NEW",
+                                          bridge->valuestring)))
+            return false;
     return true;
 }
 
@@ -255,7 +266,7 @@ void taps_plan(const cJSON *taps, struct plan *plan)
         const char *bridge = json_string_or(tap, "bridge", "");
 
         if (get(tap, "by_hand"))
-            plan_say(plan, "use the tap '%s', which is here", name);
+            plan_say(plan, "use the tap '%s', which is there", name);
         else if (*bridge)
             plan_say(plan, "make the tap '%s' a port of the bridge '%s'", name, bridge);
     }

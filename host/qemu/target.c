@@ -63,7 +63,7 @@ static bool check_size(const cJSON *inserted, const cJSON *disk, struct error *e
 
     if (here == there)
         return true;
-    return error_set(err, ERROR_SYSTEM, "it has %llu bytes here and %llu at the source",
+    return error_set(err, ERROR_SYSTEM, "it has %llu bytes at the target and %llu at the source",
                      (unsigned long long)here, (unsigned long long)there);
 }
 
@@ -75,7 +75,7 @@ static bool export_disk(struct qemu *vm, const cJSON *blocks, const cJSON *disk,
     AUTO_FREE char *id = NULL;
 
     if (!node)
-        return error_set(err, ERROR_SYSTEM, "disk '%s': QEMU has none like it here", name);
+        return error_set(err, ERROR_SYSTEM, "disk '%s': the target's QEMU has none like it", name);
     if (asprintf(&id, "xmig-%s", name) < 0)
         abort();
     if (check_size(inserted, disk, err) && qmp_block_export_add(vm->q, id, node, name, err))

@@ -25,7 +25,8 @@ static bool check_device_free(struct xen *vm, const char *image, struct error *e
                 AUTO_FREE char *other = path_real("/", params ? xen_params_path(params) : "");
 
                 if (!strcmp(real, other))
-                    return error_set(err, ERROR_REFUSED, "'%s' is a disk of domain %s here", image,
+                    return error_set(err, ERROR_REFUSED,
+                                     "'%s' is a disk of domain %s at the target", image,
                                      domain->valuestring);
             }
         }
@@ -49,6 +50,7 @@ static bool check_disk(struct xen *vm, cJSON *disk, struct error *err)
 bool xen_check_disks(struct xen *vm, struct error *err)
 {
     const cJSON *disks = json_array(vm->target.params, "disks", err);
+    int refused = error_aside(err);
     bool mirrors = vm->base.context.options.mirrors_disks;
     cJSON *disk;
 
@@ -56,7 +58,10 @@ bool xen_check_disks(struct xen *vm, struct error *err)
         return false;
     vm->target.images.disks = disks;
     cJSON_ArrayForEach (disk, disks)
-        if (!check_disk(vm, disk, err))
-            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
-    return !mirrors || room_check(&vm->target.images, vm->target.notes, err);
+        if (!error_goes_on(err,
+                           check_disk(vm, disk, err) ||
+                               error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"))))
+            return false;
+    return !mirrors || error_aside(err) > refused ||
+           room_check(&vm->target.images, vm->target.notes, err);
 }

@@ -33,8 +33,8 @@ static bool check_xen(struct xen *vm, struct error *err)
         return xen_fail(vm, err, "cannot ask Xen for its version");
     if (is_older((uint64_t)version >> 16, (uint64_t)version & 0xffff, major, minor))
         return error_set(err, ERROR_REFUSED,
-                         "Xen is older here (%d.%d) than at the source (%" PRIu64 ".%" PRIu64
-                         "), and guests cannot be moved to an older one",
+                         "Xen is older at the target (%d.%d) than at the source (%" PRIu64
+                         ".%" PRIu64 "), and guests cannot be moved to an older one",
                          version >> 16, version & 0xffff, major, minor);
     return true;
 }
@@ -68,10 +68,11 @@ static bool check_version(struct xen *vm, struct error *err)
     if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
         return error_set(err, ERROR_REFUSED, "'%s' does not tell its version", vm->target.program);
     if (is_older(here_major, here_minor, major, minor))
-        return error_set(err, ERROR_REFUSED,
-                         "the device model is older here (%u.%u) than at the source (%" PRIu64
-                         ".%" PRIu64 "), and guests cannot be moved to an older one",
-                         here_major, here_minor, major, minor);
+        return error_set(
+            err, ERROR_REFUSED,
+            "the device model is older at the target (%u.%u) than at the source (%" PRIu64
+            ".%" PRIu64 "), and guests cannot be moved to an older one",
+            here_major, here_minor, major, minor);
     return true;
 }
 
@@ -87,7 +88,8 @@ static bool check_machine(struct xen *vm, struct error *err)
         return false;
     if (strstr(help, line))
         return true;
-    return error_set(err, ERROR_REFUSED, "the device model here knows no machine '%s'", machine);
+    return error_set(err, ERROR_REFUSED, "the device model at the target knows no machine '%s'",
+                     machine);
 }
 
 /* A package's files keep their time: with the same size it is the same build, which can all that
@@ -107,10 +109,11 @@ static bool check_device_model(struct xen *vm, struct error *err)
     free(vm->target.program);
     vm->target.program = find_program(vm->target.xen);
     if (!vm->target.program)
-        return error_set(err, ERROR_REFUSED,
-                         "there is no device model '%s' here: install qemu-system-xen, or name "
-                         "another with --device-model",
-                         json_string_or(vm->target.xen, "program", "?"));
+        return error_set(
+            err, ERROR_REFUSED,
+            "there is no device model '%s' at the target: install qemu-system-xen, or name "
+            "another with --device-model",
+            json_string_or(vm->target.xen, "program", "?"));
     return is_the_sources(vm) || (check_version(vm, err) && check_machine(vm, err));
 }
 
@@ -125,10 +128,11 @@ static bool check_name(struct xen *vm, struct error *err)
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (domain_find(vm->xc, vm->xs, names[i], &domid))
-            return error_set(err, ERROR_REFUSED,
-                             "there is a domain called '%s' here already (%u): give the VM another "
-                             "name with --name",
-                             names[i], domid);
+            return error_set(
+                err, ERROR_REFUSED,
+                "there is a domain called '%s' at the target already (%u): give the VM another "
+                "name with --name",
+                names[i], domid);
     return true;
 }
 
@@ -155,7 +159,8 @@ static bool choose_uuid(struct xen *vm, struct error *err)
         return error_set(err, ERROR_PROTOCOL, "'%s' is not a UUID", uuid);
     snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
     if (domain_find_uuid(vm->xc, uuid, here ? besides : 0, &other))
-        return error_set(err, ERROR_REFUSED, "domain %u here has its UUID %s", other, uuid);
+        return error_set(err, ERROR_REFUSED, "domain %u at the target has its UUID %s", other,
+                         uuid);
     if (!here)
         return true;
     fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
@@ -174,7 +179,8 @@ static bool check_needs(struct xen *vm, struct error *err)
 
     cJSON_ArrayForEach (path, xen_get(vm->target.xen, "needs"))
         if (!cJSON_IsString(path) || access(path->valuestring, R_OK) < 0)
-            return error_set(err, ERROR_REFUSED, "the guest needs '%s', which is not here: %m",
+            return error_set(err, ERROR_REFUSED,
+                             "the guest needs '%s', which is not at the target: %m",
                              cJSON_IsString(path) ? path->valuestring : "?");
     cJSON_ArrayForEach (path, xen_get(vm->target.xen, "hashes"))
         if (!file_hash_check(&vm->base.context, json_string_or(path, "path", ""), path, err))
@@ -191,12 +197,12 @@ static bool check_bridge(const cJSON *keys, struct error *err)
     if (path && access(path, F_OK) < 0)
         return error_set(err, ERROR_REFUSED,
                          "the guest's network needs the bridge '%s', which is "
-                         "not here",
+                         "not at the target",
                          bridge);
     if (script && access(script, X_OK) < 0)
         return error_set(err, ERROR_REFUSED,
                          "the guest's network needs the script '%s', which "
-                         "is not here: %m",
+                         "is not at the target: %m",
                          script);
     return true;
 }
@@ -207,7 +213,7 @@ static bool check_bridges(struct xen *vm, struct error *err)
 
     cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
         if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
-            !check_bridge(xen_get(device, "backend_keys"), err))
+            !error_goes_on(err, check_bridge(xen_get(device, "backend_keys"), err)))
             return false;
     return true;
 }
@@ -228,12 +234,12 @@ static bool check_memory(struct xen *vm, struct error *err)
     if (needed > available)
         return error_set(err, ERROR_REFUSED,
                          "the guest needs %" PRIu64 " MiB, and Xen has only %" PRIu64
-                         " MiB free here (xl mem-set takes some from dom0)",
+                         " MiB free at the target (xl mem-set takes some from dom0)",
                          needed * XEN_PAGE / MIB, available * XEN_PAGE / MIB);
     if (json_true(vm->target.xen, "hap") && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
         return error_set(err, ERROR_REFUSED,
                          "the guest uses nested paging (HAP), which is not "
-                         "there here");
+                         "there at the target");
     return true;
 }
 
@@ -242,9 +248,10 @@ static void note_affinity(struct xen *vm)
     const cJSON *info = xen_get(xen_get(vm->target.xen, "config"), "b_info");
 
     if (cJSON_GetArraySize(xen_get(info, "vcpu_hard_affinity")) > 0)
-        notes_add(vm->target.notes,
-                  "the guest is bound to processors of the source: here it may use all ('xl "
-                  "vcpu-pin' binds it)");
+        notes_add(
+            vm->target.notes,
+            "the guest is bound to processors of the source: at the target it may use all ('xl "
+            "vcpu-pin' binds it)");
 }
 
 /* ---- the public face ---- */
@@ -266,10 +273,13 @@ bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
     cJSON_Delete(vm->target.notes);
     vm->target.notes = must(cJSON_CreateArray());
     note_affinity(vm);
-    return check_xen(vm, err) && check_device_model(vm, err) && check_name(vm, err) &&
-           choose_uuid(vm, err) && check_needs(vm, err) &&
-           media_check(xen_get(xen, "media"), err) && check_bridges(vm, err) &&
-           check_memory(vm, err) && cpu_policy_check(vm, xen_get(xen, "cpu_policy"), err) &&
+    return error_goes_on(err, check_xen(vm, err)) &&
+           error_goes_on(err, check_device_model(vm, err)) &&
+           error_goes_on(err, check_name(vm, err)) && error_goes_on(err, choose_uuid(vm, err)) &&
+           error_goes_on(err, check_needs(vm, err)) &&
+           error_goes_on(err, media_check(xen_get(xen, "media"), err)) && check_bridges(vm, err) &&
+           error_goes_on(err, check_memory(vm, err)) &&
+           error_goes_on(err, cpu_policy_check(vm, xen_get(xen, "cpu_policy"), err)) &&
            xen_check_disks(vm, err);
 }
 

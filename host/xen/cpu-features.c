@@ -108,14 +108,15 @@ bool cpu_features_fit(struct cpu_leaves guest, struct cpu_leaves host, struct er
 
     if (!same_maker(guest, host))
         return error_set(err, ERROR_REFUSED,
-                         "the processors here are of another maker than the source's");
+                         "the processors at the target are of another maker than the source's");
     for (size_t i = 0; i < COUNT(features); i++)
         if (lacks(host, guest, &features[i]) && ++missing <= NAMED)
             len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
                                     features[i].name);
-    return missing == 0 || error_set(err, ERROR_REFUSED,
-                                     "the processors here lack what the guest was promised at the "
-                                     "source: %s%s (its 'cpuid' setting can withhold that from it, "
-                                     "from its next start on)",
-                                     names, missing > NAMED ? ", ..." : "");
+    return missing == 0 ||
+           error_set(err, ERROR_REFUSED,
+                     "the processors at the target lack what the guest was promised at the "
+                     "source: %s%s (its 'cpuid' setting can withhold that from it, "
+                     "from its next start on)",
+                     names, missing > NAMED ? ", ..." : "");
 }

@@ -122,11 +122,13 @@ static bool is_compatible(struct xen *vm, xc_cpu_policy_t *host, const struct se
     if (xc_cpu_policy_update_cpuid(vm->xc, policy, guest->leaves, guest->leaf_count) < 0 ||
         xc_cpu_policy_update_msrs(vm->xc, policy, guest->msrs, guest->msr_count) < 0)
         ok = error_set(err, ERROR_REFUSED,
-                       "the guest's processor has what Xen here does not know of");
+                       "the guest's processor has what Xen at the target does not know of");
     else
-        ok = xc_cpu_policy_is_compatible(vm->xc, host, policy) ||
-             error_set(err, ERROR_REFUSED,
-                       "the processors here cannot do what the guest was promised at the source");
+        ok =
+            xc_cpu_policy_is_compatible(vm->xc, host, policy) ||
+            error_set(
+                err, ERROR_REFUSED,
+                "the processors at the target cannot do what the guest was promised at the source");
     free(xen_log_complaint(vm->log));
     xc_cpu_policy_destroy(policy);
     return ok;

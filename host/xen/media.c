@@ -131,10 +131,11 @@ bool media_check(const cJSON *media, struct error *err)
         const char *name = json_string_or(medium, "name", "?");
 
         if (*image && access(image, R_OK) < 0)
-            return error_set(err, ERROR_REFUSED,
-                             "'%s' of the guest holds '%s', which is not here: %m; put it there, "
-                             "name its place with --disk %s=PATH, or take it out with --eject %s",
-                             name, image, name, name);
+            return error_set(
+                err, ERROR_REFUSED,
+                "'%s' of the guest holds '%s', which is not at the target: %m; put it there, "
+                "name its place with --disk %s=PATH, or take it out with --eject %s",
+                name, image, name, name);
     }
     return true;
 }

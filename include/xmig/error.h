@@ -25,9 +25,12 @@ enum {
     ERROR_TEXT_MAX = 1024
 }; /* longer texts end in "..." */
 
+struct cJSON;
+
 struct error {
     enum error_kind kind;
     char text[ERROR_TEXT_MAX];
+    struct cJSON *refusals; /* where checks that go on leave theirs; borrowed; NULL: none does */
 };
 
 /* Set `err` (which may be NULL). Always false, so that callers can return it.
@@ -38,6 +41,26 @@ bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
 
 /* Put "PREFIX: " before the text. Always false. */
 bool error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Put more behind the text. Always false. */
+bool error_append(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A check's answer is `ok`: does the next check follow? Also after a refusal, which is put aside
+ * where `err` collects them: a person hears of all at once. Checks of a kind that need no others
+ * are chained by it:
+ *
+ *     return error_goes_on(err, check_name(err)) && error_goes_on(err, check_room(err));
+ */
+bool error_goes_on(struct error *err, bool ok);
+
+/* How many are put aside; and: were none since there were `before`? Else the last is taken back as
+ * `err`, for what follows cannot do without what it was about.
+ */
+int error_aside(const struct error *err);
+bool error_none_since(struct error *err, int before);
+
+/* The texts of what is put aside, as one refusal. Always false. */
+bool error_join(struct error *err);
 
 /* Forget an error that has been dealt with. */
 void error_clear(struct error *err);

@@ -17,7 +17,7 @@
  */
 enum outcome {
     OUTCOME_DONE = 0,        /* done as asked; after a send the VM runs at the target */
-    OUTCOME_LOCAL_ERROR = 1, /* failed before the peer was asked; VM untouched */
+    OUTCOME_LOCAL_ERROR = 1, /* failed before anything was begun; VM untouched */
     OUTCOME_USAGE = 2,       /* the command line makes no sense; VM untouched */
     OUTCOME_REFUSED = 3,     /* a check said no; VM untouched at the source */
     OUTCOME_ROLLED_BACK = 4, /* failed; VM runs at the source, safe to try again */
@@ -123,6 +123,7 @@ struct migration {
     const char *vm;         /* as the user wrote it; sender */
     cJSON *params;          /* describe()'s */
     cJSON *plans;           /* --dry-run: both sides', array of {"side","stage","text"} */
+    cJSON *refusals;        /* of the checks, the source's first: array of the same */
     char peer_machine[40];  /* the peer's machine id, from its hello */
     const char *peer_name;  /* for messages: "host", or "the source" */
     char peer_reached[128]; /* receiver: the source as a person reaches it; "": not known */

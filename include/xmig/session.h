@@ -110,6 +110,11 @@ bool session_done(struct session *session, const char *name, uint64_t timeout_ms
  */
 void session_abort(struct session *session, const struct error *why);
 
+/* What the peer's `abort` has said that its checks refuse, each an object with "text" and "stage";
+ * borrowed; NULL: nothing.
+ */
+const cJSON *session_refusals(const struct session *session);
+
 /* Stop being interrupted by the peer: its loss is told by session_lost(), and its
  * `abort` is a message like any other.
  */

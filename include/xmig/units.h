@@ -19,6 +19,9 @@ enum {
 /* "512 bytes", "1.5 GiB". Returns `text`. */
 const char *print_size(char text[UNITS_TEXT_MAX], uint64_t bytes);
 
+/* The same; in bytes where it would else read like `other`. */
+const char *print_unequal(char text[UNITS_TEXT_MAX], uint64_t bytes, uint64_t other);
+
 /* "84 ms", "12.3 s", "4 min 10 s", "3 h 20 min". Returns `text`. */
 const char *print_time(char text[UNITS_TEXT_MAX], uint64_t ms);
 

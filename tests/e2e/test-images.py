@@ -113,7 +113,7 @@ class Thin(Images):
     def test_the_plan_says_what_a_compressed_image_becomes(self):
         with Scene() as scene:
             text = self.plan(scene, *scene.drive(self.compressed_image(scene, 32 * MIB)))
-            self.assertIn("compressed, which the target's is not: 32 MiB are written there", text)
+            self.assertIn("compressed, which the target's is not: 32.0 MiB are written there", text)
 
     def test_a_compressed_image_that_has_no_room_is_refused(self):
         with Scene() as scene, scene.small_file_system("small", "16M") as small:

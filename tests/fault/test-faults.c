@@ -65,7 +65,8 @@ static void assert_settled(const struct world *world, const struct result *resul
         assert_true(result->outcome == OUTCOME_DONE || result->outcome == OUTCOME_CLEANUP);
         assert_int_equal(machines[SIDE_SEND].state, RUN_GONE);
     } else {
-        assert_true(result->outcome == OUTCOME_ROLLED_BACK || result->outcome == OUTCOME_REFUSED);
+        assert_true(result->outcome == OUTCOME_ROLLED_BACK || result->outcome == OUTCOME_REFUSED ||
+                    result->outcome == OUTCOME_LOCAL_ERROR);
         assert_false(machines[SIDE_SEND].fenced);
         assert_int_equal(machines[SIDE_RECV].state, RUN_GONE);
         if (machines[SIDE_RECV].disks[0])
@@ -136,7 +137,7 @@ static void survive(const struct fault *fault, const char *until)
         world_join(&world);
         received = world_last_record(&world, SIDE_RECV);
         assert_true(result.crashed || result.outcome == OUTCOME_REFUSED ||
-                    result.outcome == OUTCOME_ROLLED_BACK);
+                    result.outcome == OUTCOME_LOCAL_ERROR || result.outcome == OUTCOME_ROLLED_BACK);
         assert_true(received == RECORD_NONE || received == RECORD_CLOSED);
     }
     world_done(&world);

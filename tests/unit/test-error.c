@@ -1,5 +1,6 @@
 /* Errors: what is said, in which order, and that a text that did not fit says so. */
 #include "xmig/error.h"
+#include "xmig/json.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -145,12 +146,71 @@ static void never_cuts_a_character_in_two(void **unused)
 
 static void is_forgotten_when_dealt_with(void **unused)
 {
-    struct error err = { ERROR_LOST, "gone" };
+    struct error err = { .kind = ERROR_LOST, .text = "gone" };
     (void)unused;
 
     error_clear(&err);
     assert_int_equal(err.kind, ERROR_NONE);
     assert_string_equal(err.text, "");
+}
+
+static bool refuse(struct error *err, const char *text)
+{
+    return error_set(err, ERROR_REFUSED, "%s", text);
+}
+
+static void ends_at_a_refusal_that_nobody_collects(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(error_goes_on(&err, true));
+    assert_false(error_goes_on(&err, refuse(&err, "no room")));
+    assert_string_equal(err.text, "no room");
+    assert_false(error_goes_on(NULL, false));
+}
+
+static void collects_refusals_and_says_them_together(void **unused)
+{
+    AUTO_JSON cJSON *refusals = must(cJSON_CreateArray());
+    struct error err = { .refusals = refusals };
+    (void)unused;
+
+    assert_true(error_goes_on(&err, refuse(&err, "no room")));
+    assert_int_equal(err.kind, ERROR_NONE);
+    assert_true(error_goes_on(&err, refuse(&err, "no name")));
+    assert_int_equal(error_aside(&err), 2);
+    assert_false(error_join(&err));
+    assert_int_equal(err.kind, ERROR_REFUSED);
+    assert_string_equal(err.text, "no room; no name");
+}
+
+/* That the machine fails is no answer to whether the VM may come. */
+static void does_not_collect_a_failure(void **unused)
+{
+    AUTO_JSON cJSON *refusals = must(cJSON_CreateArray());
+    struct error err = { .refusals = refusals };
+    (void)unused;
+
+    assert_false(error_goes_on(&err, error_set(&err, ERROR_SYSTEM, "no memory")));
+    assert_int_equal(error_aside(&err), 0);
+    assert_string_equal(err.text, "no memory");
+}
+
+static void takes_a_refusal_back_that_nothing_can_follow(void **unused)
+{
+    AUTO_JSON cJSON *refusals = must(cJSON_CreateArray());
+    struct error err = { .refusals = refusals };
+    int before;
+    (void)unused;
+
+    error_goes_on(&err, refuse(&err, "first"));
+    before = error_aside(&err);
+    assert_true(error_none_since(&err, before));
+    error_goes_on(&err, refuse(&err, "second"));
+    assert_false(error_none_since(&err, before));
+    assert_string_equal(err.text, "second");
+    assert_int_equal(error_aside(&err), before);
 }
 
 static void has_a_name_for_every_kind_and_knows_it_again(void **unused)
@@ -183,6 +243,10 @@ int main(void)
         cmocka_unit_test(marks_a_prefix_that_leaves_no_room_for_the_text),
         cmocka_unit_test(never_cuts_a_character_in_two),
         cmocka_unit_test(is_forgotten_when_dealt_with),
+        cmocka_unit_test(ends_at_a_refusal_that_nobody_collects),
+        cmocka_unit_test(collects_refusals_and_says_them_together),
+        cmocka_unit_test(does_not_collect_a_failure),
+        cmocka_unit_test(takes_a_refusal_back_that_nothing_can_follow),
         cmocka_unit_test(has_a_name_for_every_kind_and_knows_it_again),
         cmocka_unit_test(takes_a_newer_peers_kind_for_its_own_affair),
     };

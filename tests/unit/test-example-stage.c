@@ -64,7 +64,8 @@ static void refuses_a_name_of_two_lines(void **unused)
     world.vm = "de\nmo,disk-size=64K,ram=64K";
     world_send(&world, &result);
     assert_int_equal(result.outcome, OUTCOME_REFUSED);
-    assert_string_equal(result.error.text, "origin-note: the VM's name has more than one line");
+    assert_string_equal(result.stage, "origin-note");
+    assert_string_equal(result.error.text, "the VM's name has more than one line");
     world_done(&world);
 }
 

@@ -18,8 +18,8 @@ enum {
     LONG_MS = 60 * 1000
 };
 
-static const struct error peer_gone = { ERROR_LOST, "the peer has gone" };
-static const struct error ctrl_c = { ERROR_CANCELLED, "interrupted by Ctrl-C" };
+static const struct error peer_gone = { .kind = ERROR_LOST, .text = "the peer has gone" };
+static const struct error ctrl_c = { .kind = ERROR_CANCELLED, .text = "interrupted by Ctrl-C" };
 
 /* A loop, and what a timer does to it after a while. There is also somebody who could send
  * us something, but never does: as long as that is so, libuv has a reason to sleep.
@@ -322,7 +322,7 @@ static void a_pause_can_be_interrupted(void **unused)
 /* The whole move's deadline is an interruption of that kind. */
 static void an_interruption_that_is_a_timeout_is_not_taken_for_the_pauses_end(void **unused)
 {
-    const struct error too_late = { ERROR_TIMEOUT, "the move takes too long" };
+    const struct error too_late = { .kind = ERROR_TIMEOUT, .text = "the move takes too long" };
     struct scene scene;
     struct error err = { 0 };
     (void)unused;

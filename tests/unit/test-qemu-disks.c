@@ -222,7 +222,8 @@ static void refuses_disks_that_it_cannot_make_again(void **unused)
 static void refuses_a_place_for_a_disk_that_is_not_there(void **unused)
 {
     (void)unused;
-    is_refused("[" WEB "]", "{\"virtio7\": \"/srv/x\"}", "no disk called 'virtio7'");
+    is_refused("[" WEB "]", "{\"virtio7\": \"/srv/x\"}",
+               "--disk virtio7: the VM has no disk of that name; it has: virtio0");
     is_refused("[" WEB "]", "{\"virtio0\": \"x\"}", "not an absolute path");
 }
 

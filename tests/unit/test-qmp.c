@@ -136,7 +136,7 @@ static void obeys_an_interruption(void **unused)
     const struct exchange script[] = { { "stop", .action = FAKE_IGNORE },
                                        { "cont", .reply = NULL },
                                        { 0 } };
-    const struct error why = { ERROR_CANCELLED, "interrupted" };
+    const struct error why = { .kind = ERROR_CANCELLED, .text = "interrupted" };
     struct scene scene = connected_to(script);
     struct error err = { 0 };
     (void)unused;

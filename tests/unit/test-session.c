@@ -619,9 +619,9 @@ static void what_came_before_an_abort_is_heard_before_it(void **unused)
 
 static void says_why_it_gives_up_and_listens_no_more(void **unused)
 {
-    const struct error why = { ERROR_TIMEOUT, "the mirrors stand still" };
+    const struct error why = { .kind = ERROR_TIMEOUT, .text = "the mirrors stand still" };
     struct scene scene = begin();
-    struct error ctrl_c = { ERROR_CANCELLED, "Ctrl-C" };
+    struct error ctrl_c = { .kind = ERROR_CANCELLED, .text = "Ctrl-C" };
     (void)unused;
 
     loop_interrupt(scene.loop, &ctrl_c);

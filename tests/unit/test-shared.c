@@ -97,7 +97,7 @@ static void the_operators_word_makes_no_image(void **unused)
 
     unlink(scene.image);
     assert_false(shared_prove(scene.params, &scene.err));
-    assert_non_null(strstr(scene.err.text, "is not here"));
+    assert_non_null(strstr(scene.err.text, "is not at the target"));
     end(&scene);
 }
 

@@ -353,7 +353,7 @@ static void explains_why_nothing_came_from_the_peer(void **unused)
 static void explains_it_under_an_interruption(void **unused)
 {
     struct scene scene = new_scene("local:", "exec 0<&- 1>&-; sleep 0.05; exit 127;");
-    struct error lost = { ERROR_LOST, "the connection was closed" };
+    struct error lost = { .kind = ERROR_LOST, .text = "the connection was closed" };
     struct error err;
     (void)unused;
 
