@@ -25,6 +25,8 @@ int command_list(int argc, char *argv[]);
 int command_recover(int argc, char *argv[]);
 int command_guard(int argc, char *argv[]);
 int command_fence(int argc, char *argv[]);
+int command_forget(int argc, char *argv[]);
+int command_clean(int argc, char *argv[]);
 int command_help(int argc, char *argv[]);
 
 /* `xmig --help`: returns 0. */

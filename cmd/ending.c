@@ -58,9 +58,9 @@ static void say_done(struct ending *ending, const struct sent *sent)
         SAY(ending->text, "nothing was touched; all checks passed on both sides");
     else if (sent->until)
         SAY(ending->text, "stopped after %s as asked and undone; '%s' runs here", sent->until,
-            sent->vm);
+            sent->name);
     else
-        SAY(ending->text, "'%s' runs on %s now", sent->vm, sent->target);
+        SAY(ending->text, "'%s' runs on %s now", sent->name, sent->target);
     if (sent->dry_run || sent->until)
         ending->where = PLACE_SOURCE;
 }
@@ -68,7 +68,7 @@ static void say_done(struct ending *ending, const struct sent *sent)
 static void say_untouched(struct ending *ending, const struct sent *sent)
 {
     if (sent->attached) {
-        SAY(ending->text, "nothing was touched; '%s' is here as before", sent->vm);
+        SAY(ending->text, "nothing was touched; '%s' is here as before", sent->name);
         return;
     }
     ending->where = PLACE_UNKNOWN;
@@ -94,9 +94,9 @@ static bool say_stopped(struct ending *ending, const char *vm)
 
 static void say_paused(struct ending *ending, const struct sent *sent)
 {
-    if (say_stopped(ending, sent->vm))
+    if (say_stopped(ending, sent->name))
         return;
-    SAY(ending->text, "'%s' is paused here; it runs nowhere else", sent->vm);
+    SAY(ending->text, "'%s' is paused here; it runs nowhere else", sent->name);
     if (sent->has_journal)
         SAY(ending->next, "run 'xmig recover %s' here", sent->id);
     else
@@ -128,13 +128,13 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
         say_untouched(ending, sent);
         break;
     case OUTCOME_ROLLED_BACK:
-        say_here(ending, sent->vm, "try again");
+        say_here(ending, sent->name, "try again");
         break;
     case OUTCOME_PAUSED:
         say_paused(ending, sent);
         break;
     case OUTCOME_UNDECIDED:
-        SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", sent->vm,
+        SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", sent->name,
             sent->target);
         if (ending->result.choice)
             SAY(ending->next, "start it nowhere; 'xmig recover %s' here says what you can choose",
@@ -144,13 +144,13 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
         break;
     case OUTCOME_CLEANUP:
         SAY(ending->text, "'%s' runs on %s now, but something of the old copy is left here",
-            sent->vm, sent->target);
+            sent->name, sent->target);
         SAY(ending->next, "run 'xmig recover %s' here", sent->id);
         break;
     case OUTCOME_NOWHERE:
-        if (say_stopped(ending, sent->vm))
+        if (say_stopped(ending, sent->name))
             break;
-        SAY(ending->text, "'%s' runs nowhere; its last owner is told above", sent->vm);
+        SAY(ending->text, "'%s' runs nowhere; its last owner is told above", sent->name);
         SAY(ending->next, "run 'xmig recover %s' on both hosts: it says where to start it",
             sent->id);
         break;
@@ -168,6 +168,8 @@ static bool ended_by_signal(const struct result *result, const struct sent *sent
 
 void ending_of_send(struct ending *ending, const struct result *result, const struct sent *sent)
 {
+    struct sent named = *sent;
+
     *ending = (struct ending){ .vm = sent->vm,
                                .id = sent->id,
                                .refusals = sent->refusals,
@@ -175,7 +177,9 @@ void ending_of_send(struct ending *ending, const struct result *result, const st
                                .result = *result,
                                .status = (int)result->outcome,
                                .where = place_of(result->outcome) };
-    say_where_sent(ending, sent);
+    if (!named.name)
+        named.name = sent->vm;
+    say_where_sent(ending, &named);
     ending->moved = ending->where == PLACE_TARGET;
     if (result->outcome == OUTCOME_DONE) { /* --until's, or one that did not matter any more */
         error_clear(&ending->result.error);

@@ -31,7 +31,8 @@ const char *target_name(const char *dest);
 
 /* What only the command knows. */
 struct sent {
-    const char *vm;
+    const char *vm;     /* as the user wrote it */
+    const char *name;   /* as the hypervisor calls it; NULL: not known */
     const char *target; /* its name */
     const char *id;
     const char *until;

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "places.h"
 #include "report.h"
+#include "wrap.h"
 #include "stages/guardian.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
@@ -22,6 +23,10 @@ static const char help_text[] =
     "      --all   finished ones, too\n"
     "      --json  for programs: see xmig-json(5)\n"
     "  -h, --help  this text\n";
+
+enum {
+    INDENT = 6
+};
 
 struct listing {
     const struct list_options *options;
@@ -83,11 +88,11 @@ static void tell(struct listing *listing, const struct item *item)
 static void print_worker(const struct item *item)
 {
     if (item->worker == WORKER_AT_WORK)
-        printf("    %s\n", item->status);
+        wrap_say(stdout, INDENT, "    %s", item->status);
     else if (item->worker == WORKER_SILENT)
-        printf("    process %d holds it and does not answer\n", item->pid);
+        wrap_say(stdout, INDENT, "    process %d holds it and does not answer", item->pid);
     if (item->guardian)
-        printf("    a guardian watches (process %d)\n", item->guardian);
+        wrap_say(stdout, INDENT, "    a guardian watches (process %d)", item->guardian);
 }
 
 static void print_next(const struct item *item)
@@ -96,15 +101,17 @@ static void print_next(const struct item *item)
 
     next_print(&item->next, item->peer, item->side, line, sizeof(line));
     if (line[0])
-        printf("    next: %s\n", line);
+        wrap_say(stdout, INDENT, "    next: %s", line);
 }
 
 static void print_unreadable(const struct item *item)
 {
-    printf("%s  %s  its journal cannot be read, which proves nothing: %s\n", item->id,
-           side_name(item->side), item->unreadable);
-    printf("    next: look at 'xmig list --all' on the other host, and at xmig-recovery(7); until "
-           "then start the VM nowhere\n");
+    wrap_say(stdout, INDENT, "%s  %s  its journal cannot be read, which proves nothing: %s",
+             item->id, side_name(item->side), item->unreadable);
+    wrap_say(
+        stdout, INDENT,
+        "    next: look at 'xmig list --all' on the other host, and at xmig-recovery(7); until "
+        "then start the VM nowhere");
 }
 
 static void print(const struct item *item)
@@ -116,12 +123,13 @@ static void print(const struct item *item)
         print_unreadable(item);
         return;
     }
-    printf("%s  %s  '%s' %s %s, %s: %s\n", item->id, side_name(item->side), item->vm, direction,
-           item->peer                ? item->peer
-           : item->side == SIDE_RECV ? "a host that did not say its name"
-                                     : "another host",
-           print_age(age, item->age_ms), item->record);
-    printf("    %s\n", item->meaning);
+    wrap_say(stdout, INDENT, "%s  %s  '%s' %s %s, %s: %s", item->id, side_name(item->side),
+             item->vm, direction,
+             item->peer                ? item->peer
+             : item->side == SIDE_RECV ? "a host that did not say its name"
+                                       : "another host",
+             print_age(age, item->age_ms), item->record);
+    wrap_say(stdout, INDENT, "    %s", item->meaning);
     print_worker(item);
     print_next(item);
 }

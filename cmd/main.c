@@ -12,6 +12,8 @@ const struct command commands[] = {
     { "list", command_list, "show the migrations that this host knows of" },
     { "recover", command_recover, "settle a migration that was broken off" },
     { "fence", command_fence, "give the old copy's disk images their names back" },
+    { "forget", command_forget, "remove the journals of migrations that are finished" },
+    { "clean", command_clean, "delete the disk images that a finished migration has left" },
     { "stages", command_stages, "show what a migration consists of" },
     { "recv", command_recv, "receive a VM; started by send, through ssh" },
     { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },

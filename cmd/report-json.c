@@ -146,7 +146,7 @@ cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
     json_add_uint(body, "elapsed_ms", result->elapsed_ms);
     json_add_uint(body, "downtime_ms", result->downtime_ms);
     json_add_uint(body, "bytes", bytes);
-    cJSON_AddStringToObject(body, "text", ending->text);
+    add_or_null(body, "text", ending->text);
     add_or_null(body, "next", ending->next);
     return body;
 }

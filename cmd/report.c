@@ -9,12 +9,15 @@
 #include "log.h"
 #include "report-json.h"
 #include "transfers.h"
+#include "wrap.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 
 enum {
-    DRAW_MS = 200,     /* a terminal is drawn anew at most so often */
+    DRAW_MS = 200, /* a terminal is drawn anew at most so often */
+    INDENT = 4,    /* of what does not fit a line of the terminal */
+    PLAN_INDENT = 20,
     LINE_MS = 5000,    /* elsewhere a line of progress comes at most so often */
     LOG_MS = 30000,    /* and in the log */
     DOWNTIME_PARTS = 8 /* pause, drain, ram, handshake, resume; a host may know more */
@@ -30,7 +33,10 @@ struct report {
     struct json_report json;
     struct log log;
     struct transfers transfers;
-    char stage[32]; /* now running; "" */
+    struct transfer all; /* of them, for the drawing */
+    uint64_t ram;        /* that will be moved at the end; 0: not known */
+    char stage[32];      /* now running; "" */
+    char doing[160];     /* before the first stage; "" */
     char warned[ERROR_TEXT_MAX];
     uint64_t drawn_ms, told_ms, logged_ms;
     struct downtime {
@@ -48,6 +54,15 @@ static void erase(struct report *report)
         drawing_erase(&report->drawing);
 }
 
+static void draw_transfer(struct report *report, const struct transfer *transfer)
+{
+    AUTO_FREE char *text = transfer_text(transfer);
+    char line[256];
+
+    snprintf(line, sizeof(line), "  %-10s %s", transfer->subject, text);
+    drawing_line(&report->drawing, line);
+}
+
 static void draw(struct report *report)
 {
     const struct stage *stage = stage_find(report->stage);
@@ -60,21 +75,28 @@ static void draw(struct report *report)
         snprintf(line, sizeof(line), "%s: %s ...", stage->name, stage->summary);
         drawing_line(&report->drawing, line);
     }
-    for (size_t i = 0; stage && i < report->transfers.count; i++) {
-        const struct transfer *transfer = &report->transfers.list[i];
-        AUTO_FREE char *text = transfer_text(transfer);
-
-        snprintf(line, sizeof(line), "  %-10s %s", transfer->subject, text);
-        drawing_line(&report->drawing, line);
+    if (!stage && report->doing[0])
+        drawing_line(&report->drawing, report->doing);
+    for (size_t i = 0; stage && i < report->transfers.count; i++)
+        draw_transfer(report, &report->transfers.list[i]);
+    if (stage && report->transfers.count) {
+        transfers_add_up(&report->transfers, report->ram, &report->all, loop_now_ms());
+        draw_transfer(report, &report->all);
     }
     fflush(report->errors);
+}
+
+/* A terminal shows whole words. */
+static void say(struct report *report, const char *text)
+{
+    wrap_say(report->errors, INDENT, "%s: %s", report->name, text);
 }
 
 /* A line that stays, above what is drawn. */
 static void print_line(struct report *report, const char *text)
 {
     erase(report);
-    fprintf(report->errors, "%s: %s\n", report->name, text);
+    say(report, text);
     draw(report);
     fflush(report->errors);
 }
@@ -204,6 +226,7 @@ static void tell_line(struct report *report, const struct event *event)
 
 static void remember_stage(struct report *report, const struct event *event)
 {
+    report->doing[0] = event->kind == EVENT_STAGE_BEGIN ? '\0' : report->doing[0];
     if (event->kind == EVENT_STAGE_BEGIN)
         snprintf(report->stage, sizeof(report->stage), "%s", event->stage);
     else if (event->kind == EVENT_STAGE_END || event->kind == EVENT_UNDO)
@@ -289,7 +312,7 @@ static void end_line(struct report *report, bool is_error, const char *format, .
     va_end(args);
     log_line(&report->log, line);
     if (is_error || !report->output->quiet)
-        fprintf(report->errors, "%s: %s\n", report->name, line);
+        say(report, line);
 }
 
 /* Each with the host it speaks of. */
@@ -311,6 +334,7 @@ static void end_for_people(struct report *report, const struct ending *ending)
     bool failed = ending->status != 0;
 
     report->stage[0] = '\0';
+    report->doing[0] = '\0';
     erase(report);
     if (ending->refusals)
         end_refusals(report, ending);
@@ -348,8 +372,8 @@ static void print_plan(FILE *out, const cJSON *plans, enum side side)
 
         if (strcmp(json_string_or(step, "side", ""), side_name(side)))
             continue;
-        fprintf(out, "  %-18s%s\n", strcmp(stage, at) ? stage : "",
-                json_string_or(step, "text", ""));
+        wrap_say(out, PLAN_INDENT, "  %-18s%s", strcmp(stage, at) ? stage : "",
+                 json_string_or(step, "text", ""));
         at = stage;
     }
 }
@@ -358,6 +382,8 @@ void report_plans(struct report *report, const cJSON *plans)
 {
     const cJSON *step;
 
+    report->doing[0] = '\0';
+    erase(report);
     if (!report->output->json || !report->output->quiet) {
         print_plan(report_words(report), plans, SIDE_SEND);
         print_plan(report_words(report), plans, SIDE_RECV);
@@ -381,6 +407,21 @@ void report_say(struct report *report, const char *format, ...)
     log_line(&report->log, line);
     if (!report->output->quiet)
         print_line(report, line);
+}
+
+void report_doing(struct report *report, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(report->doing, sizeof(report->doing), format, args);
+    va_end(args);
+    draw(report);
+}
+
+void report_expect_ram(struct report *report, uint64_t bytes)
+{
+    report->ram = bytes;
 }
 
 void report_json(struct report *report, const char *type, cJSON *body)

@@ -25,6 +25,13 @@ struct event_sink report_sink(struct report *report);
 void report_say(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What is waited for before the first stage: drawn where that can be. */
+void report_doing(struct report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* So much RAM follows the disks: for how long all of it will take. */
+void report_expect_ram(struct report *report, uint64_t bytes);
+
 /* A line for programs, with the members of `body` (taken). */
 void report_json(struct report *report, const char *type, cJSON *body);
 

@@ -132,6 +132,8 @@ static void on_event(void *arg, const struct event *event)
     if (event->kind == EVENT_UNDO ||
         (event->kind == EVENT_RECORD && !strcmp(event->text, record_name(RECORD_ABORTED))))
         sending->going_back = true;
+    if (event->kind == EVENT_STAGE_BEGIN)
+        report_expect_ram(sending->report, json_uint_or(sending->m.params, "memory", 0));
     event_emit(&sink, *event);
 }
 
@@ -193,11 +195,19 @@ static bool attach(struct sending *sending, struct error *err)
     return sending->attached;
 }
 
+/* One name through all that is said. */
+static const char *name_of(const struct sending *sending)
+{
+    const struct host *host = sending->m.host;
+
+    return host && host->called[0] ? host->called : sending->options->vm;
+}
+
 static void announce(struct sending *sending)
 {
     cJSON *body = must(cJSON_CreateObject());
 
-    report_say(sending->report, "moving '%s' to %s; this is migration %s", sending->m.vm,
+    report_say(sending->report, "moving '%s' to %s; this is migration %s", name_of(sending),
                target_name(sending->options->dest), sending->m.id);
     cJSON_AddStringToObject(body, "id", sending->m.id);
     cJSON_AddStringToObject(body, "vm", sending->m.vm);
@@ -217,9 +227,8 @@ static void fail_before(const struct sending *sending, struct result *result)
     result->outcome = OUTCOME_REFUSED;
     refusal = must(cJSON_CreateObject());
     cJSON_AddStringToObject(refusal, "text", result->error.text);
-    cJSON_AddStringToObject(
-        refusal, "side",
-        side_name(sending->m.peer && session_refusals(sending->m.peer) ? SIDE_RECV : SIDE_SEND));
+    /* Once the VM is found it is the target that is spoken of. */
+    cJSON_AddStringToObject(refusal, "side", side_name(sending->attached ? SIDE_RECV : SIDE_SEND));
     cJSON_AddStringToObject(refusal, "stage", "");
     cJSON_AddItemToArray(sending->m.refusals, refusal);
     result->error.refusals = sending->m.refusals;
@@ -243,10 +252,15 @@ static void move(struct sending *sending, struct result *result)
         return;
     }
     announce(sending);
-    if (migration_connect(m, &result->error))
+    report_doing(sending->report, "reaching %s ...", target_name(sending->options->dest));
+    if (migration_connect(m, &result->error)) {
+        report_doing(sending->report, "checking this host and %s ...",
+                     strcmp(sending->options->dest, "local:") ? sending->options->dest
+                                                              : "the target");
         pipeline_run(m, result);
-    else
+    } else {
         fail_before(sending, result);
+    }
     if (m->plans && m->options->dry_run && result->outcome == OUTCOME_DONE)
         report_plans(sending->report, m->plans);
     if (result->state == RUN_UNKNOWN && m->verdict == VERDICT_SOURCE)
@@ -274,6 +288,7 @@ static int end(struct sending *sending, const struct result *result)
     const struct send_options *options = sending->options;
     struct sent sent = {
         .vm = options->vm,
+        .name = name_of(sending),
         .target = target_name(options->dest),
         .id = sending->m.id[0] ? sending->m.id : NULL,
         .until = options->migration.until,

@@ -93,6 +93,23 @@ struct transfer *transfers_update(struct transfers *transfers, const struct even
     return transfer;
 }
 
+void transfers_add_up(const struct transfers *transfers, uint64_t ram, struct transfer *all,
+                      uint64_t now_ms)
+{
+    snprintf(all->subject, sizeof(all->subject), "all");
+    all->done = all->total = 0;
+    for (size_t i = 0; i < transfers->count; i++) {
+        all->done += transfers->list[i].done;
+        all->total += transfers->list[i].total;
+        if (!strcmp(transfers->list[i].subject, "ram"))
+            ram = 0;
+    }
+    all->total += ram;
+    sample(all, now_ms);
+    all->rate = rate_since_oldest(all, now_ms);
+    all->pace = pace_since_oldest(all, now_ms);
+}
+
 uint64_t transfer_left_ms(const struct transfer *transfer)
 {
     if (!transfer->pace)

@@ -33,6 +33,11 @@ struct transfers {
 struct transfer *transfers_update(struct transfers *transfers, const struct event *event,
                                   uint64_t now_ms);
 
+/* `all`, zeroed at first, becomes the sum of them, and of `ram` bytes while RAM is not among them.
+ */
+void transfers_add_up(const struct transfers *transfers, uint64_t ram, struct transfer *all,
+                      uint64_t now_ms);
+
 /* Milliseconds until it is done, at the rate at which what is left becomes less; 0: that is not
  * known, or it does not become less, or nothing is left.
  */

@@ -464,6 +464,17 @@ static bool keep_image(struct disk_images *images, const cJSON *fact, struct err
     return true;
 }
 
+char *disk_images_kept(const cJSON *fact, const char *id)
+{
+    AUTO_FREE char *kept = NULL;
+
+    if (strcmp(json_string_or(fact, "fact", ""), "image") != 0)
+        return NULL;
+    if (asprintf(&kept, "%s.xmig-%s", json_string_or(fact, "path", ""), id) < 0)
+        abort();
+    return has_identity(kept, fact) ? steal(kept) : NULL;
+}
+
 bool disk_images_keep(struct disk_images *images, struct error *err)
 {
     const cJSON *fact;

@@ -34,6 +34,11 @@ void disk_images_plan(const struct disk_images *images, struct plan *plan);
 /* Make them all, noting each before anything could be mistaken for it. */
 bool disk_images_create(struct disk_images *images, struct error *err);
 
+/* The name under which the image of this fact of the journal is kept, if it is that image; else
+ * NULL. The caller frees it.
+ */
+char *disk_images_kept(const cJSON *fact, const char *id);
+
 /* Delete what was made here, and nothing else that may have come to bear its name; or keep
  * it, under a name that tells what it is.
  */

@@ -46,6 +46,20 @@ static const struct host_ops *named_by_prefix(const char *vm, const char **rest)
     return NULL;
 }
 
+static bool refuse_unknown(const char *vm, struct error *err)
+{
+    AUTO_JSON cJSON *names = must(cJSON_CreateArray());
+    const cJSON *name;
+
+    for (const struct host_ops *const *ops = host_table; *ops; ops++)
+        if ((*ops)->vms)
+            (*ops)->vms(names);
+    error_set(err, ERROR_REFUSED, "no running VM here is called '%s'; those that run: ", vm);
+    cJSON_ArrayForEach (name, names)
+        error_append(err, "%s%s", name == names->child ? "" : ", ", name->valuestring);
+    return names->child ? false : error_append(err, "none that this user may look at");
+}
+
 const struct host_ops *host_for_vm(const char *vm, const char **rest, struct error *err)
 {
     const struct host_ops *found = named_by_prefix(vm, rest);
@@ -65,6 +79,6 @@ const struct host_ops *host_for_vm(const char *vm, const char **rest, struct err
         found = *ops;
     }
     if (!found)
-        error_set(err, ERROR_REFUSED, "no running VM here is called '%s'", vm);
+        refuse_unknown(vm, err);
     return found;
 }

@@ -113,6 +113,17 @@ bool image_fence_names_hold(const cJSON *images, struct error *err)
     return true;
 }
 
+char *image_fence_moved(const cJSON *fact, const char *id)
+{
+    AUTO_FREE char *moved = moved_name(fact, id);
+    struct stat st;
+
+    if (!is_fenced_by(fact, BY_NAME) || lstat(moved, &st) < 0 || !S_ISREG(st.st_mode) ||
+        !is_image(moved, fact, &st))
+        return NULL;
+    return steal(moved);
+}
+
 /* One that is not found has no equal: a process that has it is not found either. */
 struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count)
 {

@@ -26,6 +26,11 @@ bool image_fence_names_hold(const cJSON *images, struct error *err);
 /* All of them, durably; or back, as far as that can be. What is so already is left so. */
 bool image_fence_set(const cJSON *images, const char *id, bool on, struct error *err);
 
+/* The name that the fence has given the image, if the image has that now; else NULL. The caller
+ * frees it.
+ */
+char *image_fence_moved(const cJSON *fact, const char *id);
+
 /* Each by what its name, or the one that the fence has given it, leads to; the caller frees it. */
 struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count);
 

@@ -1,4 +1,7 @@
 /* Finding the VM to be moved, and refusing early what cannot be. */
+#include <errno.h>
+#include <stdio.h>
+
 #include "host/qemu/qemu.h"
 
 /* A socket's path may mean something else here than in QEMU's name space. */
@@ -22,8 +25,11 @@ static bool attach_by_socket(struct qemu *vm, const char *path, struct error *er
 {
     pid_t pid;
 
-    if (!connect_to(vm, path, 0, err))
+    if (!connect_to(vm, path, 0, err)) {
+        if (err && strstr(err->text, strerror(EACCES)))
+            qemu_advise_sudo(err);
         return false;
+    }
     pid = qmp_peer_pid(vm->q);
     if (pid == 0)
         return error_set(err, ERROR_REFUSED, "the QEMU at '%s' is not a process of this host",
@@ -95,6 +101,8 @@ bool qemu_attach(struct host *host, const char *name, struct error *err)
         return false;
     vm->pid = source->process.pid;
     vm->start_time = source->process.start_time;
+    if (source->process.name)
+        snprintf(host->called, sizeof(host->called), "%s", source->process.name);
     source->name = must(strdup(source->process.name ? source->process.name : "vm"));
     if (!error_goes_on(err, check_runs(vm, err)) || !error_goes_on(err, check_blockers(vm, err)) ||
         !error_goes_on(err, qmp_refuse_block_jobs(vm->q, err)))

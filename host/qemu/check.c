@@ -161,7 +161,7 @@ static bool check_user(struct qemu *vm, const cJSON *qemu, struct error *err)
     if (geteuid() != 0 && (vm->target.uid != geteuid() || json_true(qemu, "drops_privileges")))
         return error_set(err, ERROR_REFUSED,
                          "QEMU runs as '%s' (%u) at the source: only the "
-                         "superuser can start it so at the target",
+                         "superuser can start it so at the target: --remote-path \"sudo xmig\"",
                          name ? name : "another user", (unsigned)vm->target.uid);
     return true;
 }

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/qemu/argv.h"
 #include "xmig/process.h"
@@ -180,33 +181,84 @@ void qemu_process_each(void (*each)(void *arg, const struct qemu_process *proces
         closedir(proc);
 }
 
+/* Its command line is for everybody to read, and nothing else of it. */
+static bool is_of_others(pid_t pid, const char *name)
+{
+    struct qemu_process process = { .pid = pid };
+    AUTO_FREE char *called = NULL;
+    bool found = false;
+
+    if (read_words(&process)) {
+        called = argv_name(process.words);
+        found = called && !strcmp(called, name) && !read_details(&process);
+    }
+    qemu_process_done(&process);
+    return found;
+}
+
+pid_t qemu_process_of_others(const char *name)
+{
+    DIR *proc = geteuid() == 0 ? NULL : opendir("/proc");
+    const struct dirent *entry;
+    pid_t found = 0;
+
+    while (proc && !found && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && is_of_others(pid, name))
+            found = pid;
+    }
+    if (proc)
+        closedir(proc);
+    return found;
+}
+
+bool qemu_advise_sudo(struct error *err)
+{
+    if (geteuid() == 0)
+        return false;
+    return error_append(err, "; say 'sudo xmig', and --remote-path \"sudo xmig\" where the target "
+                             "needs it, too");
+}
+
 struct search {
     const char *name;
     pid_t found;
-    pid_t other;
+    size_t count;
+    char who[512]; /* each with what tells it from the others */
 };
 
 static void compare(void *arg, const struct qemu_process *process)
 {
     struct search *search = arg;
+    AUTO_JSON cJSON *sockets = NULL;
+    size_t used = strlen(search->who);
 
     if (!process->name || strcmp(process->name, search->name) != 0)
         return;
-    search->other = search->found;
+    sockets = argv_qmp_sockets(process->words, process->cwd);
+    snprintf(search->who + used, sizeof(search->who) - used, "%sprocess %d: %s",
+             search->count ? "; " : "", (int)process->pid,
+             sockets->child ? sockets->child->valuestring : "no QMP socket");
     search->found = process->pid;
+    search->count++;
 }
 
 bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err)
 {
     struct search search = { .name = name };
+    pid_t others;
 
     qemu_process_each(compare, &search);
-    if (search.other)
+    if (search.count > 1)
         return error_set(err, ERROR_REFUSED,
-                         "two QEMUs are called '%s' (processes %d and %d): say which by the path "
-                         "of its QMP socket",
-                         name, (int)search.found, (int)search.other);
-    if (!search.found)
+                         "%zu QEMUs are called '%s': say which by the path of its QMP socket (%s)",
+                         search.count, name, search.who);
+    if (search.count)
+        return qemu_process_read(search.found, process, err);
+    others = qemu_process_of_others(name);
+    if (!others)
         return error_set(err, ERROR_REFUSED, "no QEMU process is called '%s' (-name)", name);
-    return qemu_process_read(search.found, process, err);
+    error_set(err, ERROR_REFUSED, "QEMU '%s' (process %d) runs as another user", name, (int)others);
+    return qemu_advise_sudo(err);
 }

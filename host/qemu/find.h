@@ -30,6 +30,12 @@ cJSON *qemu_words(const char *line, size_t len);
 /* The systemd service that it belongs to; the caller frees it. NULL: to none. */
 char *qemu_process_service(pid_t pid);
 
+/* A QEMU called `name` that this user may not look at; 0: there is none. */
+pid_t qemu_process_of_others(const char *name);
+
+/* Is it another user's that is in the way? Then say what helps. */
+bool qemu_advise_sudo(struct error *err);
+
 /* The one QEMU called `name`. False: there is none, or more than one. */
 bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err);
 

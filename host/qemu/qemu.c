@@ -46,8 +46,21 @@ static bool knows(const char *vm)
 
     if (strchr(vm, '/'))
         return stat(vm, &st) == 0 && S_ISSOCK(st.st_mode);
+    if (qemu_process_of_others(vm))
+        return true;
     qemu_process_each(count_name, &vm);
     return vm == NULL;
+}
+
+static void add_name(void *arg, const struct qemu_process *process)
+{
+    if (process->name)
+        cJSON_AddItemToArray(arg, must(cJSON_CreateString(process->name)));
+}
+
+static void vms(cJSON *names)
+{
+    qemu_process_each(add_name, names);
 }
 
 static bool reattach(struct host *host, const cJSON *records, struct error *err)
@@ -67,6 +80,7 @@ const struct host_ops qemu_host = {
     .free = free_host,
     .available = available,
     .knows = knows,
+    .vms = vms,
 
     .attach = qemu_attach,
     .describe = qemu_describe,

@@ -114,13 +114,24 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
     return true;
 }
 
+/* QEMU says what failed, and not on which host. */
+static bool tell_way(struct qemu *vm, const char *name, struct error *err)
+{
+    const struct source_disk *disk = source_disk_find(&vm->source, name);
+
+    return disk && err && err->kind == ERROR_SYSTEM &&
+           error_append(err, " (from '%s' here to '%s' at the target)", disk->paths[0],
+                        disk->target);
+}
+
 bool qemu_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
                        struct error *err)
 {
     struct qmp_mirror_state now;
 
     if (!qemu_check_runs(qemu_of(host), err) ||
-        !qmp_mirror_state(qemu_of(host)->q, host->context.id, disk, &now, err))
+        !(qmp_mirror_state(qemu_of(host)->q, host->context.id, disk, &now, err) ||
+          tell_way(qemu_of(host), disk, err)))
         return false;
     *state = (struct mirror_state){ now.ready, now.done, now.total, now.zeroed };
     return true;

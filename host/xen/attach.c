@@ -128,6 +128,7 @@ bool xen_attach(struct host *host, const char *name, struct error *err)
     if (!read_domain(vm, err) || !take_lock(vm, err) || !read_device_model(vm, err) ||
         !qmp_refuse_block_jobs(vm->q, err))
         return error_prefix(err, "the domain '%s' cannot be moved", name);
+    snprintf(host->called, sizeof(host->called), "%s", vm->source.name);
     qmp_guard(vm->q, true);
     return true;
 }

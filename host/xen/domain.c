@@ -61,6 +61,29 @@ static bool is_named(const xc_domaininfo_t *info, void *arg)
     return has_name(named->xs, info->domain, named->name);
 }
 
+struct naming {
+    struct xs_handle *xs;
+    cJSON *names;
+};
+
+static bool add_name(const xc_domaininfo_t *info, void *arg)
+{
+    const struct naming *naming = arg;
+    AUTO_FREE char *name = store_read(naming->xs, "/local/domain/%u/name", info->domain);
+
+    if (name && info->domain != 0)
+        cJSON_AddItemToArray(naming->names, must(cJSON_CreateString(name)));
+    return false;
+}
+
+void domain_names(xc_interface *xc, struct xs_handle *xs, cJSON *names)
+{
+    struct naming naming = { xs, names };
+    uint32_t none;
+
+    (void)find(xc, add_name, &naming, &none);
+}
+
 bool domain_find(xc_interface *xc, struct xs_handle *xs, const char *name, uint32_t *domid)
 {
     struct named named = { xs, name };

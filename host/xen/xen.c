@@ -129,6 +129,19 @@ static bool knows(const char *name)
     return found;
 }
 
+static void vms(cJSON *names)
+{
+    struct host_context none = { 0 };
+    struct host *host;
+
+    if (!available(NULL))
+        return;
+    host = create(&none);
+    if (xen_open(xen_of(host), NULL))
+        domain_names(xen_of(host)->xc, xen_of(host)->xs, names);
+    free_host(host);
+}
+
 static bool reattach(struct host *host, const cJSON *records, struct error *err)
 {
     struct xen *vm = xen_of(host);
@@ -162,6 +175,7 @@ const struct host_ops xen_host = {
     .free = free_host,
     .available = available,
     .knows = knows,
+    .vms = vms,
     .attach = xen_attach,
     .describe = xen_describe,
     .plan_send = xen_plan_send,

@@ -126,6 +126,8 @@ void xen_disconnect(struct xen *vm);
 bool domain_info(xc_interface *xc, uint32_t domid, xc_domaininfo_t *info);
 void domain_uuid(const xc_domaininfo_t *info, char uuid[XEN_UUID_SIZE]);
 /* The domain of this name or number. False: there is none. */
+/* Add the names of all but dom0 to the array. */
+void domain_names(xc_interface *xc, struct xs_handle *xs, cJSON *names);
 bool domain_find(xc_interface *xc, struct xs_handle *xs, const char *name, uint32_t *domid);
 bool domain_find_uuid(xc_interface *xc, const char *uuid, uint32_t besides, uint32_t *domid);
 /* Another domain of the source's name or UUID. */

@@ -83,6 +83,7 @@ struct host {
      * known.
      */
     char stopped[512];
+    char called[128]; /* source: the VM's name, as the hypervisor has it; "": not known */
 };
 
 /* What ram_send() tells while it works. Called on the loop's thread as
@@ -114,6 +115,9 @@ struct host_ops {
     bool (*available)(struct error *err);
     /* Does this machine have a VM that `vm` can mean? Touches nothing. */
     bool (*knows)(const char *vm);
+    /* Add the names of those that it has to the array `names`: for whoever has mistyped one. NULL.
+     */
+    void (*vms)(cJSON *names);
 
     /* ---- at the source, in the order of a migration ---- */
 

@@ -30,7 +30,7 @@ _xmig_value() {
         mapfile -t COMPREPLY < <(compgen -f -- "$2")
         return 0
         ;;
-    --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
+    --older | --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
         --remote-path) values='' ;;
     *) return 1 ;;
     esac
@@ -49,6 +49,8 @@ _xmig_options() {
     lane) words='--via --help' ;;
     guard) words='--help' ;;
     fence) words='--help' ;;
+    forget) words='--older --json --help' ;;
+    clean) words='--yes --json --help' ;;
     help) words='--help' ;;
     esac
     echo "$words"
@@ -58,7 +60,7 @@ _xmig() {
     local cur prev words cword
     _init_completion -n : || return
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor guard lane help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages recv monitor guard lane help --help --version' -- "$cur")
         return
     fi
     _xmig_value "$prev" "$cur" && return
@@ -71,8 +73,8 @@ _xmig() {
         mapfile -t COMPREPLY < <(compgen -W "$(_xmig_vms)" -A hostname -- "$cur")
         __ltrim_colon_completions "$cur"
         ;;
-    recover) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
-    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence stages recv monitor guard lane' -- "$cur") ;;
+    recover | forget | clean) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages recv monitor guard lane' -- "$cur") ;;
     esac
 }
 

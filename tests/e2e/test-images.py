@@ -92,7 +92,7 @@ class Thin(Images):
 
     def test_the_plan_says_thin(self):
         with Scene() as scene:
-            self.assertIn("(raw, thin, 67108864 bytes)", self.plan(scene, *scene.drive(self.raw_image(scene), "raw")))
+            self.assertIn("(raw, thin, 64.0 MiB)", self.plan(scene, *scene.drive(self.raw_image(scene), "raw")))
 
     def test_the_plan_says_fully_allocated_and_why(self):
         with Scene() as scene:
@@ -120,7 +120,7 @@ class Thin(Images):
             scene.start(*scene.drive(self.compressed_image(scene, 32 * MIB)))
             text, result, status = scene.send("--disk", f"v0={small}/d.qcow2")
             self.assertEqual(status, 3, text)
-            self.assertIn("take 32 MiB", result["error"]["text"])
+            self.assertIn("take 32.0 MiB", result["error"]["text"])
 
 
 class Settings(Images):

@@ -80,5 +80,71 @@ class Begun(unittest.TestCase):
             self.assertIn("xmig: on this host: the migration's journal", said)
 
 
+class OneName(unittest.TestCase):
+    def test_an_unknown_vm_is_answered_with_those_that_run(self):
+        with Machine(*DISK) as machine:
+            said, status = say(machine, "-n", vm="nobody-has-this-name")
+            self.assertEqual(status, 3)
+            self.assertIn(machine.name, said)
+
+    def test_the_vm_keeps_one_name(self):
+        with Machine(*DISK) as machine:
+            said, status = say(machine, "-n")
+            self.assertEqual(status, 0, said)
+            self.assertIn(f"moving '{machine.name}' to", said)
+            self.assertNotIn("'qemu:/", said)
+
+    def test_two_vms_of_one_name_are_told_apart(self):
+        with Machine() as one, Machine("-name", one.name) as other:
+            said, status = say(one, "-n", vm=f"qemu:{one.name}")
+            self.assertEqual(status, 3)
+            self.assertIn(one.folder + "/qmp", said)
+            self.assertIn(other.folder + "/qmp", said)
+
+
+class Tidying(unittest.TestCase):
+    def xmig(self, machine, *words):
+        done = subprocess.run([XMIG, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, env=machine.environment, check=False)
+        return done.stdout + done.stderr, done.returncode
+
+    def test_old_images_and_journals_go_at_a_persons_word_only(self):
+        with Machine(*DISK) as machine:
+            result, status = machine.send()
+            self.assertEqual(status, 0, result)
+            old = f"{machine.folder}/disk.moved-{result['id']}"
+            said, status = self.xmig(machine, "clean", result["id"])
+            self.assertEqual((status, os.path.exists(old)), (0, True), said)
+            self.assertIn(old, said)
+            said, status = self.xmig(machine, "forget", "--older", "12h")
+            self.assertEqual((status, said), (0, ""))
+            said, status = self.xmig(machine, "clean", "--yes", result["id"])
+            self.assertEqual((status, os.path.exists(old)), (0, False), said)
+            self.assertEqual(machine.target.state(), "running")
+            said, status = self.xmig(machine, "forget", result["id"])
+            self.assertEqual((status, os.listdir(machine.folder + "/state")), (0, []), said)
+            self.assertEqual(machine.target.state(), "running")
+
+    def test_another_file_of_that_name_stays(self):
+        with Machine(*DISK) as machine:
+            result, _ = machine.send()
+            old = f"{machine.folder}/disk.moved-{result['id']}"
+            os.rename(old, old + "-aside")
+            with open(old, "w", encoding="ascii") as file:
+                file.write("a stranger's")
+            said, status = self.xmig(machine, "clean", "--yes", result["id"])
+            self.assertEqual((status, os.path.exists(old)), (0, True), said)
+
+    def test_nothing_of_an_unfinished_migration_is_touched(self):
+        with Machine(*DISK) as machine:
+            say(machine, "--no-guardian", "--fault", "PAUSING:after:send:crash")
+            migration = os.listdir(machine.folder + "/state")[0]
+            for command in ("clean", "--yes"), ("forget",):
+                said, status = self.xmig(machine, *command, migration)
+                self.assertEqual(status, 3, said)
+                self.assertIn(f"'xmig recover {migration}'", said)
+            self.assertTrue(os.path.exists(machine.folder + "/disk"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

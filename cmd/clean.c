@@ -1,0 +1,269 @@
+/* xmig clean: delete the images that a finished migration has left and that nobody needs any more,
+ * at a person's word. Only files that the journal knows, by their inode.
+ */
+#include "command.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "find-id.h"
+#include "host/disk-images.h"
+#include "host/image-fence.h"
+#include "places.h"
+#include "report.h"
+#include "tidy.h"
+#include "xmig/cleanup.h"
+#include "xmig/units.h"
+
+static const char help_text[] =
+    "usage: xmig clean [OPTION...] ID\n"
+    "\n"
+    "Deletes the disk images that a finished migration has left on this host: at the source\n"
+    "the old ones, IMAGE.moved-ID, of a VM that was moved; at the target the complete copies\n"
+    "IMAGE.xmig-ID of one that was not. What the VM has written since is not in them, and no\n"
+    "other host has them: they are listed first, and deleted when you have typed 'yes'.\n"
+    "Other images that lie on one of them (qcow2 backing files) need it: look for these before.\n"
+    "ID may be the beginning of one, or the VM's name.\n"
+    "\n"
+    "  -y, --yes   delete without asking; without it, and without a terminal, only list\n"
+    "      --json  for programs: see xmig-json(5)\n"
+    "  -h, --help  this text\n";
+
+struct cleaning {
+    struct places places;
+    struct identity identity;
+    struct report *report;
+    bool json;
+    bool yes;
+    char id[17];
+    cJSON *found; /* objects {"path", "fact", "side"} */
+};
+
+/* ---- what there is ---- */
+
+static void add(struct cleaning *cleaning, enum side side, const cJSON *fact, const char *path)
+{
+    cJSON *image = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(image, "path", path);
+    cJSON_AddStringToObject(image, "side", side_name(side));
+    cJSON_AddItemToObject(image, "fact", cJSON_Duplicate(fact, true));
+    cJSON_AddItemToArray(cleaning->found, image);
+}
+
+/* More than one record tells of an image. */
+static bool is_found(const struct cleaning *cleaning, const char *path)
+{
+    const cJSON *image;
+
+    cJSON_ArrayForEach (image, cleaning->found)
+        if (!strcmp(json_string_or(image, "path", ""), path))
+            return true;
+    return false;
+}
+
+static char *name_of(enum side side, const cJSON *fact, const char *id)
+{
+    return side == SIDE_SEND ? image_fence_moved(fact, id) : disk_images_kept(fact, id);
+}
+
+static void look_at_fact(struct cleaning *cleaning, enum side side, const cJSON *fact)
+{
+    AUTO_FREE char *path = name_of(side, fact, cleaning->id);
+
+    if (path && !is_found(cleaning, path))
+        add(cleaning, side, fact, path);
+}
+
+/* A source's images only of a VM that was moved; a target's only of one that was not. */
+static bool may_leave_images(const struct journal *journal)
+{
+    return journal_side(journal) == SIDE_SEND
+               ? journal_has(journal, RECORD_DONE)
+               : !journal_has(journal, RECORD_RUNNING) && !journal_has(journal, RECORD_LOST) &&
+                     !journal_has(journal, RECORD_OWNED) && !journal_has(journal, RECORD_WORD);
+}
+
+static void look_at_journal(struct cleaning *cleaning, const struct journal *journal)
+{
+    const cJSON *record, *image;
+
+    if (!may_leave_images(journal))
+        return;
+    cJSON_ArrayForEach (record, journal_records(journal)) {
+        cJSON_ArrayForEach (image, cJSON_GetObjectItemCaseSensitive(record, "images"))
+            if (journal_side(journal) == SIDE_SEND)
+                look_at_fact(cleaning, SIDE_SEND, image);
+        if (journal_side(journal) == SIDE_RECV)
+            look_at_fact(cleaning, SIDE_RECV, record);
+    }
+}
+
+static bool look(struct cleaning *cleaning, struct error *err)
+{
+    const char *state_dir = cleaning->places.state_dir;
+
+    if (!tidy_is_finished(state_dir, &cleaning->identity, cleaning->id, NULL, err))
+        return false;
+    for (enum side side = SIDE_SEND; side <= SIDE_RECV; side++) {
+        enum journal_health health;
+        struct journal *journal =
+            journal_open(state_dir, cleaning->id, side, &cleaning->identity, &health, NULL);
+
+        if (journal)
+            look_at_journal(cleaning, journal);
+        journal_free(journal);
+    }
+    return true;
+}
+
+/* ---- deleting ---- */
+
+static uint64_t size_on_disk(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+static void tell(struct cleaning *cleaning, const cJSON *image, bool deleted)
+{
+    const char *path = json_string_or(image, "path", "");
+    char size[UNITS_TEXT_MAX];
+    cJSON *body;
+
+    if (!cleaning->json) {
+        if (deleted)
+            printf("deleted %s\n", path);
+        else
+            printf("%10s  %s\n", print_size(size, size_on_disk(path)), path);
+        return;
+    }
+    body = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(body, "id", cleaning->id);
+    cJSON_AddStringToObject(body, "side", json_string_or(image, "side", ""));
+    cJSON_AddStringToObject(body, "path", path);
+    json_add_uint(body, "bytes", size_on_disk(path));
+    cJSON_AddBoolToObject(body, "deleted", deleted);
+    report_json(cleaning->report, "image", body);
+}
+
+static void note_user(void *arg, const struct other *other)
+{
+    pid_t *user = arg;
+
+    if (other->has_image)
+        *user = other->pid;
+}
+
+static pid_t user_of(const char *path)
+{
+    struct image_identity image;
+    struct others_search search = { .images = &image, .image_count = 1, .id = "-" };
+    struct stat st;
+    pid_t user = 0;
+
+    if (stat(path, &st) < 0)
+        return 0;
+    image = image_identity(&st);
+    others_each(&search, note_user, &user);
+    return user;
+}
+
+/* Once more by its inode: a question may have stood for hours. */
+static bool delete_image(struct cleaning *cleaning, const cJSON *image, struct error *err)
+{
+    enum side side =
+        !strcmp(json_string_or(image, "side", ""), side_name(SIDE_SEND)) ? SIDE_SEND : SIDE_RECV;
+    AUTO_FREE char *path =
+        name_of(side, cJSON_GetObjectItemCaseSensitive(image, "fact"), cleaning->id);
+    pid_t user;
+
+    if (!path)
+        return error_set(err, ERROR_REFUSED, "'%s' is another file by now, and stays",
+                         json_string_or(image, "path", ""));
+    user = user_of(path);
+    if (user)
+        return error_set(err, ERROR_REFUSED, "process %d writes to '%s', which stays", (int)user,
+                         path);
+    if (unlink(path) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot delete '%s': %m", path);
+    tell(cleaning, image, true);
+    return true;
+}
+
+static bool ask(const struct cleaning *cleaning)
+{
+    char answer[8] = "";
+
+    if (cleaning->yes)
+        return true;
+    if (!isatty(STDIN_FILENO) || cleaning->json)
+        return false;
+    fprintf(stderr, "xmig clean: type 'yes' to delete them for good: ");
+    return fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "yes\n");
+}
+
+static bool clean(struct cleaning *cleaning, struct ending *ending, struct error *err)
+{
+    const cJSON *image;
+
+    cJSON_ArrayForEach (image, cleaning->found)
+        if (!cleaning->yes)
+            tell(cleaning, image, false);
+    if (!cleaning->found->child || !ask(cleaning)) {
+        snprintf(ending->text, sizeof(ending->text), "%s",
+                 cleaning->found->child ? "nothing was deleted; --yes deletes them"
+                                        : "no image of this migration is left here");
+        if (!cleaning->json)
+            fprintf(stderr, "xmig clean: %s\n", ending->text);
+        return true;
+    }
+    cJSON_ArrayForEach (image, cleaning->found)
+        if (!delete_image(cleaning, image, err))
+            return false;
+    return true;
+}
+
+static int run(struct cleaning *cleaning, const char *word)
+{
+    struct output_options output = { .json = cleaning->json, .quiet = true };
+    struct ending ending = { .status = OUTCOME_DONE };
+    struct error err = { 0 };
+    int status;
+
+    cleaning->report = report_new("xmig clean", &output, stdout, stderr);
+    cleaning->found = must(cJSON_CreateArray());
+    places_find(&cleaning->places);
+    if (!identity_read(&cleaning->identity, &err) ||
+        !find_id(cleaning->places.state_dir, &cleaning->identity, word, cleaning->id, &err) ||
+        !look(cleaning, &err) || !clean(cleaning, &ending, &err))
+        tidy_end_failure(&ending, &err);
+    status = report_end(cleaning->report, &ending);
+    cJSON_Delete(cleaning->found);
+    report_free(cleaning->report);
+    places_done(&cleaning->places);
+    return status;
+}
+
+int command_clean(int argc, char *argv[])
+{
+    static const struct option options[] = { { "yes", no_argument, NULL, 'y' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
+    struct cleaning cleaning = { 0 };
+    struct error err = { 0 };
+    int option;
+
+    while ((option = tidy_next_option(argc, argv, options, &err)) > 0) {
+        if (option == 'h')
+            return print_help(help_text);
+        cleaning.json = cleaning.json || option == 'j';
+        cleaning.yes = cleaning.yes || option == 'y';
+    }
+    if (err.kind == ERROR_NONE && optind + 1 != argc)
+        error_set(&err, ERROR_REFUSED, "one ID is needed");
+    return err.kind == ERROR_NONE ? run(&cleaning, argv[optind]) : end_with_usage(argc, argv, &err);
+}

@@ -1,0 +1,23 @@
+/* What forget and clean share: only what is finished is touched. */
+#ifndef XMIG_CMD_TIDY_H
+#define XMIG_CMD_TIDY_H
+
+#include <getopt.h>
+
+#include "ending.h"
+#include "xmig/journal.h"
+
+char *tidy_join(const char *directory, const char *name); /* the caller frees it */
+
+/* Are all journals of this migration here closed, and is there one? `*age_ms` (NULL: not wanted) is
+ * since when, of the younger one.
+ */
+bool tidy_is_finished(const char *state_dir, const struct identity *identity, const char *id,
+                      uint64_t *age_ms, struct error *err);
+
+/* getopt_long(): -1 at the end, 0 with `err` set for what is no option. */
+int tidy_next_option(int argc, char *argv[], const struct option options[], struct error *err);
+
+void tidy_end_failure(struct ending *ending, const struct error *err);
+
+#endif

@@ -1,0 +1,69 @@
+#include "cmd/wrap.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "xmig/cleanup.h"
+
+static void assert_wraps(size_t width, const char *text, const char *wanted)
+{
+    char *printed = NULL;
+    size_t size;
+    FILE *out = must(open_memstream(&printed, &size));
+
+    wrap_print(out, width, 4, text);
+    fclose(out);
+    assert_string_equal(printed, wanted);
+    free(printed);
+}
+
+static void breaks_at_spaces_and_indents(void **unused)
+{
+    (void)unused;
+    assert_wraps(12, "one two three four", "one two\n    three\n    four\n");
+    assert_wraps(12, "exactly 12 .", "exactly 12 .\n");
+    assert_wraps(9, "  led by spaces", "  led by\n    spaces\n");
+}
+
+static void breaks_nothing_where_there_is_no_terminal(void **unused)
+{
+    (void)unused;
+    assert_wraps(0, "one two three four five six seven", "one two three four five six seven\n");
+}
+
+static void leaves_a_long_word_whole(void **unused)
+{
+    (void)unused;
+    assert_wraps(8, "a 0123456789abcdef b", "a\n    0123456789abcdef\n    b\n");
+}
+
+static void keeps_a_number_with_its_unit_and_a_command_in_one_piece(void **unused)
+{
+    (void)unused;
+    assert_wraps(14, "it took 12.3 s ago", "it took\n    12.3 s ago\n");
+    assert_wraps(16, "then run 'xmig recover 01' here",
+                 "then run\n    'xmig recover 01'\n    here\n");
+}
+
+static void counts_characters_and_not_bytes(void **unused)
+{
+    (void)unused;
+    assert_wraps(9, "…… …… ……", "…… …… ……\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(breaks_at_spaces_and_indents),
+        cmocka_unit_test(breaks_nothing_where_there_is_no_terminal),
+        cmocka_unit_test(leaves_a_long_word_whole),
+        cmocka_unit_test(keeps_a_number_with_its_unit_and_a_command_in_one_piece),
+        cmocka_unit_test(counts_characters_and_not_bytes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
