@@ -69,7 +69,7 @@ MESSAGES = {
     "query": ("S", {"committed": is_bool, "look?": is_bool, "back?": is_bool}),
     "verdict": ("R", {"state": STATE, "record?": is_text, "text?": is_text}),
     "settled": ("S", {"running": is_bool}),
-    "abort": ("SR", {"kind": KIND, "text": is_text}),
+    "abort": ("SR", {"kind": KIND, "text": is_text, "refusals?": is_list_of(is_object("stage", "text"))}),
     "alive": ("SR", {}),
     "goodbye": ("SR", {}),
 }
