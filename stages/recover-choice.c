@@ -84,7 +84,8 @@ static bool go_forward(struct migration *m, const struct recover_options *option
 
     if (!may_go_forward(m, options, result))
         return true;
-    if (!recover_note_forward(m, &err) || !verdict_record(m, RECORD_COMMIT, NULL, &err)) {
+    if (!verdict_nobody_else(m, &err) || !recover_note_forward(m, &err) ||
+        !verdict_record(m, RECORD_COMMIT, NULL, &err)) {
         recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
         return true;
     }

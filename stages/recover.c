@@ -274,6 +274,22 @@ static void tell_why_stopped(const struct migration *m, struct result *result)
     error_clear(&result->error);
 }
 
+/* The word of a person who said that the target is dead, and a guest that does not run yet: a
+ * target that can be heard by now, and runs it, was not dead.
+ */
+static void take_the_word_again(struct migration *m, const struct recover_options *options,
+                                struct result *result)
+{
+    if (result->state == RUN_PAUSED && verdict_look(m, NULL) == LOOK_RUNNING) {
+        recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+                    "the VM runs at the target, which was said to be dead: the paused copy here is "
+                    "not let run beside it. If it shall stay there, end the copy here; if not, end "
+                    "it there, and run this again");
+        return;
+    }
+    take_the_proof(m, options, result);
+}
+
 static void recover_sender(struct migration *m, const struct recover_options *options,
                            struct result *result)
 {
@@ -288,8 +304,10 @@ static void recover_sender(struct migration *m, const struct recover_options *op
         recover_committed(m, options, result);
         break;
     case RECORD_PROOF:
-    case RECORD_WORD:
         take_the_proof(m, options, result);
+        break;
+    case RECORD_WORD:
+        take_the_word_again(m, options, result);
         break;
     case RECORD_DONE:
         target_runs_it(m, result);

@@ -37,6 +37,10 @@ bool verdict_let_run(struct migration *m, struct error *err)
     if (journal_has(m->journal, RECORD_PAUSING) && ops->source_state(m->host) == RUN_PAUSED &&
         !verdict_nobody_else(m, err))
         return false;
+    /* A peer that goes away meanwhile does not keep the guest from running. */
+    if (m->peer)
+        session_mute(m->peer);
+    loop_clear_interruption(m->loop);
     return ops->source_resume(m->host, err);
 }
 

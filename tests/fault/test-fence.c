@@ -158,6 +158,24 @@ static void a_dead_copy_that_cannot_be_fenced_is_not_taken_back(void **unused)
     world_done(&world);
 }
 
+/* What could still be given up knowingly stays so. */
+static void forward_writes_no_commit_beside_another(void **unused)
+{
+    static const struct recover_options forward = { .forward = true };
+    SCENE(RECORD_CLOSED, "another");
+    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_reset(&world, SIDE_SEND);
+    set_mark(&world, "another", true);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    set_mark(&world, "another", false);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    world_done(&world);
+}
+
 static void another_keeps_the_source_from_running_again(void **unused)
 {
     SCENE(RECORD_PAUSING, "another");
@@ -269,6 +287,11 @@ static void one_that_is_started_again_after_commit_decides_nothing(void **unused
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+
+    set_mark(&world, "again", false);
+    set_mark(&world, "another", false);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
     world_done(&world);
 }
 
@@ -318,6 +341,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_fenced_is_taken_back_before_anything_was_said),
         cmocka_unit_test(a_recover_takes_back_what_it_cannot_fence),
         cmocka_unit_test(a_dead_copy_that_cannot_be_fenced_is_not_taken_back),
+        cmocka_unit_test(forward_writes_no_commit_beside_another),
         cmocka_unit_test(another_keeps_the_source_from_running_again),
         cmocka_unit_test(another_beside_a_guest_that_was_never_paused_does_not_matter),
         cmocka_unit_test(a_proof_does_not_let_the_source_run_beside_another),

@@ -246,6 +246,29 @@ static void a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard(v
     world_done(&world);
 }
 
+/* The source dies behind the word, before its guest runs; then the target is heard, and runs it. */
+static void a_wrong_word_lets_nothing_run_beside_a_target_that_is_heard_in_time(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
+    assert_true(fault_parse("WORD:after:send:crash", &world.options.fault, NULL));
+    world_recover(&world, SIDE_SEND, on_my_word, &result);
+    world.options.fault = (struct fault){ 0 };
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_WORD);
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+
+    world.unreachable_after_commit = false;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "was said to be dead"));
+    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
 static void a_target_that_answers_is_not_dead(void **unused)
 {
     struct machine machine;
@@ -998,6 +1021,7 @@ int main(void)
         cmocka_unit_test(a_target_that_comes_back_after_the_operators_word_drops_its_copy),
         cmocka_unit_test(a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard),
         cmocka_unit_test(a_target_that_answers_is_not_dead),
+        cmocka_unit_test(a_wrong_word_lets_nothing_run_beside_a_target_that_is_heard_in_time),
         cmocka_unit_test(a_guest_that_has_turned_itself_off_leaves_nothing_to_settle),
         cmocka_unit_test(complete_disks_of_a_guest_that_is_gone_are_kept_and_asked_for_once),
         cmocka_unit_test(a_complete_copy_of_a_guest_that_died_at_the_source_is_offered),
