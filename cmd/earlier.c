@@ -46,11 +46,32 @@ static bool refuse(struct earlier *earlier, const char *id, const char *why, con
                      id, why, command, id);
 }
 
+/* *status is what the process at work says of itself; the caller frees it. */
+static bool is_at_work(const struct earlier *earlier, const char *id, char **status)
+{
+    struct migration m = { .side = SIDE_SEND };
+    bool at_work;
+
+    if (asprintf(&m.own_runtime_dir, "%s/%s", earlier->places->runtime_dir, id) < 0)
+        abort();
+    at_work = recover_owner_at_work(&m, status);
+    free(m.own_runtime_dir);
+    return at_work;
+}
+
 static bool settle(struct earlier *earlier, const char *id)
 {
+    AUTO_FREE char *status = NULL;
     struct result result;
     bool finished;
 
+    if (is_at_work(earlier, id, &status)) {
+        earlier->ok = false;
+        return error_set(earlier->err, ERROR_REFUSED,
+                         "this VM is being moved already: %s, migration %s. Wait for its end; "
+                         "'xmig list %s' tells how it stands",
+                         status, id, id);
+    }
     report_say(earlier->report, "the earlier migration %s of this VM was broken off: settling it",
                id);
     recover_silently(earlier->places, id, &result, &finished);

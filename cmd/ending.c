@@ -116,6 +116,18 @@ static void say_here(struct ending *ending, const char *vm, const char *what_nex
         SAY(ending->text, "'%s' runs here; it is safe to %s", vm, what_next);
 }
 
+/* Whoever else has the VM is named above. Nothing of it is about the other host. */
+static bool say_contested(struct ending *ending, const char *vm, const char *id)
+{
+    if (!ending->result.contested)
+        return false;
+    SAY(ending->text, "somebody else here has '%s', so nothing was decided and nothing touched",
+        vm);
+    SAY(ending->next,
+        "see to it that only one of those named above is left, and run 'xmig recover %s' here", id);
+    return true;
+}
+
 static void say_where_sent(struct ending *ending, const struct sent *sent)
 {
     switch (ending->result.outcome) {
@@ -134,6 +146,8 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
         say_paused(ending, sent);
         break;
     case OUTCOME_UNDECIDED:
+        if (say_contested(ending, sent->name, sent->id))
+            break;
         SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", sent->name,
             sent->target);
         if (ending->result.choice)
@@ -222,6 +236,8 @@ static void say_sender(struct ending *ending, const struct recovered *r)
             r->target, r->id, r->id);
         break;
     default:
+        if (say_contested(ending, r->vm, r->id))
+            break;
         SAY(ending->text, "it is not decided whether '%s' belongs here or to %s", r->vm, r->target);
         if (ending->result.choice)
             SAY(ending->next,

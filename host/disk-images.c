@@ -495,6 +495,24 @@ static bool wait_for_all(struct disk_sync *const *syncs, size_t count, struct er
     return true;
 }
 
+/* What is durable must be what the VM will be started from again. */
+static bool names_lead_to_images(const struct disk_images *images, struct error *err)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images->facts) {
+        const char *path = json_string_or(fact, "path", "");
+
+        if (strcmp(json_string_or(fact, "fact", ""), "image") != 0 || has_identity(path, fact))
+            continue;
+        return error_set(err, ERROR_SYSTEM,
+                         "'%s' at the target is not the image that was made for this move any "
+                         "more: somebody has replaced, renamed or deleted it",
+                         path);
+    }
+    return true;
+}
+
 /* All disks at once. Their names are durable since publish(). */
 bool disk_images_sync(struct disk_images *images, struct error *err)
 {
@@ -518,7 +536,7 @@ bool disk_images_sync(struct disk_images *images, struct error *err)
     ok = ok && wait_for_all(syncs, count, err);
     for (size_t i = 0; i < count; i++)
         disk_sync_free(syncs[i]);
-    return ok;
+    return ok && names_lead_to_images(images, err);
 }
 
 /* ---- the set ---- */

@@ -603,6 +603,7 @@ void pipeline_run(struct migration *m, struct result *result)
     if (m->peer && !m->crashed)
         session_goodbye(m->peer);
     result->crashed = m->crashed;
+    result->contested = m->contested;
     result->elapsed_ms = loop_now_ms() - m->started_ms;
     result->downtime_ms = m->paused_ms && m->running_ms ? m->running_ms - m->paused_ms : 0;
 }

@@ -433,5 +433,6 @@ void recover_run(struct migration *m, const struct recover_options *options, str
         recover_sender(m, options, result);
     else
         recover_receiver(m, options, result);
+    result->contested = m->contested;
     result->elapsed_ms = loop_now_ms() - m->started_ms;
 }

@@ -169,6 +169,7 @@ struct result {
     uint64_t downtime_ms; /* as the sender saw it; 0: not paused */
     bool crashed;         /* a simulated crash: nothing was undone */
     bool closed;          /* as a person asked: where the VM is they know better */
+    bool contested;       /* somebody else has the VM at the source: the error names them */
     bool choice;          /* a person chooses: recover --forward or --back */
     bool unproven;        /* … and what would prove --forward right is missing: their word does */
     char stopped[512];    /* why it does not run at the source, where nothing of ours keeps it */

@@ -372,6 +372,35 @@ class Fence(unittest.TestCase):
             self.assertEqual(vm.xmig("recover", vm.migration()).returncode, 0)
             self.assertEqual(vm.running(), [vm.target_socket()])
 
+    def test_an_image_at_the_target_that_somebody_has_replaced_ends_the_move(self):
+        """The VM would run on a file without a name, and be another one after its next start."""
+        with Machine() as vm:
+            vm.start()
+            before = set(os.listdir(vm.folder))
+            process = vm.start_send("--fault", "ram-stream:begin:recv:stop")
+            receiver = self.stopped_receiver(vm)
+            made, = (name for name in set(os.listdir(vm.folder)) - before if name.endswith(".raw"))
+            made = os.path.join(vm.folder, made)
+            os.rename(made, made + ".elsewhere")
+            make_image(made)
+            strangers = os.stat(made)
+            os.kill(receiver, signal.SIGCONT)
+            result = vm.result_of(process)
+            self.assertEqual(process.returncode, 4, result)
+            self.assertIn(made, result["error"]["text"])
+            self.assertEqual(vm.running(), [vm.qmp])
+            self.assertEqual(os.stat(made).st_ino, strangers.st_ino)
+
+    def test_a_second_move_of_a_vm_that_is_being_moved_is_told_to_wait(self):
+        with Machine() as vm:
+            vm.start()
+            process = vm.start_send("--fault", "params-copy:end:recv:stop")
+            receiver = self.stopped_receiver(vm)
+            first = vm.migration()
+            self.assert_refused(*vm.send(), "is being moved already", first, process.pid)
+            os.kill(receiver, signal.SIGCONT)
+            self.assert_moved(process, vm.result_of(process))
+
     def test_another_vm_of_the_name_that_was_there_before_does_not_matter(self):
         with Machine() as vm:
             vm.start()

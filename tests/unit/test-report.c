@@ -240,6 +240,25 @@ static void says_what_to_do_when_it_is_undecided(void **unused)
     done(&scene);
 }
 
+/* The other host has nothing to do with it, and must not be called dead. */
+static void says_whose_turn_it_is_where_somebody_else_has_the_vm(void **unused)
+{
+    const struct result result = { .outcome = OUTCOME_UNDECIDED,
+                                   .error = { .kind = ERROR_REFUSED, .text = "process 7 has it" },
+                                   .contested = true };
+    const struct recovered recovered = {
+        .side = SIDE_SEND, .vm = "web", .id = "0123456789abcdef", .target = "host"
+    };
+    struct ending ending;
+    (void)unused;
+
+    ending_of_recover(&ending, &result, &recovered);
+    assert_int_equal(ending.status, 6);
+    assert_non_null(strstr(ending.text, "somebody else here has 'web'"));
+    assert_non_null(strstr(ending.next, "only one of those named above is left"));
+    assert_null(strstr(ending.next, "--peer-is-dead"));
+}
+
 static void has_a_status_of_its_own_for_a_signal(void **unused)
 {
     const struct ending interrupted = failed(OUTCOME_ROLLED_BACK, ERROR_CANCELLED, 2);
@@ -389,6 +408,7 @@ int main(void)
         cmocka_unit_test(ends_a_failure_with_its_cause_and_where_the_vm_is),
         cmocka_unit_test(a_quiet_one_tells_of_a_warning_and_of_nothing_else),
         cmocka_unit_test(says_what_to_do_when_it_is_undecided),
+        cmocka_unit_test(says_whose_turn_it_is_where_somebody_else_has_the_vm),
         cmocka_unit_test(has_a_status_of_its_own_for_a_signal),
         cmocka_unit_test(numbers_the_lines_for_programs),
         cmocka_unit_test(tells_programs_where_the_vm_is),
