@@ -154,18 +154,13 @@ static bool set_read_only(const char *path, bool read_only, struct error *err)
                      read_only ? "read-only" : "writable again");
 }
 
+/* An image that has lost its name already is out of the old start line's reach. */
 static bool rename_away(const cJSON *fact, const char *id, struct error *err)
 {
     AUTO_FREE char *moved = moved_name(fact, id);
     struct stat st;
 
-    if (is_image(path_of(fact), fact, &st))
-        return path_rename(path_of(fact), moved, err);
-    return is_image(moved, fact, &st) ||
-           error_set(err, ERROR_SYSTEM,
-                     "the disk image '%s' does not have this name any more: somebody else has "
-                     "renamed or replaced it",
-                     path_of(fact));
+    return !is_image(path_of(fact), fact, &st) || path_rename(path_of(fact), moved, err);
 }
 
 static bool rename_back(const cJSON *fact, const char *id, struct error *err)
@@ -248,6 +243,12 @@ void image_fence_tell(const cJSON *images, const char *id, const char *cure,
         if (is_image(moved, fact, &st))
             event_say(events, EVENT_NOTE, NULL,
                       "the old copy's image is kept as '%s'; see xmig-fence(1)", moved);
+        else if (is_fenced_by(fact, BY_NAME))
+            event_say(
+                events, EVENT_WARNING, NULL,
+                "the old copy's image does not have its name '%s' any more: somebody else has "
+                "renamed, replaced or deleted it",
+                path_of(fact));
         else if (is_fenced_by(fact, BY_READ_ONLY))
             event_say(events, EVENT_WARNING, NULL,
                       "the old copy's disk '%s' is read-only until this host is started anew; "
