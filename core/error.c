@@ -71,17 +71,35 @@ bool error_append(struct error *err, const char *format, ...)
     return false;
 }
 
-bool error_goes_on(struct error *err, bool ok)
+static bool is_aside(const struct error *err)
+{
+    const cJSON *refusal;
+
+    cJSON_ArrayForEach (refusal, err->refusals)
+        if (!strcmp(json_string_or(refusal, "text", ""), err->text))
+            return true;
+    return false;
+}
+
+/* What two checks refuse in the same words is said once. */
+static void put_aside(struct error *err)
 {
     cJSON *refusal;
 
+    if (is_aside(err))
+        return;
+    refusal = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(refusal, "text", err->text);
+    cJSON_AddItemToArray(err->refusals, refusal);
+}
+
+bool error_goes_on(struct error *err, bool ok)
+{
     if (ok)
         return true;
     if (!err || !err->refusals || err->kind != ERROR_REFUSED)
         return false;
-    refusal = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(refusal, "text", err->text);
-    cJSON_AddItemToArray(err->refusals, refusal);
+    put_aside(err);
     error_clear(err);
     return true;
 }

@@ -113,14 +113,14 @@ class Thin(Images):
     def test_the_plan_says_what_a_compressed_image_becomes(self):
         with Scene() as scene:
             text = self.plan(scene, *scene.drive(self.compressed_image(scene, 32 * MIB)))
-            self.assertIn("compressed, which the target's is not: 32.0 MiB are written there", text)
+            self.assertIn("compressed, which the target's is not: 32.3 MiB are written there", text)
 
     def test_a_compressed_image_that_has_no_room_is_refused(self):
         with Scene() as scene, scene.small_file_system("small", "16M") as small:
             scene.start(*scene.drive(self.compressed_image(scene, 32 * MIB)))
             text, result, status = scene.send("--disk", f"v0={small}/d.qcow2")
             self.assertEqual(status, 3, text)
-            self.assertIn("take 32.0 MiB", result["error"]["text"])
+            self.assertIn("take 32.3 MiB", result["error"]["text"])
 
 
 class Settings(Images):
@@ -340,7 +340,7 @@ class Sameness(Images):
             self.start(scene, "-drive", f"file={seed},format=raw,media=cdrom,if=ide")
             text, result, status = scene.send_to_where(seed, other)
             self.assertEqual(status, 3, text)
-            self.assertIn("the one here is another: it has 2097152 bytes", result["error"]["text"])
+            self.assertIn("the one at the target is another: it has 2.0 MiB", result["error"]["text"])
             self.assert_moved(scene.send_to_where(seed, other, "--trust", seed))
 
     def test_firmware_of_other_content_is_refused(self):

@@ -364,7 +364,7 @@ class Line(Moving):
             shutil.copy(rom, folder + "/own.rom")
             with Machine(*DISK, "-device", f"virtio-net-pci,romfile={folder}/own.rom") as machine:
                 os.unlink(folder + "/own.rom")
-                self.is_refused(machine, "own.rom", "does not find here")
+                self.is_refused(machine, "own.rom", "does not find at the target")
 
 
 class Networks:
@@ -432,7 +432,7 @@ class Taps(Moving):
 
     def test_a_bridge_that_is_not_there_is_refused(self):
         with self.networks.machine() as machine:
-            self.refused(machine, "'tap7'", "the bridge 'br7', which is not here", "--bridge")
+            self.refused(machine, "'tap7'", "the bridge 'br7', which is not at the target", "--bridge")
             self.refused(machine, "no network of the VM's is on a bridge", options=("--bridge", "br8=br7"))
             self.assertFalse(os.path.exists(machine.folder + "/there"), "something was touched")
 
@@ -454,13 +454,13 @@ class Taps(Moving):
         self.networks.run("b", "ip link add br7 type bridge")
         with self.networks.machine() as machine, Machine(
                 "-netdev", "tap,id=n,ifname=tap7,script=no,downscript=no", within=self.networks.within("b")) as other:
-            self.refused(machine, "the tap 'tap7' is in use here already", f"process {other.process.pid}")
+            self.refused(machine, "the tap 'tap7' is in use at the target already", f"process {other.process.pid}")
 
     def test_a_tap_in_another_bridge_is_refused(self):
         self.networks.run("b", "ip link add br7 type bridge", "ip link add br8 type bridge",
                           "ip tuntap add tap7 mode tap", "ip link set tap7 master br8")
         with self.networks.machine() as machine:
-            self.refused(machine, "is a port of 'br8' here, and not of 'br7'")
+            self.refused(machine, "is a port of 'br8' at the target, and not of 'br7'")
 
     def test_a_tap_that_was_there_is_put_back_by_an_undo(self):
         self.networks.run("b", "ip link add br7 type bridge", "ip tuntap add tap7 mode tap")

@@ -32,7 +32,7 @@ struct world {
     struct migration_options options;
     char id[17]; /* the migration's */
     const char *vm;
-    bool unreachable;              /* the network is down: dialling fails */
+    _Atomic bool unreachable;      /* the network is down: dialling fails */
     bool unreachable_after_commit; /* … from the second connection on */
     bool way_dies;                 /* what the first connection opened leads nowhere afterwards */
     bool no_new_login;             /* dialling anew fails: only a person has the password */
