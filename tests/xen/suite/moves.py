@@ -93,7 +93,7 @@ def is_refused(s, word, *options):
     domid = s.guest.domid()
     status = s.send(*options)
     expect(status == 3, f"xmig send ended with {status}, not 3: {s.last_words()}")
-    expect(word in s.last_words(), f"no word of '{word}' in: {s.last_words()}")
+    expect(word in s.said, f"no word of '{word}' in: {s.said}")
     s.stayed(domid)
 
 
