@@ -389,6 +389,12 @@ static void see_to(struct migration *m, const struct recover_options *options,
 static void recover_receiver(struct migration *m, const struct recover_options *options,
                              struct result *result)
 {
+    if ((options->forward || options->back) && journal_last(m->journal) != RECORD_CLOSED) {
+        recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
+                    "whether the copy here goes on, or is given up, is chosen at the source: "
+                    "nothing was done");
+        return;
+    }
     if (journal_last(m->journal) == RECORD_PREPARED)
         (void)verdict_never_ran(m, NULL); /* one that runs is paused */
     result->state = m->host->ops->target_state(m->host);

@@ -403,6 +403,17 @@ static void forward_is_refused_where_somebody_has_run_the_guest_since(void **unu
     world_done(&world);
 }
 
+static void the_choice_is_not_made_at_the_target(void **unused)
+{
+    SCENE;
+    lose_the_source_at_prepared(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, forward), OUTCOME_UNDECIDED);
+    assert_int_equal(recover_at(&world, SIDE_RECV, back), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
+    world_done(&world);
+}
+
 static void forward_is_refused_while_the_guest_is_alive_here(void **unused)
 {
     SCENE;
@@ -1027,6 +1038,7 @@ int main(void)
         cmocka_unit_test(a_complete_copy_of_a_guest_that_died_at_the_source_is_offered),
         cmocka_unit_test(forward_lets_the_targets_complete_copy_go_on),
         cmocka_unit_test(forward_is_refused_where_somebody_has_run_the_guest_since),
+        cmocka_unit_test(the_choice_is_not_made_at_the_target),
         cmocka_unit_test(forward_is_refused_while_the_guest_is_alive_here),
         cmocka_unit_test(a_dead_guests_complete_copy_at_an_unreachable_target_waits_for_a_person),
         cmocka_unit_test(forward_after_the_lease_gives_the_guest_back),

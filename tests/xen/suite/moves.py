@@ -100,7 +100,7 @@ def is_refused(s, word, *options):
 def is_refused_while_paused(s):
     s.source.run("xl pause t1")
     status = s.send()
-    expect(status == 3 and "paused" in s.last_words(), f"xmig send ended with {status}: {s.last_words()}")
+    expect(status == 3 and "paused" in s.said, f"xmig send ended with {status}: {s.last_words()}")
     s.source.run("xl unpause t1")
     s.stayed(s.guest.domid())
 
