@@ -86,7 +86,7 @@ enum run_state qemu_run_state(struct qemu *vm)
         return status.running ? RUN_RUNNING : RUN_PAUSED;
     /* One that is connected and does not answer hangs, or we have been interrupted. */
     if (vm->q && !qmp_lost(vm->q, NULL))
-        return RUN_UNKNOWN;
+        return lives(vm) ? RUN_UNKNOWN : RUN_GONE;
     return qemu_await_end(vm, END_GRACE_MS) ? RUN_GONE : RUN_UNKNOWN;
 }
 
