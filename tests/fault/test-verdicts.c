@@ -363,16 +363,23 @@ static bool dies_before_aborted(void *arg, enum record record, bool written)
     return !*dead;
 }
 
+/* … and no process is left on either side. */
+static void lose_all_but_the_targets_copy(struct world *world)
+{
+    struct result result;
+    bool dead = false;
+
+    world->hook[SIDE_SEND] = (struct journal_hook){ dies_before_aborted, &dead };
+    send_with(world, "PREPARED:after:recv:crash", &result);
+    world_join(world);
+    world->hook[SIDE_SEND] = (struct journal_hook){ 0 };
+    world_reset(world, SIDE_SEND);
+}
+
 static void forward_works_without_the_process_that_received(void **unused)
 {
-    bool dead = false;
     SCENE;
-
-    world.hook[SIDE_SEND] = (struct journal_hook){ dies_before_aborted, &dead };
-    send_with(&world, "PREPARED:after:recv:crash", &result);
-    world_join(&world);
-    world.hook[SIDE_SEND] = (struct journal_hook){ 0 };
-    world_reset(&world, SIDE_SEND);
+    lose_all_but_the_targets_copy(&world);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
@@ -406,7 +413,7 @@ static void forward_is_refused_where_somebody_has_run_the_guest_since(void **unu
 static void the_choice_is_not_made_at_the_target(void **unused)
 {
     SCENE;
-    lose_the_source_at_prepared(&world);
+    lose_all_but_the_targets_copy(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, forward), OUTCOME_UNDECIDED);
     assert_int_equal(recover_at(&world, SIDE_RECV, back), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
