@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -13,8 +14,10 @@
 
 /* What stands between the hypervisor's socket and the lane under `--bwlimit`. */
 struct pump {
+    struct pump *next; /* of those whose lane has ended */
     int hypervisor, lane;
     struct rate *rate;
+    atomic_bool over;
     pthread_t thread;
 };
 
@@ -48,6 +51,7 @@ static void *run_pump(void *arg)
     (void)relay_limited(pump->hypervisor, pump->hypervisor, pump->lane, pump->rate, NULL);
     shutdown(pump->hypervisor, SHUT_RDWR);
     shutdown(pump->lane, SHUT_RDWR);
+    atomic_store(&pump->over, true);
     return NULL;
 }
 
@@ -79,6 +83,33 @@ static struct pump *pump_new(struct rate *rate, int *fd, struct error *err)
     if (pthread_create(&pump->thread, NULL, run_pump, pump) != 0)
         abort();
     return pump;
+}
+
+/* Those that have passed everything on; with `all` the others, too. */
+static void free_pumps(struct transport *transport, bool all)
+{
+    struct pump **link = &transport->pumps;
+
+    while (*link) {
+        struct pump *pump = *link;
+
+        if (!all && !atomic_load(&pump->over)) {
+            link = &pump->next;
+            continue;
+        }
+        *link = pump->next;
+        pump_free(pump);
+    }
+}
+
+/* Its lane has ended: what came by it last is still to reach the hypervisor. */
+static void leave_pump(struct transport *transport, struct pump *pump)
+{
+    free_pumps(transport, false);
+    if (!pump)
+        return;
+    pump->next = transport->pumps;
+    transport->pumps = pump;
 }
 
 /* ---- lanes ---- */
@@ -115,6 +146,8 @@ static void on_end(void *arg)
         error_set(&lane->door->failure, ERROR_LOST, "lane %s broke (status %d)", lane->name,
                   status);
     unlink_lane(lane);
+    leave_pump(lane->transport, lane->pump);
+    lane->pump = NULL;
     lane_free(lane);
 }
 
@@ -175,6 +208,7 @@ void transport_cut_lanes(struct transport *transport)
         transport->lanes = lane->next;
         lane_free(lane);
     }
+    free_pumps(transport, true);
 }
 
 static void on_connection(void *arg, int fd)

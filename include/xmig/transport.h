@@ -63,6 +63,7 @@ struct transport {
     char *door;         /* the receiver's, a path over there; "": not known */
     struct rate *rate;  /* NULL: no limit */
     struct lane *lanes; /* a list; transport/lane.c */
+    struct pump *pumps; /* of lanes that have ended; transport/lane.c */
     bool lanes_are_cut; /* there will be no others */
     void *impl;         /* the scheme's own; freed by close() */
 };

@@ -347,6 +347,39 @@ static void the_senders_door_tells_of_a_lane_that_broke(void **unused)
     end(scene);
 }
 
+static struct child *dial_and_say_done(struct transport *transport, const char *const words[],
+                                       int fd, struct error *err)
+{
+    const char *const argv[] = { "printf", "done", NULL };
+    (void)words;
+
+    return child_start(transport->loop, argv, fd, fd, -1, err);
+}
+
+/* A hypervisor at the target says that all has come, and closes: its words are still on their way
+ * when the lane's process has ended. Often, for they may be quick.
+ */
+static void the_last_words_of_a_limited_lane_arrive(void **unused)
+{
+    const struct transport_ops saying = { .scheme = "test", .dial = dial_and_say_done };
+    struct scene *scene = begin_limited(&saying, 1024 * 1024);
+    (void)unused;
+
+    for (int i = 0; i < 200; i++) {
+        char heard[5] = { 0 };
+        int both[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
+        assert_true(transport_lane(scene->transport, "ram", both[1], NULL));
+        wait_until(scene, no_lane_is_left);
+        assert_int_equal(traffic_read_block(both[0], heard, 4), 4);
+        assert_string_equal(heard, "done");
+        assert_ends(scene, both[0]);
+        close(both[0]);
+    }
+    end(scene);
+}
+
 /* ---- the receiver's door, asked by threads ---- */
 
 struct asking {
@@ -642,6 +675,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_lane_is_made_after_the_cut),
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),
+        cmocka_unit_test(the_last_words_of_a_limited_lane_arrive),
         cmocka_unit_test(refuses_another_ticket_without_asking_the_hypervisor),
         cmocka_unit_test(passes_the_receivers_reason_on),
         cmocka_unit_test(says_that_nobody_receives),
