@@ -151,24 +151,23 @@ static void tell(struct cleaning *cleaning, const cJSON *image, bool deleted)
 
 static void note_user(void *arg, const struct other *other)
 {
-    pid_t *user = arg;
-
     if (other->has_image)
-        *user = other->pid;
+        memcpy(arg, other->who, sizeof(other->who));
 }
 
-static pid_t user_of(const char *path)
+/* The caller frees it; NULL: nobody. */
+static char *user_of(const char *path)
 {
+    char user[sizeof(((struct other *)NULL)->who)] = "";
     struct image_identity image;
     struct others_search search = { .images = &image, .image_count = 1, .id = "-" };
     struct stat st;
-    pid_t user = 0;
 
     if (stat(path, &st) < 0)
-        return 0;
+        return NULL;
     image = image_identity(&st);
-    others_each(&search, note_user, &user);
-    return user;
+    others_each(&search, note_user, user);
+    return *user ? must(strdup(user)) : NULL;
 }
 
 /* Once more by its inode: a question may have stood for hours. */
@@ -178,15 +177,14 @@ static bool delete_image(struct cleaning *cleaning, const cJSON *image, struct e
         !strcmp(json_string_or(image, "side", ""), side_name(SIDE_SEND)) ? SIDE_SEND : SIDE_RECV;
     AUTO_FREE char *path =
         name_of(side, cJSON_GetObjectItemCaseSensitive(image, "fact"), cleaning->id);
-    pid_t user;
+    AUTO_FREE char *user = NULL;
 
     if (!path)
         return error_set(err, ERROR_REFUSED, "'%s' is another file by now, and stays",
                          json_string_or(image, "path", ""));
     user = user_of(path);
     if (user)
-        return error_set(err, ERROR_REFUSED, "process %d writes to '%s', which stays", (int)user,
-                         path);
+        return error_set(err, ERROR_REFUSED, "%s writes to '%s', which stays", user, path);
     if (unlink(path) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot delete '%s': %m", path);
     tell(cleaning, image, true);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "host/kernel-users.h"
 #include "xmig/cleanup.h"
 #include "xmig/process.h"
 
@@ -107,7 +108,7 @@ static void look_at(const struct others_search *search, int proc, const char *na
     line = process < 0 ? NULL : read_line(process, &len);
     if (!line)
         return;
-    other.program = *line ? line : "?";
+    snprintf(other.who, sizeof(other.who), "process %d (%s)", (int)other.pid, *line ? line : "?");
     other.is_copy = search->is_copy && search->is_copy(search->arg, line, len);
     other.has_image = search->image_count > 0 && has_image(search, process, &other.image);
     if ((!other.is_copy && !other.has_image) || is_targets(search, line, len))
@@ -127,4 +128,6 @@ void others_each(const struct others_search *search,
         look_at(search, dirfd(proc), entry->d_name, each, arg);
     if (proc)
         closedir(proc);
+    if (!search->leaves_kernel_out)
+        kernel_users_each(search, each, arg);
 }

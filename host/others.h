@@ -1,5 +1,5 @@
-/* Who else runs a VM, or writes to its images? Only /proc can say: QEMU's own locks on its images
- * can be turned off, and other programs take none.
+/* Who else runs a VM, or writes to its images? Only /proc and /sys can say: QEMU's own locks on its
+ * images can be turned off, and other programs, and the kernel, take none.
  */
 #ifndef XMIG_HOST_OTHERS_H
 #define XMIG_HOST_OTHERS_H
@@ -27,18 +27,20 @@ struct others_search {
      */
     bool (*is_copy)(void *arg, const char *line, size_t len);
     void *arg;
+    bool leaves_kernel_out; /* it serves the images to the VM itself */
+    const char *sys;        /* NULL: "/sys" */
 };
 
 struct other {
-    pid_t pid;
-    uint64_t start_time;
-    const char *program; /* the first word of its command line */
+    pid_t pid;           /* 0: the kernel */
+    uint64_t start_time; /* the kernel's: the number of a device */
+    char who[128];       /* "process 12 (qemu)", "the kernel (loop device 'loop3')" */
     size_t image;        /* which one it may write to, if `has_image` */
     bool has_image;
     bool is_copy;
 };
 
-/* One walk through all processes that we may look at. */
+/* One walk through all processes that we may look at, and through the kernel's block devices. */
 void others_each(const struct others_search *search,
                  void (*each)(void *arg, const struct other *other), void *arg);
 

@@ -57,10 +57,9 @@ static void tell_other(struct looking *looking, const struct other *other)
 
     if (other->has_image)
         error_set(looking->err, ERROR_REFUSED,
-                  "process %d (%s) of the source host has '%s', a disk of '%s', open for writing; "
-                  "the VM's own QEMU is process %d",
-                  (int)other->pid, other->program, image_path(looking, other), name,
-                  (int)looking->vm->pid);
+                  "%s of the source host has '%s', a disk of '%s', open for writing; the VM's own "
+                  "QEMU is process %d",
+                  other->who, image_path(looking, other), name, (int)looking->vm->pid);
     else
         error_set(looking->err, ERROR_REFUSED,
                   "a second QEMU of the name or UUID of '%s' runs on the source host (process "
@@ -140,9 +139,9 @@ static void meet(void *arg, const struct other *other)
         return;
     looking->found = true;
     error_set(looking->err, ERROR_REFUSED,
-              "'%s' is open for writing by process %d (%s), too: what that writes would be "
-              "missing at the target. End it first, or share the disk and leave drive-mirror out",
-              image_path(looking, other), (int)other->pid, other->program);
+              "'%s' is open for writing by %s, too: what that writes would be missing at the "
+              "target. End it first, or share the disk and leave drive-mirror out",
+              image_path(looking, other), other->who);
 }
 
 bool qemu_others_check(struct qemu *vm, struct error *err)
@@ -182,7 +181,7 @@ static void look_for_qemu(void *arg, const struct other *other)
     if (again->found || !other->is_copy || !other->has_image)
         return;
     again->found = true;
-    snprintf(again->who, again->size, "process %d (%s)", (int)other->pid, other->program);
+    snprintf(again->who, again->size, "%s", other->who);
 }
 
 /* The names under which the disks were made: the guest was to find them there. */

@@ -1,4 +1,6 @@
 /* Is there another domain of this name or UUID, or does somebody else write to its images? */
+#include <stdio.h>
+
 #include "host/image-fence.h"
 #include "host/xen/xen.h"
 #include "xmig/process.h"
@@ -23,10 +25,20 @@ static void look_at(void *arg, const struct other *other)
         return;
     looking->found = true;
     error_set(looking->err, ERROR_REFUSED,
-              "process %d (%s) of the source host has '%s', a disk of the domain '%s' (%u), open "
-              "for writing; its own device model is process %d",
-              (int)other->pid, other->program, json_string_or(fact, "path", "?"),
-              looking->vm->source.name, looking->vm->domid, (int)looking->vm->source.pid);
+              "%s of the source host has '%s', a disk of the domain '%s' (%u), open for writing; "
+              "its own device model is process %d",
+              other->who, json_string_or(fact, "path", "?"), looking->vm->source.name,
+              looking->vm->domid, (int)looking->vm->source.pid);
+}
+
+/* Of a domain that is no more, nobody knows. */
+static bool kernel_may_serve(const struct xen_source *source)
+{
+    bool may = source->disk_count == 0;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        may = may || source->disks[i].is_kernels;
+    return may;
 }
 
 /* A shared image may have other users, here as elsewhere: whoever shares it sees to that. */
@@ -37,6 +49,7 @@ bool xen_images_are_ours(const struct xen *vm, struct error *err)
     struct others_search search = {
         .own = process_lives(source->pid, source->start_time) ? source->pid : 0,
         .id = vm->base.context.id,
+        .leaves_kernel_out = kernel_may_serve(source),
     };
     AUTO_FREE struct image_identity *images =
         image_fence_identities(source->images, search.id, &search.image_count);
@@ -47,8 +60,6 @@ bool xen_images_are_ours(const struct xen *vm, struct error *err)
     others_each(&search, look_at, &looking);
     return !looking.found;
 }
-
-#include <stdio.h>
 
 /* One that is only being made comes to nothing without its images, and is given a moment to. */
 static bool find_copy(const struct xen *vm, uint32_t *domid)

@@ -385,6 +385,16 @@ class Fence(unittest.TestCase):
             other = vm.start(*vm.drive(None, "file.locking=off"), qmp="other", name="colleague")
             self.assert_refused(*vm.send("--dry-run"), vm.image, other.pid, QEMU)
 
+    def test_so_is_one_that_the_kernel_writes_to(self):
+        """By a loop device no process has it open."""
+        with Machine() as vm:
+            vm.start()
+            loop = vm.loop_device()
+            self.assert_refused(*vm.send("--dry-run"), vm.image, os.path.basename(loop))
+            subprocess.run(["losetup", "-d", loop], check=True)
+            vm.loops.clear()
+            self.assertEqual(vm.send("--dry-run")[0].returncode, 0)
+
     def test_who_opens_a_disk_during_the_move_leaves_it_undecided(self):
         with Machine() as vm:
             mine = vm.start()
