@@ -2,6 +2,11 @@
  * target's disk, through our lane. QEMU refuses that while one user of the guest's node wants to
  * read it, and one of the target's node does not let others read: the job fails, and the guest does
  * not notice. The first user alone does no harm; the second alone would have QEMU abort.
+ *
+ * As a mirror ends, for a moment nobody may write to the guest's node. QEMU then opens a raw image
+ * for reading only, and for writing again, each time by its name: if that leads elsewhere by now,
+ * the guest goes on with a stranger's file. A third user, who may write as long as the node is
+ * active, keeps the file open.
  */
 #include "qmp/mirror-guard.h"
 
@@ -15,11 +20,17 @@ static void with_word(const char *word, const char *name, char guard[QMP_NODE_NA
     snprintf(guard, QMP_NODE_NAME_SIZE, "%s%s", word, name + strlen("xmig"));
 }
 
-void mirror_guard_names(const char *name, char refuser[QMP_NODE_NAME_SIZE],
-                        char reader[QMP_NODE_NAME_SIZE])
+enum {
+    REFUSER,
+    READER,
+    WRITER,
+};
+
+void mirror_guard_names(const char *name, char guards[MIRROR_GUARDS][QMP_NODE_NAME_SIZE])
 {
-    with_word("keep", name, refuser);
-    with_word("here", name, reader);
+    with_word("keep", name, guards[REFUSER]);
+    with_word("here", name, guards[READER]);
+    with_word("open", name, guards[WRITER]);
 }
 
 /* What the drive uses beneath its mirror; a node is told by its own name. The caller frees it. */
@@ -51,14 +62,26 @@ static bool add(struct qmp *q, const char *guard, const char *image, const char 
     return qmp_call(q, "blockdev-add", arguments, NULL, err);
 }
 
+static bool add_writer(struct qmp *q, const char *guard, const char *node, struct error *err)
+{
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(arguments, "driver", "copy-on-read");
+    cJSON_AddStringToObject(arguments, "node-name", guard);
+    cJSON_AddStringToObject(arguments, "file", node);
+    return qmp_call(q, "blockdev-add", arguments, NULL, err);
+}
+
 bool mirror_guard(struct qmp *q, const char *id, const char *disk, const char *device,
                   struct error *err)
 {
     AUTO_FREE char *node = node_of(q, device);
-    char name[QMP_NODE_NAME_SIZE], refuser[QMP_NODE_NAME_SIZE], reader[QMP_NODE_NAME_SIZE];
+    char name[QMP_NODE_NAME_SIZE], guards[MIRROR_GUARDS][QMP_NODE_NAME_SIZE];
+    bool writes;
 
     qmp_mirror_name(id, disk, name);
-    mirror_guard_names(name, refuser, reader);
-    return add(q, reader, node, "take-child-perms", err) &&
-           add(q, refuser, name, "unshare-child-perms", err);
+    mirror_guard_names(name, guards);
+    writes = add_writer(q, guards[WRITER], node, err);
+    return add(q, guards[READER], node, "take-child-perms", err) &&
+           add(q, guards[REFUSER], name, "unshare-child-perms", err) && writes;
 }

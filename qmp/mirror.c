@@ -433,19 +433,18 @@ static bool has_node(const cJSON *nodes, const char *name)
 /* The mirror's, and those that guard it. Not asked by the words QEMU refuses to delete one with. */
 static bool delete_nodes(struct qmp *q, const char *name, uint64_t deadline, struct error *err)
 {
-    char refuser[QMP_NODE_NAME_SIZE], reader[QMP_NODE_NAME_SIZE];
-    const char *const names[] = { refuser, reader, name };
+    char guards[MIRROR_GUARDS][QMP_NODE_NAME_SIZE];
     cJSON *arguments = must(cJSON_CreateObject());
     AUTO_JSON cJSON *nodes = NULL;
 
     cJSON_AddBoolToObject(arguments, "flat", true);
     if (!qmp_call(q, "query-named-block-nodes", arguments, &nodes, err))
         return false;
-    mirror_guard_names(name, refuser, reader);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (has_node(nodes, names[i]) && !delete_node(q, names[i], deadline, err))
+    mirror_guard_names(name, guards);
+    for (size_t i = 0; i < MIRROR_GUARDS; i++)
+        if (has_node(nodes, guards[i]) && !delete_node(q, guards[i], deadline, err))
             return false;
-    return true;
+    return !has_node(nodes, name) || delete_node(q, name, deadline, err);
 }
 
 static bool end_job(struct qmp *q, const char *name, uint64_t deadline, struct error *err)

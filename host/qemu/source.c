@@ -109,8 +109,8 @@ bool qemu_mirror_start(struct host *host, const char *disk, const char *path, st
         !qmp_mirror_start(vm->q, &mirror, err))
         return false;
     if (!mirror_guard(vm->q, mirror.id, disk, mirror.device, &why))
-        event_say(&host->context.events, EVENT_DEBUG, NULL,
-                  "nothing keeps others from completing the mirror of %s: %s", disk, why.text);
+        event_say(&host->context.events, EVENT_DEBUG, NULL, "the mirror of %s is not guarded: %s",
+                  disk, why.text);
     return true;
 }
 

@@ -73,6 +73,13 @@ class Machine:
             self.wait(lambda: Hypervisor(os.path.join(self.folder, qmp)).state() == "running", "QEMU to run")
         return process
 
+    def open_disks(self):
+        """The inodes of what the first QEMU has open as its disks."""
+        folder = f"/proc/{self.started[0].pid}/fd"
+        names = (os.path.join(folder, name) for name in os.listdir(folder))
+        return sorted({os.stat(name).st_ino for name in names if os.readlink(name).startswith(self.folder) and
+                       os.readlink(name).endswith(".raw")})
+
     def put_back(self, real):
         os.unlink(self.image)
         os.rename(real, self.image)
@@ -236,6 +243,20 @@ class Fence(unittest.TestCase):
             real = self.replace_image(vm)
             os.kill(process.pid, signal.SIGCONT)
             self.assert_stays_by(vm, process, 4, real)
+            self.assertEqual(vm.open_disks(), [os.stat(vm.image).st_ino])
+
+    def test_a_mirror_that_ends_opens_no_strangers_file(self):
+        """QEMU opens a raw image by its name as a mirror of it ends, if it may: the guest runs then."""
+        with Machine() as vm:
+            vm.start()
+            process = vm.start_send("--fault", "ram-stream:begin:send:stop")
+            vm.wait(lambda: is_stopped(process.pid), "xmig to stop")
+            real = self.replace_image(vm)
+            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGCONT)
+            vm.result_of(process)
+            self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+            self.assertEqual(vm.open_disks(), [os.stat(real).st_ino])
 
     def test_a_guest_whose_image_was_replaced_meanwhile_writes_to_no_strangers_file(self):
         with Machine() as vm:

@@ -550,7 +550,7 @@ static void stops_by_force_until_the_job_has_ended(void **unused)
 
 #define NODES_ALL                                                                                  \
     "[{\"node-name\": \"" NAME_A "\"}, {\"node-name\": \"here-01234567-vda\"}, "                   \
-    "{\"node-name\": \"keep-01234567-vda\"}]"
+    "{\"node-name\": \"keep-01234567-vda\"}, {\"node-name\": \"open-01234567-vda\"}]"
 
 /* The one that refuses goes first: alone it would have QEMU abort. */
 static void stopping_a_mirror_removes_its_guard(void **unused)
@@ -560,6 +560,7 @@ static void stopping_a_mirror_removes_its_guard(void **unused)
         { "query-named-block-nodes", .reply = NODES_ALL },
         { "blockdev-del", .with = "keep-01234567-vda" },
         { "blockdev-del", .with = "here-01234567-vda" },
+        { "blockdev-del", .with = "open-01234567-vda" },
         { "blockdev-del", .with = NAME_A },
         { 0 },
     };
@@ -579,6 +580,7 @@ static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
     const struct exchange script[] = {
         { "query-block", .reply = "[{\"device\": \"virtio0\", \"inserted\": "
                                   "{\"node-name\": \"#block7\"}}]" },
+        { "blockdev-add", .with = "\"open-01234567-vda\",\"file\":\"#block7\"" },
         { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
         { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
         { 0 },
@@ -589,10 +591,11 @@ static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
     assert_true(run_against(script, guard_vda, &err));
 }
 
-static void a_qemu_without_blkdebug_has_no_guard_and_no_half_of_one(void **unused)
+static void a_qemu_without_blkdebug_only_keeps_the_image_open(void **unused)
 {
     const struct exchange script[] = {
         { "query-block", .reply = "[]" },
+        { "blockdev-add", .with = "copy-on-read" },
         { "blockdev-add", .reply = "error: Unknown driver 'blkdebug'" },
         { 0 },
     };
@@ -661,7 +664,7 @@ int main(void)
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
         cmocka_unit_test(stopping_a_mirror_removes_its_guard),
         cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),
-        cmocka_unit_test(a_qemu_without_blkdebug_has_no_guard_and_no_half_of_one),
+        cmocka_unit_test(a_qemu_without_blkdebug_only_keeps_the_image_open),
         cmocka_unit_test(stopping_no_mirror_is_fine),
         cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
     };
