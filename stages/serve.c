@@ -282,7 +282,8 @@ static void take_over(struct serving *serving, struct result *result)
         return;
     }
     verdict_answer(m, &result->error);
-    session_goodbye(m->peer);
+    if (m->peer)
+        session_goodbye(m->peer);
     answer_pending(m, result);
     if (m->verdict == VERDICT_TARGET)
         verdict_settle_in(m);

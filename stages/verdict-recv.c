@@ -319,6 +319,7 @@ static bool await_go(struct migration *m, struct error *err)
         }
         event_say(&m->events, EVENT_WARNING, m->at,
                   "lost the sender; keeping the complete, paused copy until it comes back");
+        session_free(steal(m->peer)); /* one that has said goodbye waits for ours */
     }
 }
 
