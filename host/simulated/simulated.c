@@ -71,6 +71,16 @@ static bool change(struct simulated *sim, enum run_state state, struct error *er
     return machine_save(&sim->machine, err);
 }
 
+/* The tests play the other hand: a file in the directory of all migrations. */
+static bool has_mark(struct host *host, const char *name)
+{
+    AUTO_FREE char *path = NULL;
+
+    if (asprintf(&path, "%s/../%s", host->context.state_dir, name) < 0)
+        abort();
+    return access(path, F_OK) == 0;
+}
+
 /* ---- source ---- */
 
 static bool attach(struct host *host, const char *vm, struct error *err)
@@ -264,6 +274,21 @@ static enum run_state machine_state(struct host *host)
     return self(host)->machine.state;
 }
 
+/* What the guest has done by itself, or somebody else to it. */
+static enum run_state source_state(struct host *host)
+{
+    struct simulated *sim = self(host);
+
+    if (has_mark(host, "ended")) {
+        machine_set_state(&sim->machine, RUN_GONE);
+        snprintf(host->stopped, sizeof(host->stopped), "it has turned itself off");
+    } else if (has_mark(host, "stopped") && sim->machine.state != RUN_GONE) {
+        machine_set_state(&sim->machine, RUN_PAUSED);
+        snprintf(host->stopped, sizeof(host->stopped), "somebody has stopped it");
+    }
+    return sim->machine.state;
+}
+
 /* Another process, or a test, may have had a hand in it. */
 static bool has_run_since(struct simulated *sim, size_t runs)
 {
@@ -286,7 +311,11 @@ static bool source_unchanged(struct host *host, struct error *err)
 
 static bool source_resume(struct host *host, struct error *err)
 {
-    if (self(host)->machine.state == RUN_GONE)
+    enum run_state state = source_state(host);
+
+    if (*host->stopped)
+        return true;
+    if (state == RUN_GONE)
         return error_set(err, ERROR_SYSTEM, "the simulated VM is gone");
     return change(self(host), RUN_RUNNING, err);
 }
@@ -296,16 +325,6 @@ static bool set_fenced(struct host *host, bool fenced, struct error *err)
     (void)has_run_since(self(host), 0); /* what somebody has done to it is not undone */
     self(host)->machine.fenced = fenced;
     return machine_save(&self(host)->machine, err);
-}
-
-/* The tests play the other hand: a file in the directory of all migrations. */
-static bool has_mark(struct host *host, const char *name)
-{
-    AUTO_FREE char *path = NULL;
-
-    if (asprintf(&path, "%s/../%s", host->context.state_dir, name) < 0)
-        abort();
-    return access(path, F_OK) == 0;
 }
 
 static bool nobody_else(struct host *host, struct error *err)
@@ -474,9 +493,8 @@ static bool copy_never_ran(struct host *host, struct error *err)
 
 static bool before_resume(struct host *host, struct error *err)
 {
-    (void)host;
-    (void)err;
-    return true;
+    return !has_mark(host, "unready") ||
+           error_set(err, ERROR_SYSTEM, "the simulated network is not ready");
 }
 
 static bool target_resume(struct host *host, struct error *err)
@@ -485,6 +503,10 @@ static bool target_resume(struct host *host, struct error *err)
 
     if (!sim->machine.complete)
         return error_set(err, ERROR_SYSTEM, "the simulated VM is not complete");
+    if (has_mark(host, "unresumable"))
+        return error_set(err, ERROR_SYSTEM, "the simulated VM cannot run");
+    if (has_mark(host, "silent") && change(sim, RUN_RUNNING, err))
+        return error_set(err, ERROR_TIMEOUT, "the simulated hypervisor did not answer");
     return change(sim, RUN_RUNNING, err);
 }
 
@@ -568,7 +590,7 @@ const struct host_ops simulated_host = {
     .source_is_unwritten = source_is_unwritten,
     .paused_at = paused_at,
     .paused_for = paused_for,
-    .source_state = machine_state,
+    .source_state = source_state,
     .source_unchanged = source_unchanged,
     .source_resume = source_resume,
     .source_fence = source_fence,

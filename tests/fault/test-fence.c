@@ -1,38 +1,15 @@
 /* The fence, and the look for others: a service manager, or a colleague, starts the old copy at
  * the source again, and there are never two that run because of us.
  */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "world.h"
-#include "xmig/cleanup.h"
 
 static const struct recover_options plain = { 0 };
-
-/* The other hand at the source: what a file of this name does is in host/simulated. */
-static char *mark_path(const struct world *world, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", world->state_dir[SIDE_SEND], name) < 0)
-        abort();
-    return path;
-}
-
-static void set_mark(const struct world *world, const char *name, bool on)
-{
-    AUTO_FREE char *path = mark_path(world, name);
-    int fd = on ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-
-    if (on ? fd < 0 : unlink(path))
-        abort();
-    cleanup_close(&fd);
-}
 
 /* Does it when the source has written a record. */
 struct moment {
@@ -46,16 +23,8 @@ static bool at_the_moment(void *arg, enum record record, bool written)
     const struct moment *moment = arg;
 
     if (written && record == moment->record)
-        set_mark(moment->world, moment->mark, true);
+        world_mark(moment->world, SIDE_SEND, moment->mark, true);
     return true;
-}
-
-static enum run_state state_at(const struct world *world, enum side side)
-{
-    struct machine machine;
-
-    world_look(world, side, &machine);
-    return machine.state;
 }
 
 static bool is_fenced(const struct world *world)
@@ -64,17 +33,6 @@ static bool is_fenced(const struct world *world)
 
     world_look(world, SIDE_SEND, &machine);
     return machine.fenced;
-}
-
-static void send_with(struct world *world, const char *fault, struct result *result)
-{
-    struct error err = { 0 };
-
-    world->options.fault = (struct fault){ 0 };
-    if (*fault && !fault_parse(fault, &world->options.fault, &err))
-        fail_msg("%s", err.text);
-    world_send(world, result);
-    world->options.fault = (struct fault){ 0 };
 }
 
 #define SCENE(RECORD, MARK)                                                                        \
@@ -91,35 +49,35 @@ static void send_with(struct world *world, const char *fault, struct result *res
 static void another_that_comes_before_go_leaves_it_unsaid(void **unused)
 {
     SCENE(RECORD_COMMIT, "another");
-    send_with(&world, "", &result);
+    world_send_with(&world, "", &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "another simulated VM"));
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     assert_true(is_fenced(&world));
 
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
 
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);
 }
 
 static void what_cannot_be_fenced_is_taken_back_before_anything_was_said(void **unused)
 {
     SCENE(RECORD_COMMIT, "unfenceable");
-    send_with(&world, "", &result);
+    world_send_with(&world, "", &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
     assert_non_null(strstr(result.error.text, "cannot be fenced"));
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
     assert_false(is_fenced(&world));
@@ -129,12 +87,12 @@ static void what_cannot_be_fenced_is_taken_back_before_anything_was_said(void **
 static void a_recover_takes_back_what_it_cannot_fence(void **unused)
 {
     SCENE(RECORD_COMMIT, "unfenceable");
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -143,18 +101,18 @@ static void a_dead_copy_that_cannot_be_fenced_is_not_taken_back(void **unused)
 {
     static const struct recover_options forward = { .forward = true };
     SCENE(RECORD_COMMIT, "unfenceable");
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_reset(&world, SIDE_SEND);
     world_recover(&world, SIDE_SEND, forward, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
 
-    set_mark(&world, "unfenceable", false);
+    world_mark(&world, SIDE_SEND, "unfenceable", false);
     world.hook[SIDE_SEND] = (struct journal_hook){ 0 };
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -163,14 +121,14 @@ static void forward_writes_no_commit_beside_another(void **unused)
 {
     static const struct recover_options forward = { .forward = true };
     SCENE(RECORD_CLOSED, "another");
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_reset(&world, SIDE_SEND);
-    set_mark(&world, "another", true);
+    world_mark(&world, SIDE_SEND, "another", true);
     world_recover(&world, SIDE_SEND, forward, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, forward, &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
     world_done(&world);
@@ -179,24 +137,24 @@ static void forward_writes_no_commit_beside_another(void **unused)
 static void another_keeps_the_source_from_running_again(void **unused)
 {
     SCENE(RECORD_PAUSING, "another");
-    send_with(&world, "ram-stream:end:recv:fail", &result);
+    world_send_with(&world, "ram-stream:end:recv:fail", &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
 
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
 static void another_beside_a_guest_that_was_never_paused_does_not_matter(void **unused)
 {
     SCENE(RECORD_BEGIN, "another");
-    set_mark(&world, "another", true);
-    send_with(&world, "ram-stream:begin:send:fail", &result);
+    world_mark(&world, SIDE_SEND, "another", true);
+    world_send_with(&world, "ram-stream:begin:send:fail", &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -204,17 +162,17 @@ static void a_proof_does_not_let_the_source_run_beside_another(void **unused)
 {
     SCENE(RECORD_COMMIT, "another");
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PROOF);
 
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -223,26 +181,26 @@ static void another_beside_a_guest_that_runs_at_the_target_is_reported(void **un
 {
     SCENE(RECORD_OWNED, "another");
     world.hook[SIDE_RECV] = world.hook[SIDE_SEND];
-    send_with(&world, "", &result);
+    world_send_with(&world, "", &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
 
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_done(&world);
 }
 
 static void another_is_not_ended_with_the_old_copy(void **unused)
 {
     SCENE(RECORD_DONE, "another");
-    send_with(&world, "DONE:after:send:crash", &result);
+    world_send_with(&world, "DONE:after:send:crash", &result);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_DONE);
     world_done(&world);
 }
@@ -256,14 +214,14 @@ static void a_recover_that_decides_nothing_waits_for_no_goodbye(void **unused)
     uint64_t quickest_ms = PARTING_MS;
     SCENE(RECORD_COMMIT, "another");
 
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     for (int i = 0; i < 5 && quickest_ms >= PARTING_MS; i++) {
         world_recover(&world, SIDE_SEND, plain, &result);
         assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
         quickest_ms = result.elapsed_ms;
     }
     assert_true(quickest_ms < PARTING_MS);
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
     world_done(&world);
@@ -275,7 +233,7 @@ static void lose_the_source(struct world *world, const char *fault)
 {
     struct result result;
 
-    send_with(world, fault, &result);
+    world_send_with(world, fault, &result);
     world_reset(world, SIDE_SEND);
 }
 
@@ -287,12 +245,12 @@ static void one_that_is_started_again_before_commit_is_the_sources(void **unused
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         SCENE(RECORD_NONE, "again");
         lose_the_source(&world, faults[i]);
-        set_mark(&world, "again", true);
+        world_mark(&world, SIDE_SEND, "again", true);
         world_recover(&world, SIDE_SEND, plain, &result);
         assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
         assert_string_equal(result.again, "a simulated process");
         world_join(&world);
-        assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+        assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
         assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
         assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
         world_done(&world);
@@ -303,15 +261,15 @@ static void one_that_is_started_again_after_commit_decides_nothing(void **unused
 {
     SCENE(RECORD_NONE, "again");
     lose_the_source(&world, "COMMIT:after:send:crash");
-    set_mark(&world, "again", true);
-    set_mark(&world, "another", true);
+    world_mark(&world, SIDE_SEND, "again", true);
+    world_mark(&world, SIDE_SEND, "another", true);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
 
-    set_mark(&world, "again", false);
-    set_mark(&world, "another", false);
+    world_mark(&world, SIDE_SEND, "again", false);
+    world_mark(&world, SIDE_SEND, "another", false);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
     world_done(&world);
@@ -324,12 +282,12 @@ static void one_that_is_started_again_after_the_proof_is_the_sources(void **unus
     world.options.lease_ms = 50;
     lose_the_source(&world, "COMMIT:after:send:crash");
     world_join(&world);
-    set_mark(&world, "another", true);
+    world_mark(&world, SIDE_SEND, "another", true);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PROOF);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
 
-    set_mark(&world, "again", true);
+    world_mark(&world, SIDE_SEND, "again", true);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
     assert_string_equal(result.again, "a simulated process");
@@ -344,8 +302,8 @@ static void one_that_is_started_again_is_the_sources_once_it_is_given_back(void 
     world.options.lease_ms = 50;
     lose_the_source(&world, "COMMIT:after:send:crash");
     world_join(&world);
-    set_mark(&world, "another", true);
-    set_mark(&world, "again", true);
+    world_mark(&world, SIDE_SEND, "another", true);
+    world_mark(&world, SIDE_SEND, "again", true);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);

@@ -39,24 +39,6 @@ static bool at_record(void *arg, enum record record, bool written)
     return true;
 }
 
-static enum outcome send_with(struct world *world, const char *fault, struct result *result)
-{
-    world->options.fault = (struct fault){ 0 };
-    if (*fault)
-        assert_true(fault_parse(fault, &world->options.fault, NULL));
-    world_send(world, result);
-    world->options.fault = (struct fault){ 0 };
-    return result->outcome;
-}
-
-static enum run_state state_at(const struct world *world, enum side side)
-{
-    struct machine machine;
-
-    world_look(world, side, &machine);
-    return machine.state;
-}
-
 static void put(const struct world *world, enum side side, enum run_state state)
 {
     struct machine machine;
@@ -97,11 +79,11 @@ static void a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over(
 {
     SCENE;
     HAND_AT_PREPARED(SIDE_SEND, false, false);
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     assert_non_null(strstr(result.error.text, "somebody"));
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
     world_done(&world);
 }
@@ -110,9 +92,9 @@ static void a_source_that_ran_for_a_moment_before_commit_is_not_handed_over(void
 {
     SCENE;
     HAND_AT_PREPARED(SIDE_SEND, true, false);
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -122,11 +104,11 @@ static void a_source_that_runs_after_commit_takes_the_guest_back(void **unused)
     SCENE;
     struct hand hand = { &world, SIDE_SEND, RECORD_COMMIT, false, false };
     world.hook[SIDE_SEND] = (struct journal_hook){ at_record, &hand };
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     world_join(&world);
     assert_true(hand.done);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_true(world_last_record(&world, SIDE_SEND) == RECORD_CLOSED);
     world_done(&world);
 }
@@ -135,10 +117,10 @@ static void a_copy_that_runs_too_early_goes_on_when_it_is_handed_over(void **unu
 {
     SCENE;
     HAND_AT_PREPARED(SIDE_RECV, false, false);
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_done(&world);
 }
 
@@ -147,11 +129,11 @@ static void the_end_of_the_lease_does_not_take_a_copy_that_has_run(void **unused
     SCENE;
     HAND_AT_PREPARED(SIDE_RECV, false, false);
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
     assert_int_equal(world_received(&world)->outcome, OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     world_done(&world);
 }
 
@@ -160,9 +142,9 @@ static void a_sender_that_gives_up_decides_nothing_when_the_copy_has_run(void **
     SCENE;
     HAND_AT_PREPARED(SIDE_RECV, true, false);
     world.options.lease_ms = 50;
-    assert_int_equal(send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
+    assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     world_done(&world);
@@ -173,18 +155,18 @@ static void a_committed_sender_that_asks_hears_that_the_copy_has_run(void **unus
     SCENE;
     HAND_AT_PREPARED(SIDE_RECV, false, false);
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "somebody has let the target's copy run"));
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -193,14 +175,14 @@ static void a_person_may_give_up_a_copy_that_has_run(void **unused)
     SCENE;
     HAND_AT_PREPARED(SIDE_RECV, true, false);
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
     world_done(&world);
 }
@@ -219,7 +201,7 @@ static void a_copy_that_was_given_up_is_not_asked_about_again(void **unused)
     SCENE;
     HAND_AT_PREPARED(SIDE_RECV, true, false);
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
     world.hook[SIDE_RECV] = (struct journal_hook){ dies_after_refused, &world };
     recover_at(&world, SIDE_SEND, back);
@@ -229,7 +211,7 @@ static void a_copy_that_was_given_up_is_not_asked_about_again(void **unused)
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_REFUSED);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
     world_done(&world);
 }
@@ -241,15 +223,15 @@ static void a_copy_that_runs_after_it_was_refused_is_kept(void **unused)
     struct hand hand = { &world, SIDE_RECV, RECORD_REFUSED, true, false };
     world.hook[SIDE_RECV] = (struct journal_hook){ at_record, &hand };
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     assert_true(hand.done);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_REFUSED);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
     assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -257,11 +239,11 @@ static void recover_at_the_target_pauses_a_copy_that_runs_too_early(void **unuse
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     put(&world, SIDE_RECV, RUN_RUNNING);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     world_done(&world);
 }
@@ -270,7 +252,7 @@ static void a_dead_copy_that_has_run_is_not_refused(void **unused)
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     put(&world, SIDE_RECV, RUN_RUNNING);
     put(&world, SIDE_RECV, RUN_GONE);
@@ -287,14 +269,14 @@ static void an_owned_copy_that_has_run_and_died_is_lost_and_not_given_back(void 
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_send_with(&world, "OWNED:after:recv:crash", &result);
     world_join(&world);
     put(&world, SIDE_RECV, RUN_RUNNING);
     put(&world, SIDE_RECV, RUN_GONE);
     world.unreachable_after_commit = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_done(&world);
 }
 
@@ -302,13 +284,13 @@ static void an_owned_copy_that_runs_already_is_the_targets(void **unused)
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_send_with(&world, "OWNED:after:recv:crash", &result);
     world_join(&world);
     put(&world, SIDE_RECV, RUN_RUNNING);
     world.unreachable_after_commit = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_done(&world);
 }
 

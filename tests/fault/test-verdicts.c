@@ -21,28 +21,12 @@ static void fault(struct world *world, const char *text)
         fail_msg("%s", err.text);
 }
 
-static enum outcome send_with(struct world *world, const char *fault_text, struct result *result)
-{
-    fault(world, fault_text);
-    world_send(world, result);
-    fault(world, "");
-    return result->outcome;
-}
-
 static enum outcome recover_at(struct world *world, enum side side, struct recover_options options)
 {
     struct result result;
 
     world_recover(world, side, options, &result);
     return result.outcome;
-}
-
-static enum run_state state_at(const struct world *world, enum side side)
-{
-    struct machine machine;
-
-    world_look(world, side, &machine);
-    return machine.state;
 }
 
 static const struct recover_options plain = { 0 };
@@ -62,11 +46,11 @@ static const struct recover_options back = { .back = true };
 static void a_sender_that_dies_after_commit_is_asked_to_go_again(void **unused)
 {
     SCENE;
-    send_with(&world, "COMMIT:after:send:crash", &result);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_done(&world);
 }
 
@@ -79,12 +63,12 @@ static void assert_settles_where(bool way_dies, bool no_new_login)
     world.options.patience_ms = 10000;
     world.way_dies = way_dies;
     world.no_new_login = no_new_login;
-    send_with(&world, "COMMIT:after:send:lose", &result);
+    world_send_with(&world, "COMMIT:after:send:lose", &result);
     assert_int_equal(result.outcome, OUTCOME_DONE);
     world_done(&world);
     world_init(&world);
     world.options.patience_ms = 10000;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world.way_dies = way_dies;
     world.no_new_login = no_new_login;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
@@ -107,11 +91,11 @@ static void after_the_lease_the_source_gets_its_guest_back_by_proof(void **unuse
 {
     SCENE;
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_replay(&world, SIDE_SEND);
     world_done(&world);
 }
@@ -122,7 +106,7 @@ static void complete_disks_stay_until_the_sender_has_settled(void **unused)
     SCENE;
 
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world_look(&world, SIDE_RECV, &machine);
     assert_string_equal(machine.disks, "kept");
@@ -139,7 +123,7 @@ static void the_operator_may_discard_kept_disks(void **unused)
     SCENE;
 
     world.options.lease_ms = 50;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, discarding), OUTCOME_ROLLED_BACK);
     world_look(&world, SIDE_RECV, &machine);
@@ -151,10 +135,10 @@ static void the_operator_may_discard_kept_disks(void **unused)
 static void an_unreachable_target_after_commit_is_undecided_and_touches_nothing(void **unused)
 {
     SCENE;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
@@ -174,7 +158,7 @@ static void an_unreachable_target_is_asked_less_and_less_often_and_that_is_said_
     size_t warnings = 0;
     SCENE;
 
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world.unreachable = true;
     world.dials = 0;
     world.options.patience_ms = 400;
@@ -193,12 +177,12 @@ static void on_the_operators_word_the_source_runs_without_a_target(void **unused
 {
     SCENE;
     world.options.lease_ms = 1;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_RECV);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_replay(&world, SIDE_SEND);
     world_done(&world);
 }
@@ -206,25 +190,25 @@ static void on_the_operators_word_the_source_runs_without_a_target(void **unused
 static void a_target_that_answers_knows_better_than_the_operator(void **unused)
 {
     SCENE;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_done(&world);
 }
 
 static void a_target_that_comes_back_after_the_operators_word_drops_its_copy(void **unused)
 {
     SCENE;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_WORD);
     world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
     world_replay(&world, SIDE_RECV);
@@ -235,7 +219,7 @@ static void a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard(v
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
@@ -251,21 +235,21 @@ static void a_wrong_word_lets_nothing_run_beside_a_target_that_is_heard_in_time(
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
     assert_true(fault_parse("WORD:after:send:crash", &world.options.fault, NULL));
     world_recover(&world, SIDE_SEND, on_my_word, &result);
     world.options.fault = (struct fault){ 0 };
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_WORD);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
 
     world.unreachable_after_commit = false;
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "was said to be dead"));
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -275,7 +259,7 @@ static void a_target_that_answers_is_not_dead(void **unused)
     SCENE;
 
     world.unreachable_after_commit = true;
-    send_with(&world, "RESUMING:after:recv:crash", &result);
+    world_send_with(&world, "RESUMING:after:recv:crash", &result);
     world_join(&world);
     world_look(&world, SIDE_RECV, &machine);
     machine_set_state(&machine, RUN_UNKNOWN);
@@ -284,7 +268,7 @@ static void a_target_that_answers_is_not_dead(void **unused)
     world_recover(&world, SIDE_SEND, on_my_word, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "it answers"));
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     world_done(&world);
 }
@@ -292,7 +276,7 @@ static void a_target_that_answers_is_not_dead(void **unused)
 static void a_guest_that_has_turned_itself_off_leaves_nothing_to_settle(void **unused)
 {
     SCENE;
-    send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_SEND);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
@@ -306,7 +290,7 @@ static void complete_disks_of_a_guest_that_is_gone_are_kept_and_asked_for_once(v
     struct machine machine;
     SCENE;
 
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_reset(&world, SIDE_SEND);
     assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_NOWHERE);
     world_join(&world);
@@ -323,7 +307,7 @@ static void lose_the_source_at_prepared(struct world *world)
 {
     struct result result;
 
-    send_with(world, "COMMIT:before:send:crash", &result);
+    world_send_with(world, "COMMIT:before:send:crash", &result);
     world_reset(world, SIDE_SEND);
 }
 
@@ -336,7 +320,7 @@ static void a_complete_copy_of_a_guest_that_died_at_the_source_is_offered(void *
     assert_true(result.choice);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     recover_at(&world, SIDE_SEND, back);
     world_done(&world);
 }
@@ -346,8 +330,8 @@ static void forward_lets_the_targets_complete_copy_go_on(void **unused)
     SCENE;
     lose_the_source_at_prepared(&world);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
@@ -370,7 +354,7 @@ static void lose_all_but_the_targets_copy(struct world *world)
     bool dead = false;
 
     world->hook[SIDE_SEND] = (struct journal_hook){ dies_before_aborted, &dead };
-    send_with(world, "PREPARED:after:recv:crash", &result);
+    world_send_with(world, "PREPARED:after:recv:crash", &result);
     world_join(world);
     world->hook[SIDE_SEND] = (struct journal_hook){ 0 };
     world_reset(world, SIDE_SEND);
@@ -383,7 +367,7 @@ static void forward_works_without_the_process_that_received(void **unused)
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -405,7 +389,7 @@ static void forward_is_refused_where_somebody_has_run_the_guest_since(void **unu
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "written to"));
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_NOWHERE);
     world_done(&world);
 }
@@ -424,11 +408,11 @@ static void the_choice_is_not_made_at_the_target(void **unused)
 static void forward_is_refused_while_the_guest_is_alive_here(void **unused)
 {
     SCENE;
-    send_with(&world, "COMMIT:before:send:crash", &result);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -453,7 +437,7 @@ static void forward_after_the_lease_gives_the_guest_back(void **unused)
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_UNDECIDED);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -461,7 +445,7 @@ static void a_target_that_is_dead_for_good_need_not_be_told(void **unused)
 {
     SCENE;
     world.options.lease_ms = 1;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world.unreachable = true;
     recover_at(&world, SIDE_SEND, on_my_word);
@@ -469,7 +453,7 @@ static void a_target_that_is_dead_for_good_need_not_be_told(void **unused)
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_WORD);
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -491,10 +475,10 @@ static void a_sender_whose_last_word_is_lost_does_not_close_its_journal(void **u
 
     world.unreachable_after_commit = true;
     world.hook[SIDE_RECV] = (struct journal_hook){ dies_at_destroyed, &dead };
-    assert_int_equal(send_with(&world, "COMMIT:before:send", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_ROLLED_BACK);
     world_join(&world);
     assert_true(dead);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_ABORTED);
 
     world.hook[SIDE_RECV] = (struct journal_hook){ 0 };
@@ -514,11 +498,11 @@ static void a_target_without_its_journal_proves_nothing(void **unused)
 {
     SCENE;
     world.options.lease_ms = 1;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world_lose_journal(&world, SIDE_RECV);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_done(&world);
 }
 
@@ -528,7 +512,7 @@ static void another_machine_at_the_targets_address_proves_nothing(void **unused)
     SCENE;
 
     world.options.lease_ms = 1;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     its_own = world.identity[SIDE_RECV];
     snprintf(world.identity[SIDE_RECV].machine, sizeof(world.identity[SIDE_RECV].machine),
@@ -536,7 +520,7 @@ static void another_machine_at_the_targets_address_proves_nothing(void **unused)
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "another machine"));
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_join(&world);
     world.identity[SIDE_RECV] = its_own;
     world_done(&world);
@@ -546,23 +530,23 @@ static void a_question_without_the_token_gets_no_verdict(void **unused)
 {
     SCENE;
     world.options.lease_ms = 1;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     world.wrong_token = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_done(&world);
 }
 
 static void a_target_reset_while_prepared_gives_the_guest_back(void **unused)
 {
     SCENE;
-    send_with(&world, "PREPARED:after:recv:crash", &result);
+    world_send_with(&world, "PREPARED:after:recv:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_RECV);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -572,7 +556,7 @@ static void after_a_reset_what_looks_like_the_copy_is_not_it(void **unused)
     SCENE;
 
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_RECV);
     world_look(&world, SIDE_RECV, &machine);
@@ -580,7 +564,7 @@ static void after_a_reset_what_looks_like_the_copy_is_not_it(void **unused)
     assert_true(machine_save(&machine, NULL));
     world.unreachable_after_commit = world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -588,13 +572,13 @@ static void a_target_reset_between_owned_and_resuming_gives_the_guest_back(void 
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_send_with(&world, "OWNED:after:recv:crash", &result);
     world_join(&world);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     world_reset(&world, SIDE_RECV);
     world.unreachable_after_commit = world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_replay(&world, SIDE_RECV);
     world_done(&world);
 }
@@ -603,12 +587,12 @@ static void a_target_reset_after_resuming_owns_a_guest_that_runs_nowhere(void **
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "RESUMING:after:recv:crash", &result);
+    world_send_with(&world, "RESUMING:after:recv:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_RECV);
     world.unreachable_after_commit = world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_NOWHERE);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
     world_done(&world);
 }
@@ -619,7 +603,7 @@ static void lose_the_target(struct world *world)
     struct result result;
 
     world->unreachable_after_commit = true;
-    send_with(world, "RESUMING:after:recv:crash", &result);
+    world_send_with(world, "RESUMING:after:recv:crash", &result);
     world_join(world);
     world_reset(world, SIDE_RECV);
     world->unreachable_after_commit = world->unreachable = false;
@@ -627,18 +611,9 @@ static void lose_the_target(struct world *world)
     assert_int_equal(world_last_record(world, SIDE_RECV), RECORD_LOST);
 }
 
-static void start_by_hand(const struct world *world)
-{
-    AUTO_FREE char *path = NULL;
-
-    if (asprintf(&path, "%s/again", world->state_dir[SIDE_RECV]) < 0)
-        abort();
-    close(open(path, O_CREAT | O_WRONLY, 0600));
-}
-
 static void assert_both_closed(const struct world *world)
 {
-    assert_int_equal(state_at(world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(world, SIDE_SEND), RUN_GONE);
     assert_int_equal(world_last_record(world, SIDE_SEND), RECORD_CLOSED);
     assert_int_equal(world_last_record(world, SIDE_RECV), RECORD_CLOSED);
 }
@@ -647,7 +622,7 @@ static void a_lost_guest_that_was_started_by_hand_is_moved_the_target_asked_firs
 {
     SCENE;
     lose_the_target(&world);
-    start_by_hand(&world);
+    world_mark(&world, SIDE_RECV, "again", true);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     world_join(&world);
@@ -659,7 +634,7 @@ static void a_lost_guest_that_was_started_by_hand_is_moved_the_source_asked_firs
 {
     SCENE;
     lose_the_target(&world);
-    start_by_hand(&world);
+    world_mark(&world, SIDE_RECV, "again", true);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     world_join(&world);
     assert_both_closed(&world);
@@ -690,11 +665,11 @@ static void closing_is_no_way_out_of_a_doubt(void **unused)
     static const struct recover_options closing = { .close = true, .word = true };
     SCENE;
 
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, closing), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     world_done(&world);
@@ -705,14 +680,14 @@ static void a_guest_found_running_against_its_journal_is_reported_and_left_alone
     struct machine machine;
     SCENE;
 
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_look(&world, SIDE_SEND, &machine);
     machine_set_state(&machine, RUN_RUNNING);
     assert_true(machine_save(&machine, NULL));
     world_recover(&world, SIDE_SEND, on_my_word, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_non_null(strstr(result.error.text, "runs here although"));
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     machine_set_state(&machine, RUN_PAUSED);
     assert_true(machine_save(&machine, NULL));
@@ -724,10 +699,10 @@ static void recover_at_a_prepared_target_decides_nothing_by_itself(void **unused
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     world.unreachable_after_commit = world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
@@ -738,11 +713,11 @@ static void on_the_operators_word_a_prepared_target_runs(void **unused)
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_SEND);
     assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_replay(&world, SIDE_RECV);
     world_done(&world);
 }
@@ -751,13 +726,13 @@ static void after_the_operators_word_a_failure_does_not_take_the_copy(void **unu
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_SEND);
     fault(&world, "OWNED:before:recv");
     assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_UNDECIDED);
     fault(&world, "");
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_WORD);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
     world_done(&world);
@@ -767,7 +742,7 @@ static void the_operators_word_for_a_dead_copy_is_recorded_as_lost(void **unused
 {
     SCENE;
     world.unreachable_after_commit = true;
-    send_with(&world, "OWNED:before:recv:crash", &result);
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_SEND);
     fault(&world, "WORD:after:recv:crash");
@@ -786,13 +761,13 @@ static void shared_images_wait_for_the_proof_before_the_guest_runs_again(void **
 
     world.options.without = without;
     world.options.host.mirrors_disks = false;
-    send_with(&world, "ram-stream:end:send:crash", &result);
+    world_send_with(&world, "ram-stream:end:send:crash", &result);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_PAUSED);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world.unreachable = false;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -804,13 +779,13 @@ static void with_shared_images_the_operators_word_is_as_good_as_a_proof(void **u
     world.options.without = without;
     world.options.host.mirrors_disks = false;
     world.options.lease_ms = 1;
-    send_with(&world, "ram-stream:end:send:crash", &result);
+    world_send_with(&world, "ram-stream:end:send:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_RECV);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_PAUSED);
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_done(&world);
 }
 
@@ -821,18 +796,18 @@ static void a_move_without_mirrors_succeeds(void **unused)
 
     world.options.without = without;
     world.options.host.mirrors_disks = false;
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);
 }
 
 static void recovering_twice_changes_nothing(void **unused)
 {
     SCENE;
-    send_with(&world, "COMMIT:after:send:crash", &result);
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
     world_done(&world);
@@ -841,7 +816,7 @@ static void recovering_twice_changes_nothing(void **unused)
 static void a_refused_check_touches_nothing(void **unused)
 {
     SCENE;
-    assert_int_equal(send_with(&world, "params-copy:check:recv", &result), OUTCOME_REFUSED);
+    assert_int_equal(world_send_with(&world, "params-copy:check:recv", &result), OUTCOME_REFUSED);
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_NONE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_NONE);
@@ -852,18 +827,19 @@ static void a_dry_run_plans_on_both_sides_and_touches_nothing(void **unused)
 {
     SCENE;
     world.options.dry_run = true;
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_NONE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_NONE);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
 static void a_failure_tells_its_stage(void **unused)
 {
     SCENE;
-    assert_int_equal(send_with(&world, "drive-mirror:end:send", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "drive-mirror:end:send", &result),
+                     OUTCOME_ROLLED_BACK);
     assert_string_equal(result.stage, "drive-mirror");
     world_done(&world);
 }
@@ -874,7 +850,7 @@ static void the_targets_journal_tells_where_the_guest_came_from(void **unused)
     struct journal *journal;
     SCENE;
 
-    send_with(&world, "", &result);
+    world_send_with(&world, "", &result);
     world_join(&world);
     journal = journal_open(world.state_dir[SIDE_RECV], world.id, SIDE_RECV,
                            &world.identity[SIDE_RECV], &health, NULL);
@@ -888,10 +864,11 @@ static void the_targets_journal_tells_where_the_guest_came_from(void **unused)
 static void leftovers_at_the_source_still_say_where_the_guest_runs(void **unused)
 {
     SCENE;
-    assert_int_equal(send_with(&world, "incoming-resume:finish:send", &result), OUTCOME_CLEANUP);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_RUNNING);
+    assert_int_equal(world_send_with(&world, "incoming-resume:finish:send", &result),
+                     OUTCOME_CLEANUP);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
     world_done(&world);
 }
 
@@ -900,12 +877,12 @@ static void a_move_past_its_deadline_rolls_back(void **unused)
     SCENE;
     world.vm = "demo,disk-size=64G,ram=64K";
     world.options.deadline_ms = 20;
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     assert_int_equal(result.error.kind, ERROR_CANCELLED);
     assert_non_null(strstr(result.error.text, "--deadline"));
-    assert_int_equal(state_at(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_join(&world);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -935,7 +912,7 @@ static void hang(const char *vm, uint64_t max_pause_ms)
     assert_int_equal(machine.state, RUN_RUNNING);
     assert_int_equal(machine.run_count, 2);
     assert_in_range(pause_ns(&machine), 300 * ms_ns, 10000 * ms_ns);
-    assert_int_equal(state_at(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
     world_done(&world);
@@ -960,7 +937,7 @@ static void a_target_that_flushes_too_slowly_does_not_see_the_guest_paused(void 
 
     world.vm = "demo,disk-size=64K,ram=64K,flush=400";
     world.options.max_pause_ms = 700;
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     assert_non_null(strstr(result.error.text, "the VM was not paused"));
     world_look(&world, SIDE_SEND, &machine);
     assert_int_equal(machine.state, RUN_RUNNING);
@@ -973,7 +950,7 @@ static void a_target_that_flushes_fast_enough_gets_the_guest(void **unused)
     SCENE;
     world.vm = "demo,disk-size=64K,ram=64K,flush=100";
     world.options.max_pause_ms = 5000;
-    assert_int_equal(send_with(&world, "", &result), OUTCOME_DONE);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
     world_done(&world);
 }
 
@@ -999,10 +976,10 @@ static bool stays_committed_beyond(uint64_t max_pause_ms)
     world.options.patience_ms = 3 * max_pause_ms;
     world.unreachable_after_commit = true;
     world.hook[SIDE_SEND] = (struct journal_hook){ note_commit, &committed };
-    send_with(&world, "OWNED:after:recv:crash", &result);
+    world_send_with(&world, "OWNED:after:recv:crash", &result);
     if (committed) {
         assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-        assert_int_equal(state_at(&world, SIDE_SEND), RUN_PAUSED);
+        assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
         assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     }
     world_done(&world);

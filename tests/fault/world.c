@@ -314,6 +314,18 @@ void world_send(struct world *world, struct result *result)
     loop_free(loop);
 }
 
+enum outcome world_send_with(struct world *world, const char *fault, struct result *result)
+{
+    struct error err = { 0 };
+
+    world->options.fault = (struct fault){ 0 };
+    if (*fault && !fault_parse(fault, &world->options.fault, &err))
+        fail_msg("%s", err.text);
+    world_send(world, result);
+    world->options.fault = (struct fault){ 0 };
+    return result->outcome;
+}
+
 static bool reopen(struct world *world, struct migration *m, struct result *result)
 {
     enum journal_health health;
@@ -361,6 +373,27 @@ void world_look(const struct world *world, enum side side, struct machine *machi
              world->state_dir[side], world->id, machine_files[side]);
     if (!machine_load(machine))
         machine->state = RUN_GONE;
+}
+
+enum run_state world_state(const struct world *world, enum side side)
+{
+    struct machine machine;
+
+    world_look(world, side, &machine);
+    return machine.state;
+}
+
+void world_mark(const struct world *world, enum side side, const char *name, bool on)
+{
+    AUTO_FREE char *path = NULL;
+    AUTO_CLOSE int fd = -1;
+
+    if (asprintf(&path, "%s/%s", world->state_dir[side], name) < 0)
+        abort();
+    if (on)
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (on ? fd < 0 : unlink(path))
+        abort();
 }
 
 enum record world_last_record(const struct world *world, enum side side)

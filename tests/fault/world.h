@@ -63,12 +63,20 @@ void world_done(struct world *world);
 /* `xmig send`. */
 void world_send(struct world *world, struct result *result);
 
+/* The same with this --fault, "": none, which nothing later suffers. */
+enum outcome world_send_with(struct world *world, const char *fault, struct result *result);
+
 /* `xmig recover ID` at one of the machines. */
 void world_recover(struct world *world, enum side side, struct recover_options options,
                    struct result *result);
 
 /* The machine as its file tells. state is RUN_GONE when there is none. */
 void world_look(const struct world *world, enum side side, struct machine *machine);
+
+enum run_state world_state(const struct world *world, enum side side);
+
+/* The other hand at a side: what a mark of this name does is in host/simulated. */
+void world_mark(const struct world *world, enum side side, const char *name, bool on);
 
 /* The last record of a side's journal; RECORD_NONE: there is none. */
 enum record world_last_record(const struct world *world, enum side side);

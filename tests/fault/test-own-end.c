@@ -1,0 +1,160 @@
+/* A guest that turns itself off while it is moved, or that somebody stops: nothing of ours keeps it
+ * from running, so nothing of ours lets it run, and whoever asks is told why it does not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+static const struct recover_options plain = { 0 };
+
+/* What happens to the guest, or to others at the source, when the source has written a record. */
+struct moment {
+    const struct world *world;
+    enum record record;
+    const char *marks[3];
+};
+
+static bool at_the_moment(void *arg, enum record record, bool written)
+{
+    const struct moment *moment = arg;
+
+    if (written && record == moment->record)
+        for (const char *const *mark = moment->marks; *mark; mark++)
+            world_mark(moment->world, SIDE_SEND, *mark, true);
+    return true;
+}
+
+#define SCENE(RECORD, ...)                                                                         \
+    struct world world;                                                                            \
+    struct result result;                                                                          \
+    struct moment moment = { &world, RECORD, { __VA_ARGS__ } };                                    \
+    (void)unused;                                                                                  \
+    world_init(&world);                                                                            \
+    world.hook[SIDE_SEND] = (struct journal_hook)                                                  \
+    {                                                                                              \
+        at_the_moment, &moment                                                                     \
+    }
+
+static void assert_both_closed(struct world *world)
+{
+    world_join(world);
+    assert_int_equal(world_state(world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(world, SIDE_RECV), RECORD_CLOSED);
+}
+
+static void a_guest_that_turns_itself_off_while_it_is_copied_leaves_nothing_to_settle(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_mark(&world, SIDE_SEND, "ended", true);
+    assert_int_equal(world_send_with(&world, "drive-mirror:end:send", &result), OUTCOME_NOWHERE);
+    assert_string_equal(result.stopped, "it has turned itself off");
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+static void a_guest_that_somebody_stops_while_it_is_copied_leaves_nothing_to_settle(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_mark(&world, SIDE_SEND, "stopped", true);
+    assert_int_equal(world_send_with(&world, "ram-stream:begin:send", &result), OUTCOME_PAUSED);
+    assert_string_equal(result.stopped, "somebody has stopped it");
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+static void recover_tells_why_a_guest_does_not_run_here(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_mark(&world, SIDE_SEND, "stopped", true);
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_PAUSED);
+    assert_string_equal(result.stopped, "somebody has stopped it");
+    assert_string_equal(result.error.text, "");
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+static void recover_tells_that_a_guest_has_turned_itself_off(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_mark(&world, SIDE_SEND, "ended", true);
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    assert_string_equal(result.stopped, "it has turned itself off");
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+/* Which is ours to be told, whatever became of the copy that was handed over. */
+static void a_guest_that_died_at_the_target_is_not_told_as_stopped_here(void **unused)
+{
+    SCENE(RECORD_COMMIT, "stopped");
+    world.unreachable_after_commit = true;
+    world_send_with(&world, "RESUMING:after:recv:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_RECV);
+    world.unreachable_after_commit = false;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    assert_string_equal(result.stopped, "");
+    assert_non_null(strstr(result.error.text, "its copy has died"));
+    world_done(&world);
+}
+
+static void a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person(void **unused)
+{
+    SCENE(RECORD_PAUSING, "ended");
+    assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
+    assert_true(result.choice);
+    assert_int_equal(result.state, RUN_GONE);
+    assert_non_null(strstr(result.error.text, "the target has a complete copy"));
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
+    world_recover(&world, SIDE_SEND, (struct recover_options){ .back = true }, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    world_done(&world);
+}
+
+static void a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice(void **unused)
+{
+    SCENE(RECORD_PAUSING, "ended");
+    assert_int_equal(world_send_with(&world, "ram-stream:end:recv", &result), OUTCOME_NOWHERE);
+    assert_false(result.choice);
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+static void a_guest_that_was_started_again_after_its_pause_leaves_no_choice(void **unused)
+{
+    SCENE(RECORD_PAUSING, "ended", "again");
+    assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_ROLLED_BACK);
+    assert_false(result.choice);
+    assert_string_equal(result.again, "a simulated process");
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_that_turns_itself_off_while_it_is_copied_leaves_nothing_to_settle),
+        cmocka_unit_test(a_guest_that_somebody_stops_while_it_is_copied_leaves_nothing_to_settle),
+        cmocka_unit_test(recover_tells_why_a_guest_does_not_run_here),
+        cmocka_unit_test(recover_tells_that_a_guest_has_turned_itself_off),
+        cmocka_unit_test(a_guest_that_died_at_the_target_is_not_told_as_stopped_here),
+        cmocka_unit_test(a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person),
+        cmocka_unit_test(a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice),
+        cmocka_unit_test(a_guest_that_was_started_again_after_its_pause_leaves_no_choice),
+    };
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
