@@ -171,7 +171,6 @@ static void target_runs_it(struct migration *m, struct result *result)
 static void take_the_proof(struct migration *m, const struct recover_options *options,
                            struct result *result)
 {
-    m->verdict = VERDICT_SOURCE;
     error_clear(&result->error);
     (void)started_again(m, result);
     let_source_run(m, result);
@@ -403,10 +402,8 @@ static void recover_receiver(struct migration *m, const struct recover_options *
         return;
     m->verdict = VERDICT_OPEN;
     if (options->peer_is_dead && (result->state == RUN_PAUSED || m->ran) &&
-        !take_the_word_here(m, &result->error)) {
-        result->outcome = OUTCOME_UNDECIDED;
+        !take_the_word_here(m, &result->error))
         return;
-    }
     if (verdict_go_on(m, false, &result->error)) {
         finish_here(m, result);
         result->state = m->host->ops->target_state(m->host);

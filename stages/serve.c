@@ -186,17 +186,14 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     if (!take_options(serving, hello, &result->error) ||
         !take_stages(serving, hello, &result->error) ||
         !take_host(serving, hello, &result->error) || !open_door(m, ticket, &result->error)) {
-        result->outcome = OUTCOME_REFUSED;
         session_abort(m->peer, &result->error);
         session_goodbye(m->peer);
         return;
     }
     pipeline_choose_stages(m);
     session_set_stations(m->peer, m->stations);
-    if (!handshake_reply(m, ticket, &result->error)) {
-        result->outcome = OUTCOME_REFUSED;
+    if (!handshake_reply(m, ticket, &result->error))
         return;
-    }
     pipeline_run(m, result);
     answer_pending(m, result);
 }

@@ -484,6 +484,8 @@ static bool copy_never_ran(struct host *host, struct error *err)
 {
     struct simulated *sim = self(host);
 
+    if (has_mark(host, "unknowable"))
+        return error_set(err, ERROR_SYSTEM, "whether the simulated VM ran is not known");
     if (!has_run_since(sim, 0))
         return true;
     if (sim->machine.state == RUN_RUNNING && !change(sim, RUN_PAUSED, err))

@@ -16,6 +16,8 @@ struct hand {
     enum record record;
     bool stops_again;
     bool done;
+    bool ends;          /* … for good */
+    bool notes_nothing; /* the journal takes no note afterwards */
 };
 
 static void touch(struct hand *hand)
@@ -26,6 +28,8 @@ static void touch(struct hand *hand)
     machine_set_state(&machine, RUN_RUNNING);
     if (hand->stops_again)
         machine_set_state(&machine, RUN_PAUSED);
+    if (hand->ends)
+        machine_set_state(&machine, RUN_GONE);
     assert_true(machine_save(&machine, NULL));
     hand->done = true;
 }
@@ -36,7 +40,7 @@ static bool at_record(void *arg, enum record record, bool written)
 
     if (record == hand->record && written && !hand->done)
         touch(hand);
-    return true;
+    return record != RECORD_NOTE || !hand->done || !hand->notes_nothing;
 }
 
 static void put(const struct world *world, enum side side, enum run_state state)
@@ -78,7 +82,7 @@ static const struct recover_options on_my_word = { .peer_is_dead = true };
 static void a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_SEND, false, false);
+    HAND_AT_PREPARED(SIDE_SEND, false, false, false, false);
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     assert_non_null(strstr(result.error.text, "somebody"));
     world_join(&world);
@@ -91,7 +95,7 @@ static void a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over(
 static void a_source_that_ran_for_a_moment_before_commit_is_not_handed_over(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_SEND, true, false);
+    HAND_AT_PREPARED(SIDE_SEND, true, false, false, false);
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     world_join(&world);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
@@ -102,7 +106,7 @@ static void a_source_that_ran_for_a_moment_before_commit_is_not_handed_over(void
 static void a_source_that_runs_after_commit_takes_the_guest_back(void **unused)
 {
     SCENE;
-    struct hand hand = { &world, SIDE_SEND, RECORD_COMMIT, false, false };
+    struct hand hand = { &world, SIDE_SEND, RECORD_COMMIT, false, false, false, false };
     world.hook[SIDE_SEND] = (struct journal_hook){ at_record, &hand };
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
     world_join(&world);
@@ -113,10 +117,24 @@ static void a_source_that_runs_after_commit_takes_the_guest_back(void **unused)
     world_done(&world);
 }
 
+/* … and has ended since: what the target has is older, and nothing here can take it back. */
+static void a_source_that_ran_after_commit_and_ended_leaves_go_unsaid(void **unused)
+{
+    SCENE;
+    struct hand hand = { &world, SIDE_SEND, RECORD_COMMIT, false, false, true, false };
+    world.hook[SIDE_SEND] = (struct journal_hook){ at_record, &hand };
+    world.options.lease_ms = 50;
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
+    world_join(&world);
+    assert_int_not_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
 static void a_copy_that_runs_too_early_goes_on_when_it_is_handed_over(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_RECV, false, false);
+    HAND_AT_PREPARED(SIDE_RECV, false, false, false, false);
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
     world_join(&world);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
@@ -127,7 +145,7 @@ static void a_copy_that_runs_too_early_goes_on_when_it_is_handed_over(void **unu
 static void the_end_of_the_lease_does_not_take_a_copy_that_has_run(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_RECV, false, false);
+    HAND_AT_PREPARED(SIDE_RECV, false, false, false, false);
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
@@ -140,20 +158,21 @@ static void the_end_of_the_lease_does_not_take_a_copy_that_has_run(void **unused
 static void a_sender_that_gives_up_decides_nothing_when_the_copy_has_run(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_RECV, true, false);
+    HAND_AT_PREPARED(SIDE_RECV, true, false, false, false);
     world.options.lease_ms = 50;
     assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_non_null(strstr(world_received(&world)->error.text, "somebody let"));
     world_done(&world);
 }
 
 static void a_committed_sender_that_asks_hears_that_the_copy_has_run(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_RECV, false, false);
+    HAND_AT_PREPARED(SIDE_RECV, false, false, false, false);
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
@@ -173,7 +192,7 @@ static void a_committed_sender_that_asks_hears_that_the_copy_has_run(void **unus
 static void a_person_may_give_up_a_copy_that_has_run(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_RECV, true, false);
+    HAND_AT_PREPARED(SIDE_RECV, true, false, false, false);
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
@@ -184,6 +203,29 @@ static void a_person_may_give_up_a_copy_that_has_run(void **unused)
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static void a_person_may_give_up_a_copy_that_has_run_while_it_waits(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, true, false, false, false);
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
+    world_join(&world);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+static void a_copy_that_has_run_is_told_as_such_though_no_note_can_be_written(void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, true, false, false, true);
+    world.options.lease_ms = 50;
+    assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_done(&world);
 }
 
@@ -199,7 +241,7 @@ static bool dies_after_refused(void *arg, enum record record, bool written)
 static void a_copy_that_was_given_up_is_not_asked_about_again(void **unused)
 {
     SCENE;
-    HAND_AT_PREPARED(SIDE_RECV, true, false);
+    HAND_AT_PREPARED(SIDE_RECV, true, false, false, false);
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
@@ -220,7 +262,7 @@ static void a_copy_that_was_given_up_is_not_asked_about_again(void **unused)
 static void a_copy_that_runs_after_it_was_refused_is_kept(void **unused)
 {
     SCENE;
-    struct hand hand = { &world, SIDE_RECV, RECORD_REFUSED, true, false };
+    struct hand hand = { &world, SIDE_RECV, RECORD_REFUSED, true, false, false, false };
     world.hook[SIDE_RECV] = (struct journal_hook){ at_record, &hand };
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:after:send:crash", &result);
@@ -300,7 +342,10 @@ int main(void)
         cmocka_unit_test(a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over),
         cmocka_unit_test(a_source_that_ran_for_a_moment_before_commit_is_not_handed_over),
         cmocka_unit_test(a_source_that_runs_after_commit_takes_the_guest_back),
+        cmocka_unit_test(a_source_that_ran_after_commit_and_ended_leaves_go_unsaid),
         cmocka_unit_test(a_copy_that_runs_too_early_goes_on_when_it_is_handed_over),
+        cmocka_unit_test(a_person_may_give_up_a_copy_that_has_run_while_it_waits),
+        cmocka_unit_test(a_copy_that_has_run_is_told_as_such_though_no_note_can_be_written),
         cmocka_unit_test(the_end_of_the_lease_does_not_take_a_copy_that_has_run),
         cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
         cmocka_unit_test(a_committed_sender_that_asks_hears_that_the_copy_has_run),

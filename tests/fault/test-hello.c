@@ -91,6 +91,11 @@ static cJSON *good_hello(const struct talk *talk)
     return body;
 }
 
+static bool is_secret(const char *ticket)
+{
+    return ticket && strlen(ticket) == 32 && strspn(ticket, "0123456789abcdef") == 32;
+}
+
 /* The receiver's answer to `hello` (taken). False: `err` is what it says against it. */
 static bool is_taken(struct talk *talk, cJSON *hello, struct error *err)
 {
@@ -99,7 +104,8 @@ static bool is_taken(struct talk *talk, cJSON *hello, struct error *err)
     if (!session_send(talk->session, "hello", hello, err))
         return false;
     answer = session_expect(talk->session, "hello", SOON_MS, err);
-    return answer && json_string(answer, "ticket", err) && json_string(answer, "door", err);
+    return answer && is_secret(json_string(answer, "ticket", err)) &&
+           json_string(answer, "door", err);
 }
 
 static void assert_refused(struct talk *talk, cJSON *hello, const char *why)
@@ -227,6 +233,7 @@ static bool begin_a_move(struct talk *talk, cJSON *hello, struct error *err)
         !session_send(talk->session, "checked", checked, err))
         return false;
     plan = session_expect(talk->session, "checked", SOON_MS, err);
+    assert_int_not_equal(cJSON_GetArraySize(json_array(plan, "plan", err)), 0);
     done = plan ? session_expect(talk->session, "done", SOON_MS, err) : NULL;
     return done != NULL;
 }

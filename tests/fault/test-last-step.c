@@ -104,6 +104,65 @@ static void a_copy_that_runs_after_a_crash_is_the_targets_whatever_its_host_said
     world_done(&world);
 }
 
+/* ---- whether the copy has run cannot be told ---- */
+
+static void what_may_have_run_is_not_given_back_at_the_end_of_the_lease(void **unused)
+{
+    SCENE("unknowable");
+    world.options.lease_ms = 50;
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    assert_int_equal(world_received(&world)->outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(world_received(&world)->error.text, "is not known"));
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+
+    world_mark(&world, SIDE_RECV, "unknowable", false);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_handed_over(&world, &result);
+    world_done(&world);
+}
+
+static void a_look_that_cannot_tell_decides_nothing(void **unused)
+{
+    SCENE("unknowable");
+    world.options.lease_ms = 50;
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    world_join(&world);
+    world_reset(&world, SIDE_SEND);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_non_null(strstr(result.error.text, "the target's answer is 'wait'"));
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    world_done(&world);
+}
+
+static void a_dead_receivers_copy_is_given_back_at_the_end_of_its_lease(void **unused)
+{
+    SCENE("nothing");
+    lose_the_receiver(&world, "OWNED:before:recv:crash");
+    world_recover(&world, SIDE_RECV, (struct recover_options){ .lease_is_over = true }, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_given_back(&world, &result);
+    world_done(&world);
+}
+
+/* 1, 2, 4 … ms: it is not far from an answer. */
+static void a_target_that_is_at_it_is_asked_again_soon(void **unused)
+{
+    SCENE("unresumable");
+    lose_the_receiver(&world, "RESUMING:after:recv:crash");
+    world.dials = 0;
+    world.options.patience_ms = 500;
+    world.options.retry_ms = 100000;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_true(world.dials > 2);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +172,10 @@ int main(void)
         cmocka_unit_test(an_owned_copy_that_cannot_run_after_a_crash_is_given_back),
         cmocka_unit_test(a_copy_that_may_have_run_before_a_crash_is_not_given_back),
         cmocka_unit_test(a_copy_that_runs_after_a_crash_is_the_targets_whatever_its_host_said),
+        cmocka_unit_test(what_may_have_run_is_not_given_back_at_the_end_of_the_lease),
+        cmocka_unit_test(a_look_that_cannot_tell_decides_nothing),
+        cmocka_unit_test(a_dead_receivers_copy_is_given_back_at_the_end_of_its_lease),
+        cmocka_unit_test(a_target_that_is_at_it_is_asked_again_soon),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);

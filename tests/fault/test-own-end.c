@@ -142,6 +142,69 @@ static void a_guest_that_was_started_again_after_its_pause_leaves_no_choice(void
     world_done(&world);
 }
 
+static void a_guest_that_was_started_again_is_not_told_as_ended(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_mark(&world, SIDE_SEND, "ended", true);
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_mark(&world, SIDE_SEND, "again", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_string_equal(result.again, "a simulated process");
+    assert_string_equal(result.stopped, "");
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
+static void of_a_settled_migration_recover_tells_where_the_guest_is(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_send_with(&world, "drive-mirror:end:send", &result);
+    assert_both_closed(&world);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    world_mark(&world, SIDE_SEND, "stopped", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_PAUSED);
+    world_mark(&world, SIDE_SEND, "ended", true);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    world_done(&world);
+}
+
+static void with_shared_images_and_a_dead_target_a_stopped_guest_is_told_as_stopped(void **unused)
+{
+    static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
+    SCENE(RECORD_NONE, NULL);
+
+    world.options.without = without;
+    world.options.host.mirrors_disks = false;
+    world.options.lease_ms = 1;
+    world_send_with(&world, "ram-stream:end:send:crash", &result);
+    world_join(&world);
+    world.unreachable = true;
+    world_mark(&world, SIDE_SEND, "stopped", true);
+    world_recover(&world, SIDE_SEND, (struct recover_options){ .peer_is_dead = true }, &result);
+    assert_int_equal(result.outcome, OUTCOME_PAUSED);
+    assert_string_equal(result.stopped, "somebody has stopped it");
+    world_done(&world);
+}
+
+/* Whatever the target has is of no use: nobody needs to be asked, nor heard. */
+static void a_guest_that_ended_before_its_pause_needs_no_choice(void **unused)
+{
+    SCENE(RECORD_NONE, NULL);
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_reset(&world, SIDE_SEND);
+    world.unreachable = true;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    world.unreachable = false;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_both_closed(&world);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +216,10 @@ int main(void)
         cmocka_unit_test(a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person),
         cmocka_unit_test(a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice),
         cmocka_unit_test(a_guest_that_was_started_again_after_its_pause_leaves_no_choice),
+        cmocka_unit_test(a_guest_that_was_started_again_is_not_told_as_ended),
+        cmocka_unit_test(of_a_settled_migration_recover_tells_where_the_guest_is),
+        cmocka_unit_test(with_shared_images_and_a_dead_target_a_stopped_guest_is_told_as_stopped),
+        cmocka_unit_test(a_guest_that_ended_before_its_pause_needs_no_choice),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -27,12 +27,36 @@ static char *make_dir(const char *parent, const char *kind, int side)
     return path;
 }
 
+static const char guardians[] = "XMIG_TEST_GUARDIANS"; /* the directory where each leaves a file */
+
+/* guardian_start() starts this very program: it must not run the tests again. */
+__attribute__((constructor)) static void be_a_guardian(int argc, char **argv)
+{
+    const char *dir = getenv(guardians);
+    AUTO_FREE char *path = NULL;
+
+    if (argc != 4 || strcmp(argv[1], "guard") != 0)
+        return;
+    if (dir && asprintf(&path, "%s/%s", dir, argv[3]) > 0)
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    _exit(0);
+}
+
+bool world_has_guardian(const struct world *world, enum side side)
+{
+    AUTO_FREE char *path = NULL;
+
+    if (asprintf(&path, "%s/%s", world->dir, side_name(side)) < 0)
+        abort();
+    return access(path, F_OK) == 0;
+}
+
 void world_init(struct world *world)
 {
     signal(SIGPIPE, SIG_IGN); /* as xmig does: a broken connection is an error, not a death */
     *world = (struct world){ .vm = "demo,disk-size=64K,ram=64K" };
     world->dir = must(strdup("/dev/shm/xmig-world-XXXXXX"));
-    if (!mkdtemp(world->dir))
+    if (!mkdtemp(world->dir) || setenv(guardians, world->dir, 1))
         abort();
     for (int side = 0; side < 2; side++) {
         world->state_dir[side] = make_dir(world->dir, "s", side);
@@ -119,6 +143,7 @@ static void *receive(void *arg)
         .runtime_dir = world->runtime_dir[SIDE_RECV],
         .identity = &world->identity[SIDE_RECV],
         .journal_hook = world->hook[SIDE_RECV],
+        .events = world->events_there,
         .crash_is_simulated = true,
     };
 
@@ -127,8 +152,9 @@ static void *receive(void *arg)
     return NULL;
 }
 
-/* Its hello, and what it says when it has heard ours. No tap: docs/wire-protocol.md is ours. */
-static void *answer_as_older(void *arg)
+/* An older one's hello, and what it says when it has heard ours. No tap: docs/wire-protocol.md is
+ * ours. */
+static void *answer_otherwise(void *arg)
 {
     struct life *life = arg;
     struct loop *loop = loop_new();
@@ -137,10 +163,10 @@ static void *answer_as_older(void *arg)
     cJSON *body = must(cJSON_CreateObject());
     AUTO_JSON cJSON *theirs = session_expect(session, "hello", 10000, NULL);
 
-    json_add_uint(body, "protocol", SESSION_PROTOCOL - 1);
+    json_add_uint(body, "protocol", SESSION_PROTOCOL - life->world->older_peer);
     cJSON_AddStringToObject(body, "version", "0.1");
     cJSON_AddStringToObject(body, "machine", life->world->identity[SIDE_RECV].machine);
-    cJSON_AddArrayToObject(body, "features");
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(body, "features"), cJSON_CreateString("another"));
     cJSON_AddStringToObject(body, "ticket", "00112233445566778899aabbccddeeff");
     if (!theirs || !session_send(session, "hello", body, NULL))
         abort();
@@ -205,13 +231,14 @@ static int listen_in(struct world *world, struct life *life, const char *dir, in
 static void start_receiver(struct world *world, int fd)
 {
     const char *record = getenv("XMIG_TEST_RECORD");
+    bool other = world->older_peer || world->blind_peer;
     struct life *life = &world->lives[world->life_count++];
 
     if (world->life_count > WORLD_LIVES_MAX)
         abort();
     *life = (struct life){ .world = world };
-    life->fd = record && !world->older_peer ? listen_in(world, life, record, fd) : fd;
-    if (pthread_create(&life->thread, NULL, world->older_peer ? answer_as_older : receive, life))
+    life->fd = record && !other ? listen_in(world, life, record, fd) : fd;
+    if (pthread_create(&life->thread, NULL, other ? answer_otherwise : receive, life))
         abort();
 }
 

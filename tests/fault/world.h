@@ -38,8 +38,10 @@ struct world {
     bool no_new_login;             /* dialling anew fails: only a person has the password */
     bool wrong_token;              /* the next recover has another migration's */
     bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
+    bool blind_peer;               /* … ours, without the feature "look" */
     struct journal_hook hook[2];
     struct event_sink events;           /* of the next send or recover */
+    struct event_sink events_there;     /* of the receivers that begin from now on */
     size_t dials;                       /* how often the other machine was dialled */
     struct life lives[WORLD_LIVES_MAX]; /* receivers, oldest first */
     size_t life_count;
@@ -59,6 +61,10 @@ bool world_all_joined(const struct world *world);
 const struct result *world_received(const struct world *world);
 
 void world_done(struct world *world);
+
+/* Guardians started since the last world_init() for this side; each is a process that ends at once.
+ */
+bool world_has_guardian(const struct world *world, enum side side);
 
 /* `xmig send`. */
 void world_send(struct world *world, struct result *result);

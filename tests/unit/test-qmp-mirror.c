@@ -84,6 +84,7 @@ static void granularity_is_fine_unless_the_disk_is_huge(void **unused)
 
     assert_int_equal(qmp_mirror_granularity(0), 4096);
     assert_int_equal(qmp_mirror_granularity(tib), 4096);
+    assert_int_equal(qmp_mirror_granularity(tib + 8 * 4096), 8192);
     assert_int_equal(qmp_mirror_granularity(2 * tib), 8192);
     assert_int_equal(qmp_mirror_granularity(4 * tib), 16384);
     assert_int_equal(qmp_mirror_granularity(1000 * tib), 65536);
@@ -112,8 +113,9 @@ static bool start_vda_on_zeroes(struct qmp *q, struct error *err)
 static void mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin(void **unused)
 {
     const struct exchange script[] = {
-        { "blockdev-add", .with = "\"discard\":\"unmap\",\"node-name\":\"" NAME_A
-                                  "\",\"detect-zeroes\":\"unmap\"" },
+        { "blockdev-add", .with =
+                              "\"reconnect-delay\":0,\"discard\":\"unmap\",\"node-name\":\"" NAME_A
+                              "\",\"detect-zeroes\":\"unmap\"" },
         { "blockdev-mirror", .with = "\"device\":\"virtio0\",\"target\":\"" NAME_A "\"" },
         { 0 },
     };
@@ -162,10 +164,11 @@ static void leaves_no_node_when_the_job_does_not_start(void **unused)
                                   "Device 'virtio0' not found");
 }
 
+static const char qemu_10_1[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, "
+                                "\"minor\": 1, \"major\": 10}}, \"capabilities\": []}}";
+
 static void skips_zeroing_where_qemu_can(void **unused)
 {
-    static const char qemu_10_1[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, "
-                                    "\"minor\": 1, \"major\": 10}}, \"capabilities\": []}}";
     const struct exchange script[] = {
         { "blockdev-add", .with = "\"detect-zeroes\":\"on\"" },
         { "blockdev-mirror", .with = "\"target-is-zero\":true" },
@@ -175,6 +178,19 @@ static void skips_zeroing_where_qemu_can(void **unused)
     (void)unused;
 
     assert_true(run_against_version(qemu_10_1, script, start_vda_on_zeroes, &err));
+}
+
+static void takes_no_target_for_zero_that_is_not_known_to_be(void **unused)
+{
+    const struct exchange script[] = {
+        { "blockdev-add", .with = "\"detect-zeroes\":\"unmap\"" },
+        { "blockdev-mirror", .with = "\"sync\":\"full\"" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against_version(qemu_10_1, script, start_vda, &err));
 }
 
 #define BLOCK(DEPTH)                                                                               \
@@ -208,6 +224,29 @@ static void copies_all_of_a_disk_that_lies_on_another_image(void **unused)
     (void)unused;
 
     assert_true(run_against(script, start_vda_on_zeroes, &err));
+}
+
+static void copies_all_of_a_disk_that_qemu_does_not_tell_to_stand_alone(void **unused)
+{
+    static const char *const replies[] = {
+        "error: no", "[]", "[{\"device\": \"virtio0\"}]",
+        "[{\"device\": \"virtio0\", \"inserted\": {}}]",
+        "[{\"device\": \"virtio0\", \"inserted\": {\"backing_file_depth\": 0, "
+        "\"backing_file\": \"base\"}}]"
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        const struct exchange script[] = {
+            { "blockdev-add", .reply = NULL },
+            { "query-block", .reply = replies[i] },
+            { "blockdev-mirror", .with = "\"sync\":\"full\"" },
+            { 0 },
+        };
+        struct error err = { 0 };
+
+        assert_true(run_against(script, start_vda_on_zeroes, &err));
+    }
 }
 
 static void a_snapshot_at_the_moment_of_the_start_is_noticed(void **unused)
@@ -390,6 +429,28 @@ static void a_mirror_that_does_not_catch_up_is_looked_at_again(void **unused)
     assert_true(run_against(script, wait_a_moment, &err));
 }
 
+static bool ask_then_wait_for_nobody(struct qmp *q, struct error *err)
+{
+    struct error unheard = { 0 };
+    size_t heard = 0;
+
+    (void)ask_vda(q, &unheard);
+    return qmp_mirror_wait(q, &heard, 20000, err);
+}
+
+static void a_qemu_that_goes_away_is_not_waited_for(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .action = FAKE_HANG_UP },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, ask_then_wait_for_nobody, &err));
+    assert_int_equal(err.kind, ERROR_LOST);
+}
+
 /* ---- drain ---- */
 
 #define SAYS_BOTH_READY "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]"
@@ -520,6 +581,69 @@ static void gives_up_on_a_mirror_that_does_not_move(void **unused)
     assert_int_equal(err.kind, ERROR_TIMEOUT);
 }
 
+static void a_mirror_that_moves_has_all_the_time_it_needs(void **unused)
+{
+#define AT(OFFSET)                                                                                 \
+    "[{\"device\": \"" NAME_A "\", \"status\": \"ready\", \"offset\": " OFFSET                     \
+    ", \"len\": 7, \"ready\": true}, " READY(NAME_B) "]"
+    const struct exchange script[] = {
+        { SAYS_BOTH_READY },
+        { "block-job-cancel", .reply = NULL },
+        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
+        { "query-block-jobs", .reply = AT("5") },
+        { "query-block-jobs", .reply = AT("6") },
+        { "query-block-jobs", .reply = AT("7"), .events = { COMPLETED(NAME_A) } },
+        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, drain_both_quickly, &err));
+}
+
+static void a_qemu_that_goes_away_while_a_mirror_ends_is_lost(void **unused)
+{
+    const struct exchange script[] = {
+        { SAYS_BOTH_READY },
+        { "block-job-cancel", .reply = NULL },
+        { "block-job-cancel", .reply = NULL },
+        { "query-block-jobs", .action = FAKE_HANG_UP },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both_quickly, &err));
+    assert_int_equal(err.kind, ERROR_LOST);
+}
+
+static void a_mirror_that_qemu_will_not_end_is_no_end(void **unused)
+{
+    const struct exchange script[] = {
+        { SAYS_BOTH_READY },
+        { "block-job-cancel", .reply = "error: no" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+    assert_non_null(strstr(err.text, "vda: "));
+}
+
+static void mirrors_that_cannot_be_asked_are_not_ended(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block-jobs", .reply = "error: no" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+}
+
 /* ---- stop ---- */
 
 static bool stop_vda(struct qmp *q, struct error *err)
@@ -644,6 +768,8 @@ int main(void)
         cmocka_unit_test(skips_zeroing_where_qemu_can),
         cmocka_unit_test(lets_an_older_qemu_skip_zeroing_by_another_word),
         cmocka_unit_test(copies_all_of_a_disk_that_lies_on_another_image),
+        cmocka_unit_test(takes_no_target_for_zero_that_is_not_known_to_be),
+        cmocka_unit_test(copies_all_of_a_disk_that_qemu_does_not_tell_to_stand_alone),
         cmocka_unit_test(a_snapshot_at_the_moment_of_the_start_is_noticed),
         cmocka_unit_test(zeroes_what_is_not_known_to_be_zero),
         cmocka_unit_test(tells_how_far_a_mirror_is),
@@ -654,6 +780,7 @@ int main(void)
         cmocka_unit_test(one_failed_mirror_among_others_is_found),
         cmocka_unit_test(waits_for_a_mirror_no_longer_than_until_it_has_caught_up),
         cmocka_unit_test(a_mirror_that_does_not_catch_up_is_looked_at_again),
+        cmocka_unit_test(a_qemu_that_goes_away_is_not_waited_for),
         cmocka_unit_test(drains_all_at_once_and_asks_each_how_it_ended),
         cmocka_unit_test(ends_no_mirror_while_one_has_not_caught_up),
         cmocka_unit_test(completed_with_an_error_is_a_failure),
@@ -661,6 +788,10 @@ int main(void)
         cmocka_unit_test(a_job_that_concluded_with_an_error_beats_its_event),
         cmocka_unit_test(a_job_dismissed_by_somebody_else_proves_nothing),
         cmocka_unit_test(gives_up_on_a_mirror_that_does_not_move),
+        cmocka_unit_test(a_mirror_that_moves_has_all_the_time_it_needs),
+        cmocka_unit_test(a_qemu_that_goes_away_while_a_mirror_ends_is_lost),
+        cmocka_unit_test(a_mirror_that_qemu_will_not_end_is_no_end),
+        cmocka_unit_test(mirrors_that_cannot_be_asked_are_not_ended),
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
         cmocka_unit_test(stopping_a_mirror_removes_its_guard),
         cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),

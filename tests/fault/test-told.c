@@ -1,0 +1,245 @@
+/* What a person is told: of a failure, where and why it was; of a choice, what there is to choose;
+ * and no warning of what went well.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+static const struct recover_options plain = { 0 };
+static const struct recover_options forward = { .forward = true };
+
+#define SCENE                                                                                      \
+    struct world world;                                                                            \
+    struct result result;                                                                          \
+    (void)unused;                                                                                  \
+    world_init(&world)
+
+/* What one side has told. */
+struct told {
+    char warnings[4096];
+    uint64_t handshake_ms, resume_ms;
+};
+
+static void hear(void *arg, const struct event *event)
+{
+    struct told *told = arg;
+    size_t length = strlen(told->warnings);
+
+    if (event->kind == EVENT_WARNING)
+        snprintf(told->warnings + length, sizeof(told->warnings) - length, "%s\n", event->text);
+    if (event->kind == EVENT_DOWNTIME && !strcmp(event->subject, "handshake"))
+        told->handshake_ms = event->elapsed_ms;
+    if (event->kind == EVENT_DOWNTIME && !strcmp(event->subject, "resume"))
+        told->resume_ms = event->elapsed_ms;
+}
+
+static void assert_says(const struct result *result, const char *words)
+{
+    if (!strstr(result->error.text, words))
+        fail_msg("'%s' does not say '%s'", result->error.text, words);
+}
+
+static void a_refusal_names_its_stage_at_either_side(void **unused)
+{
+    SCENE;
+    assert_int_equal(world_send_with(&world, "params-copy:check:recv", &result), OUTCOME_REFUSED);
+    assert_string_equal(result.stage, "params-copy");
+    world_done(&world);
+    world_init(&world);
+    assert_int_equal(world_send_with(&world, "drive-mirror:check:send", &result), OUTCOME_REFUSED);
+    assert_string_equal(result.stage, "drive-mirror");
+    world_done(&world);
+}
+
+static void a_failure_at_the_target_is_told_in_its_words(void **unused)
+{
+    SCENE;
+    world_send_with(&world, "drive-mirror:end:recv", &result);
+    assert_says(&result, "--fault");
+    world_done(&world);
+}
+
+static void a_target_whose_disk_fails_is_not_taken_for_a_crashed_one(void **unused)
+{
+    SCENE;
+    world.options.until = "drive-mirror";
+    world_send_with(&world, "DESTROYED:before:recv", &result);
+    world_join(&world);
+    assert_int_equal(world_received(&world)->outcome, OUTCOME_ROLLED_BACK);
+    assert_false(world_received(&world)->crashed);
+    world_done(&world);
+}
+
+static void lose_the_source_at_prepared(struct world *world)
+{
+    struct result result;
+
+    world_send_with(world, "COMMIT:before:send:crash", &result);
+    world_reset(world, SIDE_SEND);
+}
+
+static void a_choice_tells_what_there_is_to_choose(void **unused)
+{
+    SCENE;
+    lose_the_source_at_prepared(&world);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_says(&result, "the target has a complete copy");
+    world_recover(&world, SIDE_SEND, (struct recover_options){ .back = true }, &result);
+    world_done(&world);
+}
+
+static void where_there_is_no_choice_forward_says_so(void **unused)
+{
+    SCENE;
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    assert_says(&result, "alive and the VM's own");
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_done(&world);
+
+    world_init(&world);
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_says(&result, "there is no choice to be made");
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_BEGIN);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_done(&world);
+}
+
+static void a_target_that_cannot_be_asked_without_a_decision_is_not_asked(void **unused)
+{
+    SCENE;
+    world.options.lease_ms = 2000;
+    lose_the_source_at_prepared(&world);
+    world.blind_peer = true;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_true(result.choice);
+    assert_says(&result, "cannot be asked without a decision");
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    world_done(&world);
+}
+
+static void what_goes_well_brings_no_warning(void **unused)
+{
+    struct told here = { 0 }, there = { 0 };
+    SCENE;
+
+    lose_the_source_at_prepared(&world);
+    world.events = (struct event_sink){ hear, &here };
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    assert_string_equal(here.warnings, "");
+    world_done(&world);
+
+    world_init(&world);
+    world.events = (struct event_sink){ hear, &here };
+    world.events_there = (struct event_sink){ hear, &there };
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
+    world_join(&world);
+    assert_string_equal(here.warnings, "");
+    assert_string_equal(there.warnings, "");
+    world_done(&world);
+}
+
+static void a_look_is_no_failed_question(void **unused)
+{
+    struct told there = { 0 };
+    SCENE;
+
+    world.events_there = (struct event_sink){ hear, &there };
+    lose_the_source_at_prepared(&world);
+    world.events_there = (struct event_sink){ 0 };
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_recover(&world, SIDE_SEND, forward, &result);
+    world_join(&world);
+    assert_non_null(strstr(there.warnings, "lost the sender"));
+    assert_null(strstr(there.warnings, "a query failed"));
+    world_done(&world);
+}
+
+/* COMMIT takes the source's disk long. */
+static bool slowly(void *arg, enum record record, bool written)
+{
+    struct timespec pause = { .tv_nsec = 100000000 };
+
+    (void)arg;
+    if (record == RECORD_COMMIT && written)
+        nanosleep(&pause, NULL);
+    return true;
+}
+
+static void the_parts_of_a_pause_make_no_more_than_the_whole(void **unused)
+{
+    struct told told = { 0 };
+    SCENE;
+
+    world.hook[SIDE_SEND] = (struct journal_hook){ slowly, NULL };
+    world.events = (struct event_sink){ hear, &told };
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
+    assert_int_equal(result.state, RUN_RUNNING);
+    assert_in_range(told.handshake_ms, 100, result.downtime_ms);
+    assert_in_range(told.handshake_ms + told.resume_ms, 100, result.downtime_ms);
+    world_done(&world);
+}
+
+static void the_word_that_the_peer_is_dead_waits_for_no_peer(void **unused)
+{
+    SCENE;
+    world.options.patience_ms = 20000;
+    world.options.lease_ms = 1;
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
+    world_join(&world);
+    world.unreachable = true;
+    world_recover(&world, SIDE_SEND, (struct recover_options){ .peer_is_dead = true }, &result);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_in_range(result.elapsed_ms, 0, 19999);
+    world_done(&world);
+}
+
+static void await_guardian(const struct world *world, enum side side)
+{
+    const struct timespec moment = { .tv_nsec = 1000000 };
+    time_t end = time(NULL) + 30;
+
+    while (!world_has_guardian(world, side) && time(NULL) < end)
+        nanosleep(&moment, NULL);
+    assert_true(world_has_guardian(world, side));
+}
+
+static void a_move_that_asks_for_guardians_has_one_at_each_side(void **unused)
+{
+    SCENE;
+    world.options.guardian = true;
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
+    await_guardian(&world, SIDE_SEND);
+    await_guardian(&world, SIDE_RECV);
+    world_done(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refusal_names_its_stage_at_either_side),
+        cmocka_unit_test(a_failure_at_the_target_is_told_in_its_words),
+        cmocka_unit_test(a_target_whose_disk_fails_is_not_taken_for_a_crashed_one),
+        cmocka_unit_test(a_choice_tells_what_there_is_to_choose),
+        cmocka_unit_test(where_there_is_no_choice_forward_says_so),
+        cmocka_unit_test(a_target_that_cannot_be_asked_without_a_decision_is_not_asked),
+        cmocka_unit_test(what_goes_well_brings_no_warning),
+        cmocka_unit_test(a_look_is_no_failed_question),
+        cmocka_unit_test(the_parts_of_a_pause_make_no_more_than_the_whole),
+        cmocka_unit_test(the_word_that_the_peer_is_dead_waits_for_no_peer),
+        cmocka_unit_test(a_move_that_asks_for_guardians_has_one_at_each_side),
+    };
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
