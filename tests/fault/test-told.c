@@ -1,9 +1,11 @@
 /* What a person is told: of a failure, where and why it was; of a choice, what there is to choose;
  * and no warning of what went well.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -49,10 +51,12 @@ static void a_refusal_names_its_stage_at_either_side(void **unused)
     SCENE;
     assert_int_equal(world_send_with(&world, "params-copy:check:recv", &result), OUTCOME_REFUSED);
     assert_string_equal(result.stage, "params-copy");
+    assert_non_null(strstr(world.refusals, "\"stage\":\"params-copy\",\"side\":\"recv\""));
     world_done(&world);
     world_init(&world);
     assert_int_equal(world_send_with(&world, "drive-mirror:check:send", &result), OUTCOME_REFUSED);
     assert_string_equal(result.stage, "drive-mirror");
+    assert_non_null(strstr(world.refusals, "\"side\":\"send\",\"stage\":\"drive-mirror\""));
     world_done(&world);
 }
 
@@ -204,6 +208,36 @@ static void the_word_that_the_peer_is_dead_waits_for_no_peer(void **unused)
     world_done(&world);
 }
 
+static void a_fault_asked_of_recover_strikes_the_target_that_it_asks(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    world_send_with(&world, "OWNED:after:recv:crash", &result);
+    world_join(&world);
+    world.unreachable_after_commit = false;
+    assert_true(fault_parse("RESUMING:before:recv:crash", &world.options.fault, NULL));
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_OWNED);
+    world_done(&world);
+}
+
+static void recover_sweeps_what_a_dead_process_has_left(void **unused)
+{
+    char dir[256], path[300];
+    SCENE;
+
+    world_send_with(&world, "drive-mirror:end:send:crash", &result);
+    snprintf(dir, sizeof(dir), "%s/%s", world.runtime_dir[SIDE_SEND], world.id);
+    snprintf(path, sizeof(path), "%s/lane-ram.sock", dir);
+    (void)mkdir(dir, 0700);
+    assert_int_equal(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_not_equal(access(path, F_OK), 0);
+    world_done(&world);
+}
+
 static void await_guardian(const struct world *world, enum side side)
 {
     const struct timespec moment = { .tv_nsec = 1000000 };
@@ -237,6 +271,8 @@ int main(void)
         cmocka_unit_test(a_look_is_no_failed_question),
         cmocka_unit_test(the_parts_of_a_pause_make_no_more_than_the_whole),
         cmocka_unit_test(the_word_that_the_peer_is_dead_waits_for_no_peer),
+        cmocka_unit_test(a_fault_asked_of_recover_strikes_the_target_that_it_asks),
+        cmocka_unit_test(recover_sweeps_what_a_dead_process_has_left),
         cmocka_unit_test(a_move_that_asks_for_guardians_has_one_at_each_side),
     };
 

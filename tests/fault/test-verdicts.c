@@ -368,6 +368,8 @@ static void forward_works_without_the_process_that_received(void **unused)
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
     world_done(&world);
 }
 
@@ -655,6 +657,9 @@ static void a_lost_guest_is_closed_when_a_person_has_seen_to_it(void **unused)
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     assert_int_equal(recover_at(&world, SIDE_SEND, closing), OUTCOME_DONE);
     world_join(&world);
+    fault(&world, "CLOSED:before:recv");
+    assert_int_equal(recover_at(&world, SIDE_RECV, closing), OUTCOME_NOWHERE);
+    fault(&world, "");
     assert_int_equal(recover_at(&world, SIDE_RECV, closing), OUTCOME_DONE);
     assert_both_closed(&world);
     world_done(&world);

@@ -314,6 +314,7 @@ static void fail_locally(struct result *result, const struct error *err)
 static void send_it(struct world *world, struct migration *m, struct result *result)
 {
     struct host_context context;
+    AUTO_FREE char *refusals = NULL;
     struct error err = { 0 };
 
     journal_new_id(world->id);
@@ -328,6 +329,8 @@ static void send_it(struct world *world, struct migration *m, struct result *res
         return;
     }
     pipeline_run(m, result);
+    refusals = must(cJSON_PrintUnformatted(m->refusals));
+    snprintf(world->refusals, sizeof(world->refusals), "%s", refusals);
 }
 
 void world_send(struct world *world, struct result *result)

@@ -42,6 +42,7 @@ struct world {
     struct journal_hook hook[2];
     struct event_sink events;           /* of the next send or recover */
     struct event_sink events_there;     /* of the receivers that begin from now on */
+    char refusals[2048];                /* of the last send: what the checks refuse, as JSON */
     size_t dials;                       /* how often the other machine was dialled */
     struct life lives[WORLD_LIVES_MAX]; /* receivers, oldest first */
     size_t life_count;

@@ -1303,6 +1303,20 @@ static void lists_only_journals(void **unused)
     assert_string_equal(listed, ID "/recv ");
 }
 
+static void a_journal_that_cannot_be_looked_at_is_not_passed_over(void **unused)
+{
+    struct error err = { 0 };
+    char listed[200] = "";
+    char path[100];
+    (void)unused;
+
+    snprintf(path, sizeof(path), "%s/" ID, state_dir);
+    assert_int_equal(symlink(ID, path), 0); /* leads to itself */
+    assert_false(journal_list(state_dir, write_down, listed, &err));
+    assert_int_equal(err.kind, ERROR_SYSTEM);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void lists_nothing_where_there_is_nothing(void **unused)
 {
     struct error err = { 0 };
@@ -1383,6 +1397,7 @@ int main(void)
         TEST(finds_out_that_it_was_too_slow),
         TEST(lists_the_newest_first),
         TEST(lists_only_journals),
+        TEST(a_journal_that_cannot_be_looked_at_is_not_passed_over),
         TEST(lists_nothing_where_there_is_nothing),
     };
 
