@@ -54,6 +54,24 @@ static void a_sender_that_dies_after_commit_is_asked_to_go_again(void **unused)
     world_done(&world);
 }
 
+static void a_guardian_settles_it_as_recover_would(void **unused)
+{
+    SCENE;
+    world.unattended = true;
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+    world_init(&world);
+    world.unattended = true;
+    world.unreachable_after_commit = true;
+    world_send_with(&world, "RUNNING:after:recv:crash", &result);
+    world_join(&world);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
 /* Both also where it is recover that asks. */
 static void assert_settles_where(bool way_dies, bool no_new_login)
 {
@@ -1009,6 +1027,7 @@ int main(void)
         cmocka_unit_test(a_refused_check_touches_nothing),
         cmocka_unit_test(a_dry_run_plans_on_both_sides_and_touches_nothing),
         cmocka_unit_test(a_sender_that_dies_after_commit_is_asked_to_go_again),
+        cmocka_unit_test(a_guardian_settles_it_as_recover_would),
         cmocka_unit_test(a_verdict_is_asked_past_a_way_that_has_died),
         cmocka_unit_test(a_verdict_is_asked_by_the_old_way_where_no_new_login_is_possible),
         cmocka_unit_test(after_the_lease_the_source_gets_its_guest_back_by_proof),

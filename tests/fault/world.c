@@ -386,6 +386,7 @@ void world_recover(struct world *world, enum side side, struct recover_options o
     struct migration m;
 
     begin_life(world, &m, side, loop);
+    m.unattended = world->unattended;
     if (reopen(world, &m, result)) {
         m.transport = reach(world, &m);
         recover_run(&m, &options, result);

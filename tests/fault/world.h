@@ -36,6 +36,7 @@ struct world {
     bool unreachable_after_commit; /* … from the second connection on */
     bool way_dies;                 /* what the first connection opened leads nowhere afterwards */
     bool no_new_login;             /* dialling anew fails: only a person has the password */
+    bool unattended;               /* the next recover is a guardian's attempt */
     bool wrong_token;              /* the next recover has another migration's */
     bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
     bool blind_peer;               /* … ours, without the feature "look" */
