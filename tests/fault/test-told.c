@@ -210,26 +210,50 @@ static void a_look_is_no_failed_question(void **unused)
 /* COMMIT takes the source's disk long. */
 static bool slowly(void *arg, enum record record, bool written)
 {
-    struct timespec pause = { .tv_sec = 2, .tv_nsec = 150000000 };
+    const struct timespec *pause = arg;
 
-    (void)arg;
     if (record == RECORD_COMMIT && written)
-        nanosleep(&pause, NULL);
+        nanosleep(pause, NULL);
     return true;
+}
+
+static off_t looks_at(const struct world *world, enum side side)
+{
+    struct stat st;
+    char path[300];
+
+    snprintf(path, sizeof(path), "%s/looks", world->state_dir[side]);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
 }
 
 static void a_long_pause_is_told_and_its_parts_are_no_more_than_the_whole(void **unused)
 {
+    struct timespec pause = { .tv_sec = 2, .tv_nsec = 150000000 };
     struct told told = { 0 };
     SCENE;
 
-    world.hook[SIDE_SEND] = (struct journal_hook){ slowly, NULL };
+    world.hook[SIDE_SEND] = (struct journal_hook){ slowly, &pause };
     world.events = (struct event_sink){ hear, &told };
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
     assert_int_equal(result.state, RUN_RUNNING);
     assert_in_range(told.handshake_ms, 2000, result.downtime_ms);
     assert_in_range(told.handshake_ms + told.resume_ms, 2000, result.downtime_ms);
     assert_non_null(strstr(told.warnings, "--max-downtime"));
+    world_done(&world);
+}
+
+/* Its hypervisor has other things to do. */
+static void a_copy_that_waits_is_looked_at_now_and_then(void **unused)
+{
+    struct timespec pause = { .tv_nsec = 400000000 };
+    SCENE;
+
+    world.hook[SIDE_SEND] = (struct journal_hook){ slowly, &pause };
+    world_mark(&world, SIDE_RECV, "looks", true);
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
+    world_join(&world);
+    assert_in_range(looks_at(&world, SIDE_RECV), 0, 20);
     world_done(&world);
 }
 
@@ -311,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_has_run_is_told_once),
         cmocka_unit_test(a_look_is_no_failed_question),
         cmocka_unit_test(a_long_pause_is_told_and_its_parts_are_no_more_than_the_whole),
+        cmocka_unit_test(a_copy_that_waits_is_looked_at_now_and_then),
         cmocka_unit_test(the_word_that_the_peer_is_dead_waits_for_no_peer),
         cmocka_unit_test(a_fault_asked_of_recover_strikes_the_target_that_it_asks),
         cmocka_unit_test(recover_sweeps_what_a_dead_process_has_left),
