@@ -496,7 +496,7 @@ static bool wait_for_all(struct disk_sync *const *syncs, size_t count, struct er
 }
 
 /* What is durable must be what the VM will be started from again. */
-static bool names_lead_to_images(const struct disk_images *images, struct error *err)
+bool disk_images_have_names(const struct disk_images *images, struct error *err)
 {
     const cJSON *fact;
 
@@ -536,7 +536,7 @@ bool disk_images_sync(struct disk_images *images, struct error *err)
     ok = ok && wait_for_all(syncs, count, err);
     for (size_t i = 0; i < count; i++)
         disk_sync_free(syncs[i]);
-    return ok && names_lead_to_images(images, err);
+    return ok && disk_images_have_names(images, err);
 }
 
 /* ---- the set ---- */

@@ -48,6 +48,9 @@ bool disk_images_keep(struct disk_images *images, struct error *err);
 /* Bring everything to the disk, without holding up the loop. */
 bool disk_images_sync(struct disk_images *images, struct error *err);
 
+/* Does each name still lead to the image that was made for it? */
+bool disk_images_have_names(const struct disk_images *images, struct error *err);
+
 /* Find again what the journal's records tell of. */
 void disk_images_reattach(struct disk_images *images, const cJSON *records);
 

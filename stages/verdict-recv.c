@@ -159,6 +159,17 @@ static bool own(struct migration *m, struct error *err)
     return run_it(m, err);
 }
 
+/* On a person's word that the sender is dead: a disk without a name is better than none. */
+static bool own_alone(struct migration *m, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (!m->host->ops->disks_have_names(m->host, &why))
+        event_say(&m->events, EVENT_WARNING, m->at,
+                  "%s: what the VM writes there is gone when its process ends", why.text);
+    return own(m, err);
+}
+
 static bool own_and_tell(struct migration *m, struct error *err)
 {
     if (!own(m, err))
@@ -216,16 +227,6 @@ static bool take_new_control(struct migration *m, bool *refused, struct error *e
     return true;
 }
 
-/* One message of the sender's while we are prepared. *go: it has committed. */
-static bool hear_sender(struct migration *m, bool *go, struct error *err)
-{
-    static const char *const words[] = { "go", "settled", NULL };
-    AUTO_JSON cJSON *message = session_expect_any(m->peer, words, VERDICT_QUERY_MS, err);
-
-    *go = message && !strcmp(json_string_or(message, "type", ""), "go");
-    return message != NULL;
-}
-
 /* The sender's abort: it has written ABORTED, or will never write COMMIT. */
 static bool take_abort(struct migration *m, const struct error *abort, struct error *err)
 {
@@ -236,6 +237,35 @@ static bool take_abort(struct migration *m, const struct error *abort, struct er
     session_free(m->peer);
     m->peer = NULL;
     return true;
+}
+
+/* The last look at our disks: in a file without a name all that the guest writes would end with it.
+ * A sender with no copy to go back to has to wait until somebody has seen to the names.
+ */
+static bool may_own(struct migration *m, const cJSON *go, struct error *err)
+{
+    if (m->host->ops->disks_have_names(m->host, err))
+        return true;
+    if (json_true(go, "alone"))
+        verdict_tell(m, "wait", err->text);
+    else
+        m->verdict = VERDICT_SOURCE;
+    return false;
+}
+
+/* One message of the sender's while we are prepared. *over: we need not wait for another. */
+static bool hear_sender(struct migration *m, bool *over, struct error *err)
+{
+    static const char *const words[] = { "go", "settled", NULL };
+    struct error refusal = { 0 };
+    AUTO_JSON cJSON *message = session_expect_any(m->peer, words, VERDICT_QUERY_MS, &refusal);
+    bool go = message && !strcmp(json_string_or(message, "type", ""), "go");
+
+    *over = true;
+    if (go && may_own(m, message, err))
+        return own_and_tell(m, err);
+    *over = message ? m->verdict == VERDICT_SOURCE : !take_abort(m, &refusal, err);
+    return false;
 }
 
 static bool lease_is_over(const struct migration *m, uint64_t lost_ms)
@@ -283,8 +313,8 @@ static bool await_go(struct migration *m, struct error *err)
     for (;;) {
         struct waiting waiting = { m, m->peer && !session_lost(m->peer) };
         struct error why = { 0 };
-        bool go = false;
         bool refused = false;
+        bool over = false;
 
         /* While the sender is there, its keep-alive is the deadline. */
         loop_clear_interruption(m->loop);
@@ -308,13 +338,10 @@ static bool await_go(struct migration *m, struct error *err)
             continue;
         }
         if (m->peer && session_pending(m->peer)) {
-            if (hear_sender(m, &go, &why)) {
-                if (go)
-                    return own_and_tell(m, err);
-                continue;
-            }
-            if (!take_abort(m, &why, err))
-                return false;
+            bool owned = hear_sender(m, &over, err);
+
+            if (over)
+                return owned;
             continue;
         }
         event_say(&m->events, EVENT_WARNING, m->at,
@@ -395,6 +422,15 @@ static bool go_on_lost(struct migration *m, struct error *err)
     return error_set(err, ERROR_SYSTEM, "the copy died after it had begun to run");
 }
 
+static const char *why_given_back(const struct migration *m)
+{
+    const cJSON *record =
+        journal_find(m->journal, journal_has(m->journal, RECORD_RELINQUISHED) ? RECORD_RELINQUISHED
+                                                                              : RECORD_REFUSED);
+
+    return json_string_or(record, "why", "the target had given the VM back");
+}
+
 bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
 {
     switch (journal_last(m->journal)) {
@@ -405,7 +441,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
     case RECORD_WORD:
         m->verdict = VERDICT_OPEN;
         if (verdict_copy_is_ready(m))
-            return own(m, err);
+            return own_alone(m, err);
         error_set(err, ERROR_SYSTEM, "the paused copy died; its complete disks are here");
         return lose_copy(m, err);
     case RECORD_OWNED:
@@ -423,7 +459,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
     case RECORD_RELINQUISHED:
     case RECORD_DESTROYED:
         m->prepared = journal_has(m->journal, RECORD_PREPARED);
-        return refuse(m, ERROR_PEER, "the target had given the VM back", err);
+        return refuse(m, ERROR_PEER, why_given_back(m), err);
     case RECORD_CLOSED:
         if (journal_has(m->journal, RECORD_RUNNING)) {
             m->verdict = VERDICT_TARGET;
@@ -431,7 +467,7 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
         }
         if (journal_has(m->journal, RECORD_LOST))
             return go_on_lost(m, err);
-        return refuse(m, ERROR_PEER, "the target had given the VM back", err);
+        return refuse(m, ERROR_PEER, why_given_back(m), err);
     default:
         return error_set(err, ERROR_PROTOCOL, "the journal ends in an unexpected %s",
                          record_name(journal_last(m->journal)));

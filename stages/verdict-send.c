@@ -128,14 +128,19 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
     return bad_answer(message, err);
 }
 
+static bool own_copy_lives(struct migration *m)
+{
+    enum run_state state = m->host->ops->source_state(m->host);
+
+    return state == RUN_PAUSED || state == RUN_RUNNING;
+}
+
 /* As long as GO has not been said the target can give the VM back, to a copy here that is alive:
  * with a dead one the target's would be destroyed, which is the only one.
  */
 static bool may_withdraw(struct migration *m)
 {
-    enum run_state state = m->host->ops->source_state(m->host);
-
-    return !m->said_go && (state == RUN_PAUSED || state == RUN_RUNNING);
+    return !m->said_go && own_copy_lives(m);
 }
 
 static bool withdraw(struct migration *m, bool *open, const struct error *why, struct error *err)
@@ -176,6 +181,17 @@ static bool look_before_go(struct migration *m, bool *open, struct error *err)
     return false;
 }
 
+/* A target whose disks are not in order may give the VM back, if there is a copy to go back to. */
+static bool send_go(struct migration *m, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    m->said_go = true;
+    if (!own_copy_lives(m))
+        cJSON_AddTrueToObject(body, "alone");
+    return session_send(m->peer, "go", body, err);
+}
+
 /* Fence the old copy, see that nobody runs it, say GO, and hear what came of it. */
 static bool say_go(struct migration *m, bool *open, struct error *err)
 {
@@ -195,8 +211,7 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     if (!look_before_go(m, open, err))
         return false;
     *open = true;
-    m->said_go = true;
-    if (!session_send(m->peer, "go", NULL, err))
+    if (!send_go(m, err))
         return false;
     tell_downtime(m, "handshake", m->sent_ms);
     m->sent_ms = loop_now_ms();

@@ -114,6 +114,7 @@ const struct host_ops qemu_host = {
     .seal = qemu_seal,
     .remember_sealed = qemu_remember_sealed,
     .copy_never_ran = qemu_copy_never_ran,
+    .disks_have_names = qemu_disks_have_names,
     .before_resume = qemu_before_resume,
     .target_resume = qemu_target_resume,
     .after_resume = qemu_after_resume,

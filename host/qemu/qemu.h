@@ -216,6 +216,7 @@ bool qemu_flush_disks(struct host *host, struct error *err);
 bool qemu_ram_listen(struct host *host, struct error *err);
 bool qemu_ram_recv(struct host *host, struct error *err);
 bool qemu_seal(struct host *host, struct error *err);
+bool qemu_disks_have_names(struct host *host, struct error *err);
 bool qemu_before_resume(struct host *host, struct error *err);
 bool qemu_target_resume(struct host *host, struct error *err);
 void qemu_after_resume(struct host *host);

@@ -291,6 +291,11 @@ bool qemu_seal(struct host *host, struct error *err)
 
 /* ---- run ---- */
 
+bool qemu_disks_have_names(struct host *host, struct error *err)
+{
+    return disk_images_have_names(&qemu_of(host)->target.images, err);
+}
+
 /* That somebody has let it run already changes nothing any more: it is ours. */
 bool qemu_before_resume(struct host *host, struct error *err)
 {

@@ -189,3 +189,13 @@ bool machine_load(struct machine *machine)
     from_json(machine, json);
     return true;
 }
+
+bool machine_has_mark(const struct machine *machine, const char *name)
+{
+    const char *slash = strrchr(machine->path, '/');
+    AUTO_FREE char *path = NULL;
+
+    if (asprintf(&path, "%.*s/../%s", (int)(slash - machine->path), machine->path, name) < 0)
+        abort();
+    return access(path, F_OK) == 0;
+}

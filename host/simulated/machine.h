@@ -44,4 +44,7 @@ bool machine_save(const struct machine *machine, struct error *err);
 /* False when there is no such file: the machine is gone. */
 bool machine_load(struct machine *machine);
 
+/* The tests play the other hand: a file in the directory of all migrations. */
+bool machine_has_mark(const struct machine *machine, const char *name);
+
 #endif

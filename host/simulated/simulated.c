@@ -347,14 +347,14 @@ static bool set_fenced(struct host *host, bool fenced, struct error *err)
 
 static bool nobody_else(struct host *host, struct error *err)
 {
-    return !has_mark(host, "another") ||
+    return !machine_has_mark(&self(host)->machine, "another") ||
            error_set(err, ERROR_REFUSED, "another simulated VM is called '%s'",
                      self(host)->machine.name);
 }
 
 static bool source_fence(struct host *host, struct error *err)
 {
-    if (has_mark(host, "unfenceable"))
+    if (machine_has_mark(&self(host)->machine, "unfenceable"))
         return error_set(err, ERROR_SYSTEM, "the simulated VM cannot be fenced");
     return set_fenced(host, true, err);
 }
@@ -512,6 +512,12 @@ static bool copy_never_ran(struct host *host, struct error *err)
     return error_set(err, ERROR_REFUSED, "somebody let the simulated VM's copy run");
 }
 
+static bool disks_have_names(struct host *host, struct error *err)
+{
+    return !machine_has_mark(&self(host)->machine, "nameless") ||
+           error_set(err, ERROR_SYSTEM, "a simulated disk has lost its name");
+}
+
 static bool before_resume(struct host *host, struct error *err)
 {
     return !has_mark(host, "unready") ||
@@ -539,7 +545,7 @@ static void after_resume(struct host *host)
 static bool runs_again(struct host *host, char *who, size_t size)
 {
     snprintf(who, size, "a simulated process");
-    return has_mark(host, "again");
+    return machine_has_mark(&self(host)->machine, "again");
 }
 
 static bool target_destroy(struct host *host, struct error *err)
@@ -629,6 +635,7 @@ const struct host_ops simulated_host = {
     .seal = seal,
     .remember_sealed = remember_sealed,
     .copy_never_ran = copy_never_ran,
+    .disks_have_names = disks_have_names,
     .before_resume = before_resume,
     .target_resume = target_resume,
     .after_resume = after_resume,

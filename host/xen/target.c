@@ -15,6 +15,11 @@ enum {
 
 /* ---- to run ---- */
 
+bool xen_disks_have_names(struct host *host, struct error *err)
+{
+    return disk_images_have_names(&xen_of(host)->target.images, err);
+}
+
 bool xen_before_resume(struct host *host, struct error *err)
 {
     struct xen *vm = xen_of(host);

@@ -207,6 +207,7 @@ const struct host_ops xen_host = {
     .seal = xen_seal,
     .remember_sealed = xen_remember_sealed,
     .copy_never_ran = xen_copy_never_ran,
+    .disks_have_names = xen_disks_have_names,
     .before_resume = xen_before_resume,
     .target_resume = xen_target_resume,
     .after_resume = xen_after_resume,

@@ -361,6 +361,7 @@ void announce_emulated(struct xen *vm);
 
 /* ---- target.c ---- */
 
+bool xen_disks_have_names(struct host *host, struct error *err);
 bool xen_before_resume(struct host *host, struct error *err);
 bool xen_target_resume(struct host *host, struct error *err);
 void xen_after_resume(struct host *host);

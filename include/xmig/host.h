@@ -216,6 +216,10 @@ struct host_ops {
      * dead, is not as it was sealed. Any other kind: that cannot be told now.
      */
     bool (*copy_never_ran)(struct host *host, struct error *err);
+    /* The last look before OWNED: does what the copy writes to still have the names that the VM
+     * will be started from again? False: somebody has replaced, renamed or deleted an image.
+     */
+    bool (*disks_have_names)(struct host *host, struct error *err);
     /* After OWNED: all that can be done before a vCPU runs. */
     bool (*before_resume)(struct host *host, struct error *err);
     /* Run. ERROR_SYSTEM: it provably never ran. Any other kind: nobody knows. */

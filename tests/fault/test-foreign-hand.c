@@ -336,6 +336,64 @@ static void an_owned_copy_that_runs_already_is_the_targets(void **unused)
     world_done(&world);
 }
 
+/* ---- the target's images ---- */
+
+static bool lose_names_at_prepared(void *arg, enum record record, bool written)
+{
+    if (written && record == RECORD_PREPARED)
+        world_mark(arg, SIDE_RECV, "nameless", true);
+    return true;
+}
+
+#define NAMES_ARE_LOST_AT_PREPARED                                                                 \
+    world.hook[SIDE_RECV] = (struct journal_hook)                                                  \
+    {                                                                                              \
+        lose_names_at_prepared, &world                                                             \
+    }
+
+static void a_copy_whose_disk_has_lost_its_name_is_given_back(void **unused)
+{
+    SCENE;
+    NAMES_ARE_LOST_AT_PREPARED;
+    assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
+    assert_non_null(strstr(result.error.text, "has lost its name"));
+    world_join(&world);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+/* Only the target's copy is left: it waits until somebody has seen to the name. */
+static void the_only_copy_is_not_given_up_for_a_name(void **unused)
+{
+    SCENE;
+    NAMES_ARE_LOST_AT_PREPARED;
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    world_reset(&world, SIDE_SEND);
+    assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_UNDECIDED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
+
+    world_mark(&world, SIDE_RECV, "nameless", false);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
+static void on_a_persons_word_a_copy_without_a_name_runs(void **unused)
+{
+    SCENE;
+    NAMES_ARE_LOST_AT_PREPARED;
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    world_reset(&world, SIDE_SEND);
+    world.unreachable = true;
+    assert_int_equal(recover_at(&world, SIDE_RECV, on_my_word), OUTCOME_DONE);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +414,9 @@ int main(void)
         cmocka_unit_test(a_dead_copy_that_has_run_is_not_refused),
         cmocka_unit_test(an_owned_copy_that_has_run_and_died_is_lost_and_not_given_back),
         cmocka_unit_test(an_owned_copy_that_runs_already_is_the_targets),
+        cmocka_unit_test(a_copy_whose_disk_has_lost_its_name_is_given_back),
+        cmocka_unit_test(the_only_copy_is_not_given_up_for_a_name),
+        cmocka_unit_test(on_a_persons_word_a_copy_without_a_name_runs),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);

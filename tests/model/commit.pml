@@ -714,6 +714,8 @@ work:
             :: seen == PREPARED && order == BACK -> ran = false; next = REFUSED
             :: seen == PREPARED && order != BACK && GIVEN_BACK -> next = REFUSED
             :: seen == PREPARED && !DEAD_COPY && order == GO -> next = OWNED
+            /* A disk there has lost its name. */
+            :: seen == PREPARED && !HAS_RUN && order == GO && !calm -> next = REFUSED
             :: seen == PREPARED && !DEAD_COPY && order == OPERATOR -> next = WORD
 
             :: seen == WORD && guest[RECV] != GONE -> next = OWNED
