@@ -22,7 +22,8 @@ static bool is_copy(void *arg, const char *line, size_t len)
 }
 
 enum {
-    START_MS = 2000, /* what a QEMU needs to open its images, or to fail */
+    START_MS = 10000, /* what a QEMU on a busy machine needs to open its images, or to fail */
+    FAILURES = 3,     /* starts that came to nothing: so does the next one */
     POLL_MS = 20,
 };
 
@@ -33,6 +34,8 @@ struct looking {
     struct error *err;
     bool found;
     bool has_image; /* the one that was found */
+    pid_t pid;
+    uint64_t start_time;
 };
 
 static bool is_known(const struct looking *looking, const struct other *other)
@@ -76,6 +79,8 @@ static void look_at(void *arg, const struct other *other)
         return;
     looking->found = true;
     looking->has_image = other->has_image;
+    looking->pid = other->pid;
+    looking->start_time = other->start_time;
     tell_other(looking, other);
 }
 
@@ -95,7 +100,7 @@ static void look(struct looking *looking, void (*each)(void *arg, const struct o
     others_each(&search, each, looking);
 }
 
-static bool is_alone(struct qemu *vm, bool *has_image, struct error *err)
+static struct looking look_for_another(struct qemu *vm, struct error *err)
 {
     struct looking looking = {
         .vm = vm,
@@ -104,24 +109,35 @@ static bool is_alone(struct qemu *vm, bool *has_image, struct error *err)
     };
 
     look(&looking, look_at);
-    *has_image = looking.has_image;
-    return !looking.found;
+    return looking;
 }
 
 /* A QEMU that has no image may be one that fails to start, as the fence wants it: it is gone soon,
- * or has one.
+ * or has one. A service manager may start the next one at once, for ever.
  */
 bool qemu_nobody_else(struct host *host, struct error *err)
 {
-    uint64_t deadline = loop_now_ms() + START_MS;
-    struct error why = { 0 };
-    bool has_image;
+    uint64_t deadline = 0;
+    unsigned starts = 0;
+    struct looking last = { 0 };
 
-    while (!is_alone(qemu_of(host), &has_image, &why))
-        if (has_image || loop_now_ms() >= deadline ||
+    for (;;) {
+        struct error why = { 0 };
+        struct looking now = look_for_another(qemu_of(host), &why);
+
+        if (!now.found)
+            return true;
+        if (now.pid != last.pid || now.start_time != last.start_time) {
+            starts++;
+            deadline = loop_now_ms() + START_MS;
+        }
+        if (starts > FAILURES && !now.has_image)
+            return true;
+        if (now.has_image || loop_now_ms() >= deadline ||
             !loop_pause(host->context.loop, POLL_MS, NULL))
             return error_set(err, why.kind, "%s", why.text);
-    return true;
+        last = now;
+    }
 }
 
 /* Two VMs may have one name, and a cluster's disk more than one user: whoever is there before
