@@ -131,6 +131,7 @@ class Case:
         self.sender = None
         self.source_died = self.target_died = False
         self.touched_source = self.touched_target = False
+        self.touched_images = False
         self.stopped_by_hand = False  # nobody may let it run but who has stopped it
         self.restarts = 0
         self.said = []     # what the sender said, as JSON
@@ -313,6 +314,20 @@ class Case:
                 found[number] = os.path.join(folder, there[0])
         return found
 
+    def judge_names(self):
+        """What the VM writes to at the target is what it will be started from again."""
+        opened = set()
+        for pid in self.target_pids():
+            for entry in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    opened.add(os.stat(f"/proc/{pid}/fd/{entry}").st_ino)
+                except OSError:
+                    pass
+        for number in range(2):
+            path = self.images_of(self.target).get(number, "no file")
+            if not os.path.exists(path) or os.stat(path).st_ino not in opened:
+                raise Wrong(f"disk {number} of the VM at the target is not what has its name, {path}")
+
     def judge_images(self, ear):
         """The disks of the copy that counts have all that the guest was told is on them."""
         if len(self.images_of(self.source)) < 2:
@@ -344,6 +359,8 @@ class Case:
         before = ear.count(side)
         self.scene.wait(lambda: ear.count(side) > before + 10, "the guest's heartbeat", 30)
         self.judge_time(ear)
+        if side == 1:
+            self.judge_names()
         answer = verify((self.source, self.target)[side].heartbeat, ear)
         if answer != "V ok":
             raise Wrong(f"the guest says '{answer}'")
@@ -388,7 +405,7 @@ class Case:
 
     def is_clean(self):
         """Can the next move begin where this one has ended?"""
-        return (not self.restarts and not self.touched_target and not self.touched_source and
+        return (not self.restarts and not self.touched_images and not self.touched_target and not self.touched_source and
                 sorted(self.states) == ["gone", "running"] and self.last_record("source") == "CLOSED" and
                 self.last_record("target") in ("NONE", "CLOSED"))
 

@@ -19,7 +19,7 @@ import traceback
 
 import hands
 from case import Case, Wrong, kill_all
-from moving import HERE, Scene, guardians
+from moving import Scene, guardians
 
 # Of moments between which nothing changes, one.
 EARLY = ["drive-mirror:end:send", "ram-stream:begin:send", "PAUSING:after:send"]
@@ -28,6 +28,7 @@ PREPARED = ["PREPARED:after:recv", "COMMIT:before:send"]
 COMMITTED = ["COMMIT:after:send", "OWNED:before:recv"]
 OWNED = ["OWNED:after:recv", "RESUMING:after:recv"]
 RUNS = ["RUNNING:after:recv", "DONE:before:send", "DONE:after:send"]
+GROUPS = {"early": EARLY, "paused": PAUSED, "prepared": PREPARED, "committed": COMMITTED, "owned": OWNED, "runs": RUNS}
 ALL = EARLY + PAUSED + PREPARED + COMMITTED + OWNED + RUNS
 SOME = ["ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv", "DONE:after:send"]
 
@@ -40,9 +41,14 @@ class Row:
     guarded: bool = False    # nobody types anything, the guardians settle it
     slow_syncs: int = -1     # of each disk at the target; 0: all; -1: none
 
+    def fault(self):
+        return ("guarded: " if self.guarded else "") + self.hand.__name__.replace("_", " ")
+
+    def group(self):
+        return next((name for name, moments in GROUPS.items() if self.moment in moments), "early")
+
     def title(self):
-        who = ("guarded: " if self.guarded else "") + self.hand.__name__.replace("_", " ")
-        return f"{who} @ {self.moment or (f'{self.slow_syncs} flushes' if self.slow_syncs else 'all flushes')}"
+        return f"{self.fault()} @ {self.moment or (f'{self.slow_syncs} flushes' if self.slow_syncs else 'all flushes')}"
 
 
 def rows():
@@ -63,6 +69,12 @@ def rows():
     add(hands.cont_target, ["PREPARED:after:recv", "COMMIT:before:send", "COMMIT:after:send", "OWNED:after:recv"],
         ["PREPARED:after:recv", "COMMIT:before:send"])
     add(hands.stop_source, EARLY)
+    add(hands.full_disk, ["params-copy:end:send", *EARLY])
+    add(hands.slow_service_manager, ["COMMIT:after:send", "OWNED:before:recv", "OWNED:after:recv", "DONE:before:send"],
+        ["COMMIT:after:send"])
+    add(hands.second_start, ["COMMIT:after:send", "OWNED:before:recv", "OWNED:after:recv", "DONE:before:send"])
+    add(hands.unlink_target_image, PAUSED + PREPARED + COMMITTED[:1])
+    add(hands.replace_target_image, PAUSED + PREPARED + COMMITTED[:1])
     add(hands.complete_mirror, EARLY[:2])
     add(hands.hang_target_qemu, ["ram-stream:end:send", "OWNED:after:recv"])
     add(hands.hang_receiver, ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"])
@@ -79,15 +91,15 @@ def slowness(scene, syncs):
     if syncs < 0:
         return []
     counts = tempfile.mkdtemp(dir=scene.folder)
-    library = os.path.join(scene.folder, "slow-sync.so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "../bench/slow-sync.c"), "-ldl"],
-                   check=True)
+    library = scene.preloaded("../bench/slow-sync.c")
     return [f"LD_PRELOAD={library}", "SLOW_SYNC_FILES=-disk", "SLOW_SYNC_MS=1000", f"SLOW_SYNC_TIMES={syncs}",
             f"SLOW_SYNC_COUNTS={counts}", "SLOW_LISTEN_MS=500"]
 
 
 def new_scene():
     scene = Scene(disks=2, size=16, content=2, memory=80, disk_load="4,200,4", ram_load="4,2,rand", monitors=2)
+    scene.guest_words = {"LD_PRELOAD": scene.preloaded("full-disk.c"), "FULL_DISK_FILES": ".raw",
+                         "FULL_DISK_FLAG": hands.full_disk_flag(scene)}
     scene.__enter__()
     return scene
 
@@ -100,13 +112,13 @@ class Worker:
 
     def run(self, row):
         begun = time.monotonic()
-        needs_first = row.hand.__name__.startswith("service_manager")
+        needs_first = row.hand in hands.NEED_FIRST_START
         if self.scene and needs_first and self.scene.moves:
             self.drop()
         try:
             self.scene = self.scene or new_scene()
         except Exception as error:  # a row that is not told of would be waited for
-            return f"{row.title():<55} no guest to be moved", str(error), ""
+            return row, f"{row.title():<55} no guest to be moved", str(error), ""
         self.scene.guarded = row.guarded
         self.scene.target_words = slowness(self.scene, row.slow_syncs)
         case = Case(self.scene, row.hand, row.moment, ("--lease", "60s"), row.undecided)
@@ -122,7 +134,7 @@ class Worker:
             self.drop()
         elif case.states[1] == "running":
             self.scene.moved()
-        return line, wrong, case.output
+        return row, line, wrong, case.output
 
     def drop(self):
         if self.scene:
@@ -149,6 +161,23 @@ def work(todo, done):
     worker.drop()
 
 
+def summary(results, took_s):
+    """How many were right, and how many wrong, of each fault at the moments of each group."""
+    faults = list(dict.fromkeys(row.fault() for row, _ in results))
+    lines = [f"{'right (wrong)':<32}" + "".join(f"{name:>11}" for name in GROUPS)]
+    for fault in sorted(faults):
+        line = f"{fault:<32}"
+        for group in GROUPS:
+            wrong = [bool(why) for row, why in results if (row.fault(), row.group()) == (fault, group)]
+            cell = f"{len(wrong) - sum(wrong)}" + (f" ({sum(wrong)})" if any(wrong) else "") if wrong else "."
+            line += f"{cell:>11}"
+        lines.append(line)
+    moments = {row.moment for row, _ in results}
+    lines.append(f"{len(results)} rows, {len(faults)} faults at {len(moments)} moments, in {took_s / 60:.0f} min: "
+                 f"{sum(1 for _, why in results if why)} wrong")
+    return "\n".join(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Faults and moments of a move.")
     parser.add_argument("--jobs", type=int, default=2)
@@ -166,16 +195,17 @@ def main():
     for worker in workers:
         worker.start()
     print(f"{'fault @ moment':<55} {'send':>6} {'then':>5}  {'source':<12} {'target':<12} {'journals':<22} {'writes'}")
-    wrong = 0
+    begun, results = time.monotonic(), []
     for _ in table:
-        line, why, output = done.get()
+        row, line, why, output = done.get()
+        results.append((row, why))
         print(line, flush=True)
         if why:
-            wrong += 1
             print("".join(f"    | {text}\n" for text in output.splitlines()[-12:]), end="", flush=True)
     for worker in workers:
         worker.join()
-    print(f"{len(table)} rows, {wrong} wrong")
+    print("\n" + summary(results, time.monotonic() - begun))
+    wrong = sum(1 for _, why in results if why)
     if os.environ.get("COUNTS"):
         with open(os.environ["COUNTS"], "w", encoding="ascii") as file:
             file.write(f"{len(table) - wrong} {wrong}\n")

@@ -46,22 +46,55 @@ def source_host(case):
     kill_all([case.sender.pid, *case.scene.processes("ssh-ctl"), *case.source_pids()])
 
 
-def service_manager(case):
-    """Starts the old command whenever its process has ended; begins with a kill of it."""
+def _start_the_old_command(case, environment=None):
+    case.restarts += 1
+    subprocess.Popen([case.command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                     start_new_session=True, env={**os.environ, **(environment or {})})
+
+
+def _restart_for_ever(case, environment=None):
     def watch():
         while not case.over.wait(0.3):
             if not case.source_pids():
-                case.restarts += 1
-                subprocess.Popen([case.command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL, start_new_session=True)
+                _start_the_old_command(case, environment)
     case.thread = threading.Thread(target=watch, daemon=True)
     case.thread.start()
+
+
+def service_manager(case):
+    """Starts the old command whenever its process has ended; begins with a kill of it."""
+    _restart_for_ever(case)
+    source_qemu(case)
+
+
+def slow_service_manager(case):
+    """Each QEMU that it starts takes seconds to come to its images."""
+    _restart_for_ever(case, {"LD_PRELOAD": case.scene.preloaded("../bench/slow-sync.c"), "SLOW_LISTEN_MS": "700"})
     source_qemu(case)
 
 
 def service_manager_of_a_lost_host(case):
     service_manager(case)
     kill_all([case.sender.pid, *case.scene.processes("ssh-ctl")])
+
+
+def second_start(case):
+    """Somebody types the old command once more, while the old copy is still there."""
+    _start_the_old_command(case)
+
+
+def full_disk_flag(scene):
+    return os.path.join(scene.folder, "disk-is-full")
+
+
+def full_disk(case):
+    """No room for what the guest writes: QEMU stops it, until somebody makes room."""
+    with open(full_disk_flag(case.scene), "w", encoding="ascii"):
+        pass
+    case.scene.wait(lambda: case.state(case.source, case.source_pids()) == "io-error", "an I/O error", 30)
+
+
+NEED_FIRST_START = (service_manager, slow_service_manager, service_manager_of_a_lost_host, second_start, full_disk)
 
 
 def cont_source(case):
@@ -90,9 +123,19 @@ def complete_mirror(case):
         ask(case.source.other_qmp, "block-job-complete", device=job["device"])
 
 
-def quit_target(case):
-    case.target_died = True
-    ask(case.target.other_qmp, "quit")
+def unlink_target_image(case):
+    case.touched_images = True
+    os.unlink(case.images_of(case.target)[0])
+
+
+def replace_target_image(case):
+    """Another file takes the image's name, as a copy that somebody puts there does."""
+    case.touched_images = True
+    image = case.images_of(case.target)[0]
+    strangers = image + ".new"
+    with open(strangers, "wb") as file:
+        file.truncate(os.path.getsize(image))
+    os.rename(strangers, image)
 
 
 def _hang(case, pids):

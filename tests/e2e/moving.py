@@ -100,6 +100,7 @@ class Scene:
         self.running = []  # processes of ours
         self.guarded = False  # True: nobody runs recover, the guardians do
         self.target_words = []  # NAME=VALUE, for xmig at the target
+        self.guest_words = {}  # the same, for the first guest's QEMU
 
     def __enter__(self):
         sshd = os.path.join(HERE, "sshd")
@@ -125,9 +126,18 @@ class Scene:
 
     def start_guest(self):
         subprocess.run([os.path.join(HERE, "../guest/start"), self.guest.name, self.vm_folder,
-                        *self.start_arguments], check=True, stdout=subprocess.DEVNULL)
+                        *self.start_arguments], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, **self.guest_words})
         with Watch(self.guest.heartbeat) as watch:
             watch.wait_beats(5, 180)
+
+    def preloaded(self, source):
+        """The library of a C file, for LD_PRELOAD."""
+        name = os.path.basename(source).removesuffix(".c") + ".so"
+        library = os.path.join(self.folder, name)
+        if not os.path.exists(library):
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(HERE, source), "-ldl"], check=True)
+        return library
 
     # ---- xmig ----
 
