@@ -53,10 +53,12 @@ bool world_has_guardian(const struct world *world, enum side side)
 
 void world_init(struct world *world)
 {
+    const char *where = getenv("XMIG_TEST_DIR");
+
     signal(SIGPIPE, SIG_IGN); /* as xmig does: a broken connection is an error, not a death */
     *world = (struct world){ .vm = "demo,disk-size=64K,ram=64K" };
-    world->dir = must(strdup("/dev/shm/xmig-world-XXXXXX"));
-    if (!mkdtemp(world->dir) || setenv(guardians, world->dir, 1))
+    if (asprintf(&world->dir, "%s/xmig-world-XXXXXX", where ? where : "/dev/shm") < 0 ||
+        !mkdtemp(world->dir) || setenv(guardians, world->dir, 1))
         abort();
     for (int side = 0; side < 2; side++) {
         world->state_dir[side] = make_dir(world->dir, "s", side);

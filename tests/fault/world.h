@@ -14,7 +14,9 @@ enum {
     WORLD_LIVES_MAX = 64
 };
 
-/* With XMIG_TEST_RECORD=DIRECTORY every conversation is written there for tests/wire/read.py. */
+/* With XMIG_TEST_RECORD=DIRECTORY every conversation is written there for tests/wire/read.py; with
+ * XMIG_TEST_DIR=DIRECTORY the machines are there, and not in /dev/shm.
+ */
 
 struct life {
     struct world *world;
