@@ -290,6 +290,20 @@ static void recover_at_the_target_pauses_a_copy_that_runs_too_early(void **unuse
     world_done(&world);
 }
 
+static void the_end_of_a_dead_receivers_lease_does_not_take_a_copy_that_has_run(void **unused)
+{
+    static const struct recover_options lease_is_over = { .lease_is_over = true };
+    SCENE;
+    world.unreachable_after_commit = true;
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    put(&world, SIDE_RECV, RUN_RUNNING);
+    assert_int_equal(recover_at(&world, SIDE_RECV, lease_is_over), OUTCOME_UNDECIDED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    world_done(&world);
+}
+
 static void a_dead_copy_that_has_run_is_not_refused(void **unused)
 {
     SCENE;
@@ -411,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_was_given_up_is_not_asked_about_again),
         cmocka_unit_test(a_copy_that_runs_after_it_was_refused_is_kept),
         cmocka_unit_test(recover_at_the_target_pauses_a_copy_that_runs_too_early),
+        cmocka_unit_test(the_end_of_a_dead_receivers_lease_does_not_take_a_copy_that_has_run),
         cmocka_unit_test(a_dead_copy_that_has_run_is_not_refused),
         cmocka_unit_test(an_owned_copy_that_has_run_and_died_is_lost_and_not_given_back),
         cmocka_unit_test(an_owned_copy_that_runs_already_is_the_targets),

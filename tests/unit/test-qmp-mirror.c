@@ -618,6 +618,22 @@ static void a_qemu_that_goes_away_while_a_mirror_ends_is_lost(void **unused)
     assert_int_equal(err.kind, ERROR_LOST);
 }
 
+static void a_qemu_that_talks_nonsense_while_a_mirror_ends_is_not_listened_to(void **unused)
+{
+    const struct exchange script[] = {
+        { SAYS_BOTH_READY },
+        { "block-job-cancel", .reply = NULL },
+        { "block-job-cancel", .events = { "nonsense" } },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(run_against(script, drain_both, &err));
+    assert_int_not_equal(err.kind, ERROR_NONE);
+    assert_int_not_equal(err.kind, ERROR_TIMEOUT);
+}
+
 static void a_mirror_that_qemu_will_not_end_is_no_end(void **unused)
 {
     const struct exchange script[] = {
@@ -790,6 +806,7 @@ int main(void)
         cmocka_unit_test(gives_up_on_a_mirror_that_does_not_move),
         cmocka_unit_test(a_mirror_that_moves_has_all_the_time_it_needs),
         cmocka_unit_test(a_qemu_that_goes_away_while_a_mirror_ends_is_lost),
+        cmocka_unit_test(a_qemu_that_talks_nonsense_while_a_mirror_ends_is_not_listened_to),
         cmocka_unit_test(a_mirror_that_qemu_will_not_end_is_no_end),
         cmocka_unit_test(mirrors_that_cannot_be_asked_are_not_ended),
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
