@@ -64,7 +64,7 @@ MESSAGES = {
     "done": ("SR", {"stage": is_text}),
     "listening": ("R", {"flush_ms?": is_uint}),
     "ready": ("R", {}),
-    "go": ("S", {}),
+    "go": ("S", {"alone?": is_bool}),
     "running": ("R", {}),
     "query": ("S", {"committed": is_bool, "look?": is_bool, "back?": is_bool}),
     "verdict": ("R", {"state": STATE, "record?": is_text, "text?": is_text}),
