@@ -13,6 +13,7 @@
 #include "places.h"
 #include "report.h"
 #include "tidy.h"
+#include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/units.h"
 
@@ -135,9 +136,9 @@ static void tell(struct cleaning *cleaning, const cJSON *image, bool deleted)
 
     if (!cleaning->json) {
         if (deleted)
-            printf("deleted %s\n", path);
+            wrap_say(stdout, WRAP_INDENT, "deleted %s", path);
         else
-            printf("%10s  %s\n", print_size(size, size_on_disk(path)), path);
+            wrap_say(stdout, WRAP_INDENT, "%10s  %s", print_size(size, size_on_disk(path)), path);
         return;
     }
     body = must(cJSON_CreateObject());
@@ -215,7 +216,7 @@ static bool clean(struct cleaning *cleaning, struct ending *ending, struct error
                  cleaning->found->child ? "nothing was deleted; --yes deletes them"
                                         : "no image of this migration is left here");
         if (!cleaning->json)
-            fprintf(stderr, "xmig clean: %s\n", ending->text);
+            wrap_say(stderr, WRAP_INDENT, "xmig clean: %s", ending->text);
         return true;
     }
     cJSON_ArrayForEach (image, cleaning->found)
@@ -227,7 +228,7 @@ static bool clean(struct cleaning *cleaning, struct ending *ending, struct error
 static int run(struct cleaning *cleaning, const char *word)
 {
     struct output_options output = { .json = cleaning->json, .quiet = true };
-    struct ending ending = { .status = OUTCOME_DONE };
+    struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     struct error err = { 0 };
     int status;
 

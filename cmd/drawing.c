@@ -1,7 +1,9 @@
 /* Lines on a terminal that are drawn over when they change. */
 #include "drawing.h"
 
+#include "printable.h"
 #include "wrap.h"
+#include "xmig/cleanup.h"
 
 /* What the terminal has echoed of a Ctrl-C stands before the cursor. */
 void drawing_erase(struct drawing *drawing)
@@ -15,8 +17,9 @@ void drawing_erase(struct drawing *drawing)
 
 void drawing_line(struct drawing *drawing, const char *text)
 {
+    AUTO_FREE char *shown = printable(text);
     size_t width = wrap_width(drawing->out);
 
-    fprintf(drawing->out, "%.*s\n", (int)(width ? width : 80) - 1, text);
+    fprintf(drawing->out, "%.*s\n", (int)wrap_fitting(shown, (width ? width : 80) - 1), shown);
     drawing->height++;
 }

@@ -59,19 +59,25 @@ static bool is_at_work(const struct earlier *earlier, const char *id, char **sta
     return at_work;
 }
 
-static bool settle(struct earlier *earlier, const char *id)
+static bool refuse_while_at_work(struct earlier *earlier, const char *id)
 {
     AUTO_FREE char *status = NULL;
+
+    if (!is_at_work(earlier, id, &status))
+        return false;
+    earlier->ok = false;
+    error_set(earlier->err, ERROR_REFUSED,
+              "this VM is being moved already: %s, migration %s. Wait for its end; 'xmig list %s' "
+              "tells how it stands",
+              status, id, id);
+    return true;
+}
+
+static bool settle(struct earlier *earlier, const char *id)
+{
     struct result result;
     bool finished;
 
-    if (is_at_work(earlier, id, &status)) {
-        earlier->ok = false;
-        return error_set(earlier->err, ERROR_REFUSED,
-                         "this VM is being moved already: %s, migration %s. Wait for its end; "
-                         "'xmig list %s' tells how it stands",
-                         status, id, id);
-    }
     report_say(earlier->report, "the earlier migration %s of this VM was broken off: settling it",
                id);
     recover_silently(earlier->places, id, &result, &finished);
@@ -98,6 +104,8 @@ static void on_journal(void *arg, const char *id, enum side side)
     due = journal && journal_last(journal) != RECORD_CLOSED &&
           is_same_vm(journal_find(journal, RECORD_BEGIN), earlier->vm);
     journal_free(journal);
+    if (due && refuse_while_at_work(earlier, id))
+        return;
     if (due && earlier->look_only)
         report_say(
             earlier->report,

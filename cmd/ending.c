@@ -331,5 +331,8 @@ void ending_of_failure(struct ending *ending, enum outcome outcome, const struct
 void ending_of_usage(struct ending *ending, const char *command, const struct error *err)
 {
     ending_of_failure(ending, OUTCOME_USAGE, err);
+    ending->result.error.kind = ERROR_USAGE;
+    if (!strcmp(command, "send")) /* whatever it is that was to be moved has not been */
+        ending->where = PLACE_SOURCE;
     SAY(ending->next, "see 'xmig %s --help'", command);
 }

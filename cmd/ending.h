@@ -19,6 +19,7 @@ struct ending {
     struct result result;
     int status; /* the exit status */
     enum place where;
+    bool no_vm;            /* the command is about no one VM: there is none to tell of */
     bool moved;            /* this command has moved it */
     const cJSON *refusals; /* what the checks refuse: {"side", "stage", "text"}; NULL */
     const char *target;    /* the other host's name, for these */

@@ -16,6 +16,7 @@
 #include "meaning.h"
 #include "options.h"
 #include "places.h"
+#include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 
@@ -62,14 +63,14 @@ static bool make_writable(const char *path, struct error *err)
 
     if (fd < 0 || ioctl(fd, BLKROSET, &read_only) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot make '%s' writable: %m", path);
-    printf("%s\n", path);
+    wrap_say(stdout, WRAP_INDENT, "%s", path);
     return true;
 }
 
 static bool rename_back(const char *moved, const char *name, struct error *err)
 {
     if (renameat2(AT_FDCWD, moved, AT_FDCWD, name, RENAME_NOREPLACE) == 0) {
-        printf("%s\n", name);
+        wrap_say(stdout, WRAP_INDENT, "%s", name);
         return true;
     }
     if (errno == EEXIST)
@@ -163,7 +164,7 @@ static int take_all_off(char *const words[])
         struct error err = { 0 };
 
         if (!take_off(&places, *words, &err)) {
-            fprintf(stderr, "xmig fence: %s\n", err.text);
+            wrap_say(stderr, WRAP_INDENT, "xmig fence: %s", err.text);
             status = OUTCOME_LOCAL_ERROR;
         }
     }

@@ -13,6 +13,7 @@
 #include "places.h"
 #include "report.h"
 #include "tidy.h"
+#include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
 #include "xmig/units.h"
@@ -122,7 +123,7 @@ static void forget_if_old(void *arg, const char *id, enum side side)
         age_ms < forgetting->older_ms)
         return;
     if (!forget(forgetting, id, &err))
-        fprintf(stderr, "xmig forget: %s: %s\n", id, err.text);
+        wrap_say(stderr, WRAP_INDENT, "xmig forget: %s: %s", id, err.text);
 }
 
 /* Of dry runs, and of processes that died before their journal. */
@@ -149,7 +150,7 @@ static void sweep_runtime(const struct forgetting *forgetting)
 static int run(struct forgetting *forgetting, char *const words[])
 {
     struct output_options output = { .json = forgetting->json, .quiet = true };
-    struct ending ending = { .status = OUTCOME_DONE };
+    struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     struct error err = { 0 };
     bool ok;
     int status;

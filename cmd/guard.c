@@ -16,6 +16,7 @@
 #include "options.h"
 #include "places.h"
 #include "recover.h"
+#include "wrap.h"
 #include "stages/guardian.h"
 #include "stages/reopen.h"
 #include "xmig/cleanup.h"
@@ -239,7 +240,7 @@ static int guard(const struct guard_options *options)
         watch_over(&guarding);
         guardian_leave(guarding.places.state_dir, guarding.id, guarding.side);
     } else {
-        fprintf(stderr, "xmig guard: %s\n", err.text);
+        wrap_say(stderr, WRAP_INDENT, "xmig guard: %s", err.text);
     }
     places_done(&guarding.places);
     return ok ? 0 : 1;

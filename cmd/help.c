@@ -7,6 +7,7 @@
 #include "ending.h"
 #include "options.h"
 #include "report-json.h"
+#include "wrap.h"
 
 static const char help_text[] = "usage: xmig help [COMMAND]\n"
                                 "\n"
@@ -93,10 +94,11 @@ int complain_about_command(const char *name)
     const struct command *similar = most_similar(name);
 
     if (similar)
-        fprintf(stderr, "xmig: there is no command '%s'; did you mean '%s'? See 'xmig --help'\n",
-                name, similar->name);
+        wrap_say(stderr, WRAP_INDENT,
+                 "xmig: there is no command '%s'; did you mean '%s'? See 'xmig --help'", name,
+                 similar->name);
     else
-        fprintf(stderr, "xmig: there is no command '%s'; see 'xmig --help'\n", name);
+        wrap_say(stderr, WRAP_INDENT, "xmig: there is no command '%s'; see 'xmig --help'", name);
     return OUTCOME_USAGE;
 }
 
@@ -105,7 +107,7 @@ int end_with_usage(int argc, char *argv[], const struct error *err)
     struct json_report json = { .out = stdout };
     struct ending ending;
 
-    fprintf(stderr, "xmig %s: %s; see 'xmig %s --help'\n", argv[0], err->text, argv[0]);
+    wrap_say(stderr, WRAP_INDENT, "xmig %s: %s; see 'xmig %s --help'", argv[0], err->text, argv[0]);
     ending_of_usage(&ending, argv[0], err);
     if (asks_for_json(argc, argv))
         json_report_result(&json, &ending, 0);

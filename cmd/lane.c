@@ -8,6 +8,7 @@
 
 #include "options.h"
 #include "places.h"
+#include "wrap.h"
 
 static const char help_text[] =
     "usage: xmig lane [--via SOCKET] ID TICKET NAME\n"
@@ -39,7 +40,7 @@ static int join(const struct lane_options *options)
                                      STDOUT_FILENO, &err)
                      : join_here(options, &err))
         return OUTCOME_DONE;
-    fprintf(stderr, "xmig lane: %s\n", err.text);
+    wrap_say(stderr, WRAP_INDENT, "xmig lane: %s", err.text);
     return OUTCOME_LOCAL_ERROR;
 }
 

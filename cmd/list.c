@@ -198,18 +198,24 @@ static void on_journal(void *arg, const char *id, enum side side)
     journal_free(m.journal);
 }
 
+static void list_failed(struct ending *ending, const struct error *err)
+{
+    ending_of_failure(ending, OUTCOME_LOCAL_ERROR, err);
+    ending->no_vm = true;
+}
+
 static void list_all(struct listing *listing, struct ending *ending)
 {
     struct error err = { 0 };
 
     if (!identity_read(&listing->identity, &err) ||
         !journal_list(listing->places.state_dir, on_journal, listing, &err))
-        ending_of_failure(ending, OUTCOME_LOCAL_ERROR, &err);
+        list_failed(ending, &err);
     else if (!listing->count && !listing->options->json)
-        fprintf(stderr, "xmig list: no %s%s%s here (%s)\n",
-                listing->options->all ? "migrations" : "unfinished migrations",
-                listing->options->which ? " of " : "",
-                listing->options->which ? listing->options->which : "", listing->places.state_dir);
+        wrap_say(stderr, WRAP_INDENT, "xmig list: no %s%s%s here (%s)",
+                 listing->options->all ? "migrations" : "unfinished migrations",
+                 listing->options->which ? " of " : "",
+                 listing->options->which ? listing->options->which : "", listing->places.state_dir);
 }
 
 static int list(const struct list_options *options)
@@ -217,7 +223,7 @@ static int list(const struct list_options *options)
     struct output_options output = { .json = options->json, .quiet = true };
     struct listing listing = { .options = options,
                                .report = report_new("xmig list", &output, stdout, stderr) };
-    struct ending ending = { .status = OUTCOME_DONE };
+    struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     int status;
 
     places_find(&listing.places);

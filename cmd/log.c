@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "printable.h"
 #include "report-json.h"
 #include "xmig/cleanup.h"
 
@@ -37,10 +38,11 @@ static void move(struct log *log)
 
 void log_line(struct log *log, const char *text)
 {
+    AUTO_FREE char *shown = printable(text);
     char now[32];
 
     print_timestamp(now);
-    fprintf(log->out, "%s %s\n", now, text);
+    fprintf(log->out, "%s %s\n", now, shown);
     if (!log->is_file && log->path)
         move(log);
     fflush(log->out);

@@ -1,6 +1,7 @@
 /* xmig: live-migrate a running VM with its local disks. */
 #include "command.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -51,6 +52,32 @@ static bool open_what_is_closed(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+/* What was to be shown has not been. A move's status says where the VM runs, whoever reads. */
+static int check_shown(const char *name, int status)
+{
+    static const char *const shows[] = { "list", "stages", "help", "--help", "-h", "--version" };
+    bool failed = fflush(stdout) == EOF || ferror(stdout);
+
+    if (!failed || errno == EPIPE)
+        return status;
+    perror("xmig: cannot write to standard output");
+    for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++)
+        if (status == 0 && !strcmp(name, shows[i]))
+            return 1;
+    return status;
+}
+
+static int run_words(int argc, char *argv[])
+{
+    if (!strcmp(argv[1], "--version")) {
+        puts("xmig " XMIG_VERSION);
+        return 0;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        return print_overview();
+    return run(argc - 1, argv + 1);
+}
+
 int main(int argc, char *argv[])
 {
     if (!open_what_is_closed()) {
@@ -61,11 +88,5 @@ int main(int argc, char *argv[])
         fputs("xmig: a command is missing; see 'xmig --help'\n", stderr);
         return 2;
     }
-    if (!strcmp(argv[1], "--version")) {
-        puts("xmig " XMIG_VERSION);
-        return 0;
-    }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-        return print_overview();
-    return run(argc - 1, argv + 1);
+    return check_shown(argv[1], run_words(argc, argv));
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wrap.h"
 #include "host/xen/monitor.h"
 
 static const char help_text[] =
@@ -21,7 +22,7 @@ static void say(void *arg, const struct event *event)
 {
     (void)arg;
     if (event->text && event->kind != EVENT_DEBUG)
-        fprintf(stderr, "xmig monitor: %s\n", event->text);
+        wrap_say(stderr, WRAP_INDENT, "xmig monitor: %s", event->text);
 }
 
 static int watch(const char *domain)
@@ -32,7 +33,7 @@ static int watch(const char *domain)
     bool ok = monitor_run(loop, domain, &events, &err);
 
     if (!ok)
-        fprintf(stderr, "xmig monitor: %s\n", err.text);
+        wrap_say(stderr, WRAP_INDENT, "xmig monitor: %s", err.text);
     loop_free(loop);
     return ok ? 0 : 1;
 }

@@ -16,6 +16,7 @@
 #include "recover.h"
 #include "report-json.h"
 #include "report.h"
+#include "wrap.h"
 #include "stages/guardian.h"
 #include "xmig/cleanup.h"
 
@@ -120,9 +121,9 @@ static void tell(struct sweep *sweep, const char *id, cJSON *body)
         sweep->worst = status;
     if (!sweep->options->output.json &&
         (!sweep->options->output.quiet || badness(status) > badness(OUTCOME_ROLLED_BACK)))
-        printf("%s  %s  %d: %s%s%s%s%s%s\n", id, side_name(sweep->side), status,
-               json_string_or(body, "text", "?"), why ? " (" : "", why ? why : "", why ? ")" : "",
-               next ? "; next: " : "", next ? next : "");
+        wrap_say(stdout, WRAP_INDENT, "%s  %s  %d: %s%s%s%s%s%s", id, side_name(sweep->side),
+                 status, json_string_or(body, "text", "?"), why ? " (" : "", why ? why : "",
+                 why ? ")" : "", next ? "; next: " : "", next ? next : "");
     cJSON_AddStringToObject(body, "side", side_name(sweep->side));
     cJSON_ReplaceItemInObject(body, "id", must(cJSON_CreateString(id)));
     report_json(sweep->report, "recovered", cJSON_Duplicate(body, true));
@@ -165,8 +166,9 @@ static bool sweep_all(struct sweep *sweep, struct error *err)
 
 static void describe(const struct sweep *sweep, struct ending *ending)
 {
-    *ending =
-        (struct ending){ .status = sweep->worst, .result.outcome = (enum outcome)sweep->worst };
+    *ending = (struct ending){ .status = sweep->worst,
+                               .no_vm = true,
+                               .result.outcome = (enum outcome)sweep->worst };
     if (sweep->count)
         snprintf(ending->text, sizeof(ending->text), "migrations that were not finished: %zu",
                  sweep->count);

@@ -13,6 +13,7 @@
 #include "recover-all.h"
 #include "report-json.h"
 #include "report.h"
+#include "wrap.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 
@@ -187,8 +188,10 @@ static void end_attempt(struct recovering *recovering)
 
 static void print_record(struct recovering *recovering, const cJSON *record)
 {
-    FILE *out = report_words(recovering->report);
+    AUTO_FREE char *line = NULL;
     const cJSON *fact;
+    size_t size;
+    FILE *out = must(open_memstream(&line, &size));
 
     fprintf(out, "  %s  %-12s", json_string_or(record, "time", "?"),
             json_string_or(record, "record", "?"));
@@ -203,7 +206,9 @@ static void print_record(struct recovering *recovering, const cJSON *record)
         value = json_print(fact);
         fprintf(out, " %s=%s", fact->string, value);
     }
-    fputc('\n', out);
+    if (fclose(out))
+        abort();
+    wrap_say(report_words(recovering->report), WRAP_INDENT, "%s", line);
 }
 
 static void tell_record(struct recovering *recovering, const cJSON *record)
@@ -223,7 +228,7 @@ static void print_journal(struct recovering *recovering)
     const cJSON *record;
 
     if (!recovering->options->output.quiet)
-        fprintf(report_words(recovering->report), "The journal %s:\n", journal_path(journal));
+        wrap_say(report_words(recovering->report), 0, "The journal %s:", journal_path(journal));
     cJSON_ArrayForEach (record, journal_records(journal)) {
         if (!recovering->options->output.quiet)
             print_record(recovering, record);
@@ -305,67 +310,66 @@ static void settle(struct recovering *recovering, bool confirmed, struct result 
     recover_run(m, &options, result);
 }
 
-static bool has_typed(const char *word)
-{
-    char answer[16] = "";
+/* What a person types to be believed; a program says --yes. */
+struct word {
+    const char *option, *typed, *when;
+};
 
-    return fgets(answer, sizeof(answer), stdin) && !strncmp(answer, word, strlen(word)) &&
-           !strcmp(answer + strlen(word), "\n");
+static const struct word word_for_forward = { "--forward", "forward", "it has not run here since" };
+static const struct word word_for_close = { "--close", "close", "you have seen to the VM" };
+static const struct word word_for_dead = { "--peer-is-dead", "dead",
+                                           "the other host can never run it again" };
+
+static const struct word *word_needed(const struct recovering *recovering)
+{
+    return recovering->options->recover.forward ? &word_for_forward
+           : recovering->options->recover.close ? &word_for_close
+                                                : &word_for_dead;
 }
 
-static bool vouches_for_forward(const struct recovering *recovering)
+static void say_what_follows(const struct recovering *recovering, const struct word *word)
 {
-    fprintf(stderr,
-            "Nothing here can prove that. What '%s' has done on this host since it was paused\n"
-            "for the move, if it has run here since, is not in the target's copy and is lost.\n"
-            "Type 'forward' if it has not run here since: ",
-            recovering->vm ? recovering->vm : "?");
-    return has_typed("forward");
-}
-
-static bool has_seen_to_it(const struct recovering *recovering)
-{
-    fprintf(stderr,
-            "'%s' died at the target, and does not run there. If you go on, this migration is\n"
-            "closed on this host; a paused old copy at the source is ended. All disks stay.\n"
-            "Type 'close' if you have seen to the VM: ",
-            recovering->vm ? recovering->vm : "?");
-    return has_typed("close");
-}
-
-static bool says_peer_is_dead(const struct recovering *recovering)
-{
+    const char *vm = recovering->vm ? recovering->vm : "?";
     const char *other = recovering->m.side == SIDE_SEND ? "target" : "source";
 
-    fprintf(stderr,
-            "Nothing else settles this migration. If you go on, '%s' will run on this host,\n"
-            "whatever has become of it on the %s%s%s. If it runs there too, or ever runs there\n"
-            "again, two copies write to what is no longer one VM, and one of them is lost.\n"
-            "Type 'dead' if the %s can never run it again: ",
-            recovering->vm ? recovering->vm : "?", other, recovering->dest ? " " : "",
-            recovering->dest ? recovering->dest : "", other);
-    return has_typed("dead");
+    if (word == &word_for_forward)
+        wrap_say(stderr, 0,
+                 "Nothing here can prove that. What '%s' has done on this host since it was paused "
+                 "for the move, if it has run here since, is not in the target's copy and is lost.",
+                 vm);
+    else if (word == &word_for_close)
+        wrap_say(stderr, 0,
+                 "'%s' died at the target, and does not run there. If you go on, this migration is "
+                 "closed on this host; a paused old copy at the source is ended. All disks stay.",
+                 vm);
+    else
+        wrap_say(stderr, 0,
+                 "Nothing else settles this migration. If you go on, '%s' will run on this host, "
+                 "whatever has become of it on the %s%s%s. If it runs there too, or ever runs "
+                 "there again, two copies write to what is no longer one VM, and one of them is "
+                 "lost.",
+                 vm, other, recovering->dest ? " " : "", recovering->dest ? recovering->dest : "");
 }
 
-/* A person has to type a word; a program says --yes. */
-static bool is_confirmed(struct recovering *recovering)
+static bool is_confirmed(const struct recovering *recovering)
 {
+    const struct word *word = word_needed(recovering);
+    char answer[16] = "";
+
     if (recovering->options->yes)
         return true;
-    if (recovering->options->recover.forward)
-        return vouches_for_forward(recovering);
-    if (recovering->options->recover.close)
-        return has_seen_to_it(recovering);
-    return says_peer_is_dead(recovering);
+    say_what_follows(recovering, word);
+    fprintf(stderr, "Type '%s' if %s: ", word->typed, word->when);
+    return fgets(answer, sizeof(answer), stdin) &&
+           !strncmp(answer, word->typed, strlen(word->typed)) &&
+           !strcmp(answer + strlen(word->typed), "\n");
 }
 
 static void not_confirmed(const struct recovering *recovering, struct ending *ending)
 {
     error_set(&ending->result.error, ERROR_CANCELLED,
               "%s was not confirmed: nothing was done on its account",
-              recovering->options->recover.forward ? "--forward"
-              : recovering->options->recover.close ? "--close"
-                                                   : "--peer-is-dead");
+              word_needed(recovering)->option);
 }
 
 /* Does only a person's word lead further? */

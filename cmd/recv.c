@@ -11,6 +11,7 @@
 #include "places.h"
 #include "report.h"
 #include "signals.h"
+#include "wrap.h"
 #include "xmig/cleanup.h"
 
 static const char help_text[] =
@@ -123,7 +124,7 @@ static int receive(const struct output_options *output)
     leave_terminal();
     status = serve(&receiving, &err);
     if (err.kind != ERROR_NONE)
-        fprintf(stderr, "xmig recv: %s\n", err.text);
+        wrap_say(stderr, WRAP_INDENT, "xmig recv: %s", err.text);
     loop_free(receiving.loop);
     report_free(receiving.report);
     places_done(&receiving.places);

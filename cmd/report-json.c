@@ -128,19 +128,15 @@ static void add_error(cJSON *body, const struct error *error)
     cJSON_AddStringToObject(object, "text", error->text);
 }
 
-cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
+static void add_what_became_of_the_vm(cJSON *body, const struct ending *ending, uint64_t bytes)
 {
     const struct result *result = &ending->result;
-    cJSON *body = must(cJSON_CreateObject());
 
-    cJSON_AddStringToObject(body, "outcome", outcome_name((enum outcome)ending->status));
-    json_add_uint(body, "status", (uint64_t)ending->status);
     add_or_null(body, "id", ending->id);
     add_or_null(body, "vm", ending->vm);
     cJSON_AddStringToObject(body, "where", place_name(ending->where));
     cJSON_AddStringToObject(body, "state", run_state_name(result->state));
     add_or_null(body, "stage", result->stage);
-    add_error(body, &result->error);
     if (ending->refusals)
         cJSON_AddItemToObject(body, "refusals", cJSON_Duplicate(ending->refusals, true));
     json_add_uint(body, "elapsed_ms", result->elapsed_ms);
@@ -148,6 +144,21 @@ cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
     json_add_uint(body, "bytes", bytes);
     add_or_null(body, "text", ending->text);
     add_or_null(body, "next", ending->next);
+}
+
+cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(body, "outcome", outcome_name((enum outcome)ending->status));
+    json_add_uint(body, "status", (uint64_t)ending->status);
+    add_error(body, &ending->result.error);
+    if (!ending->no_vm) {
+        add_what_became_of_the_vm(body, ending, bytes);
+        return body;
+    }
+    add_text(body, "text", ending->text[0] ? ending->text : NULL);
+    add_text(body, "next", ending->next[0] ? ending->next : NULL);
     return body;
 }
 

@@ -16,7 +16,6 @@
 
 enum {
     DRAW_MS = 200, /* a terminal is drawn anew at most so often */
-    INDENT = 4,    /* of what does not fit a line of the terminal */
     PLAN_INDENT = 20,
     LINE_MS = 5000,    /* elsewhere a line of progress comes at most so often */
     LOG_MS = 30000,    /* and in the log */
@@ -36,7 +35,6 @@ struct report {
     struct transfer all; /* of them, for the drawing */
     uint64_t ram;        /* that will be moved at the end; 0: not known */
     char stage[32];      /* now running; "" */
-    char doing[160];     /* before the first stage; "" */
     char warned[ERROR_TEXT_MAX];
     uint64_t drawn_ms, told_ms, logged_ms;
     struct downtime {
@@ -75,8 +73,6 @@ static void draw(struct report *report)
         snprintf(line, sizeof(line), "%s: %s ...", stage->name, stage->summary);
         drawing_line(&report->drawing, line);
     }
-    if (!stage && report->doing[0])
-        drawing_line(&report->drawing, report->doing);
     for (size_t i = 0; stage && i < report->transfers.count; i++)
         draw_transfer(report, &report->transfers.list[i]);
     if (stage && report->transfers.count) {
@@ -89,7 +85,7 @@ static void draw(struct report *report)
 /* A terminal shows whole words. */
 static void say(struct report *report, const char *text)
 {
-    wrap_say(report->errors, INDENT, "%s: %s", report->name, text);
+    wrap_say(report->errors, WRAP_INDENT, "%s: %s", report->name, text);
 }
 
 /* A line that stays, above what is drawn. */
@@ -226,7 +222,6 @@ static void tell_line(struct report *report, const struct event *event)
 
 static void remember_stage(struct report *report, const struct event *event)
 {
-    report->doing[0] = event->kind == EVENT_STAGE_BEGIN ? '\0' : report->doing[0];
     if (event->kind == EVENT_STAGE_BEGIN)
         snprintf(report->stage, sizeof(report->stage), "%s", event->stage);
     else if (event->kind == EVENT_STAGE_END || event->kind == EVENT_UNDO)
@@ -334,7 +329,6 @@ static void end_for_people(struct report *report, const struct ending *ending)
     bool failed = ending->status != 0;
 
     report->stage[0] = '\0';
-    report->doing[0] = '\0';
     erase(report);
     if (ending->refusals)
         end_refusals(report, ending);
@@ -382,7 +376,6 @@ void report_plans(struct report *report, const cJSON *plans)
 {
     const cJSON *step;
 
-    report->doing[0] = '\0';
     erase(report);
     if (!report->output->json || !report->output->quiet) {
         print_plan(report_words(report), plans, SIDE_SEND);
@@ -411,12 +404,17 @@ void report_say(struct report *report, const char *format, ...)
 
 void report_doing(struct report *report, const char *format, ...)
 {
+    AUTO_FREE char *line = NULL;
     va_list args;
 
+    if (!report->draws || report->output->quiet)
+        return;
     va_start(args, format);
-    vsnprintf(report->doing, sizeof(report->doing), format, args);
+    if (vasprintf(&line, format, args) < 0)
+        abort();
     va_end(args);
-    draw(report);
+    say(report, line);
+    fflush(report->errors);
 }
 
 void report_expect_ram(struct report *report, uint64_t bytes)

@@ -25,7 +25,9 @@ struct event_sink report_sink(struct report *report);
 void report_say(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* What is waited for before the first stage: drawn where that can be. */
+/* What is waited for before the first stage, for somebody at a terminal. The line stays: ssh, which
+ * asks and complains there by itself, writes below it.
+ */
 void report_doing(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -46,7 +46,7 @@ static void tell_stage(struct report *report, const struct stage *stage)
 static int list(const struct output_options *output)
 {
     struct report *report = report_new("xmig stages", output, stdout, stderr);
-    struct ending ending = { .status = OUTCOME_DONE };
+    struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     int status;
 
     for (const struct stage *const *stage = stage_catalog; *stage; stage++) {

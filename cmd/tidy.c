@@ -68,5 +68,6 @@ void tidy_end_failure(struct ending *ending, const struct error *err)
 {
     ending_of_failure(ending, err->kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR,
                       err);
+    ending->no_vm = true;
     snprintf(ending->text, sizeof(ending->text), "nothing of it was removed");
 }

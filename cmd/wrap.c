@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "printable.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -21,6 +22,16 @@ size_t wrap_width(FILE *out)
     if (fd < 0 || !isatty(fd))
         return 0;
     return ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col < 2 ? WIDTH : size.ws_col;
+}
+
+size_t wrap_fitting(const char *text, size_t columns)
+{
+    size_t len = 0;
+
+    for (; text[len]; len++)
+        if (((unsigned char)text[len] & 0xc0) != 0x80 && columns-- == 0)
+            break;
+    return len;
 }
 
 /* In UTF-8 only the first byte of a character counts. */
@@ -57,8 +68,10 @@ static size_t unbroken(const char *text)
     return len;
 }
 
-void wrap_print(FILE *out, size_t width, size_t indent, const char *text)
+void wrap_print(FILE *out, size_t width, size_t indent, const char *raw)
 {
+    AUTO_FREE char *shown = printable(raw);
+    const char *text = shown;
     size_t column = strspn(text, " "), spaces = 0;
 
     fprintf(out, "%*s", (int)column, "");

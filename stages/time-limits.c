@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/units.h"
 
 enum {
     LOOK_MS = 50,
@@ -31,11 +32,11 @@ static void interrupt(struct migration *m, const struct error *why)
 static void on_deadline(uv_timer_t *timer)
 {
     struct limits *limits = timer->data;
+    char limit[UNITS_TEXT_MAX];
     struct error why = { 0 };
 
-    error_set(&why, ERROR_CANCELLED,
-              "the move was not over within its --deadline of %" PRIu64 ".%03" PRIu64 " s",
-              limits->m->options->deadline_ms / 1000, limits->m->options->deadline_ms % 1000);
+    error_set(&why, ERROR_LIMIT, "the move was not over within its --deadline of %s",
+              print_time(limit, limits->m->options->deadline_ms));
     interrupt(limits->m, &why);
 }
 
@@ -64,15 +65,16 @@ static void on_look(uv_timer_t *timer)
     struct limits *limits = timer->data;
     struct migration *m = limits->m;
     uint64_t longest_ms = limits_longest_pause(m);
+    char limit[UNITS_TEXT_MAX];
     struct error why = { 0 };
 
     if (paused_for(m) <= longest_ms)
         return;
-    error_set(&why, ERROR_CANCELLED,
-              "the VM has been paused for longer than --max-pause permits (%" PRIu64 ".%03" PRIu64
-              " s): the target, a disk or the network is too slow at the switch. Try again when "
-              "it is faster, or with a longer --max-pause",
-              longest_ms / 1000, longest_ms % 1000);
+    error_set(&why, ERROR_LIMIT,
+              "the VM has been paused for longer than --max-pause permits (%s): the target, a disk "
+              "or the network is too slow at the switch. Try again when it is faster, or with a "
+              "longer --max-pause",
+              print_time(limit, longest_ms));
     interrupt(m, &why);
 }
 

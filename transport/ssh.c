@@ -402,8 +402,10 @@ static bool await_master(struct loop *loop, const struct ssh *ssh, struct child 
     if (status == 128 + SIGINT) /* it may hear of Ctrl-C sooner than we do */
         return error_set(err, ERROR_CANCELLED, "ssh to %s was interrupted", ssh->dest.host);
     /* It has said why on our standard error. */
-    return error_set(err, ERROR_LOST, "ssh could not connect to %s (status %d)", ssh->dest.host,
-                     status);
+    return error_set(err, ERROR_LOST,
+                     "ssh could not connect to %s (status %d); it says why by itself, and that "
+                     "login has to work first",
+                     ssh->dest.host, status);
 }
 
 /* -f with -N: back when all is authenticated, and no command is run, which a server that

@@ -17,8 +17,10 @@ enum error_kind {
     ERROR_PEER,      /* the other xmig gave up and said why */
     ERROR_LOST,      /* the connection to the other xmig, or to QEMU, broke */
     ERROR_TIMEOUT,   /* a deadline passed */
-    ERROR_CANCELLED, /* a person, --until or --deadline asked to stop */
-    ERROR_CRASH,     /* --fault …:crash inside a test process: act as if dead */
+    ERROR_CANCELLED, /* a person or --until asked to stop */
+    ERROR_LIMIT, /* --deadline or --max-pause: unlike a wait's own ERROR_TIMEOUT, the end of all */
+    ERROR_USAGE, /* the command line makes no sense */
+    ERROR_CRASH, /* --fault …:crash inside a test process: act as if dead */
 };
 
 enum {

@@ -125,7 +125,8 @@ class Move(unittest.TestCase):
         with Scene(disks=1) as scene:
             result, status = scene.send("--bwlimit", "1M", "--deadline", "2s")
             self.assertEqual((status, result["where"]), (4, "source"), result)
-            self.assertIn("--deadline of 2.000 s", result["error"]["text"])
+            self.assertIn("--deadline of 2.0 s", result["error"]["text"])
+            self.assertEqual(result["error"]["kind"], "timeout")
 
     def test_a_hang_up_does_not_stop_a_move(self):
         with Scene(disks=1) as scene:

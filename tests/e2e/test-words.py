@@ -94,12 +94,38 @@ class OneName(unittest.TestCase):
             self.assertIn(f"moving '{machine.name}' to", said)
             self.assertNotIn("'qemu:/", said)
 
+    def test_a_name_moves_no_cursor(self):
+        with Machine("-name", "we\033[1Ab\nü") as machine:
+            said, status = say(machine, "-n")
+            self.assertEqual(status, 0, said)
+            self.assertIn("moving 'we\\x1b[1Ab\\nü' to", said)
+            self.assertNotIn("\033", said)
+            self.assertEqual(machine.send("-n")[1], 0)  # programs get it as it is, in JSON
+            self.assertNotIn("\033", say(machine, "-n", vm="nobody-has-this-name")[0])
+
     def test_two_vms_of_one_name_are_told_apart(self):
         with Machine() as one, Machine("-name", one.name) as other:
             said, status = say(one, "-n", vm=f"qemu:{one.name}")
             self.assertEqual(status, 3)
             self.assertIn(one.folder + "/qmp", said)
             self.assertIn(other.folder + "/qmp", said)
+
+
+class AtWork(unittest.TestCase):
+    def test_a_dry_run_of_a_vm_that_is_being_moved_says_so(self):
+        with Machine(*DISK) as machine:
+            mover = subprocess.Popen([XMIG, "send", f"qemu:{machine.folder}/qmp", "local:", "--name", machine.name + "-b",
+                                      "--bwlimit", "64K", "--no-guardian"], stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=machine.environment)
+            try:
+                machine.wait(lambda: machine.other.ask("query-block-jobs"), "the mirror to be at work")
+                for words in ("-n",), ():
+                    said, status = say(machine, *words)
+                    self.assertEqual(status, 3, said)
+                    self.assertIn("this VM is being moved already: process", said)
+            finally:
+                mover.terminate()
+                mover.wait()
 
 
 class Tidying(unittest.TestCase):

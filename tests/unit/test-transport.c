@@ -475,7 +475,9 @@ static void says_which_host_could_not_be_reached(void **unused)
     (void)unused;
 
     assert_false(transport_open(scene.transport, &err));
-    assert_string_equal(err.text, "ssh could not connect to far (status 255)");
+    assert_string_equal(err.text,
+                        "ssh could not connect to far (status 255); it says why by itself, and "
+                        "that login has to work first");
     err = explained(&scene);
     assert_string_equal(err.text, "ssh could not connect to far");
     end(&scene);

@@ -55,6 +55,24 @@ static void counts_characters_and_not_bytes(void **unused)
     assert_wraps(9, "…… …… ……", "…… …… ……\n");
 }
 
+static void shows_what_a_terminal_would_obey(void **unused)
+{
+    (void)unused;
+    assert_wraps(0, "a\033[2Jb\rc\nd\te\177", "a\\x1b[2Jb\\x0dc\\nd\\te\\x7f\n");
+    assert_wraps(0, "\302\233H \342\200\256x", "\\xc2\\x9bH \\xe2\\x80\\xaex\n");
+    assert_wraps(0, "\377 \303 \300\200 \355\240", "\\xff \\xc3 \\xc0\\x80 \\xed\\xa0\n");
+    assert_wraps(0, "Zürich 東京 😀 \\", "Zürich 東京 😀 \\\n");
+}
+
+static void cuts_between_characters(void **unused)
+{
+    (void)unused;
+    assert_int_equal(wrap_fitting("äöü", 2), 4);
+    assert_int_equal(wrap_fitting("äöü", 3), 6);
+    assert_int_equal(wrap_fitting("abc", 80), 3);
+    assert_int_equal(wrap_fitting("abc", 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -63,6 +81,8 @@ int main(void)
         cmocka_unit_test(leaves_a_long_word_whole),
         cmocka_unit_test(keeps_a_number_with_its_unit_and_a_command_in_one_piece),
         cmocka_unit_test(counts_characters_and_not_bytes),
+        cmocka_unit_test(shows_what_a_terminal_would_obey),
+        cmocka_unit_test(cuts_between_characters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

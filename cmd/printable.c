@@ -1,0 +1,75 @@
+/* Names and messages from outside, made fit for a terminal. */
+#include "printable.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "xmig/cleanup.h"
+
+/* How many bytes the character at `text` has, and which one that is; 0: no UTF-8. */
+static size_t decode(const unsigned char *text, uint32_t *character)
+{
+    static const struct {
+        unsigned char mask, lead;
+        uint32_t least;
+    } forms[] = {
+        { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 }
+    };
+    size_t len = 0;
+
+    while (len < 4 && (text[0] & forms[len].mask) != forms[len].lead)
+        len++;
+    if (len == 4)
+        return 0;
+    *character = text[0] & (unsigned char)~forms[len].mask;
+    for (size_t i = 1; i <= len; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        *character = *character << 6 | (text[i] & 0x3f);
+    }
+    return *character < forms[len].least ? 0 : len + 1;
+}
+
+/* Control characters, and those that turn the direction of what follows them. */
+static bool is_obeyed(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
+           (character >= 0x200e && character <= 0x200f) ||
+           (character >= 0x2028 && character <= 0x202e) ||
+           (character >= 0x2066 && character <= 0x2069);
+}
+
+static void print_bytes(FILE *out, const unsigned char *bytes, size_t len)
+{
+    if (*bytes == '\n')
+        fputs("\\n", out);
+    else if (*bytes == '\t')
+        fputs("\\t", out);
+    else
+        for (size_t i = 0; i < len; i++)
+            fprintf(out, "\\x%02x", bytes[i]);
+}
+
+char *printable(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    char *shown = NULL;
+    size_t size, len;
+    FILE *out = must(open_memstream(&shown, &size));
+
+    for (; *at; at += len) {
+        uint32_t character = 0;
+
+        len = decode(at, &character);
+        if (len && !is_obeyed(character)) {
+            fwrite(at, 1, len, out);
+            continue;
+        }
+        len = len ? len : 1;
+        print_bytes(out, at, len);
+    }
+    if (fclose(out))
+        abort();
+    return shown;
+}
