@@ -11,7 +11,7 @@ static const char *const kind_names[] = {
     [ERROR_NONE] = "none",         [ERROR_REFUSED] = "refused",     [ERROR_SYSTEM] = "system",
     [ERROR_PROTOCOL] = "protocol", [ERROR_PEER] = "peer",           [ERROR_LOST] = "lost",
     [ERROR_TIMEOUT] = "timeout",   [ERROR_CANCELLED] = "cancelled", [ERROR_CRASH] = "crash",
-    [ERROR_LIMIT] = "timeout",     [ERROR_USAGE] = "usage",
+    [ERROR_USAGE] = "usage",       [ERROR_LIMIT] = "timeout",
 };
 
 /* A text that did not fit says so, and does not end in half a character of UTF-8. */

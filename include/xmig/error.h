@@ -18,9 +18,9 @@ enum error_kind {
     ERROR_LOST,      /* the connection to the other xmig, or to QEMU, broke */
     ERROR_TIMEOUT,   /* a deadline passed */
     ERROR_CANCELLED, /* a person or --until asked to stop */
-    ERROR_LIMIT, /* --deadline or --max-pause: unlike a wait's own ERROR_TIMEOUT, the end of all */
-    ERROR_USAGE, /* the command line makes no sense */
-    ERROR_CRASH, /* --fault …:crash inside a test process: act as if dead */
+    ERROR_CRASH,     /* --fault …:crash inside a test process: act as if dead */
+    ERROR_USAGE,     /* the command line makes no sense */
+    ERROR_LIMIT,     /* a timeout, too, but of all that is waited for: --deadline, --max-pause */
 };
 
 enum {

@@ -217,8 +217,14 @@ static void has_a_name_for_every_kind_and_knows_it_again(void **unused)
 {
     (void)unused;
 
-    for (int kind = ERROR_NONE; kind <= ERROR_CRASH; kind++)
+    for (int kind = ERROR_NONE; kind <= ERROR_USAGE; kind++)
         assert_int_equal(error_kind_from_name(error_kind_name((enum error_kind)kind)), kind);
+}
+
+static void calls_the_limit_of_a_move_a_timeout(void **unused)
+{
+    (void)unused;
+    assert_string_equal(error_kind_name(ERROR_LIMIT), "timeout");
 }
 
 static void takes_a_newer_peers_kind_for_its_own_affair(void **unused)
@@ -248,6 +254,7 @@ int main(void)
         cmocka_unit_test(does_not_collect_a_failure),
         cmocka_unit_test(takes_a_refusal_back_that_nothing_can_follow),
         cmocka_unit_test(has_a_name_for_every_kind_and_knows_it_again),
+        cmocka_unit_test(calls_the_limit_of_a_move_a_timeout),
         cmocka_unit_test(takes_a_newer_peers_kind_for_its_own_affair),
     };
 
