@@ -122,6 +122,7 @@ void ram_policy_explain(const struct sending *sending, struct error *err)
     AUTO_FREE char *rest = tell_rest(&sending->precopy);
     struct error said = *err;
 
-    if ((said.kind == ERROR_CANCELLED || said.kind == ERROR_LIMIT) && sending->precopy.vain > 0 && !sending->pausing)
+    if ((said.kind == ERROR_CANCELLED || said.kind == ERROR_LIMIT) && sending->precopy.vain > 0 &&
+        !sending->pausing)
         error_set(err, said.kind, "%s; %s", said.text, rest);
 }
