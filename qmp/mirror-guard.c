@@ -33,18 +33,23 @@ void mirror_guard_names(const char *name, char guards[MIRROR_GUARDS][QMP_NODE_NA
     with_word("open", name, guards[WRITER]);
 }
 
-/* What the drive uses beneath its mirror; a node is told by its own name. The caller frees it. */
-static char *node_of(struct qmp *q, const char *device)
+/* What the drive uses beneath its mirror; a node is told by its own name. The caller frees it.
+ * *idle: it is no device's drive, and so open for reading only.
+ */
+static char *node_of(struct qmp *q, const char *device, bool *idle)
 {
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *block;
 
+    *idle = false;
     (void)qmp_call(q, "query-block", NULL, &blocks, NULL);
     cJSON_ArrayForEach (block, blocks) {
         const cJSON *inserted = cJSON_GetObjectItemCaseSensitive(block, "inserted");
 
-        if (!strcmp(json_string_or(block, "device", ""), device))
-            return must(strdup(json_string_or(inserted, "node-name", device)));
+        if (strcmp(json_string_or(block, "device", ""), device) != 0)
+            continue;
+        *idle = !cJSON_HasObjectItem(block, "qdev");
+        return must(strdup(json_string_or(inserted, "node-name", device)));
     }
     return must(strdup(device));
 }
@@ -75,13 +80,15 @@ static bool add_writer(struct qmp *q, const char *guard, const char *node, struc
 bool mirror_guard(struct qmp *q, const char *id, const char *disk, const char *device,
                   struct error *err)
 {
-    AUTO_FREE char *node = node_of(q, device);
+    bool idle;
+    AUTO_FREE char *node = node_of(q, device, &idle);
     char name[QMP_NODE_NAME_SIZE], guards[MIRROR_GUARDS][QMP_NODE_NAME_SIZE];
     bool writes;
 
     qmp_mirror_name(id, disk, name);
     mirror_guard_names(name, guards);
-    writes = add_writer(q, guards[WRITER], node, err);
+    /* To open an idle one for writing takes the file from under the mirror that reads it. */
+    writes = idle || add_writer(q, guards[WRITER], node, err);
     return add(q, guards[READER], node, "take-child-perms", err) &&
            add(q, guards[REFUSER], name, "unshare-child-perms", err) && writes;
 }

@@ -718,9 +718,24 @@ static bool guard_vda(struct qmp *q, struct error *err)
 static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
 {
     const struct exchange script[] = {
+        { "query-block", .reply = "[{\"device\": \"virtio0\", \"qdev\": \"/machine/x\", "
+                                  "\"inserted\": {\"node-name\": \"#block7\"}}]" },
+        { "blockdev-add", .with = "\"open-01234567-vda\",\"file\":\"#block7\"" },
+        { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
+        { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
+        { 0 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(run_against(script, guard_vda, &err));
+}
+
+static void the_image_of_no_device_is_not_opened_for_writing(void **unused)
+{
+    const struct exchange script[] = {
         { "query-block", .reply = "[{\"device\": \"virtio0\", \"inserted\": "
                                   "{\"node-name\": \"#block7\"}}]" },
-        { "blockdev-add", .with = "\"open-01234567-vda\",\"file\":\"#block7\"" },
         { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
         { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
         { 0 },
@@ -812,6 +827,7 @@ int main(void)
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
         cmocka_unit_test(stopping_a_mirror_removes_its_guard),
         cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),
+        cmocka_unit_test(the_image_of_no_device_is_not_opened_for_writing),
         cmocka_unit_test(a_qemu_without_blkdebug_only_keeps_the_image_open),
         cmocka_unit_test(stopping_no_mirror_is_fine),
         cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
