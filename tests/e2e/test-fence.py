@@ -75,10 +75,16 @@ class Machine:
 
     def open_disks(self):
         """The inodes of what the first QEMU has open as its disks."""
+        found = set()
         folder = f"/proc/{self.started[0].pid}/fd"
-        names = (os.path.join(folder, name) for name in os.listdir(folder))
-        return sorted({os.stat(name).st_ino for name in names if os.readlink(name).startswith(self.folder) and
-                       os.readlink(name).endswith(".raw")})
+        for entry in os.listdir(folder):
+            try:
+                path = os.readlink(os.path.join(folder, entry))
+                if path.startswith(self.folder) and path.endswith(".raw"):
+                    found.add(os.stat(os.path.join(folder, entry)).st_ino)
+            except FileNotFoundError:
+                continue  # closed meanwhile
+        return sorted(found)
 
     def put_back(self, real):
         os.unlink(self.image)
