@@ -21,7 +21,11 @@ class Monitor:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
+        deadline = time.monotonic() + 60
+        while self.socket.connect_ex(path):  # QEMU has its socket before it listens
+            if time.monotonic() > deadline:
+                raise AssertionError(f"QEMU does not listen at {path}")
+            time.sleep(0.01)
         self.file = self.socket.makefile("r", encoding="utf-8")
         self.file.readline()
         self("qmp_capabilities")
