@@ -1,6 +1,7 @@
 /* Block devices are never made or deleted here, only written to: hence the care beforehand. */
 #include "host/disk-device.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
@@ -63,6 +64,22 @@ static bool check_content(const char *path, int fd, const cJSON *disk, struct er
                      path, name);
 }
 
+/* One that the fence around an old copy has made read-only needs a person's word. */
+static bool refuse_to_open(const char *path, struct error *err)
+{
+    int cause = errno;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int read_only = 0;
+
+    if (fd >= 0 && ioctl(fd, BLKROGET, &read_only) == 0 && read_only)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is read-only here. If it was a disk of a VM that has moved away, "
+                         "and that copy is of no use any more: xmig fence off %s",
+                         path, path);
+    errno = cause;
+    return error_set(err, ERROR_REFUSED, "cannot use '%s': %m", path);
+}
+
 /* Exclusively opened, it is neither mounted nor part of anything. */
 bool disk_device_check(const char *path, const cJSON *disk, struct error *err)
 {
@@ -70,7 +87,7 @@ bool disk_device_check(const char *path, const cJSON *disk, struct error *err)
     struct stat st;
 
     if (fd < 0)
-        return error_set(err, ERROR_REFUSED, "cannot use '%s': %m", path);
+        return refuse_to_open(path, err);
     if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode))
         return error_set(err, ERROR_REFUSED, "'%s' is not a block device", path);
     if (strcmp(json_string_or(disk, "format", "raw"), "raw") != 0)

@@ -173,17 +173,23 @@ static bool choose_uuid(struct xen *vm, struct error *err)
 
 /* ---- files and bridges ---- */
 
+static bool check_need(const cJSON *path, struct error *err)
+{
+    return (cJSON_IsString(path) && access(path->valuestring, R_OK) == 0) ||
+           error_set(err, ERROR_REFUSED, "the guest needs '%s', which is not at the target: %m",
+                     cJSON_IsString(path) ? path->valuestring : "?");
+}
+
 static bool check_needs(struct xen *vm, struct error *err)
 {
     const cJSON *path;
 
     cJSON_ArrayForEach (path, xen_get(vm->target.xen, "needs"))
-        if (!cJSON_IsString(path) || access(path->valuestring, R_OK) < 0)
-            return error_set(err, ERROR_REFUSED,
-                             "the guest needs '%s', which is not at the target: %m",
-                             cJSON_IsString(path) ? path->valuestring : "?");
+        if (!error_goes_on(err, check_need(path, err)))
+            return false;
     cJSON_ArrayForEach (path, xen_get(vm->target.xen, "hashes"))
-        if (!file_hash_check(&vm->base.context, json_string_or(path, "path", ""), path, err))
+        if (!error_goes_on(err, file_hash_check(&vm->base.context, json_string_or(path, "path", ""),
+                                                path, err)))
             return false;
     return true;
 }
