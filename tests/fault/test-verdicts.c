@@ -356,32 +356,10 @@ static void forward_lets_the_targets_complete_copy_go_on(void **unused)
     world_done(&world);
 }
 
-static bool dies_before_aborted(void *arg, enum record record, bool written)
-{
-    bool *dead = arg;
-
-    (void)written;
-    *dead = *dead || record == RECORD_ABORTED;
-    return !*dead;
-}
-
-/* … and no process is left on either side. */
-static void lose_all_but_the_targets_copy(struct world *world)
-{
-    struct result result;
-    bool dead = false;
-
-    world->hook[SIDE_SEND] = (struct journal_hook){ dies_before_aborted, &dead };
-    world_send_with(world, "PREPARED:after:recv:crash", &result);
-    world_join(world);
-    world->hook[SIDE_SEND] = (struct journal_hook){ 0 };
-    world_reset(world, SIDE_SEND);
-}
-
 static void forward_works_without_the_process_that_received(void **unused)
 {
     SCENE;
-    lose_all_but_the_targets_copy(&world);
+    world_lose_all_but_the_copy(&world);
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     assert_int_equal(recover_at(&world, SIDE_SEND, forward), OUTCOME_DONE);
@@ -417,7 +395,7 @@ static void forward_is_refused_where_somebody_has_run_the_guest_since(void **unu
 static void the_choice_is_not_made_at_the_target(void **unused)
 {
     SCENE;
-    lose_all_but_the_targets_copy(&world);
+    world_lose_all_but_the_copy(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, forward), OUTCOME_UNDECIDED);
     assert_int_equal(recover_at(&world, SIDE_RECV, back), OUTCOME_UNDECIDED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);

@@ -497,3 +497,24 @@ void world_reset(struct world *world, enum side side)
         abort();
     snprintf(world->identity[side].boot, sizeof(world->identity[side].boot), "another-boot");
 }
+
+static bool dies_before_aborted(void *arg, enum record record, bool written)
+{
+    bool *dead = arg;
+
+    (void)written;
+    *dead = *dead || record == RECORD_ABORTED;
+    return !*dead;
+}
+
+void world_lose_all_but_the_copy(struct world *world)
+{
+    struct result result;
+    bool dead = false;
+
+    world->hook[SIDE_SEND] = (struct journal_hook){ dies_before_aborted, &dead };
+    world_send_with(world, "PREPARED:after:recv:crash", &result);
+    world_join(world);
+    world->hook[SIDE_SEND] = (struct journal_hook){ 0 };
+    world_reset(world, SIDE_SEND);
+}

@@ -80,6 +80,9 @@ enum outcome world_send_with(struct world *world, const char *fault, struct resu
 void world_recover(struct world *world, enum side side, struct recover_options options,
                    struct result *result);
 
+/* Move as far as PREPARED: then no process is left on either side. */
+void world_lose_all_but_the_copy(struct world *world);
+
 /* The machine as its file tells. state is RUN_GONE when there is none. */
 void world_look(const struct world *world, enum side side, struct machine *machine);
 
