@@ -142,7 +142,7 @@ class More(Recovering):
         self.kill_source_qemu()
         images = self.scene.guest.images()
         said = self.recover("source", "--back", self.the_migration(), expect=8)
-        self.assertIn("from its disks", said)
+        self.assertIn("its disks are here", said)
         self.assertEqual(self.scene.next_guest().state(), "gone")
         self.assertEqual(self.scene.guest.images(), images)
 
