@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "find-id.h"
-#include "host/disk-images.h"
-#include "host/image-fence.h"
+#include "host/images/disk-images.h"
+#include "host/images/image-fence.h"
 #include "places.h"
 #include "report.h"
 #include "tidy.h"

@@ -17,8 +17,8 @@
 #include "places.h"
 #include "recover.h"
 #include "wrap.h"
-#include "stages/guardian.h"
-#include "stages/reopen.h"
+#include "pipeline/commit/guardian.h"
+#include "pipeline/commit/reopen.h"
 #include "xmig/cleanup.h"
 
 static const char help_text[] =

@@ -9,7 +9,7 @@
 #include "places.h"
 #include "report.h"
 #include "wrap.h"
-#include "stages/guardian.h"
+#include "pipeline/commit/guardian.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "wrap.h"
-#include "host/xen/monitor.h"
+#include "host/xen/monitor/monitor.h"
 
 static const char help_text[] =
     "usage: xmig monitor DOMAIN\n"

@@ -17,7 +17,7 @@
 #include "report-json.h"
 #include "report.h"
 #include "wrap.h"
-#include "stages/guardian.h"
+#include "pipeline/commit/guardian.h"
 #include "xmig/cleanup.h"
 
 enum {

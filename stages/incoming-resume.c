@@ -3,7 +3,7 @@
  */
 #include "stages.h"
 
-#include "verdict.h"
+#include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 
 static const struct message_rule messages[] = {

@@ -5,8 +5,8 @@
 #include "stages.h"
 
 #include "disks.h"
-#include "time-limits.h"
-#include "verdict.h"
+#include "pipeline/run/time-limits.h"
+#include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 
 struct stream {

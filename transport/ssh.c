@@ -5,7 +5,7 @@
  * program given with --rsh is run once a connection, as `PROGRAM HOST COMMAND`.
  */
 #include "transport/internal.h"
-#include "transport/ssh-lanes.h"
+#include "transport/lanes/ssh-lanes.h"
 #include "transport/ssh.h"
 
 #include <arpa/inet.h>

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "transport/rate.h"
+#include "transport/lanes/rate.h"
 #include "xmig/cleanup.h"
 
 const struct transport_ops *const transport_schemes[] = {

@@ -4,10 +4,10 @@
 
 #include <sys/stat.h>
 
-#include "host/disk-images.h"
+#include "host/images/disk-images.h"
 #include "host/hosts.h"
-#include "host/qemu/argv.h"
-#include "host/qemu/find.h"
+#include "host/qemu/argv/argv.h"
+#include "host/qemu/guest/find.h"
 #include "qmp/commands.h"
 #include "qmp/mirror.h"
 

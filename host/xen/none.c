@@ -1,6 +1,6 @@
 /* Stands for the Xen host in a build without Xen's libraries. */
 #include "host/hosts.h"
-#include "host/xen/monitor.h"
+#include "host/xen/monitor/monitor.h"
 
 static bool available(struct error *err)
 {

@@ -6,10 +6,10 @@
 #include <xenguest.h>
 
 #include "host/hosts.h"
-#include "host/disk-device.h"
-#include "host/disk-images.h"
-#include "host/xen/log.h"
-#include "host/xen/store.h"
+#include "host/images/disk-device.h"
+#include "host/images/disk-images.h"
+#include "host/xen/ground/log.h"
+#include "host/xen/ground/store.h"
 #include "qmp/commands.h"
 #include "qmp/mirror.h"
 
@@ -47,7 +47,7 @@ struct xen_source {
     cJSON *media;   /* of CD-ROM drives; media_read()'s */
     cJSON *devices; /* as they were described; devices_read()'s */
     cJSON *proofs;  /* paths of files beside shared images */
-    cJSON *images;  /* facts of those that are fenced; host/image-fence.h */
+    cJSON *images;  /* facts of those that are fenced; host/images/image-fence.h */
     uint64_t paused_ms;
     uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
     uint64_t suspended_ms; /* when it had followed the request; 0: it has not */

@@ -86,7 +86,7 @@ extern const struct migration_options migration_default_options;
  */
 void migration_fit_patience(struct migration_options *options);
 
-/* Whose is the guest? Only the commit protocol (stages/verdict*.c) changes it. */
+/* Whose is the guest? Only the commit protocol (pipeline/commit/verdict*.c) changes it. */
 enum verdict {
     VERDICT_SOURCE, /* the source's: at first, and again after a proof */
     VERDICT_OPEN,   /* PREPARED (recv) or COMMIT (send) is written; only leave */
@@ -236,7 +236,7 @@ void pipeline_run(struct migration *m, struct result *result);
 /* A fault point: false with `err` set when --fault names it. */
 bool fault_at(struct migration *m, const char *point, enum fault_phase phase, struct error *err);
 
-/* ---- the commit protocol; stages/verdict*.c ---- */
+/* ---- the commit protocol; pipeline/commit/verdict*.c ---- */
 
 /* Append to the journal, with --fault's points around it, and tell. */
 bool verdict_record(struct migration *m, enum record record, const cJSON *facts, struct error *err);
@@ -247,7 +247,7 @@ bool verdict_commit(struct migration *m, struct error *err);
 /* Receiver: all is sealed: write PREPARED, say ready, wait for GO or the lease. */
 bool verdict_await(struct migration *m, struct error *err);
 
-/* ---- xmig recover; stages/recover.c ---- */
+/* ---- xmig recover; pipeline/commit/recover.c ---- */
 
 struct recover_options {
     bool peer_is_dead; /* the operator's word */

@@ -62,8 +62,8 @@ struct transport {
     char ticket[33];
     char *door;         /* the receiver's, a path over there; "": not known */
     struct rate *rate;  /* NULL: no limit */
-    struct lane *lanes; /* a list; transport/lane.c */
-    struct pump *pumps; /* of lanes that have ended; transport/lane.c */
+    struct lane *lanes; /* a list; transport/lanes/lane.c */
+    struct pump *pumps; /* of lanes that have ended; transport/lanes/lane.c */
     bool lanes_are_cut; /* there will be no others */
     void *impl;         /* the scheme's own; freed by close() */
 };

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "host/disk-mapping.h"
+#include "host/images/disk-mapping.h"
 #include "xmig/cleanup.h"
 
 enum {

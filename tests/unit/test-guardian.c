@@ -1,5 +1,5 @@
 /* Who watches over a migration, and who is at it, as locks tell. */
-#include "stages/guardian.h"
+#include "pipeline/commit/guardian.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "host/image-fence.h"
+#include "host/images/image-fence.h"
 #include "xmig/cleanup.h"
 
 #define ID "0123456789abcdef"

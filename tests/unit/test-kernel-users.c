@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "host/kernel-users.h"
+#include "host/system/kernel-users.h"
 #include "xmig/cleanup.h"
 
 static char dir[64];

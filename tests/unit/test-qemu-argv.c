@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "host/qemu/argv.h"
+#include "host/qemu/argv/argv.h"
 
 /* A command line split at spaces; "" is none. */
 static cJSON *words(const char *line)

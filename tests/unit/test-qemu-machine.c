@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "host/qemu/machine.h"
+#include "host/qemu/guest/machine.h"
 #include "tests/fake/fake-qemu.h"
 
 /* A command line split at spaces. */

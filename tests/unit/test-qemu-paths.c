@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "host/keyvals.h"
-#include "host/paths.h"
+#include "qmp/argv/keyvals.h"
+#include "host/system/paths.h"
 
 /* ---- paths ---- */
 

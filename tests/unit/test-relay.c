@@ -1,5 +1,5 @@
 /* relay_both(): every byte, every end of file, and no waiting for those who have gone. */
-#include "transport/relay.h"
+#include "transport/lanes/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "host/shared.h"
+#include "host/images/shared-images.h"
 #include "xmig/cleanup.h"
 
 #define ID "0123456789abcdef"

@@ -1,5 +1,5 @@
 /* The command line of a device model, as libxl makes it. */
-#include "host/xen/argv.h"
+#include "host/xen/argv/argv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

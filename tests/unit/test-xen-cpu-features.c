@@ -1,5 +1,5 @@
 /* May a guest come to these processors? */
-#include "host/xen/cpu-features.h"
+#include "host/xen/ground/cpu-features.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

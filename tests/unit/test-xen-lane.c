@@ -1,6 +1,6 @@
 /* What goes through the RAM's lane besides RAM, and how fast. */
-#include "host/xen/codec.h"
-#include "host/xen/device-state.h"
+#include "transport/lanes/codec.h"
+#include "host/xen/ground/device-state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

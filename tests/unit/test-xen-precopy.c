@@ -1,5 +1,5 @@
 /* When the guest is paused. */
-#include "host/xen/precopy.h"
+#include "host/xen/guest/precopy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

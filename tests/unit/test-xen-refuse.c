@@ -1,5 +1,5 @@
 /* What of Xen's domains cannot be moved, and what is said of it. */
-#include "host/xen/refuse.h"
+#include "host/xen/guest/refuse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

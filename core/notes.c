@@ -1,0 +1,19 @@
+/* Lines for the plan. */
+#include "core/notes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "xmig/cleanup.h"
+
+void notes_add(cJSON *notes, const char *format, ...)
+{
+    AUTO_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    cJSON_AddItemToArray(notes, must(cJSON_CreateString(text)));
+}

@@ -1,0 +1,564 @@
+/* The target's disk images.
+ *
+ * An image is made as PATH.xmig-ID.partial, noted in the journal with its inode, and then
+ * linked to PATH, which never replaces anything. What is deleted later is what was noted, and
+ * nothing else that may have come to bear its name.
+ */
+#include "host/images/disk-images.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/images/disk-device.h"
+#include "host/images/disk-mapping.h"
+#include "host/images/disk-sync.h"
+#include "host/system/paths.h"
+#include "host/system/program.h"
+#include "host/images/thin.h"
+#include "xmig/units.h"
+
+enum {
+    IMG_MS = 60000,
+    SYNC_MS = 600000
+};
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* ---- names ---- */
+
+static char *with_suffix(const struct disk_images *images, const char *path, const char *suffix)
+{
+    char *name;
+
+    if (asprintf(&name, "%s.xmig-%s%s", path, images->context->id, suffix) < 0)
+        abort();
+    return name;
+}
+
+static char *partial_name(const struct disk_images *images, const char *path)
+{
+    return with_suffix(images, path, ".partial");
+}
+
+/* For a complete copy whose VM went back to the source. */
+static char *kept_name(const struct disk_images *images, const char *path)
+{
+    return with_suffix(images, path, "");
+}
+
+/* ---- owners ---- */
+
+static uid_t owner_of(const cJSON *disk)
+{
+    const char *name = json_string_or(disk, "user", NULL);
+    const struct passwd *user = name ? getpwnam(name) : NULL;
+
+    return user ? user->pw_uid : (uid_t)json_uint_or(disk, "uid", 0);
+}
+
+static gid_t group_of(const cJSON *disk)
+{
+    const char *name = json_string_or(disk, "group", NULL);
+    const struct group *group = name ? getgrnam(name) : NULL;
+
+    return group ? group->gr_gid : (gid_t)json_uint_or(disk, "gid", 0);
+}
+
+/* ---- check ---- */
+
+static bool check_format(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *format = json_string(disk, "format", err);
+    AUTO_FREE char *program = NULL;
+
+    (void)images;
+    if (!format)
+        return false;
+    if (!strcmp(format, "raw"))
+        return true;
+    if (strcmp(format, "qcow2") != 0)
+        return error_set(err, ERROR_REFUSED, "its format '%s' cannot be made at the target",
+                         format);
+    program = program_find("qemu-img");
+    if (!program)
+        return error_set(
+            err, ERROR_REFUSED,
+            "there is no qemu-img at the target to make it a qcow2 image: install qemu-utils");
+    return true;
+}
+
+bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *path = json_string(disk, "image", err);
+    AUTO_FREE char *dir = NULL;
+    struct stat st;
+    uint64_t size;
+
+    if (!path || !json_uint(disk, "size", &size, err))
+        return false;
+    if (disk_device_is(path))
+        return disk_device_check(path, disk, err);
+    dir = path_directory(path);
+    if (*path != '/' || access(dir, W_OK | X_OK) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
+    if (lstat(path, &st) == 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is there already, and nothing is ever overwritten: name another "
+                         "place with --disk %s=PATH, or move that file away",
+                         path, json_string_or(disk, "name", "NAME"));
+    if (geteuid() != 0 && owner_of(disk) != geteuid())
+        return error_set(err, ERROR_REFUSED,
+                         "its image belongs to another user (%u), whom only the superuser can "
+                         "give a file",
+                         (unsigned)owner_of(disk));
+    return check_format(images, disk, err);
+}
+
+void disk_images_settle(const struct disk_images *images, cJSON *disk)
+{
+    const char *device = json_string_or(disk, "image", "");
+    AUTO_FREE char *path = NULL;
+
+    if (!disk_device_is(device) || !disk_device_exceeds(device, disk))
+        return;
+    path = disk_mapping_path(images->context->id, json_string_or(disk, "name", "?"));
+    cJSON_AddStringToObject(disk, "device", device);
+    cJSON_ReplaceItemInObjectCaseSensitive(disk, "image", must(cJSON_CreateString(path)));
+}
+
+static void plan_disk(const struct disk_images *images, const cJSON *disk, struct plan *plan)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const char *image = json_string_or(disk, "image", "?");
+    const char *device = json_string_or(disk, "device", NULL);
+    char size[UNITS_TEXT_MAX];
+    const char *text = print_size(size, json_uint_or(disk, "size", 0));
+    const char *why_full = thin_why_full(images, disk);
+
+    if (device)
+        plan_say(plan,
+                 "disk %s: overwrite the first %s of the block device '%s', which the guest is "
+                 "shown as '%s'",
+                 name, text, device, image);
+    else if (!images->context->options.mirrors_disks)
+        plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
+    else if (disk_device_is(image))
+        plan_say(plan, "disk %s: overwrite the block device '%s' (%s)", name, image, text);
+    else
+        plan_say(plan, "disk %s: create '%s' (%s, %s%s, %s)", name, image,
+                 json_string_or(disk, "format", "?"), why_full ? "fully allocated: " : "thin",
+                 why_full ? why_full : "", text);
+}
+
+void disk_images_plan(const struct disk_images *images, struct plan *plan)
+{
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, images->disks)
+        plan_disk(images, disk, plan);
+}
+
+/* ---- create ---- */
+
+/* As text: it may be larger than a number of JSON's. */
+static void add_inode(cJSON *fact, uint64_t inode)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, inode);
+    cJSON_AddStringToObject(fact, "inode", text);
+}
+
+static bool is_inode(const cJSON *fact, uint64_t inode)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, inode);
+    return !strcmp(text, json_string_or(fact, "inode", ""));
+}
+
+/* By its inode and the time of its birth a file is known again after a reboot, when devices
+ * may have other numbers.
+ */
+static bool add_identity(cJSON *fact, int fd, struct error *err)
+{
+    struct statx st;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot look at a new image: %m");
+    add_inode(fact, st.stx_ino);
+    json_add_uint(fact, "born_s", (uint64_t)st.stx_btime.tv_sec);
+    json_add_uint(fact, "born_ns", st.stx_btime.tv_nsec);
+    return true;
+}
+
+static bool has_identity(const char *path, const cJSON *fact)
+{
+    struct statx st;
+
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) == 0 &&
+           is_inode(fact, st.stx_ino) &&
+           (uint64_t)st.stx_btime.tv_sec == json_uint_or(fact, "born_s", 0) &&
+           st.stx_btime.tv_nsec == json_uint_or(fact, "born_ns", 0);
+}
+
+static bool note_image(struct disk_images *images, const char *path, int fd, struct error *err)
+{
+    cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "image");
+    cJSON_AddStringToObject(fact, "path", path);
+    cJSON_AddItemToArray(images->facts, fact);
+    if (!add_identity(fact, fd, err))
+        return false;
+    return images->context->note(images->context->note_arg, fact, err);
+}
+
+static void add_option(char **options, const char *name, const char *value)
+{
+    char *joined;
+
+    if (asprintf(&joined, "%s%s%s=%s", *options ? *options : "", *options ? "," : "", name, value) <
+        0)
+        abort();
+    free(*options);
+    *options = joined;
+}
+
+/* They become words of qemu-img's command line. */
+static bool is_plain(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._";
+
+    return text && *text && !text[strspn(text, allowed)];
+}
+
+static char *qcow2_options(const cJSON *disk)
+{
+    const cJSON *option;
+    char *options = NULL;
+
+    cJSON_ArrayForEach (option, get(disk, "options"))
+        if (is_plain(option->string) && is_plain(cJSON_GetStringValue(option)))
+            add_option(&options, option->string, option->valuestring);
+    return options;
+}
+
+static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char *path,
+                       struct error *err)
+{
+    AUTO_FREE char *options = qcow2_options(disk);
+    char size[24];
+    const char *const words[] = {
+        "qemu-img", "create", "-q", "-f", "qcow2", "-o", options ? options : "compat=1.1",
+        "--",       path,     size, NULL
+    };
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)json_uint_or(disk, "size", 0));
+    return program_run(images->context->loop, words, NULL, IMG_MS, err);
+}
+
+/* A file system that cannot allocate in advance does so when it is written to. */
+static bool make_raw(const cJSON *disk, const char *path, int fd, struct error *err)
+{
+    off_t size = (off_t)json_uint_or(disk, "size", 0);
+
+    if (ftruncate(fd, size) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot size '%s': %m", path);
+    if (!json_true(disk, "full") || size == 0 || fallocate(fd, 0, 0, size) == 0 ||
+        errno == EOPNOTSUPP)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot allocate '%s': %m", path);
+}
+
+static bool fill(struct disk_images *images, const cJSON *disk, const char *path, int fd,
+                 struct error *err)
+{
+    mode_t mode = (mode_t)json_uint_or(disk, "mode", 0600) & 0777;
+
+    if (!strcmp(json_string_or(disk, "format", ""), "qcow2")) {
+        if (!make_qcow2(images, disk, path, err))
+            return false;
+    } else if (!make_raw(disk, path, fd, err)) {
+        return false;
+    }
+    if ((geteuid() == 0 && fchown(fd, owner_of(disk), group_of(disk)) < 0) || fchmod(fd, mode) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", path);
+    if (fsync(fd) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot make '%s' durable: %m", path);
+    return true;
+}
+
+/* Unlike a rename, a link never replaces. */
+static bool publish(const char *partial, const char *path, struct error *err)
+{
+    if (link(partial, path) < 0 && errno == EEXIST)
+        return error_set(err, ERROR_REFUSED, "'%s' has come to be there in the meantime", path);
+    if (access(path, F_OK) < 0)
+        return path_rename(partial, path, err); /* a file system without links */
+    if (unlink(partial) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", partial);
+    return path_sync_directory(path, err);
+}
+
+static bool create_image(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *path = json_string(disk, "image", err);
+    AUTO_FREE char *partial = path ? partial_name(images, path) : NULL;
+    AUTO_CLOSE int fd = -1;
+
+    if (!path)
+        return false;
+    fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot create '%s': %m", partial);
+    return note_image(images, path, fd, err) && fill(images, disk, partial, fd, err) &&
+           publish(partial, path, err);
+}
+
+/* A file whose name holds our id is ours; said before one is made, this finds it after a crash
+ * between its making and its own note.
+ */
+static bool note_intent(struct disk_images *images, const cJSON *disks, struct error *err)
+{
+    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *paths = cJSON_AddArrayToObject(fact, "paths");
+    const cJSON *disk;
+
+    cJSON_AddItemToArray(images->facts, fact);
+    cJSON_AddStringToObject(fact, "fact", "images");
+    cJSON_ArrayForEach (disk, disks)
+        cJSON_AddItemToArray(paths, cJSON_CreateString(json_string_or(disk, "image", "")));
+    return images->context->note(images->context->note_arg, fact, err);
+}
+
+/* It does not outlive the host's next boot, which only a person can see to. */
+static bool create_mapping(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    const char *path = json_string_or(disk, "image", "");
+    const char *device = json_string_or(disk, "device", "");
+    uint64_t size = json_uint_or(disk, "size", 0);
+    AUTO_FREE char *command = disk_mapping_command(path, device, size);
+    cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "mapping");
+    cJSON_AddStringToObject(fact, "path", path);
+    cJSON_AddItemToArray(images->facts, fact);
+    if (!images->context->note(images->context->note_arg, fact, err) ||
+        !disk_mapping_create(images->context->loop, path, device, size, err))
+        return false;
+    event_say(&images->context->events, EVENT_WARNING, NULL,
+              "'%s' is larger than disk %s: the guest is shown '%s'. When the target has booted, "
+              "that has to be made again there before the guest is started: %s",
+              device, json_string_or(disk, "name", "?"), path, command);
+    return true;
+}
+
+static bool create(struct disk_images *images, const cJSON *disk, struct error *err)
+{
+    if (get(disk, "device"))
+        return create_mapping(images, disk, err);
+    return disk_device_is(json_string_or(disk, "image", "")) || create_image(images, disk, err);
+}
+
+bool disk_images_create(struct disk_images *images, struct error *err)
+{
+    const cJSON *disks = images->disks;
+    const cJSON *disk;
+
+    if (!note_intent(images, disks, err))
+        return false;
+    cJSON_ArrayForEach (disk, disks)
+        if (!create(images, disk, err))
+            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
+    return true;
+}
+
+/* ---- discard, keep ---- */
+
+static bool remove_file(const char *path, struct error *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", path);
+}
+
+static bool discard_image(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    const char *path = json_string_or(fact, "path", "");
+    AUTO_FREE char *partial = partial_name(images, path);
+    AUTO_FREE char *kept = kept_name(images, path);
+    const char *const names[] = { partial, kept, path };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (has_identity(names[i], fact) && !remove_file(names[i], err))
+            return false;
+    return true;
+}
+
+/* Partial files that a crash left without a note of their own. */
+static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    const cJSON *path;
+
+    cJSON_ArrayForEach (path, get(fact, "paths")) {
+        AUTO_FREE char *partial =
+            cJSON_IsString(path) ? partial_name(images, path->valuestring) : NULL;
+
+        if (partial && !remove_file(partial, err))
+            return false;
+    }
+    return true;
+}
+
+static bool is_mapping(const cJSON *fact)
+{
+    return !strcmp(json_string_or(fact, "fact", ""), "mapping");
+}
+
+static bool remove_mapping(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    return disk_mapping_remove(images->context->loop, json_string_or(fact, "path", ""), err);
+}
+
+static bool discard(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    if (is_mapping(fact))
+        return remove_mapping(images, fact, err);
+    return get(fact, "paths") ? discard_unnoted(images, fact, err)
+                              : discard_image(images, fact, err);
+}
+
+bool disk_images_discard(struct disk_images *images, struct error *err)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images->facts)
+        if (!discard(images, fact, err))
+            return false;
+    return true;
+}
+
+/* Of a device only what shows it is taken away: it is what it was, a device with data. */
+static bool keep_image(struct disk_images *images, const cJSON *fact, struct error *err)
+{
+    const char *path = json_string_or(fact, "path", "");
+    AUTO_FREE char *kept = kept_name(images, path);
+
+    if (is_mapping(fact))
+        return remove_mapping(images, fact, err);
+    if (!has_identity(path, fact))
+        return true; /* it is kept already */
+    if (!path_rename(path, kept, err))
+        return false;
+    event_say(&images->context->events, EVENT_NOTE, NULL,
+              "the complete copy of a disk is kept as '%s'", kept);
+    return true;
+}
+
+char *disk_images_kept(const cJSON *fact, const char *id)
+{
+    AUTO_FREE char *kept = NULL;
+
+    if (strcmp(json_string_or(fact, "fact", ""), "image") != 0)
+        return NULL;
+    if (asprintf(&kept, "%s.xmig-%s", json_string_or(fact, "path", ""), id) < 0)
+        abort();
+    return has_identity(kept, fact) ? steal(kept) : NULL;
+}
+
+bool disk_images_keep(struct disk_images *images, struct error *err)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images->facts)
+        if (!get(fact, "paths") && !keep_image(images, fact, err))
+            return false;
+    return true;
+}
+
+/* ---- sync ---- */
+
+static bool wait_for_all(struct disk_sync *const *syncs, size_t count, struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!disk_sync_wait(syncs[i], SYNC_MS, err))
+            return false;
+    return true;
+}
+
+/* What is durable must be what the VM will be started from again. */
+bool disk_images_have_names(const struct disk_images *images, struct error *err)
+{
+    const cJSON *fact;
+
+    cJSON_ArrayForEach (fact, images->facts) {
+        const char *path = json_string_or(fact, "path", "");
+
+        if (strcmp(json_string_or(fact, "fact", ""), "image") != 0 || has_identity(path, fact))
+            continue;
+        return error_set(err, ERROR_SYSTEM,
+                         "'%s' at the target is not the image that was made for this move any "
+                         "more: somebody has replaced, renamed or deleted it",
+                         path);
+    }
+    return true;
+}
+
+/* All disks at once. Their names are durable since publish(). */
+bool disk_images_sync(struct disk_images *images, struct error *err)
+{
+    AUTO_FREE struct disk_sync **syncs =
+        must(calloc((size_t)cJSON_GetArraySize(images->disks) + 1, sizeof(struct disk_sync *)));
+    const cJSON *disk;
+    size_t count = 0;
+    bool ok = true;
+
+    if (!images->context->options.mirrors_disks)
+        return true;
+    cJSON_ArrayForEach (disk, images->disks) {
+        syncs[count] =
+            disk_sync_start(images->context->loop, json_string_or(disk, "image", ""), err);
+        if (!syncs[count]) {
+            ok = false;
+            break;
+        }
+        count++;
+    }
+    ok = ok && wait_for_all(syncs, count, err);
+    for (size_t i = 0; i < count; i++)
+        disk_sync_free(syncs[i]);
+    return ok && disk_images_have_names(images, err);
+}
+
+/* ---- the set ---- */
+
+void disk_images_init(struct disk_images *images, const struct host_context *context)
+{
+    *images = (struct disk_images){ .context = context, .facts = must(cJSON_CreateArray()) };
+}
+
+void disk_images_done(struct disk_images *images)
+{
+    cJSON_Delete(steal(images->facts));
+}
+
+void disk_images_reattach(struct disk_images *images, const cJSON *records)
+{
+    const cJSON *record;
+
+    cJSON_ArrayForEach (record, records) {
+        const char *fact = json_string_or(record, "fact", "");
+
+        if (!strcmp(fact, "image") || !strcmp(fact, "images") || !strcmp(fact, "mapping"))
+            cJSON_AddItemToArray(images->facts, must(cJSON_Duplicate(record, true)));
+    }
+}

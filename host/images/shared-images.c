@@ -1,0 +1,137 @@
+/* Proof that an image is the same one at both hosts. */
+#include "host/images/shared-images.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum {
+    NONCE_SIZE = 33
+};
+
+/* The first line of a small file, without its end; "" if there is none. */
+static void read_line(const char *path, char *line, size_t size)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : read(fd, line, size - 1);
+
+    line[len > 0 ? len : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+}
+
+/* What the kernel says of a block device that is the same on every host that sees it. */
+static void device_identity(dev_t device, char *identity, size_t size)
+{
+    static const char *const files[] = { "dm/uuid", "wwid", "device/wwid" };
+    char path[128];
+
+    *identity = '\0';
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !*identity; i++) {
+        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device), minor(device),
+                 files[i]);
+        read_line(path, identity, size);
+    }
+}
+
+static bool offer_device(const char *image, dev_t device, cJSON *params, struct error *err)
+{
+    char identity[256];
+
+    device_identity(device, identity, sizeof(identity));
+    if (!*identity)
+        return error_set(err, ERROR_REFUSED,
+                         "the block device '%s' has no WWID or LV UUID by which the target could "
+                         "know it again: if it is the same one there, say so with --shared",
+                         image);
+    cJSON_AddStringToObject(params, "device_identity", identity);
+    return true;
+}
+
+static bool new_nonce(char nonce[NONCE_SIZE], struct error *err)
+{
+    uint8_t bytes[NONCE_SIZE / 2];
+
+    if (getentropy(bytes, sizeof(bytes)) < 0)
+        return error_set(err, ERROR_SYSTEM, "no random numbers: %m");
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        sprintf(nonce + 2 * i, "%02x", bytes[i]);
+    return true;
+}
+
+static bool offer_file(const char *image, const char *id, cJSON *params, char **nonce_path,
+                       struct error *err)
+{
+    AUTO_CLOSE int fd = -1;
+    AUTO_FREE char *path = NULL;
+    char nonce[NONCE_SIZE];
+
+    if (asprintf(&path, "%s.xmig-%s.proof", image, id) < 0)
+        abort();
+    if (!new_nonce(nonce, err))
+        return false;
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, nonce, strlen(nonce)) != (ssize_t)strlen(nonce) || fsync(fd) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "cannot put a file beside '%s', by which the target would know it again: "
+                         "%m",
+                         image);
+    cJSON_AddStringToObject(params, "proof", path);
+    cJSON_AddStringToObject(params, "nonce", nonce);
+    *nonce_path = steal(path);
+    return true;
+}
+
+bool shared_offer(const char *image, const char *id, bool word, cJSON *params, char **nonce,
+                  struct error *err)
+{
+    struct stat st;
+
+    if (word) {
+        cJSON_AddBoolToObject(params, "shared_by_word", true);
+        return true;
+    }
+
+    if (stat(image, &st) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is neither a file nor a block device: whether the target has the "
+                         "same one cannot be proven",
+                         image);
+    if (S_ISBLK(st.st_mode))
+        return offer_device(image, st.st_rdev, params, err);
+    return offer_file(image, id, params, nonce, err);
+}
+
+static bool not_the_same(const char *image, struct error *err)
+{
+    return error_set(
+        err, ERROR_REFUSED,
+        "'%s' is not the same image at the target as at the source: leave drive-mirror in, or "
+        "share the storage",
+        image);
+}
+
+bool shared_prove(const cJSON *params, struct error *err)
+{
+    const char *image = json_string(params, "image", err);
+    const char *identity = json_string_or(params, "device_identity", NULL);
+    const char *proof = json_string_or(params, "proof", NULL);
+    const char *nonce = json_string_or(params, "nonce", NULL);
+    char here[256];
+    struct stat st;
+
+    if (!image)
+        return false;
+    if (json_true(params, "shared_by_word"))
+        return access(image, R_OK) == 0 ||
+               error_set(err, ERROR_REFUSED, "'%s' is not at the target: %m", image);
+    if (identity && stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
+        device_identity(st.st_rdev, here, sizeof(here));
+        return !strcmp(here, identity) || not_the_same(image, err);
+    }
+    if (!proof || !nonce || strncmp(proof, image, strlen(image)) != 0)
+        return not_the_same(image, err);
+    read_line(proof, here, sizeof(here));
+    return (!strcmp(here, nonce) && access(image, R_OK) == 0) || not_the_same(image, err);
+}

@@ -1,0 +1,364 @@
+/* Options that name disk images. Those of disks that move get the target's image; all others
+ * are read-only media, which the target must have.
+ */
+#include <stdio.h>
+
+#include "host/qemu/argv/argv-rewrite.h"
+#include "host/system/paths.h"
+
+/* The disk that has an image of this name: as QEMU says it, or as it is called now. */
+static struct argv_disk *find_name(const struct rewriting *r, bool as_said, const char *name)
+{
+    for (size_t i = 0; i < r->vm->disk_count; i++) {
+        struct argv_disk *disk = &r->vm->disks[i];
+        char **names = as_said ? disk->said : disk->paths;
+
+        for (size_t layer = 0; names && names[layer]; layer++)
+            if (!strcmp(names[layer], name)) {
+                disk->layer = layer;
+                return disk;
+            }
+    }
+    return NULL;
+}
+
+/* The disk with this image; `*top` tells whether it is the image itself or lies beneath. What the
+ * path leads to may be another file by now: QEMU keeps the word by which it opened an image.
+ */
+static struct argv_disk *find_disk(const struct rewriting *r, const char *path, bool *top)
+{
+    AUTO_FREE char *real = path_real(r->vm->cwd, path);
+    struct argv_disk *disk = find_name(r, true, path);
+
+    if (!disk)
+        disk = find_name(r, false, real);
+    *top = disk && disk->layer == 0;
+    return disk;
+}
+
+/* A disk in a network or in another notation is not a file of this host. */
+static bool is_local(const char *name)
+{
+    size_t colon = strcspn(name, ":");
+
+    return !name[colon] || strcspn(name, "/") < colon;
+}
+
+static const char *without_scheme(const char *name)
+{
+    return strncmp(name, "file:", 5) ? name : name + 5;
+}
+
+static bool claim(struct argv_disk *disk, const char *format, struct error *err)
+{
+    if (disk->found)
+        return error_set(err, ERROR_REFUSED, "the disk image '%s' is opened twice", disk->paths[0]);
+    disk->found = true;
+    disk->format_at_target = format;
+    return true;
+}
+
+static const char *known_format(const char *name)
+{
+    if (name && !strcmp(name, "raw"))
+        return "raw";
+    if (name && !strcmp(name, "qcow2"))
+        return "qcow2";
+    return NULL;
+}
+
+/* ---- -drive ---- */
+
+static const char *file_key(const struct keyvals *kv)
+{
+    static const char *const keys[] = { "file", "file.filename", "filename" };
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (keyvals_get(kv, keys[i]))
+            return keys[i];
+    return NULL;
+}
+
+/* With a snapshot on top of it the image on the command line may be in another format than
+ * the disk has now; the target's is what the command line says.
+ */
+static bool choose_format(const struct argv_disk *disk, const struct keyvals *kv, bool top,
+                          const char **format, struct error *err)
+{
+    const char *said =
+        keyvals_get(kv, "format") ? keyvals_get(kv, "format") : keyvals_get(kv, "driver");
+
+    *format = said ? known_format(said) : disk->format;
+    if (!*format || (!said && !top))
+        return error_set(err, ERROR_REFUSED,
+                         "the disk image '%s' is opened without a format, or in one that xmig does "
+                         "not make: 'raw' and 'qcow2' can be moved",
+                         disk->paths[0]);
+    return true;
+}
+
+/* What was about the old image, and not about the disk. */
+static void forget_image(struct keyvals *kv)
+{
+    keyvals_remove_prefixed(kv, "backing");
+    keyvals_remove(kv, "offset");
+    keyvals_remove(kv, "size");
+}
+
+/* From 9.1 on QEMU leaves a hole in a raw image where zeroes are written only if told to unmap. The
+ * guest sees no other device; but what it trims is then given back, which is what makes the image
+ * thin.
+ */
+static bool keep_thin(struct keyvals *kv, const struct argv_disk *disk)
+{
+    const char *said = keyvals_get(kv, "discard");
+
+    if (!said && !disk->stays_full && !strcmp(disk->format_at_target, "raw"))
+        keyvals_set(kv, "discard", "unmap");
+    said = keyvals_get(kv, "discard");
+    return said && (!strcmp(said, "unmap") || !strcmp(said, "on"));
+}
+
+/* A name that ends in another format's is a trap for whoever opens it later. */
+static bool name_for_format(struct argv_disk *disk, struct error *err)
+{
+    const char *dot = strrchr(disk->target, '.');
+    const char *said = dot ? known_format(dot + 1) : NULL;
+
+    if (!said || !strcmp(said, disk->format_at_target))
+        return true;
+    if (disk->is_chosen)
+        return error_set(err, ERROR_REFUSED,
+                         "the image at the target, '%s', will be in the format %s: name it so",
+                         disk->target, disk->format_at_target);
+    if (asprintf(&disk->renamed, "%.*s.%s", (int)(dot - disk->target), disk->target,
+                 disk->format_at_target) < 0)
+        abort();
+    disk->target = disk->renamed;
+    return true;
+}
+
+static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
+                       struct argv_disk *disk, bool top, struct error *err)
+{
+    const char *format;
+
+    if (!choose_format(disk, kv, top, &format, err) || !claim(disk, format, err) ||
+        (!top && !name_for_format(disk, err)))
+        return false;
+    forget_image(kv);
+    keyvals_set(kv, key, disk->target);
+    if (keyvals_get(kv, "file.driver"))
+        keyvals_set(kv, "file.driver", "file");
+    if (!keyvals_get(kv, "driver"))
+        keyvals_set(kv, "format", format);
+    disk->unmaps = keep_thin(kv, disk);
+    rewriting_emit_keyvals(r, "drive", kv);
+    return true;
+}
+
+/* ---- media that may have been changed ---- */
+
+/* Does the image lie in a drive that can be opened, and stays there? */
+static bool stays(const struct rewriting *r, const char *path)
+{
+    AUTO_FREE char *absolute = path_absolute(r->vm->cwd, path);
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (!strcmp(json_string_or(medium, "source", ""), absolute) &&
+            !strcmp(json_string_or(medium, "image", ""), absolute))
+            return true;
+    return false;
+}
+
+static bool can_be_opened(const struct rewriting *r, const struct keyvals *kv)
+{
+    const char *media = keyvals_get(kv, "media");
+    const char *interface = keyvals_get(kv, "if");
+    const char *id = keyvals_get(kv, "id");
+    const cJSON *medium;
+
+    if ((media && !strcmp(media, "cdrom")) || (interface && !strcmp(interface, "floppy")))
+        return true;
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (id && !strcmp(json_string_or(medium, "device", ""), id))
+            return true;
+    return false;
+}
+
+/* The target's drive is empty at its start, and gets its medium then. */
+static void empty_drive(struct rewriting *r, struct keyvals *kv)
+{
+    static const char *const about_image[] = { "file", "filename", "format", "driver" };
+
+    for (size_t i = 0; i < sizeof(about_image) / sizeof(about_image[0]); i++)
+        keyvals_remove(kv, about_image[i]);
+    keyvals_remove_prefixed(kv, "file.");
+    forget_image(kv);
+    rewriting_emit_keyvals(r, "drive", kv);
+}
+
+bool rewriting_node_stays(const struct rewriting *r, const char *node)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, r->vm->media)
+        if (!strcmp(json_string_or(medium, "node", ""), node))
+            return !strcmp(json_string_or(medium, "source", ""),
+                           json_string_or(medium, "image", ""));
+    return false;
+}
+
+static bool rewrite_drive_keyvals(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    const char *key = file_key(kv);
+    struct argv_disk *disk;
+    const char *file;
+    bool top;
+
+    if (keyvals_flag(kv, "snapshot"))
+        return error_set(err, ERROR_REFUSED,
+                         "a disk with snapshot=on lives in a temporary file: it cannot be moved");
+    file = key ? without_scheme(keyvals_get(kv, key)) : NULL;
+    if (file && is_local(file)) {
+        disk = find_disk(r, file, &top);
+        if (disk)
+            return move_drive(r, kv, key, disk, top, err);
+        if (*file && r->vm->media && can_be_opened(r, kv) && !stays(r, file)) {
+            empty_drive(r, kv);
+            return true;
+        }
+        if (*file) {
+            AUTO_FREE char *path = rewriting_need(r, file);
+
+            keyvals_set(kv, key, path);
+        }
+    }
+    rewriting_emit_keyvals(r, "drive", kv);
+    return true;
+}
+
+bool rewrite_drive(struct rewriting *r, const char *option, const char *value, struct error *err)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+
+    (void)option;
+    return keyvals_parse(value, &kv, err) && rewrite_drive_keyvals(r, &kv, err);
+}
+
+/* ---- -hda FILE and its kind, which are short for a -drive ---- */
+
+static const struct {
+    const char *option;
+    const char *drive;
+} shorts[] = {
+    { "hda", "index=0,media=disk" },    { "hdb", "index=1,media=disk" },
+    { "hdc", "index=2,media=disk" },    { "hdd", "index=3,media=disk" },
+    { "cdrom", "index=2,media=cdrom" }, { "fda", "if=floppy,index=0" },
+    { "fdb", "if=floppy,index=1" },     { "pflash", "if=pflash" },
+    { "mtdblock", "if=mtd" },           { "sd", "if=sd" },
+};
+
+bool rewrite_hda(struct rewriting *r, const char *option, const char *value, struct error *err)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+    const char *drive = "";
+
+    for (size_t i = 0; i < sizeof(shorts) / sizeof(shorts[0]); i++)
+        if (!strcmp(shorts[i].option, option))
+            drive = shorts[i].drive;
+    keyvals_parse(drive, &kv, NULL);
+    keyvals_set(&kv, "file", value);
+    return rewrite_drive_keyvals(r, &kv, err);
+}
+
+/* ---- -blockdev ---- */
+
+static const char *filename_key(const struct keyvals *kv)
+{
+    static const char *const keys[] = { "filename", "file.filename", "file.file.filename" };
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (keyvals_get(kv, keys[i]))
+            return keys[i];
+    return NULL;
+}
+
+/* The driver of the node that has `key`: "file.filename" → "file.driver". */
+static void use_plain_file(struct keyvals *kv, const char *key)
+{
+    AUTO_FREE char *driver = NULL;
+    int len = (int)(strlen(key) - strlen("filename"));
+
+    if (asprintf(&driver, "%.*sdriver", len, key) < 0)
+        abort();
+    keyvals_set(kv, driver, "file");
+}
+
+/* A node that is written to by way of others is thin only if each of them lets zeroes pass. */
+static void remember_node(struct rewriting *r, const struct keyvals *kv,
+                          const struct argv_disk *disk)
+{
+    const char *node = keyvals_get(kv, "node-name");
+
+    if (node)
+        json_add_uint(r->nodes, node, (uint64_t)(disk - r->vm->disks));
+}
+
+static void keep_thin_above(struct rewriting *r, struct keyvals *kv)
+{
+    const char *file = keyvals_get(kv, "file");
+    uint64_t i = file ? json_uint_or(r->nodes, file, UINT64_MAX) : UINT64_MAX;
+    struct argv_disk *disk = i < r->vm->disk_count ? &r->vm->disks[i] : NULL;
+
+    if (!disk)
+        return;
+    disk->unmaps = keep_thin(kv, disk) && disk->unmaps;
+    remember_node(r, kv, disk);
+}
+
+static bool move_blockdev(struct rewriting *r, struct keyvals *kv, const char *key,
+                          struct argv_disk *disk, bool top, struct error *err)
+{
+    if (!top)
+        return error_set(err, ERROR_REFUSED,
+                         "the disk image '%s' lies on others that have a -blockdev of their own: "
+                         "commit or pull them first",
+                         disk->paths[0]);
+    if (!claim(disk, disk->format, err))
+        return false;
+    forget_image(kv);
+    keyvals_set(kv, key, disk->target);
+    use_plain_file(kv, key);
+    disk->unmaps = keep_thin(kv, disk);
+    remember_node(r, kv, disk);
+    rewriting_emit_keyvals(r, "blockdev", kv);
+    return true;
+}
+
+bool rewrite_blockdev(struct rewriting *r, const char *option, const char *value, struct error *err)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+    const char *key, *backing;
+    struct argv_disk *disk;
+    bool top;
+
+    if (!keyvals_parse(value, &kv, err))
+        return false;
+    backing = keyvals_get(&kv, "backing");
+    if (backing && *backing)
+        return error_set(err, ERROR_REFUSED,
+                         "a -blockdev with another as its backing cannot be moved: commit or pull "
+                         "it first");
+    key = filename_key(&kv);
+    if (key) {
+        disk = find_disk(r, keyvals_get(&kv, key), &top);
+        if (disk)
+            return move_blockdev(r, &kv, key, disk, top, err);
+        rewriting_need_key(r, &kv, key);
+    }
+    keep_thin_above(r, &kv);
+    rewriting_emit_keyvals(r, option, &kv);
+    return true;
+}

@@ -1,0 +1,94 @@
+/* The ports that a command line has QEMU listen at: the target's check tries each. */
+#include <stdlib.h>
+
+#include "host/qemu/argv/argv-rewrite.h"
+
+enum {
+    VNC_FIRST = 5900,
+    PORT_MAX = 65535
+};
+
+static bool to_number(const char *text, unsigned long *number)
+{
+    char *end;
+
+    *number = strtoul(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end;
+}
+
+/* One that is not said in digits is none that could be tried. */
+static void add(struct rewriting *r, const char *what, const char *host, const char *port,
+                unsigned long first, const char *to, bool udp)
+{
+    unsigned long number, last;
+    cJSON *item;
+
+    if (!port || !to_number(port, &number) || number + first == 0 || number + first > PORT_MAX)
+        return;
+    item = must(cJSON_CreateObject());
+    cJSON_AddItemToArray(r->result->ports, item);
+    cJSON_AddStringToObject(item, "what", what);
+    cJSON_AddStringToObject(item, "host", host ? host : "");
+    json_add_uint(item, "port", number + first);
+    json_add_uint(item, "to", to && to_number(to, &last) ? last + first : number + first);
+    cJSON_AddBoolToObject(item, "udp", udp);
+}
+
+/* "HOST:PORT", "[::1]:PORT": the host, which the caller frees, and where the port begins. */
+static char *split(const char *address, const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon ? (size_t)(colon - address) : 0;
+    bool bracketed = len >= 2 && address[0] == '[' && address[len - 1] == ']';
+
+    *port = colon ? colon + 1 : address;
+    return bracketed ? must(strndup(address + 1, len - 2)) : must(strndup(address, len));
+}
+
+void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
+                    const char *to)
+{
+    add(r, what, host, port, 0, to, false);
+}
+
+void rewriting_address(struct rewriting *r, const char *what, const char *address)
+{
+    const char *port;
+    AUTO_FREE char *host = split(address, &port);
+
+    add(r, what, host, port, 0, NULL, false);
+}
+
+void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where)
+{
+    const char *display;
+    AUTO_FREE char *host = split(where, &display);
+
+    if (!keyvals_flag(kv, "reverse") && strchr(where, ':'))
+        add(r, "-vnc", host, display, VNC_FIRST, keyvals_get(kv, "to"), false);
+}
+
+/* "tcp:127.0.0.1:2222-10.0.2.15:22" */
+static void add_forward(struct rewriting *r, const char *rule)
+{
+    AUTO_FREE char *from = must(strndup(rule, strcspn(rule, "-")));
+    const char *address = strchr(from, ':');
+    const char *port;
+
+    if (address) {
+        AUTO_FREE char *host = split(address + 1, &port);
+
+        add(r, "hostfwd", host, port, 0, NULL, !strncmp(from, "udp:", 4));
+    }
+}
+
+void rewriting_forwards(struct rewriting *r, const struct keyvals *kv)
+{
+    const cJSON *rule;
+
+    for (size_t i = 0; i < kv->count; i++)
+        if (kv->items[i].key && !strcmp(kv->items[i].key, "hostfwd"))
+            add_forward(r, kv->items[i].value);
+    cJSON_ArrayForEach (rule, cJSON_GetObjectItemCaseSensitive(kv->json, "hostfwd"))
+        add_forward(r, json_string_or(rule, "str", ""));
+}

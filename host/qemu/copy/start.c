@@ -1,0 +1,340 @@
+/* Starting the target's QEMU: in a session of its own, so that it outlives us; where systemd
+ * runs, in a scope of its own, so that it outlives the ssh login, too.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "qmp/argv/keyvals.h"
+#include "host/system/program.h"
+#include "host/qemu/qemu.h"
+#include "xmig/process.h"
+
+enum {
+    START_MS = 300000, /* it may have to touch hundreds of gigabytes of memory first */
+    POLL_MS = 20,
+    LOG_TAIL = 4096,
+};
+
+/* ---- sockets ---- */
+
+static char *socket_directory(const struct qemu *vm)
+{
+    return qemu_join(vm->base.context.runtime_dir, "qemu");
+}
+
+char *qemu_socket(const struct qemu *vm, const char *name)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/qemu/%s.sock", vm->base.context.runtime_dir, name) < 0)
+        abort();
+    return path;
+}
+
+static bool make_socket_directory(struct qemu *vm, struct error *err)
+{
+    AUTO_FREE char *dir = socket_directory(vm);
+
+    if (mkdir(dir, 0700) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s': %m", dir);
+    return qemu_let_in(vm, dir, vm->target.uid, err);
+}
+
+static void sweep_own(struct qemu *vm)
+{
+    static const char *const names[] = { "qmp", "nbd", "ram" };
+    AUTO_FREE char *dir = socket_directory(vm);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        AUTO_FREE char *path = qemu_socket(vm, names[i]);
+
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+/* A socket at which somebody listens is not the dead QEMU's. */
+static void sweep_socket(const char *path)
+{
+    struct stat st;
+    int fd;
+
+    if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return;
+    fd = connect_unix(path, NULL);
+    if (fd < 0)
+        unlink(path);
+    else
+        close(fd);
+}
+
+static void sweep_pidfile(const char *path, pid_t pid)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_FREE char *text = program_tail(fd, LOG_TAIL);
+
+    if (fd >= 0 && pid > 0 && strtol(text, NULL, 10) == pid)
+        unlink(path);
+}
+
+static void sweep_file(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+        unlink(path);
+}
+
+void qemu_sweep(struct qemu *vm, pid_t pid)
+{
+    const cJSON *item;
+
+    sweep_own(vm);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "files"))
+        if (cJSON_IsString(item))
+            sweep_file(item->valuestring);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "sockets"))
+        if (cJSON_IsString(item))
+            sweep_socket(item->valuestring);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "pidfiles"))
+        if (cJSON_IsString(item))
+            sweep_pidfile(item->valuestring, pid);
+}
+
+/* ---- the command line ---- */
+
+struct line {
+    char **words; /* NULL-terminated */
+    size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct line *line, const char *format, ...)
+{
+    va_list args;
+
+    line->words = must(realloc(line->words, (line->count + 2) * sizeof(*line->words)));
+    va_start(args, format);
+    if (vasprintf(&line->words[line->count++], format, args) < 0)
+        abort();
+    va_end(args);
+    line->words[line->count] = NULL;
+}
+
+static void line_done(struct line *line)
+{
+    for (size_t i = 0; i < line->count; i++)
+        free(line->words[i]);
+    free(line->words);
+}
+
+static bool has_systemd(bool of_user)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    AUTO_FREE char *manager = runtime ? qemu_join(runtime, "systemd/private") : NULL;
+    AUTO_FREE char *program = program_find("systemd-run");
+
+    if (!program || access("/run/systemd/system", F_OK) < 0)
+        return false;
+    return !of_user || (manager && access(manager, F_OK) == 0);
+}
+
+static void say_scope(struct qemu *vm, struct line *line)
+{
+    bool of_user = geteuid() != 0;
+
+    if (!has_systemd(of_user))
+        return;
+    say(line, "systemd-run");
+    if (of_user)
+        say(line, "--user");
+    say(line, "--scope");
+    say(line, "--quiet");
+    say(line, "--collect");
+    say(line, "--unit=xmig-qemu-%s", vm->base.context.id);
+    say(line, "--");
+}
+
+static void say_user(struct qemu *vm, struct line *line)
+{
+    const struct passwd *user = vm->target.as_self ? NULL : getpwuid(vm->target.uid);
+
+    if (vm->target.as_self)
+        return;
+    say(line, "setpriv");
+    say(line, "--reuid=%u", (unsigned)vm->target.uid);
+    say(line, "--regid=%u", user ? (unsigned)user->pw_gid : (unsigned)vm->target.uid);
+    say(line, user ? "--init-groups" : "--clear-groups");
+    say(line, "--");
+}
+
+static void say_monitor(struct qemu *vm, struct line *line)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+    AUTO_FREE char *text = NULL;
+
+    keyvals_parse("socket,id=" ARGV_OWN_MONITOR ",server=on,wait=off", &kv, NULL);
+    keyvals_set(&kv, "path", vm->socket);
+    text = keyvals_print(&kv);
+    say(line, "-chardev");
+    say(line, "%s", text);
+    say(line, "-mon");
+    say(line, "chardev=" ARGV_OWN_MONITOR ",mode=control");
+}
+
+static void write_line(struct qemu *vm, struct line *line)
+{
+    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->target.params, "qemu");
+    const cJSON *word;
+
+    say_scope(vm, line);
+    say_user(vm, line);
+    say(line, "%s", vm->target.program);
+    cJSON_ArrayForEach (word, cJSON_GetObjectItemCaseSensitive(qemu, "words"))
+        say(line, "%s", cJSON_IsString(word) ? word->valuestring : "");
+    say_monitor(vm, line);
+    say(line, "-S");
+    say(line, "-incoming");
+    say(line, "defer");
+}
+
+/* ---- the log ---- */
+
+bool qemu_explain(struct qemu *vm, struct error *err)
+{
+    AUTO_CLOSE int fd = vm->target.log ? open(vm->target.log, O_RDONLY | O_CLOEXEC) : -1;
+    AUTO_FREE char *tail = program_tail(fd, LOG_TAIL);
+    struct error why;
+
+    if (!err || fd < 0)
+        return false;
+    why = *err;
+    return error_set(err, why.kind, "%s; QEMU's last words: '%s' (all of them in '%s')", why.text,
+                     program_last_line(tail), vm->target.log);
+}
+
+static int open_log(struct qemu *vm, struct error *err)
+{
+    int fd;
+
+    free(vm->target.log);
+    vm->target.log = qemu_join(vm->base.context.state_dir, "qemu.log");
+    fd = open(vm->target.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->target.log);
+    return fd;
+}
+
+/* ---- the process ---- */
+
+static void add_copy(cJSON *fact, const cJSON *from, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(from, name);
+
+    if (item)
+        cJSON_AddItemToObject(fact, name, cJSON_Duplicate(item, true));
+}
+
+static bool is_among(const cJSON *list, const char *path)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, list)
+        if (cJSON_IsString(item) && !strcmp(item->valuestring, path))
+            return true;
+    return false;
+}
+
+/* What the guest's console and the like are written to. What is there already is somebody's. */
+static void add_new_files(cJSON *fact, const cJSON *qemu)
+{
+    const cJSON *pidfiles = cJSON_GetObjectItemCaseSensitive(qemu, "pidfiles");
+    cJSON *files = cJSON_AddArrayToObject(fact, "files");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(qemu, "outputs"))
+        if (cJSON_IsString(item) && !is_among(pidfiles, item->valuestring) &&
+            access(item->valuestring, F_OK) < 0)
+            cJSON_AddItemToArray(files, cJSON_Duplicate(item, true));
+}
+
+/* Its socket's path is in its command line: by that a process is known whose number was not
+ * noted any more.
+ */
+static bool note_machine(struct qemu *vm, struct error *err)
+{
+    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->target.params, "qemu");
+    cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "machine");
+    cJSON_AddStringToObject(fact, "socket", vm->socket);
+    cJSON_AddStringToObject(fact, "log", vm->target.log);
+    add_copy(fact, qemu, "sockets");
+    add_copy(fact, qemu, "pidfiles");
+    add_new_files(fact, qemu);
+    cJSON_Delete(vm->target.machine);
+    vm->target.machine = fact;
+    return vm->base.context.note(vm->base.context.note_arg, fact, err);
+}
+
+static bool note_process(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "process");
+    json_add_uint(fact, "qemu_pid", (uint64_t)vm->pid);
+    json_add_uint(fact, "start_time", vm->start_time);
+    return vm->base.context.note(vm->base.context.note_arg, fact, err);
+}
+
+static bool launch(struct qemu *vm, int log, struct error *err)
+{
+    struct line line = { 0 };
+
+    write_line(vm, &line);
+    vm->target.child =
+        child_start(vm->base.context.loop, (const char *const *)line.words, -1, log, log, err);
+    line_done(&line);
+    if (!vm->target.child)
+        return false;
+    vm->pid = child_pid(vm->target.child);
+    vm->start_time = process_start_time(vm->pid);
+    return note_process(vm, err);
+}
+
+/* Its socket comes to be at some time, and is listened at some time later. */
+static bool connect_to(struct qemu *vm, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + START_MS;
+    struct error why = { 0 };
+    int status;
+
+    while (!(vm->q = qmp_connect(vm->base.context.loop, vm->socket, START_MS, &why))) {
+        if (child_ended(vm->target.child, &status))
+            return error_set(err, ERROR_SYSTEM, "QEMU ended at once, with status %d", status);
+        if (loop_now_ms() >= deadline)
+            return error_set(err, ERROR_TIMEOUT, "QEMU does not start within %d s: %s",
+                             START_MS / 1000, why.text);
+        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+            return false;
+    }
+    qmp_guard(vm->q, true);
+    return true;
+}
+
+bool qemu_start(struct qemu *vm, struct error *err)
+{
+    AUTO_CLOSE int log = -1;
+
+    if (!make_socket_directory(vm, err))
+        return false;
+    free(vm->socket);
+    vm->socket = qemu_socket(vm, "qmp");
+    log = open_log(vm, err);
+    if (log < 0 || !note_machine(vm, err) || !launch(vm, log, err))
+        return false;
+    return connect_to(vm, err) || qemu_explain(vm, err);
+}

@@ -1,0 +1,444 @@
+/* The target's side: an empty machine that waits, is filled, and runs. */
+#include <stdio.h>
+
+#include "host/images/image-contents.h"
+#include "host/system/paths.h"
+#include "host/qemu/guest/machine.h"
+#include "qmp/settings.h"
+#include "xmig/journal.h"
+#include "host/qemu/guest/taps.h"
+#include "xmig/process.h"
+
+enum {
+    KILL_MS = 10000,
+    SYNC_EVERY_MS = 500, /* while RAM comes in */
+};
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static bool mirrors(const struct qemu *vm)
+{
+    return vm->base.context.options.mirrors_disks;
+}
+
+bool qemu_create_machine(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return !mirrors(vm) || disk_images_create(&vm->target.images, err);
+}
+
+/* ---- exports ---- */
+
+static bool is_disk(const cJSON *block, const cJSON *disk)
+{
+    const char *drive = json_string_or(disk, "drive", "");
+    const char *node = json_string_or(disk, "node", "");
+
+    if (*drive)
+        return !strcmp(json_string_or(block, "device", ""), drive);
+    if (*node)
+        return !strcmp(json_string_or(get(block, "inserted"), "node-name", ""), node);
+    return !strcmp(json_string_or(block, "qdev", ""), json_string_or(disk, "qdev", "-"));
+}
+
+static const cJSON *find_block(const cJSON *blocks, const cJSON *disk)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks)
+        if (is_disk(block, disk))
+            return block;
+    return NULL;
+}
+
+/* A mirror onto a disk of another size would fail at once, and less clearly. */
+static bool check_size(const cJSON *inserted, const cJSON *disk, struct error *err)
+{
+    uint64_t here = json_uint_or(get(inserted, "image"), "virtual-size", 0);
+    uint64_t there = json_uint_or(disk, "size", 0);
+
+    if (here == there)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "it has %llu bytes at the target and %llu at the source",
+                     (unsigned long long)here, (unsigned long long)there);
+}
+
+static bool export_disk(struct qemu *vm, const cJSON *blocks, const cJSON *disk, struct error *err)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const cJSON *inserted = get(find_block(blocks, disk), "inserted");
+    const char *node = json_string_or(inserted, "node-name", NULL);
+    AUTO_FREE char *id = NULL;
+
+    if (!node)
+        return error_set(err, ERROR_SYSTEM, "disk '%s': the target's QEMU has none like it", name);
+    if (asprintf(&id, "xmig-%s", name) < 0)
+        abort();
+    if (check_size(inserted, disk, err) && qmp_block_export_add(vm->q, id, node, name, err))
+        return true;
+    return error_prefix(err, "disk '%s'", name);
+}
+
+static bool export_disks(struct qemu *vm, struct error *err)
+{
+    enum {
+        NO_LIMIT = 0
+    };
+    AUTO_FREE char *socket = qemu_socket(vm, "nbd");
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *disk;
+
+    if (!qmp_nbd_server_start(vm->q, socket, NO_LIMIT, err) ||
+        !qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (disk, get(vm->target.params, "disks"))
+        if (!export_disk(vm, blocks, disk, err))
+            return false;
+    return true;
+}
+
+/* ---- start ---- */
+
+static bool map_bitmaps(struct qemu *vm, cJSON *parameters, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    cJSON *mapping = NULL;
+    const cJSON *disk;
+
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (disk, get(vm->target.params, "disks")) {
+        const cJSON *inserted = get(find_block(blocks, disk), "inserted");
+
+        if (cJSON_GetArraySize(get(disk, "bitmaps")) == 0)
+            continue;
+        if (!mapping)
+            mapping = cJSON_AddArrayToObject(parameters, "block-bitmap-mapping");
+        image_contents_map(mapping, json_string_or(inserted, "node-name", "?"),
+                           json_string_or(disk, "name", "?"), get(disk, "bitmaps"));
+    }
+    return true;
+}
+
+/* The command line may have its own (-global migration.…). */
+static bool put_settings(struct qemu *vm, struct error *err)
+{
+    static const char *const own_disks[] = { "events", "pause-before-switchover", "return-path",
+                                             NULL };
+    static const char *const with_bitmaps[] = { "events", "pause-before-switchover", "return-path",
+                                                "dirty-bitmaps", NULL };
+    /* Shared images stay the source's until the guest is resumed here. */
+    static const char *const shared_disks[] = { "events", "pause-before-switchover", "return-path",
+                                                "late-block-activate", NULL };
+
+    AUTO_JSON cJSON *parameters = must(cJSON_CreateObject());
+    bool has_bitmaps;
+
+    cJSON_Delete(vm->target.settings);
+    vm->target.settings = qmp_settings_read(vm->q, err);
+    if (!vm->target.settings || !map_bitmaps(vm, parameters, err))
+        return false;
+    has_bitmaps = parameters->child != NULL;
+    return qmp_settings_put(vm->q,
+                            !mirrors(vm)  ? shared_disks
+                            : has_bitmaps ? with_bitmaps
+                                          : own_disks,
+                            steal(parameters), vm->target.settings, err);
+}
+
+/* As the source's is now, and not as the line has it. */
+static bool make_present(struct qemu *vm, struct error *err)
+{
+    const cJSON *qemu = get(vm->target.params, "qemu");
+
+    return pci_check(vm, get(qemu, "slots"), err) &&
+           (drives_set(vm, get(qemu, "media"), get(qemu, "drives"), err) || qemu_explain(vm, err));
+}
+
+bool qemu_start_device_model(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    return qemu_start(vm, err) && put_settings(vm, err) &&
+           (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err) &&
+           taps_join(vm, get(get(vm->target.params, "qemu"), "taps"), err);
+}
+
+int qemu_open_lane(struct host *host, const char *name, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    AUTO_FREE char *socket = NULL;
+
+    if (!strcmp(name, "ram"))
+        socket = qemu_socket(vm, "ram");
+    else if (!strncmp(name, "disk/", 5))
+        socket = qemu_socket(vm, "nbd");
+    if (socket)
+        return connect_unix(socket, err);
+    error_set(err, ERROR_PROTOCOL, "there is no lane '%s'", name);
+    return -1;
+}
+
+/* ---- RAM ---- */
+
+bool qemu_flush_disks(struct host *host, struct error *err)
+{
+    return disk_images_sync(&qemu_of(host)->target.images, err);
+}
+
+bool qemu_ram_listen(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    AUTO_FREE char *socket = qemu_socket(vm, "ram");
+
+    return qmp_migrate_incoming(vm->q, socket, err);
+}
+
+static bool is_end(const cJSON *data, const void *unused)
+{
+    const char *status = json_string_or(data, "status", "");
+
+    (void)unused;
+    return !strcmp(status, "completed") || !strcmp(status, "failed");
+}
+
+/* Has no deadline of its own: the sender's end, or QEMU's, interrupts it. What the mirrors have
+ * brought is written to the disk meanwhile, lest that be left for the pause.
+ */
+static bool await_end(struct qemu *vm, bool *completed, struct error *err)
+{
+    size_t mark = 0;
+
+    for (;;) {
+        struct error why = { 0 };
+        const cJSON *data =
+            qmp_wait_event(vm->q, &mark, "MIGRATION", is_end, NULL, SYNC_EVERY_MS, &why);
+
+        if (data) {
+            *completed = !strcmp(json_string_or(data, "status", ""), "completed");
+            return true;
+        }
+        if (why.kind != ERROR_TIMEOUT) {
+            *err = why;
+            return false;
+        }
+        if (!disk_images_sync(&vm->target.images, err))
+            return false;
+    }
+}
+
+bool qemu_ram_recv(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    bool completed;
+
+    if (!await_end(vm, &completed, err))
+        return err->kind == ERROR_LOST ? qemu_explain(vm, err) : false;
+    if (completed)
+        return true;
+    error_set(err, ERROR_SYSTEM, "QEMU could not load what came");
+    return qemu_explain(vm, err);
+}
+
+/* ---- seal ---- */
+
+/* The source's word that all was sent is no proof that it is here. */
+static bool check_complete(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
+    const char *migrated = json_string_or(migration, "status", "none");
+    struct qmp_status status;
+
+    if (!migration || !qmp_query_status(vm->q, &status, err))
+        return false;
+    if (strcmp(migrated, "completed") != 0)
+        return error_set(err, ERROR_SYSTEM, "QEMU has not received all: its migration is '%s'",
+                         migrated);
+    if (status.running || !strcmp(status.text, "inmigrate"))
+        return error_set(err, ERROR_SYSTEM, "QEMU should have the guest paused: it is '%s'",
+                         status.text);
+    return true;
+}
+
+/* A late writer would write under the running guest. */
+static bool end_exports(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *exports = NULL;
+
+    if (!qmp_nbd_server_stop(vm->q, err) ||
+        !qmp_call(vm->q, "query-block-exports", NULL, &exports, err))
+        return false;
+    if (cJSON_GetArraySize(exports) > 0)
+        return error_set(err, ERROR_SYSTEM, "QEMU still exports a disk");
+    return true;
+}
+
+bool qemu_seal(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    if (!check_complete(vm, err))
+        return false;
+    /* From here on who lets it run is not we, until OWNED. */
+    qmp_hold(vm->q, true);
+    qemu_watch(vm);
+    return (!mirrors(vm) || end_exports(vm, err)) && disk_images_sync(&vm->target.images, err);
+}
+
+/* ---- run ---- */
+
+bool qemu_disks_have_names(struct host *host, struct error *err)
+{
+    return disk_images_have_names(&qemu_of(host)->target.images, err);
+}
+
+/* That somebody has let it run already changes nothing any more: it is ours. */
+bool qemu_before_resume(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    enum run_state state = qemu_run_state(vm);
+
+    if (state == RUN_PAUSED || state == RUN_RUNNING)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "the copy is not paused any more, but %s",
+                     run_state_name(state));
+}
+
+/* QEMU refuses before it lets a vCPU run, or not at all. */
+bool qemu_target_resume(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    if (!qemu_reconnect(vm, err))
+        return false;
+    qmp_hold(vm->q, false);
+    return qmp_cont(vm->q, err);
+}
+
+static void announce(struct qemu *vm)
+{
+    static const struct {
+        const char *name;
+        uint64_t value;
+    } timing[] = { { "initial", 50 }, { "max", 550 }, { "rounds", 5 }, { "step", 100 } };
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    for (size_t i = 0; i < sizeof(timing) / sizeof(timing[0]); i++)
+        json_add_uint(arguments, timing[i].name, timing[i].value);
+    (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
+}
+
+/* Our monitor stays: a later move finds it free when the user's own is taken. */
+void qemu_after_resume(struct host *host)
+{
+    struct qemu *vm = qemu_of(host);
+
+    if (!qemu_reconnect(vm, NULL))
+        return;
+    qmp_guard(vm->q, false);
+    announce(vm);
+    /* A later migration, by whomever, finds QEMU as it was started. */
+    (void)qmp_settings_restore(vm->q, vm->target.settings, NULL);
+    if (vm->target.log)
+        event_say(&host->context.events, EVENT_NOTE, NULL, "QEMU's process is %d, its log '%s'",
+                  (int)vm->pid, vm->target.log);
+}
+
+enum run_state qemu_target_state(struct host *host)
+{
+    return qemu_run_state(qemu_of(host));
+}
+
+/* ---- undo ---- */
+
+bool qemu_target_destroy(struct host *host, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+
+    if (vm->q)
+        qmp_guard(vm->q, false);
+    qemu_disconnect(vm);
+    if (vm->pid && !process_kill(vm->pid, vm->start_time, KILL_MS, err))
+        return error_prefix(err, "QEMU");
+    child_free(steal(vm->target.child));
+    if (vm->target.machine)
+        qemu_sweep(vm, vm->pid);
+    vm->pid = 0;
+    taps_leave(vm);
+    return true;
+}
+
+bool qemu_disks_discard(struct host *host, struct error *err)
+{
+    return disk_images_discard(&qemu_of(host)->target.images, err);
+}
+
+bool qemu_disks_keep(struct host *host, struct error *err)
+{
+    return disk_images_keep(&qemu_of(host)->target.images, err);
+}
+
+/* ---- after a crash ---- */
+
+static void find_by_socket(void *arg, const struct qemu_process *process)
+{
+    struct qemu *vm = arg;
+    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->cwd);
+
+    if (!sockets->child || strcmp(sockets->child->valuestring, vm->socket) != 0)
+        return;
+    vm->pid = process->pid;
+    vm->start_time = process->start_time;
+}
+
+static void take_fact(struct qemu *vm, const cJSON *record, const char *fact)
+{
+    if (!strcmp(fact, "machine")) {
+        free(vm->socket);
+        free(vm->target.log);
+        cJSON_Delete(vm->target.machine);
+        vm->target.machine = cJSON_Duplicate(record, true);
+        vm->socket = must(strdup(json_string_or(record, "socket", "")));
+        vm->target.log = must(strdup(json_string_or(record, "log", "")));
+    } else if (!strcmp(fact, "port")) {
+        taps_noted(vm, cJSON_Duplicate(record, true));
+    } else if (!strcmp(fact, "process")) {
+        vm->pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
+        vm->start_time = json_uint_or(record, "start_time", 0);
+    }
+}
+
+bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *err)
+{
+    const cJSON *record;
+
+    (void)err;
+    disk_images_reattach(&vm->target.images, records);
+    cJSON_ArrayForEach (record, records) {
+        take_fact(vm, record, json_string_or(record, "fact", ""));
+        if (!strcmp(json_string_or(record, "record", ""), record_name(RECORD_PREPARED)))
+            vm->target.sealed = cJSON_Duplicate(record, true);
+    }
+    if (vm->socket && !vm->pid)
+        qemu_process_each(find_by_socket, vm);
+    return true;
+}
+
+/* A QEMU that was not destroyed goes on without us. */
+void qemu_target_done(struct qemu *vm)
+{
+    child_release(steal(vm->target.child));
+    disk_images_done(&vm->target.images);
+    cJSON_Delete(vm->target.machine);
+    cJSON_Delete(vm->target.sealed);
+    cJSON_Delete(vm->target.ports);
+    cJSON_Delete(vm->target.settings);
+    cJSON_Delete(vm->target.notes);
+    free(vm->target.program);
+    free(vm->target.log);
+    vm->target = (struct target){ 0 };
+}

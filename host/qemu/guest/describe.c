@@ -1,0 +1,403 @@
+/* What the target must know of the running VM. What must not be guessed is asked: the machine's
+ * version, the accelerator, the devices, the disks, and the command line itself.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/images/file-hash.h"
+#include "host/system/paths.h"
+#include "host/qemu/guest/machine.h"
+#include "host/qemu/guest/taps.h"
+#include "host/images/shared-images.h"
+#include "host/images/thin.h"
+#include "xmig/units.h"
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* ---- asking ---- */
+
+static bool read_machine(struct qemu *vm, struct error *err)
+{
+    free(vm->source.machine);
+    vm->source.machine = qmp_query_machine(vm->q, err);
+    return vm->source.machine != NULL;
+}
+
+static bool read_accelerator(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *kvm = NULL;
+
+    if (!qmp_call(vm->q, "query-kvm", NULL, &kvm, err))
+        return false;
+    vm->source.accelerator = json_true(kvm, "enabled") ? "kvm" : "tcg";
+    return true;
+}
+
+static bool read_memory(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *summary = NULL;
+
+    if (!qmp_call(vm->q, "query-memory-size-summary", NULL, &summary, err))
+        return false;
+    if (!json_uint(summary, "base-memory", &vm->source.memory, err))
+        return error_prefix(err, "query-memory-size-summary");
+    vm->source.memory += json_uint_or(summary, "plugged-memory", 0);
+    return true;
+}
+
+static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struct error *err)
+{
+    struct source *source = &vm->source;
+    AUTO_JSON cJSON *nodes = line_ids(source->process.words, "blockdev", "node-name");
+    struct argv_vm line = {
+        .cwd = source->process.cwd,
+        .name = source->name,
+        .new_name = vm->base.context.options.new_name,
+        .machine = source->machine,
+        .accelerator = source->accelerator,
+        .disks = disks,
+        .disk_count = vm->base.context.options.mirrors_disks ? source->disk_count : 0,
+        .media = source->media,
+        .nodes = nodes,
+        .bridges = vm->base.context.options.bridges,
+        .forwards = get(source->present, "forwards"),
+    };
+
+    for (size_t i = 0; i < line.disk_count; i++)
+        disks[i] =
+            (struct argv_disk){ .paths = source->disks[i].paths,
+                                .said = source->disks[i].said,
+                                .target = source->disks[i].target,
+                                .format = source->disks[i].format,
+                                .is_chosen = json_string_or(vm->base.context.options.disk_targets,
+                                                            source->disks[i].name, NULL) != NULL,
+                                .stays_full = source->disks[i].full };
+    argv_result_done(&source->argv);
+    if (!argv_rewrite(source->process.words, &line, &source->argv, err)) {
+        for (size_t i = 0; i < line.disk_count; i++)
+            free(disks[i].renamed);
+        return false;
+    }
+    for (size_t i = 0; i < line.disk_count; i++) {
+        source->disks[i].said_layer = disks[i].layer;
+        if (disks[i].renamed) {
+            free(source->disks[i].target);
+            source->disks[i].target = steal(disks[i].renamed);
+        }
+    }
+    return true;
+}
+
+static bool is_image(const struct source *source, const char *path)
+{
+    AUTO_FREE char *real = path_real("/", path);
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (!strcmp(source->disks[i].paths[0], real))
+            return true;
+    return false;
+}
+
+/* What a shared image holds may change. */
+static cJSON *needs_with_hashes(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *needs = must(cJSON_CreateArray());
+    const cJSON *path;
+
+    cJSON_ArrayForEach (path, vm->source.argv.needs) {
+        cJSON *need = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(need, "path", path->valuestring);
+        cJSON_AddItemToArray(needs, need);
+        if (!is_image(&vm->source, path->valuestring) &&
+            !file_hash_describe(&vm->base.context, path->valuestring, need, err))
+            return NULL;
+    }
+    return steal(needs);
+}
+
+static cJSON *media_with_hashes(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *media = must(cJSON_Duplicate(vm->source.media, true));
+    cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media) {
+        const char *source = json_string_or(medium, "source", "");
+
+        if (*json_string_or(medium, "image", "") && *source == '/' &&
+            !file_hash_describe(&vm->base.context, source, medium, err))
+            return NULL;
+    }
+    return steal(media);
+}
+
+/* Whatever must hold the same at both hosts. */
+static bool describe_files(struct qemu *vm, cJSON *qemu, struct error *err)
+{
+    cJSON *needs = needs_with_hashes(vm, err);
+    cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
+
+    if (needs)
+        cJSON_AddItemToObject(qemu, "needs", needs);
+    if (media)
+        cJSON_AddItemToObject(qemu, "media", media);
+    return media != NULL;
+}
+
+static bool offer_image(struct qemu *vm, const struct source_disk *disk, cJSON *params,
+                        struct error *err)
+{
+    AUTO_FREE char *proof = NULL;
+
+    if (!shared_offer(disk->paths[0], vm->base.context.id,
+                      json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
+        return error_prefix(err, "disk '%s'", disk->name);
+    if (!vm->source.proofs)
+        vm->source.proofs = must(cJSON_CreateArray());
+    if (proof)
+        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+    return true;
+}
+
+static bool describe_disk(struct qemu *vm, const struct source_disk *disk,
+                          const struct argv_disk *moved, cJSON *disks, struct error *err)
+{
+    cJSON *params = source_disk_params(disk, err);
+
+    if (!params)
+        return false;
+    cJSON_AddItemToArray(disks, params);
+    if (!vm->base.context.options.mirrors_disks)
+        return offer_image(vm, disk, params, err);
+    cJSON_AddStringToObject(params, "format", moved->format_at_target);
+    cJSON_AddItemToObject(params, "bitmaps", must(cJSON_Duplicate(disk->bitmaps, true)));
+    if (disk->has_stored_bitmaps && strcmp(moved->format_at_target, "qcow2") != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "disk '%s': its image keeps bitmaps, which a raw image, as the target's "
+                         "will be, cannot: remove them, or say --lose %s=bitmaps",
+                         disk->name, disk->name);
+    json_add_uint(params, "written", disk->written);
+    cJSON_AddBoolToObject(params, "full", disk->full);
+    cJSON_AddBoolToObject(params, "unmaps", moved->unmaps);
+    cJSON_AddBoolToObject(params, "skips_zeroes", qmp_is_at_least(vm->q, 10, 1));
+    if (!strcmp(moved->format_at_target, "qcow2") && !strcmp(disk->format, "qcow2"))
+        cJSON_AddItemToObject(params, "options", cJSON_Duplicate(disk->options, true));
+    return true;
+}
+
+static bool describe_disks(struct qemu *vm, const struct argv_disk *moved, cJSON *params,
+                           struct error *err)
+{
+    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (!describe_disk(vm, &vm->source.disks[i], &moved[i], disks, err))
+            return false;
+    return true;
+}
+
+/* Under whose name it shall run there. */
+static void describe_user(const struct source *source, cJSON *qemu)
+{
+    const struct passwd *user = getpwuid(source->process.uid);
+
+    json_add_uint(qemu, "uid", source->process.uid);
+    if (user)
+        cJSON_AddStringToObject(qemu, "user", user->pw_name);
+    cJSON_AddBoolToObject(qemu, "drops_privileges", source->argv.drops_privileges);
+}
+
+static bool describe_version(struct qemu *vm, cJSON *qemu, struct error *err)
+{
+    uint64_t major, minor;
+
+    if (!qmp_query_version(vm->q, &major, &minor, err))
+        return false;
+    json_add_uint(qemu, "major", major);
+    json_add_uint(qemu, "minor", minor);
+    return true;
+}
+
+static cJSON *chosen_bridges(const cJSON *names, const cJSON *bridges)
+{
+    cJSON *chosen = must(cJSON_CreateArray());
+    const cJSON *name;
+
+    cJSON_ArrayForEach (name, names)
+        cJSON_AddItemToArray(chosen, must(cJSON_CreateString(json_string_or(
+                                         bridges, name->valuestring, name->valuestring))));
+    return chosen;
+}
+
+static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
+{
+    const struct source *source = &vm->source;
+    const char *program = vm->base.context.options.device_model;
+    const cJSON *bridges = vm->base.context.options.bridges;
+    cJSON *qemu = cJSON_AddObjectToObject(params, "qemu");
+
+    cJSON_AddStringToObject(qemu, "program", program ? program : source->process.exe);
+    cJSON_AddItemToObject(qemu, "words", cJSON_Duplicate(source->argv.words, true));
+    cJSON_AddStringToObject(qemu, "machine", source->machine);
+    cJSON_AddStringToObject(qemu, "accelerator", source->accelerator);
+    cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
+    cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
+    cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
+    cJSON_AddItemToObject(qemu, "searched", cJSON_Duplicate(source->argv.searched, true));
+    cJSON_AddItemToObject(qemu, "audio", cJSON_Duplicate(source->argv.audio, true));
+    cJSON_AddItemToObject(qemu, "ports", cJSON_Duplicate(source->argv.ports, true));
+    cJSON_AddItemToObject(qemu, "taps", taps_choose(get(source->present, "taps"), bridges));
+    cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(source->argv.bridges, bridges));
+    cJSON_AddItemToObject(qemu, "slots", cJSON_Duplicate(get(source->present, "slots"), true));
+    cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(source->present, "drives"), true));
+    describe_user(source, qemu);
+    return describe_files(vm, qemu, err) && describe_version(vm, qemu, err);
+}
+
+/* The workaround for a fault of QEMU: without KVM a pass that finds only pages that were dirty
+ * before loses track of later writes to them. One pass cannot.
+ */
+static void choose_ram_mode(struct qemu *vm)
+{
+    enum ram_mode mode = vm->base.context.options.ram;
+
+    if (mode == RAM_AUTO)
+        mode = strcmp(vm->source.accelerator, "kvm") ? RAM_ONE_PASS : RAM_LIVE;
+    vm->source.ram = mode;
+}
+
+/* Only qcow2 images can hold more than they have allocated, or what is not written. */
+static void measure_disks(struct qemu *vm)
+{
+    for (size_t i = 0; vm->base.context.options.mirrors_disks && i < vm->source.disk_count; i++) {
+        struct source_disk *disk = &vm->source.disks[i];
+        bool is_raw = !strcmp(disk->format, "raw");
+
+        disk->full = is_raw && disk->size > 0 && disk->allocated >= disk->size;
+        disk->written = is_raw ? disk->allocated
+                               : thin_measure(vm->base.context.loop, disk->format, disk->paths[0],
+                                              disk->allocated);
+    }
+}
+
+static bool read_present(struct qemu *vm, struct error *err)
+{
+    struct source *source = &vm->source;
+
+    cJSON_Delete(source->present);
+    cJSON_Delete(steal(source->media));
+    source->present = machine_read(vm, err);
+    if (!source->present || !error_goes_on(err, machine_check(vm, source->present, err)))
+        return false;
+    source->media = drives_media(vm, get(source->present, "drives"), err);
+    return source->media != NULL;
+}
+
+static bool read_all(struct qemu *vm, struct error *err)
+{
+    return read_machine(vm, err) && read_accelerator(vm, err) && read_memory(vm, err) &&
+           read_present(vm, err) && source_disks_read(vm, err);
+}
+
+/* What only another host understands, or what means nothing here, is not silently left undone. */
+static bool check_options(struct qemu *vm, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    const cJSON *overwrite = options->overwrite ? options->overwrite->child : NULL;
+
+    if (overwrite &&
+        !error_goes_on(err, error_set(err, ERROR_REFUSED, "--overwrite %s is only for Xen guests",
+                                      overwrite->string)))
+        return false;
+    return taps_check_choices(get(vm->source.present, "taps"), vm->source.argv.bridges,
+                              options->bridges, err);
+}
+
+bool qemu_describe(struct host *host, cJSON *params, struct error *err)
+{
+    struct qemu *vm = qemu_of(host);
+    const char *new_name = host->context.options.new_name;
+    AUTO_FREE struct argv_disk *disks = NULL;
+
+    if (!read_all(vm, err))
+        return false;
+    disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
+    measure_disks(vm);
+    if (!rewrite_command_line(vm, disks, err) || !error_goes_on(err, check_options(vm, err)))
+        return false;
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
+    json_add_uint(params, "memory", vm->source.memory);
+    choose_ram_mode(vm);
+    return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err) &&
+           error_goes_on(err, qemu_fence_describe(vm, err)) &&
+           error_goes_on(err, qemu_others_check(vm, err));
+}
+
+/* ---- plan ---- */
+
+static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan *plan)
+{
+    char size[UNITS_TEXT_MAX], allocated[UNITS_TEXT_MAX], written[UNITS_TEXT_MAX];
+    const char *beneath = disk->paths[1] ? ", with all that it lies on, as one image" : "";
+    uint64_t margin = disk->allocated / 8 + 1024 * 1024;
+
+    print_size(size, disk->size);
+    print_size(allocated, disk->allocated);
+    if (!mirrored)
+        plan_say(plan, "disk %s: '%s' is used by both hosts", disk->name, disk->paths[0]);
+    else
+        plan_say(plan, "disk %s: '%s' (%s, %s of them allocated) becomes '%s'%s", disk->name,
+                 disk->paths[0], size, allocated, disk->target, beneath);
+    if (mirrored && disk->written > disk->allocated + margin)
+        plan_say(plan,
+                 "disk %s: its image is compressed, which the target's is not: %s are written "
+                 "there",
+                 disk->name, print_size(written, disk->written));
+    if (mirrored && !disk->full && strcmp(disk->format, "raw") && disk->allocated >= disk->size)
+        plan_say(plan,
+                 "disk %s: its image is allocated in full; the target's grows as it is "
+                 "written to",
+                 disk->name);
+}
+
+static void plan_ram(const struct source *source, enum ram_mode asked, struct plan *plan)
+{
+    bool tcg = strcmp(source->accelerator, "kvm") != 0;
+
+    if (source->ram == RAM_STOPPED)
+        plan_say(plan, "the guest is stopped for all of its RAM");
+    else if (source->ram == RAM_ONE_PASS)
+        plan_say(plan, "RAM goes in one live pass, the rest with the guest stopped%s",
+                 asked == RAM_AUTO ? ": it runs without KVM, and QEMU can then lose writes when "
+                                     "more passes are made"
+                                   : "");
+    else if (tcg)
+        plan_say(plan, "RAM goes in live passes, as asked: without KVM QEMU can lose writes then");
+}
+
+void qemu_plan_send(struct host *host, struct plan *plan)
+{
+    struct qemu *vm = qemu_of(host);
+    const struct source *source = &vm->source;
+    const char *cpu = argv_value(source->process.words, "cpu");
+    char memory[UNITS_TEXT_MAX];
+    const cJSON *note;
+
+    plan_say(plan, "move QEMU '%s' (process %d, %s, %s, %s of RAM)", source->name, (int)vm->pid,
+             source->machine, source->accelerator, print_size(memory, source->memory));
+    for (size_t i = 0; i < source->disk_count; i++)
+        plan_disk(&source->disks[i], host->context.options.mirrors_disks, plan);
+    cJSON_ArrayForEach (note, source->argv.notes)
+        plan_say(plan, "%s", note->valuestring);
+    if (cpu && !strncmp(cpu, "host", 4))
+        plan_say(plan,
+                 "the guest sees this host's CPU (-cpu %s): the target's must have all of "
+                 "its features",
+                 cpu);
+    plan_ram(source, host->context.options.ram, plan);
+    qemu_fence_plan(vm, plan);
+}

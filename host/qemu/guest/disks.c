@@ -1,0 +1,334 @@
+/* The source's disks, as the running QEMU tells of them. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/images/image-contents.h"
+#include "host/system/paths.h"
+#include "host/qemu/guest/machine.h"
+#include "host/images/source-image.h"
+
+/* ---- reading one disk ---- */
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* "/machine/peripheral/disk0/virtio-backend" → "disk0"; other paths have no short form. */
+char *qemu_device_id(const char *qdev)
+{
+    static const char named[] = "/machine/peripheral/";
+
+    if (*qdev != '/')
+        return must(strdup(qdev));
+    if (strncmp(qdev, named, strlen(named)) != 0)
+        return must(strdup(""));
+    qdev += strlen(named);
+    return must(strndup(qdev, strcspn(qdev, "/")));
+}
+
+/* The drive's name is what the user, or QEMU for want of one, has called it ("virtio0",
+ * "ide0-hd0"); -blockdev gives nodes names instead.
+ */
+static char *choose_name(const char *drive, const char *node, const char *qdev)
+{
+    if (*drive)
+        return must(strdup(drive));
+    if (*node && *node != '#')
+        return must(strdup(node));
+    return qemu_device_id(qdev);
+}
+
+/* An image, and all that lies beneath it. */
+static size_t chain_length(const cJSON *image)
+{
+    size_t count = 0;
+
+    for (; image; image = get(image, "backing-image"))
+        count++;
+    return count;
+}
+
+static bool read_chain(struct source_disk *disk, const cJSON *image, struct error *err)
+{
+    size_t count = chain_length(image);
+    size_t i = 0;
+
+    disk->said = must(calloc(count + 1, sizeof(*disk->said)));
+    disk->paths = must(calloc(count + 1, sizeof(*disk->paths)));
+    for (; image; image = get(image, "backing-image")) {
+        const char *name = json_string(image, "filename", err);
+
+        if (!name)
+            return error_prefix(err, "query-block");
+        disk->said[i++] = must(strdup(name));
+        disk->allocated += json_uint_or(image, "actual-size", 0);
+    }
+    return true;
+}
+
+static bool read_format(struct source_disk *disk, const cJSON *inserted, const cJSON *image,
+                        struct error *err)
+{
+    const char *format = json_string_or(inserted, "drv", "");
+
+    disk->format = must(strdup(format));
+    disk->options = source_image_options(format, image);
+    return source_image_check(format, image, err);
+}
+
+/* Bitmaps travel since QEMU 6.0 can be told their names. */
+static bool read_contents(struct qemu *vm, struct source_disk *disk, const cJSON *inserted,
+                          struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+
+    disk->node = must(strdup(json_string_or(inserted, "node-name", "")));
+    disk->bitmaps =
+        image_contents_bitmaps(options, disk->name, inserted, &disk->has_stored_bitmaps);
+    return image_contents_check(options, disk->name, inserted, qmp_is_at_least(vm->q, 6, 0), err);
+}
+
+static bool check_file(struct source_disk *disk, struct error *err)
+{
+    struct stat st;
+
+    if (stat(disk->paths[0], &st) < 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is not a file of this host: only local images can be mirrored",
+                         disk->paths[0]);
+    disk->is_block_device = S_ISBLK(st.st_mode);
+    if (disk->is_block_device && disk->allocated == 0)
+        disk->allocated = disk->size;
+    if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+        return true;
+    return error_set(err, ERROR_REFUSED, "'%s' is neither a file nor a block device",
+                     disk->paths[0]);
+}
+
+static bool choose_target(struct qemu *vm, struct source_disk *disk, struct error *err)
+{
+    disk->target = source_image_target(&vm->base.context.options, disk->name, disk->paths[0],
+                                       disk->is_block_device, vm->source.name, err);
+    return disk->target != NULL;
+}
+
+static void read_names(struct source_disk *disk, const cJSON *block, const cJSON *inserted)
+{
+    const char *node = json_string_or(inserted, "node-name", "");
+
+    disk->drive = must(strdup(json_string_or(block, "device", "")));
+    disk->qdev = must(strdup(json_string_or(block, "qdev", "")));
+    disk->device = must(strdup(*disk->drive ? disk->drive : node));
+    disk->name = choose_name(disk->drive, node, disk->qdev);
+}
+
+static bool read_disk(struct qemu *vm, struct source_disk *disk, const cJSON *block,
+                      struct error *err)
+{
+    const cJSON *inserted = get(block, "inserted");
+    const cJSON *image = json_object(inserted, "image", err);
+
+    read_names(disk, block, inserted);
+    if (!image || !json_uint(image, "virtual-size", &disk->size, err))
+        return error_prefix(err, "query-block");
+    return read_format(disk, inserted, image, err) && read_contents(vm, disk, inserted, err) &&
+           read_chain(disk, image, err);
+}
+
+/* ---- all of them ---- */
+
+static bool is_writable(const cJSON *block)
+{
+    const cJSON *inserted = get(block, "inserted");
+
+    return inserted && !json_true(inserted, "ro");
+}
+
+/* Names become socket and lane names, and are typed by people. */
+static bool check_name(const struct source *source, const char *name, struct error *err)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+    if (!*name || *name == '.' || name[strspn(name, allowed)])
+        return error_set(err, ERROR_REFUSED,
+                         "a disk of the VM has no name that xmig could use ('%s'): give its -drive "
+                         "or -device an id",
+                         name);
+    if (source_disk_find(source, name))
+        return error_set(err, ERROR_REFUSED, "two disks of the VM are called '%s'", name);
+    return true;
+}
+
+static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
+{
+    struct source *source = &vm->source;
+    struct source_disk *disk;
+
+    source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
+    disk = &source->disks[source->disk_count];
+    *disk = (struct source_disk){ 0 };
+    if (!read_disk(vm, disk, block, err)) {
+        source->disk_count++; /* to be freed */
+        return error_prefix(err, "disk '%s'", disk->name);
+    }
+    if (!check_name(source, disk->name, err)) {
+        source->disk_count++;
+        return false;
+    }
+    source->disk_count++;
+    return true;
+}
+
+/* Its image's file, and where it shall lie at the target. */
+static bool place_disk(struct qemu *vm, struct source_disk *disk, struct error *err)
+{
+    return ((!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&
+            choose_target(vm, disk, err)) ||
+           error_prefix(err, "disk '%s'", disk->name);
+}
+
+/* "vda, vdb", for whoever has mistyped one. */
+static char *names(const struct qemu *vm, bool with_media)
+{
+    const struct source *source = &vm->source;
+    char *text = NULL;
+    size_t size, count = 0;
+    FILE *out = must(open_memstream(&text, &size));
+    const cJSON *medium;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        fprintf(out, "%s%s", count++ ? ", " : "", source->disks[i].name);
+    if (with_media)
+        cJSON_ArrayForEach (medium, source->media)
+            fprintf(out, "%s%s", count++ ? ", " : "", json_string_or(medium, "name", "?"));
+    if (!count)
+        fprintf(out, "none");
+    if (fclose(out))
+        abort();
+    return text;
+}
+
+static bool check_shared(struct qemu *vm, const char *name, struct error *err)
+{
+    AUTO_FREE char *all = names(vm, false);
+
+    if (vm->base.context.options.mirrors_disks)
+        return error_set(err, ERROR_REFUSED, "--shared %s: only with --without drive-mirror", name);
+    if (source_disk_find(&vm->source, name))
+        return true;
+    return error_set(err, ERROR_REFUSED, "--shared %s: the VM has no disk of that name; it has: %s",
+                     name, all);
+}
+
+static bool check_lost(struct qemu *vm, const char *name, struct error *err)
+{
+    AUTO_FREE char *all = names(vm, false);
+
+    return source_disk_find(&vm->source, name) ||
+           error_set(err, ERROR_REFUSED, "--lose %s: the VM has no disk of that name; it has: %s",
+                     name, all);
+}
+
+static bool check_placed(struct qemu *vm, const char *name, struct error *err)
+{
+    AUTO_FREE char *all = names(vm, true);
+
+    if (source_disk_find(&vm->source, name) || drives_find(vm->source.media, name))
+        return true;
+    return error_set(err, ERROR_REFUSED, "--disk %s: the VM has no disk of that name; it has: %s",
+                     name, all);
+}
+
+/* An option that means no disk is a slip of the pen with consequences. */
+static bool check_choices(struct qemu *vm, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    const cJSON *choice;
+
+    cJSON_ArrayForEach (choice, options->shared)
+        if (!error_goes_on(err, check_shared(vm, choice->string, err)))
+            return false;
+    cJSON_ArrayForEach (choice, options->lose)
+        if (!error_goes_on(err, check_lost(vm, choice->string, err)))
+            return false;
+    cJSON_ArrayForEach (choice, options->disk_targets)
+        if (!error_goes_on(err, check_placed(vm, choice->string, err)))
+            return false;
+    return true;
+}
+
+bool source_disks_read(struct qemu *vm, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+    int refused = error_aside(err);
+    const cJSON *block;
+
+    source_disks_done(&vm->source);
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (block, blocks)
+        if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, err)))
+            return false;
+    if (!error_none_since(err, refused) || !source_images_find(vm, err) ||
+        !source_images_hold(vm, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        if (!error_goes_on(err, place_disk(vm, &vm->source.disks[i], err)))
+            return false;
+    return error_none_since(err, refused) && check_choices(vm, err);
+}
+
+static void free_names(char **names)
+{
+    for (char **name = names; name && *name; name++)
+        free(*name);
+    free(names);
+}
+
+void source_disks_done(struct source *source)
+{
+    for (size_t i = 0; i < source->disk_count; i++) {
+        struct source_disk *disk = &source->disks[i];
+
+        free(disk->name);
+        free(disk->device);
+        free(disk->drive);
+        free(disk->qdev);
+        free(disk->format);
+        free_names(disk->said);
+        free_names(disk->paths);
+        free(disk->target);
+        cJSON_Delete(disk->options);
+        free(disk->node);
+        cJSON_Delete(disk->bitmaps);
+    }
+    free(steal(source->disks));
+    source->disk_count = 0;
+}
+
+const struct source_disk *source_disk_find(const struct source *source, const char *name)
+{
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (!strcmp(source->disks[i].name, name))
+            return &source->disks[i];
+    return NULL;
+}
+
+/* ---- for the target ---- */
+
+cJSON *source_disk_params(const struct source_disk *disk, struct error *err)
+{
+    AUTO_JSON cJSON *params = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(params, "name", disk->name);
+    json_add_uint(params, "size", disk->size);
+    json_add_uint(params, "allocated", disk->allocated);
+    cJSON_AddStringToObject(params, "drive", disk->drive);
+    cJSON_AddStringToObject(params, "qdev", disk->qdev);
+    cJSON_AddStringToObject(params, "node", *disk->drive ? "" : disk->device);
+    cJSON_AddStringToObject(params, "source", disk->paths[0]);
+    cJSON_AddStringToObject(params, "image", disk->target);
+    return source_image_add_owner(params, disk->paths[0], err) ? steal(params) : NULL;
+}

@@ -1,0 +1,264 @@
+/* Looking through /proc for QEMU processes. */
+#include "host/qemu/guest/find.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/qemu/argv/argv.h"
+#include "xmig/process.h"
+
+/* All of a file in /proc/PID; the caller frees it. A NUL follows what was read. */
+static char *read_proc(pid_t pid, const char *name, size_t *len)
+{
+    enum {
+        CHUNK = 65536
+    };
+    AUTO_FREE char *text = NULL;
+    AUTO_CLOSE int fd = -1;
+    char path[64];
+    ssize_t count;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    *len = 0;
+    do {
+        text = must(realloc(text, *len + CHUNK + 1));
+        count = read(fd, text + *len, CHUNK);
+        *len += count > 0 ? (size_t)count : 0;
+    } while (count > 0);
+    text[*len] = '\0';
+    return steal(text);
+}
+
+static char *read_proc_link(pid_t pid, const char *name)
+{
+    static const char deleted[] = " (deleted)"; /* QEMU was upgraded while it ran */
+    char path[64];
+    char target[PATH_MAX];
+    ssize_t len;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    len = readlink(path, target, sizeof(target) - 1);
+    if (len < 0)
+        return NULL;
+    target[len] = '\0';
+    if ((size_t)len > strlen(deleted) && !strcmp(target + len - strlen(deleted), deleted))
+        target[(size_t)len - strlen(deleted)] = '\0';
+    return must(strdup(target));
+}
+
+static cJSON *split_words(const char *text, size_t len)
+{
+    cJSON *words = must(cJSON_CreateArray());
+
+    for (const char *word = text; word < text + len; word += strlen(word) + 1)
+        cJSON_AddItemToArray(words, must(cJSON_CreateString(word)));
+    return words;
+}
+
+static bool is_qemu(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    const char *name = slash ? slash + 1 : program;
+
+    return !strncmp(name, "qemu-system-", 12) || !strcmp(name, "qemu-kvm") || !strcmp(name, "kvm");
+}
+
+/* The second of the four numbers, the effective one. */
+static bool read_id(const char *status, const char *key, unsigned *id)
+{
+    const char *line = strstr(status, key);
+
+    return line && sscanf(line + strlen(key), "%*u %u", id) == 1;
+}
+
+static bool read_rights(struct qemu_process *process)
+{
+    size_t len;
+    AUTO_FREE char *status = read_proc(process->pid, "status", &len);
+
+    return status && read_id(status, "\nUid:", &process->uid) &&
+           read_id(status, "\nGid:", &process->gid);
+}
+
+static bool read_details(struct qemu_process *process)
+{
+    process->exe = read_proc_link(process->pid, "exe");
+    process->cwd = read_proc_link(process->pid, "cwd");
+    process->name = argv_name(process->words);
+    return process->exe && process->cwd && read_rights(process);
+}
+
+cJSON *qemu_words(const char *line, size_t len)
+{
+    cJSON *words;
+
+    if (len == 0 || !is_qemu(line))
+        return NULL;
+    words = split_words(line, len);
+    cJSON_DeleteItemFromArray(words, 0);
+    return words;
+}
+
+static bool read_words(struct qemu_process *process)
+{
+    size_t len;
+    AUTO_FREE char *line = read_proc(process->pid, "cmdline", &len);
+
+    process->words = line ? qemu_words(line, len) : NULL;
+    return process->words != NULL;
+}
+
+bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err)
+{
+    *process = (struct qemu_process){ .pid = pid, .start_time = process_start_time(pid) };
+    if (process->start_time == 0 || !read_words(process)) {
+        qemu_process_done(process);
+        return error_set(err, ERROR_REFUSED, "process %d is not a QEMU", (int)pid);
+    }
+    if (read_details(process) && process_lives(pid, process->start_time))
+        return true;
+    qemu_process_done(process);
+    return error_set(err, ERROR_REFUSED,
+                     "cannot look at QEMU's process %d: it has ended, or belongs to another user",
+                     (int)pid);
+}
+
+void qemu_process_done(struct qemu_process *process)
+{
+    cJSON_Delete(process->words);
+    free(process->exe);
+    free(process->cwd);
+    free(process->name);
+    *process = (struct qemu_process){ 0 };
+}
+
+/* A line of its control groups is "0::/system.slice/web.service", of the older kind of them
+ * "1:name=systemd:/system.slice/web.service".
+ */
+char *qemu_process_service(pid_t pid)
+{
+    static const char ending[] = ".service";
+    size_t len;
+    AUTO_FREE char *groups = read_proc(pid, "cgroup", &len);
+    char *rest = groups;
+    const char *line;
+
+    while ((line = strsep(&rest, "\n"))) {
+        const char *name = strrchr(line, '/');
+
+        if (strncmp(line, "0::", 3) != 0 && !strstr(line, ":name=systemd:"))
+            continue;
+        len = name ? strlen(name) : 0;
+        if (len > sizeof(ending) && !strcmp(name + len - strlen(ending), ending))
+            return must(strdup(name + 1));
+    }
+    return NULL;
+}
+
+void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+
+    while (proc && (entry = readdir(proc))) {
+        struct qemu_process process;
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid <= 0 || !qemu_process_read(pid, &process, NULL))
+            continue;
+        each(arg, &process);
+        qemu_process_done(&process);
+    }
+    if (proc)
+        closedir(proc);
+}
+
+/* Its command line is for everybody to read, and nothing else of it. */
+static bool is_of_others(pid_t pid, const char *name)
+{
+    struct qemu_process process = { .pid = pid };
+    AUTO_FREE char *called = NULL;
+    bool found = false;
+
+    if (read_words(&process)) {
+        called = argv_name(process.words);
+        found = called && !strcmp(called, name) && !read_details(&process);
+    }
+    qemu_process_done(&process);
+    return found;
+}
+
+pid_t qemu_process_of_others(const char *name)
+{
+    DIR *proc = geteuid() == 0 ? NULL : opendir("/proc");
+    const struct dirent *entry;
+    pid_t found = 0;
+
+    while (proc && !found && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && is_of_others(pid, name))
+            found = pid;
+    }
+    if (proc)
+        closedir(proc);
+    return found;
+}
+
+bool qemu_advise_sudo(struct error *err)
+{
+    if (geteuid() == 0)
+        return false;
+    return error_append(err, "; say 'sudo xmig', and --remote-path \"sudo xmig\" where the target "
+                             "needs it, too");
+}
+
+struct search {
+    const char *name;
+    pid_t found;
+    size_t count;
+    char who[512]; /* each with what tells it from the others */
+};
+
+static void compare(void *arg, const struct qemu_process *process)
+{
+    struct search *search = arg;
+    AUTO_JSON cJSON *sockets = NULL;
+    size_t used = strlen(search->who);
+
+    if (!process->name || strcmp(process->name, search->name) != 0)
+        return;
+    sockets = argv_qmp_sockets(process->words, process->cwd);
+    snprintf(search->who + used, sizeof(search->who) - used, "%sprocess %d: %s",
+             search->count ? "; " : "", (int)process->pid,
+             sockets->child ? sockets->child->valuestring : "no QMP socket");
+    search->found = process->pid;
+    search->count++;
+}
+
+bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err)
+{
+    struct search search = { .name = name };
+    pid_t others;
+
+    qemu_process_each(compare, &search);
+    if (search.count > 1)
+        return error_set(err, ERROR_REFUSED,
+                         "%zu QEMUs are called '%s': say which by the path of its QMP socket (%s)",
+                         search.count, name, search.who);
+    if (search.count)
+        return qemu_process_read(search.found, process, err);
+    others = qemu_process_of_others(name);
+    if (!others)
+        return error_set(err, ERROR_REFUSED, "no QEMU process is called '%s' (-name)", name);
+    error_set(err, ERROR_REFUSED, "QEMU '%s' (process %d) runs as another user", name, (int)others);
+    return qemu_advise_sudo(err);
+}

@@ -1,0 +1,45 @@
+/* The QEMU processes of this machine. */
+#ifndef XMIG_HOST_QEMU_GUEST_FIND_H
+#define XMIG_HOST_QEMU_GUEST_FIND_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "xmig/json.h"
+
+struct qemu_process {
+    pid_t pid;
+    uint64_t start_time;
+    cJSON *words; /* its command line, without the program's own name */
+    char *exe;    /* the program's file */
+    char *cwd;
+    char *name; /* what -name says, or NULL */
+    uid_t uid;  /* with whose rights it works */
+    gid_t gid;
+};
+
+/* Read process `pid`, which must be a QEMU. qemu_process_done() frees what it holds. */
+bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err);
+void qemu_process_done(struct qemu_process *process);
+
+/* A command line of NUL-terminated words without the first, which is the program; NULL: that is
+ * no QEMU. The caller frees it.
+ */
+cJSON *qemu_words(const char *line, size_t len);
+
+/* The systemd service that it belongs to; the caller frees it. NULL: to none. */
+char *qemu_process_service(pid_t pid);
+
+/* A QEMU called `name` that this user may not look at; 0: there is none. */
+pid_t qemu_process_of_others(const char *name);
+
+/* Is it another user's that is in the way? Then say what helps. */
+bool qemu_advise_sudo(struct error *err);
+
+/* The one QEMU called `name`. False: there is none, or more than one. */
+bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err);
+
+/* Every QEMU that we may look at. `each(arg, process)` borrows it. */
+void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg);
+
+#endif

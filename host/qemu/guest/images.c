@@ -1,0 +1,144 @@
+/* The source's images are what QEMU has open, not what has their names by now. */
+#include "host/system/paths.h"
+#include "host/images/open-files.h"
+#include "host/qemu/qemu.h"
+
+static bool refuse_deleted(const struct open_file *file, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "its image '%s' was deleted while QEMU has it open, and has no name any more: "
+                     "give the disk a file again first, with QMP's drive-mirror and "
+                     "block-job-complete",
+                     file->called);
+}
+
+static bool refuse_unreachable(const struct open_file *file, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "its image, which QEMU's mount name space calls '%s', has no name on this "
+                     "host: mount its file system here, too",
+                     file->called);
+}
+
+static bool take_name(const struct open_file *file, char **path, struct error *err)
+{
+    if (file->deleted)
+        return refuse_deleted(file, err);
+    if (!file->name)
+        return refuse_unreachable(file, err);
+    *path = must(strdup(file->name));
+    return true;
+}
+
+static bool find_by_names(struct open_files *files, struct source_disk *disk, struct error *err)
+{
+    for (size_t i = 0; disk->said[i]; i++) {
+        const struct open_file *file = open_files_by_name(files, disk->said[i]);
+
+        if (file && !take_name(file, &disk->paths[i], err))
+            return false;
+    }
+    return true;
+}
+
+/* What is not a file of this host (a disk in a network) keeps the name that QEMU has for it. */
+static bool find_the_rest(struct qemu *vm, struct open_files *files, struct source_disk *disk,
+                          struct error *err)
+{
+    for (size_t i = 0; disk->said[i]; i++) {
+        const char *said = disk->said[i];
+        const struct open_file *file;
+
+        if (disk->paths[i])
+            continue;
+        file = open_files_by_likeness(files, said, disk->size, i == 0);
+        if (file && !take_name(file, &disk->paths[i], err))
+            return false;
+        if (!file)
+            disk->paths[i] = path_real(vm->source.process.cwd, said);
+        if (!file && i == 0 && vm->base.context.options.mirrors_disks)
+            return error_set(err, ERROR_REFUSED,
+                             "none of the files that QEMU has open is known to be its image '%s': "
+                             "only local images can be mirrored, and one that was renamed must "
+                             "not be mistaken for another",
+                             said);
+    }
+    return true;
+}
+
+/* ---- by which name QEMU opens one again ---- */
+
+/* That of a -drive: QEMU closes it for writing when it hands the guest over, and opens it anew when
+ * the guest goes on after all. What -blockdev opens stays open, unless it is told otherwise.
+ */
+static bool is_opened_anew(const struct qemu *vm, const struct source_disk *disk)
+{
+    const cJSON *word;
+
+    cJSON_ArrayForEach (word, vm->source.process.words)
+        if (*disk->drive || strstr(word->valuestring, "auto-read-only"))
+            return true;
+    return false;
+}
+
+static bool refuse_elsewhere(const struct qemu *vm, const struct source_disk *disk,
+                             struct error *err)
+{
+    AUTO_FREE char *place = path_real(vm->source.process.cwd, disk->said[0]);
+
+    return error_set(
+        err, ERROR_REFUSED,
+        "disk '%s': its image is '%s', which QEMU knows as '%s' and would open again "
+        "by that name when a move is undone, but '%s' is %s: make it lead to the image "
+        "first (ln -s '%s' '%s')",
+        disk->name, disk->paths[0], disk->said[0], place,
+        access(place, F_OK) == 0 ? "another file" : "no file", disk->paths[0], place);
+}
+
+static bool name_leads_to_image(const struct qemu *vm, const struct source_disk *disk)
+{
+    struct open_files files;
+    const struct open_file *file;
+    bool leads;
+
+    open_files_read(vm->pid, vm->source.process.cwd, &files);
+    file = open_files_by_name(&files, disk->said[0]);
+    leads = file && file->name && !strcmp(file->name, disk->paths[0]);
+    open_files_done(&files);
+    return leads;
+}
+
+bool source_images_hold(struct qemu *vm, struct error *err)
+{
+    struct source *source = &vm->source;
+
+    for (size_t i = 0; i < source->disk_count; i++) {
+        const struct source_disk *disk = &source->disks[i];
+
+        if (disk->opened_anew && !name_leads_to_image(vm, disk))
+            return refuse_elsewhere(vm, disk, err);
+    }
+    return true;
+}
+
+/* ---- finding ---- */
+
+/* Those that still have their names first, so that none of them is taken for another's. */
+bool source_images_find(struct qemu *vm, struct error *err)
+{
+    struct source *source = &vm->source;
+    struct open_files files;
+    bool ok = true;
+
+    open_files_read(vm->pid, source->process.cwd, &files);
+    for (size_t i = 0; ok && i < source->disk_count; i++)
+        ok = find_by_names(&files, &source->disks[i], err) ||
+             error_prefix(err, "disk '%s'", source->disks[i].name);
+    for (size_t i = 0; ok && i < source->disk_count; i++)
+        ok = find_the_rest(vm, &files, &source->disks[i], err) ||
+             error_prefix(err, "disk '%s'", source->disks[i].name);
+    open_files_done(&files);
+    for (size_t i = 0; ok && i < source->disk_count; i++)
+        source->disks[i].opened_anew = is_opened_anew(vm, &source->disks[i]);
+    return ok;
+}

@@ -1,0 +1,248 @@
+/* Who else runs this VM, or writes to its images? */
+#include "host/system/others.h"
+
+#include <stdio.h>
+
+#include "host/images/image-fence.h"
+#include "host/qemu/qemu.h"
+#include "xmig/process.h"
+
+/* By name or by UUID: whoever starts the old start line again has both. */
+static bool is_copy(void *arg, const char *line, size_t len)
+{
+    const struct qemu *vm = arg;
+    AUTO_JSON cJSON *words = qemu_words(line, len);
+    AUTO_FREE char *name = words ? argv_name(words) : NULL;
+    const char *uuid = words ? argv_value(words, "uuid") : NULL;
+    const char *own_name = json_string_or(vm->source.facts, "name", NULL);
+    const char *own_uuid = json_string_or(vm->source.facts, "uuid", NULL);
+
+    return (name && own_name && !strcmp(name, own_name)) ||
+           (uuid && own_uuid && !strcasecmp(uuid, own_uuid));
+}
+
+enum {
+    START_MS = 10000, /* what a QEMU on a busy machine needs to open its images, or to fail */
+    FAILURES = 3,     /* starts that came to nothing: so does the next one */
+    POLL_MS = 20,
+};
+
+struct looking {
+    struct qemu *vm;
+    const cJSON *images; /* facts */
+    cJSON *known;        /* those that run beside the VM from the beginning; NULL: see the facts */
+    struct error *err;
+    bool found;
+    bool has_image; /* the one that was found */
+    pid_t pid;
+    uint64_t start_time;
+};
+
+static bool is_known(const struct looking *looking, const struct other *other)
+{
+    const cJSON *known;
+
+    cJSON_ArrayForEach (known, cJSON_GetObjectItemCaseSensitive(looking->vm->source.facts, "known"))
+        if (json_uint_or(known, "pid", 0) == (uint64_t)other->pid &&
+            json_uint_or(known, "start_time", 0) == other->start_time)
+            return true;
+    return false;
+}
+
+static const char *image_path(const struct looking *looking, const struct other *other)
+{
+    return json_string_or(cJSON_GetArrayItem(looking->images, (int)other->image), "path", "?");
+}
+
+static void tell_other(struct looking *looking, const struct other *other)
+{
+    const char *name = json_string_or(looking->vm->source.facts, "name", "the VM");
+
+    if (other->has_image)
+        error_set(looking->err, ERROR_REFUSED,
+                  "%s of the source host has '%s', a disk of '%s', open for writing; the VM's own "
+                  "QEMU is process %d",
+                  other->who, image_path(looking, other), name, (int)looking->vm->pid);
+    else
+        error_set(looking->err, ERROR_REFUSED,
+                  "a second QEMU of the name or UUID of '%s' runs on the source host (process "
+                  "%d); the VM's own QEMU is process %d",
+                  name, (int)other->pid, (int)looking->vm->pid);
+}
+
+/* One is told of; one that has an image rather than one that has none. */
+static void look_at(void *arg, const struct other *other)
+{
+    struct looking *looking = arg;
+
+    if (is_known(looking, other) || (looking->found && (looking->has_image || !other->has_image)))
+        return;
+    looking->found = true;
+    looking->has_image = other->has_image;
+    looking->pid = other->pid;
+    looking->start_time = other->start_time;
+    tell_other(looking, other);
+}
+
+static void look(struct looking *looking, void (*each)(void *arg, const struct other *other))
+{
+    struct qemu *vm = looking->vm;
+    struct others_search search = {
+        .own = process_lives(vm->pid, vm->start_time) ? vm->pid : 0,
+        .id = vm->base.context.id,
+        .is_copy = is_copy,
+        .arg = vm,
+    };
+    AUTO_FREE struct image_identity *images =
+        image_fence_identities(looking->images, vm->base.context.id, &search.image_count);
+
+    search.images = images;
+    others_each(&search, each, looking);
+}
+
+static struct looking look_for_another(struct qemu *vm, struct error *err)
+{
+    struct looking looking = {
+        .vm = vm,
+        .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
+        .err = err,
+    };
+
+    look(&looking, look_at);
+    return looking;
+}
+
+/* A QEMU that has no image may be one that fails to start, as the fence wants it: it is gone soon,
+ * or has one. A service manager may start the next one at once, for ever.
+ */
+bool qemu_nobody_else(struct host *host, struct error *err)
+{
+    uint64_t deadline = 0;
+    unsigned starts = 0;
+    struct looking last = { 0 };
+
+    for (;;) {
+        struct error why = { 0 };
+        struct looking now = look_for_another(qemu_of(host), &why);
+
+        if (!now.found)
+            return true;
+        if (now.pid != last.pid || now.start_time != last.start_time) {
+            starts++;
+            deadline = loop_now_ms() + START_MS;
+        }
+        if (starts > FAILURES && !now.has_image)
+            return true;
+        if (now.has_image || loop_now_ms() >= deadline ||
+            !loop_pause(host->context.loop, POLL_MS, NULL))
+            return error_set(err, why.kind, "%s", why.text);
+        last = now;
+    }
+}
+
+/* Two VMs may have one name, and a cluster's disk more than one user: whoever is there before
+ * the move begins is none of its doing. But a disk that is copied has one writer.
+ */
+static void meet(void *arg, const struct other *other)
+{
+    struct looking *looking = arg;
+    cJSON *known = must(cJSON_CreateObject());
+
+    json_add_uint(known, "pid", (uint64_t)other->pid);
+    json_add_uint(known, "start_time", other->start_time);
+    cJSON_AddItemToArray(looking->known, known);
+    if (!other->has_image || !looking->vm->base.context.options.mirrors_disks || looking->found)
+        return;
+    looking->found = true;
+    error_set(looking->err, ERROR_REFUSED,
+              "'%s' is open for writing by %s, too: what that writes would be missing at the "
+              "target. End it first, or share the disk and leave drive-mirror out",
+              image_path(looking, other), other->who);
+}
+
+bool qemu_others_check(struct qemu *vm, struct error *err)
+{
+    struct looking looking = {
+        .vm = vm,
+        .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
+        .known = must(cJSON_CreateArray()),
+        .err = err,
+    };
+
+    look(&looking, meet);
+    cJSON_AddItemToObject(vm->source.facts, "known", looking.known);
+    return !looking.found;
+}
+
+/* ---- started again ---- */
+
+static bool is_any_qemu(void *arg, const char *line, size_t len)
+{
+    AUTO_JSON cJSON *words = qemu_words(line, len);
+
+    (void)arg;
+    return words != NULL;
+}
+
+struct again {
+    char *who;
+    size_t size;
+    bool found;
+};
+
+static void look_for_qemu(void *arg, const struct other *other)
+{
+    struct again *again = arg;
+
+    if (again->found || !other->is_copy || !other->has_image)
+        return;
+    again->found = true;
+    snprintf(again->who, again->size, "%s", other->who);
+}
+
+/* The names under which the disks were made: the guest was to find them there. */
+static struct image_identity *made_images(const cJSON *facts, size_t *count)
+{
+    struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(facts) + 1, sizeof(*all)));
+    const cJSON *fact;
+
+    *count = 0;
+    cJSON_ArrayForEach (fact, facts) {
+        struct stat st;
+
+        if (stat(json_string_or(fact, "path", ""), &st) == 0)
+            all[(*count)++] = image_identity(&st);
+    }
+    return all;
+}
+
+static bool source_runs_again(struct qemu *vm, struct again *again)
+{
+    struct others_search search = { .id = vm->base.context.id, .is_copy = is_copy, .arg = vm };
+    const cJSON *facts = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images");
+    AUTO_FREE struct image_identity *images =
+        image_fence_identities(facts, search.id, &search.image_count);
+
+    search.images = images;
+    others_each(&search, look_for_qemu, again);
+    return again->found;
+}
+
+static bool target_runs_again(const struct qemu *vm, struct again *again)
+{
+    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
+    AUTO_FREE struct image_identity *images =
+        made_images(vm->target.images.facts, &search.image_count);
+
+    search.images = images;
+    others_each(&search, look_for_qemu, again);
+    return again->found;
+}
+
+bool qemu_runs_again(struct host *host, char *who, size_t size)
+{
+    struct qemu *vm = qemu_of(host);
+    struct again again = { who, size, false };
+
+    return vm->source.facts ? source_runs_again(vm, &again) : target_runs_again(vm, &again);
+}

@@ -1,0 +1,329 @@
+/* The taps of the VM's networks, and the bridges that they are ports of. Who made them ports of a
+ * bridge at the source is no longer there to do so at the target: xmig does, before the guest runs.
+ */
+#include "host/qemu/guest/taps.h"
+
+#include <stdio.h>
+
+#include "host/system/tap.h"
+
+static const cJSON *get(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+/* ---- at the source ---- */
+
+/* The value of "key=…", up to the next comma; the caller frees it. NULL: not there. */
+static char *value_of(const char *line, const char *key)
+{
+    const char *found = strstr(line, key);
+
+    return found ? must(strndup(found + strlen(key), strcspn(found + strlen(key), ","))) : NULL;
+}
+
+/* Why its port cannot be made anew from what is known here; NULL: it can. */
+static const char *why_by_hand(const char *bridge, const char *script)
+{
+    if (bridge && !tap_is_bridge(bridge))
+        return "what it is a port of is no bridge of the kernel's";
+    if (bridge && tap_filters_vlans(bridge))
+        return "its bridge filters VLANs";
+    if (!bridge && (!script || !strcmp(script, "no")))
+        return "it is in no bridge, so only who made it knows where it leads";
+    return NULL;
+}
+
+/* " \ net0: index=0,type=tap,ifname=tap7,script=no,downscript=no" */
+static void add_tap(cJSON *taps, const char *line)
+{
+    const char *end = strstr(line, ": index=");
+    AUTO_FREE char *name = end && strstr(end, ",type=tap,") ? value_of(end, "ifname=") : NULL;
+    AUTO_FREE char *script = name ? value_of(end, ",script=") : NULL;
+    AUTO_FREE char *bridge = name ? tap_master(name) : NULL;
+    const char *reason = name ? why_by_hand(bridge, script) : NULL;
+    cJSON *tap;
+
+    if (!name || taps_find(taps, name))
+        return;
+    tap = must(cJSON_CreateObject());
+    cJSON_AddItemToArray(taps, tap);
+    cJSON_AddStringToObject(tap, "tap", name);
+    cJSON_AddStringToObject(tap, "bridge", bridge ? bridge : "");
+    if (script && strcmp(script, "no") != 0)
+        cJSON_AddStringToObject(tap, "script", script);
+    if (reason)
+        cJSON_AddStringToObject(tap, "by_hand", reason);
+    cJSON_AddItemToObject(tap, "state", tap_read(name));
+}
+
+cJSON *taps_read(const char *text, pid_t pid, struct error *err)
+{
+    AUTO_JSON cJSON *taps = must(cJSON_CreateArray());
+    AUTO_FREE char *copy = must(strdup(text));
+    char *rest = copy;
+    const char *line;
+
+    while ((line = strsep(&rest, "\r\n")))
+        add_tap(taps, line);
+    if (!taps->child || tap_shares_network(pid))
+        return steal(taps);
+    error_set(err, ERROR_REFUSED,
+              "QEMU's process %d is in another network name space than xmig, which so cannot tell "
+              "where the tap '%s' leads: run xmig in that one",
+              (int)pid, json_string_or(taps->child, "tap", "?"));
+    return NULL;
+}
+
+const cJSON *taps_find(const cJSON *taps, const char *name)
+{
+    const cJSON *tap;
+
+    cJSON_ArrayForEach (tap, taps)
+        if (!strcmp(json_string_or(tap, "tap", ""), name))
+            return tap;
+    return NULL;
+}
+
+static bool is_on(const cJSON *tap, const char *name)
+{
+    return !strcmp(json_string_or(tap, "bridge", ""), name) ||
+           !strcmp(json_string_or(tap, "tap", ""), name);
+}
+
+/* --bridge OLD=NEW, where OLD is a bridge, or the name of a tap that is in none. It is the user's
+ * word that a plain port of that bridge will do.
+ */
+cJSON *taps_choose(const cJSON *taps, const cJSON *bridges)
+{
+    cJSON *chosen = cJSON_Duplicate(taps, true);
+    const cJSON *choice;
+    cJSON *tap;
+
+    cJSON_ArrayForEach (tap, chosen)
+        cJSON_ArrayForEach (choice, bridges)
+            if (is_on(tap, choice->string)) {
+                cJSON_ReplaceItemInObjectCaseSensitive(tap, "bridge",
+                                                       cJSON_Duplicate(choice, false));
+                cJSON_DeleteItemFromObjectCaseSensitive(tap, "by_hand");
+            }
+    return chosen;
+}
+
+bool taps_check_choices(const cJSON *taps, const cJSON *joined, const cJSON *bridges,
+                        struct error *err)
+{
+    const cJSON *choice, *item;
+
+    cJSON_ArrayForEach (choice, bridges) {
+        bool found = false;
+
+        cJSON_ArrayForEach (item, taps)
+            found = found || is_on(item, choice->string);
+        cJSON_ArrayForEach (item, joined)
+            found = found || !strcmp(item->valuestring, choice->string);
+        if (!error_goes_on(err, found || error_set(err, ERROR_REFUSED,
+                                                   "--bridge %s: no network of the VM's is on a "
+                                                   "bridge of that name",
+                                                   choice->string)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- at the target: may it come? ---- */
+
+static bool check_free(const char *name, struct error *err)
+{
+    pid_t user = tap_user(name);
+
+    if (user)
+        return error_set(
+            err, ERROR_REFUSED,
+            "the tap '%s' is in use at the target already, by process %d: a tap has one user, "
+            "and its name is the VM's at the source",
+            name, (int)user);
+    if (tap_is_kept(name))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "the VM's tap '%s' is the name of another network interface at the target",
+                     name);
+}
+
+static bool check_owner(const struct qemu *vm, const char *name, struct error *err)
+{
+    bool as_superuser = geteuid() == 0 && vm->target.as_self;
+
+    if (as_superuser || (tap_exists(name) && tap_is_for(name, vm->target.uid)))
+        return true;
+    return error_set(
+        err, ERROR_REFUSED,
+        "QEMU runs as user %u, who cannot open the tap '%s' at the target: make it first (ip "
+        "tuntap add %s mode tap user %u)",
+        (unsigned)vm->target.uid, name, name, (unsigned)vm->target.uid);
+}
+
+static bool check_bridge(const char *name, const char *bridge, struct error *err)
+{
+    AUTO_FREE char *master = tap_master(name);
+
+    if (master && !strcmp(master, bridge))
+        return true;
+    if (master)
+        return error_set(
+            err, ERROR_REFUSED,
+            "the tap '%s' is a port of '%s' at the target, and not of '%s': take it out, or "
+            "say so with --bridge",
+            name, master, bridge);
+    if (!tap_is_bridge(bridge))
+        return error_set(
+            err, ERROR_REFUSED,
+            "the VM's tap '%s' is a port of the bridge '%s', which is not at the target: make "
+            "it, or name another with --bridge OLD=NEW",
+            name, bridge);
+    if (geteuid() == 0)
+        return true;
+    return error_set(
+        err, ERROR_REFUSED,
+        "only the superuser can make the tap '%s' a port of the bridge '%s' at the target", name,
+        bridge);
+}
+
+static bool check_by_hand(const cJSON *tap, const char *name, struct error *err)
+{
+    if (tap_exists(name))
+        return true;
+    return error_set(
+        err, ERROR_REFUSED,
+        "xmig cannot make the VM's tap '%s' at the target as it is at the source (%s): make it "
+        "first (ip tuntap add %s mode tap), and what leads to it",
+        name, json_string_or(tap, "by_hand", ""), name);
+}
+
+static bool check_script(const cJSON *tap, struct error *err)
+{
+    const char *script = json_string_or(tap, "script", NULL);
+
+    if (!script || access(script, X_OK) == 0)
+        return true;
+    return error_set(
+        err, ERROR_REFUSED,
+        "QEMU runs the script '%s' for the VM's tap '%s', which cannot be run at the target: "
+        "%m",
+        script, json_string_or(tap, "tap", "?"));
+}
+
+static bool check_tap(const struct qemu *vm, const cJSON *tap, struct error *err)
+{
+    const char *name = json_string(tap, "tap", err);
+    const char *bridge = json_string_or(tap, "bridge", "");
+
+    if (!name)
+        return false;
+    if (!tap_is_name(name) || (*bridge && !tap_is_name(bridge)))
+        return error_set(err, ERROR_PROTOCOL, "'%s' or '%s' is no name of an interface", name,
+                         bridge);
+    if (tap_exists(name) && !check_free(name, err))
+        return false;
+    if (!check_owner(vm, name, err) || !check_script(tap, err))
+        return false;
+    if (get(tap, "by_hand"))
+        return check_by_hand(tap, name, err);
+    return !*bridge || check_bridge(name, bridge, err);
+}
+
+bool taps_check(const struct qemu *vm, const cJSON *taps, struct error *err)
+{
+    const cJSON *tap;
+
+    cJSON_ArrayForEach (tap, taps)
+        if (!error_goes_on(err, check_tap(vm, tap, err)))
+            return false;
+    return true;
+}
+
+bool bridges_check(const cJSON *bridges, struct error *err)
+{
+    const cJSON *bridge;
+
+    cJSON_ArrayForEach (bridge, bridges)
+        if (cJSON_IsString(bridge) && !tap_is_bridge(bridge->valuestring) &&
+            !error_goes_on(err, error_set(err, ERROR_REFUSED,
+                                          "a network of the VM's is on the bridge '%s', which is "
+                                          "not at the target: make it, or name another with "
+                                          "--bridge OLD=NEW",
+                                          bridge->valuestring)))
+            return false;
+    return true;
+}
+
+void taps_plan(const cJSON *taps, struct plan *plan)
+{
+    const cJSON *tap;
+
+    cJSON_ArrayForEach (tap, taps) {
+        const char *name = json_string_or(tap, "tap", "?");
+        const char *bridge = json_string_or(tap, "bridge", "");
+
+        if (get(tap, "by_hand"))
+            plan_say(plan, "use the tap '%s', which is there", name);
+        else if (*bridge)
+            plan_say(plan, "make the tap '%s' a port of the bridge '%s'", name, bridge);
+    }
+}
+
+/* ---- at the target: joining ---- */
+
+static bool note_port(struct qemu *vm, const char *name, const char *bridge, struct error *err)
+{
+    cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "port");
+    cJSON_AddStringToObject(fact, "tap", name);
+    cJSON_AddStringToObject(fact, "bridge", bridge);
+    taps_noted(vm, fact);
+    return vm->base.context.note(vm->base.context.note_arg, fact, err);
+}
+
+void taps_noted(struct qemu *vm, cJSON *fact)
+{
+    if (!vm->target.ports)
+        vm->target.ports = must(cJSON_CreateArray());
+    cJSON_AddItemToArray(vm->target.ports, fact);
+}
+
+static bool join(struct qemu *vm, const cJSON *tap, struct error *err)
+{
+    const char *name = json_string_or(tap, "tap", "");
+    const char *bridge = json_string_or(tap, "bridge", "");
+    AUTO_FREE char *master = tap_master(name);
+
+    if (get(tap, "by_hand") || !*bridge || (master && !strcmp(master, bridge) && tap_is_kept(name)))
+        return true;
+    if (master && strcmp(master, bridge) != 0)
+        return error_set(err, ERROR_SYSTEM,
+                         "QEMU's script has made the tap '%s' a port of '%s', and not of '%s'",
+                         name, master, bridge);
+    return note_port(vm, name, bridge, err) && tap_join(name, bridge, get(tap, "state"), err);
+}
+
+bool taps_join(struct qemu *vm, const cJSON *taps, struct error *err)
+{
+    const cJSON *tap;
+
+    cJSON_ArrayForEach (tap, taps)
+        if (!join(vm, tap, err))
+            return false;
+    return true;
+}
+
+/* One that went with its QEMU is no port of anything any more. */
+void taps_leave(struct qemu *vm)
+{
+    const cJSON *fact;
+    struct error err = { 0 };
+
+    cJSON_ArrayForEach (fact, vm->target.ports)
+        if (!tap_leave(json_string_or(fact, "tap", ""), json_string_or(fact, "bridge", ""), &err))
+            event_say(&vm->base.context.events, EVENT_WARNING, NULL, "%s", err.text);
+}

@@ -1,0 +1,47 @@
+/* Who else runs a VM, or writes to its images? Only /proc and /sys can say: QEMU's own locks on its
+ * images can be turned off, and other programs, and the kernel, take none.
+ */
+#ifndef XMIG_HOST_SYSTEM_OTHERS_H
+#define XMIG_HOST_SYSTEM_OTHERS_H
+
+#include <sys/stat.h>
+
+#include "xmig/json.h"
+
+/* What a name leads to: a file, or a block device, whatever it is called. */
+struct image_identity {
+    uint64_t device;
+    uint64_t inode; /* 0: it is the block device `device` */
+};
+
+struct image_identity image_identity(const struct stat *st);
+bool image_is_same(const struct image_identity *one, const struct image_identity *other);
+
+struct others_search {
+    const struct image_identity *images;
+    size_t image_count;
+    pid_t own;      /* the VM's process */
+    const char *id; /* this migration's: its copy at the target may run on this machine, too */
+    /* Is a process with this command line, in NUL-terminated words, the VM once more? NULL: no
+     * process can be.
+     */
+    bool (*is_copy)(void *arg, const char *line, size_t len);
+    void *arg;
+    bool leaves_kernel_out; /* it serves the images to the VM itself */
+    const char *sys;        /* NULL: "/sys" */
+};
+
+struct other {
+    pid_t pid;           /* 0: the kernel */
+    uint64_t start_time; /* the kernel's: the number of a device */
+    char who[128];       /* "process 12 (qemu)", "the kernel (loop device 'loop3')" */
+    size_t image;        /* which one it may write to, if `has_image` */
+    bool has_image;
+    bool is_copy;
+};
+
+/* One walk through all processes that we may look at, and through the kernel's block devices. */
+void others_each(const struct others_search *search,
+                 void (*each)(void *arg, const struct other *other), void *arg);
+
+#endif

@@ -1,0 +1,270 @@
+#include "host/system/tap.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How a bridge treats a port, where that can be set. */
+static const char *const port_options[] = {
+    "isolated",        "hairpin_mode",         "learning",   "unicast_flood", "multicast_flood",
+    "broadcast_flood", "multicast_to_unicast", "bpdu_guard", "root_block",    "neigh_suppress",
+    "proxyarp",        "multicast_fast_leave",
+};
+
+bool tap_is_name(const char *name)
+{
+    return *name && strlen(name) < IFNAMSIZ && !strchr(name, '/') && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
+/* /sys/class/net/NAME/REST; the caller frees it. */
+static char *sys_path(const char *name, const char *rest)
+{
+    char *path;
+
+    if (asprintf(&path, "/sys/class/net/%s/%s", name, rest) < 0)
+        abort();
+    return path;
+}
+
+static bool has(const char *name, const char *rest)
+{
+    AUTO_FREE char *path = sys_path(name, rest);
+
+    return tap_is_name(name) && access(path, F_OK) == 0;
+}
+
+/* The first line of a file in /sys; the caller frees it. NULL: there is none. */
+static char *read_text(const char *name, const char *rest)
+{
+    AUTO_FREE char *path = sys_path(name, rest);
+    AUTO_CLOSE int fd = tap_is_name(name) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    char text[64];
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (len < 0)
+        return NULL;
+    text[len] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return must(strdup(text));
+}
+
+static long read_number(const char *name, const char *rest, long otherwise)
+{
+    AUTO_FREE char *text = read_text(name, rest);
+
+    return text && *text ? strtol(text, NULL, 0) : otherwise;
+}
+
+bool tap_exists(const char *name)
+{
+    return has(name, "");
+}
+
+bool tap_is_bridge(const char *name)
+{
+    return has(name, "bridge");
+}
+
+bool tap_filters_vlans(const char *name)
+{
+    return read_number(name, "bridge/vlan_filtering", 0) != 0;
+}
+
+char *tap_master(const char *name)
+{
+    AUTO_FREE char *path = sys_path(name, "master");
+    char target[256];
+    ssize_t len = tap_is_name(name) ? readlink(path, target, sizeof(target) - 1) : -1;
+    const char *slash;
+
+    if (len < 0)
+        return NULL;
+    target[len] = '\0';
+    slash = strrchr(target, '/');
+    return must(strdup(slash ? slash + 1 : target));
+}
+
+static char *read_option(const char *name, const char *option)
+{
+    AUTO_FREE char *rest = NULL;
+
+    if (asprintf(&rest, "brport/%s", option) < 0)
+        abort();
+    return read_text(name, rest);
+}
+
+cJSON *tap_read(const char *name)
+{
+    cJSON *state = must(cJSON_CreateObject());
+    cJSON *port = cJSON_AddObjectToObject(state, "port");
+
+    cJSON_AddBoolToObject(state, "up", read_number(name, "flags", 0) & IFF_UP);
+    json_add_uint(state, "mtu", (uint64_t)read_number(name, "mtu", 1500));
+    for (size_t i = 0; i < sizeof(port_options) / sizeof(port_options[0]); i++) {
+        AUTO_FREE char *value = read_option(name, port_options[i]);
+
+        if (value)
+            cJSON_AddStringToObject(port, port_options[i], value);
+    }
+    return state;
+}
+
+bool tap_is_kept(const char *name)
+{
+    return read_number(name, "tun_flags", 0) & IFF_PERSIST;
+}
+
+bool tap_is_for(const char *name, uid_t uid)
+{
+    long owner = read_number(name, "owner", -1);
+
+    return owner < 0 || owner == (long)uid;
+}
+
+/* Does a descriptor of the process hold the tap? The kernel tells by "iff:". */
+static bool holds(const char *pid, const char *name)
+{
+    AUTO_FREE char *folder = NULL;
+    DIR *dir;
+    const struct dirent *entry;
+    bool found = false;
+
+    if (asprintf(&folder, "/proc/%s/fdinfo", pid) < 0)
+        abort();
+    dir = opendir(folder);
+    while (dir && !found && (entry = readdir(dir))) {
+        AUTO_FREE char *path = NULL;
+        char line[128];
+        char interface[IFNAMSIZ] = "";
+        FILE *file;
+
+        if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
+            abort();
+        file = fopen(path, "re");
+        while (file && !found && fgets(line, sizeof(line), file))
+            found = sscanf(line, "iff: %15s", interface) == 1 && !strcmp(interface, name);
+        if (file)
+            fclose(file);
+    }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+bool tap_shares_network(pid_t pid)
+{
+    char path[64], here[64], there[64];
+    ssize_t ours = readlink("/proc/self/ns/net", here, sizeof(here));
+    ssize_t theirs;
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    theirs = readlink(path, there, sizeof(there));
+    return theirs == ours && ours > 0 && !memcmp(here, there, (size_t)ours);
+}
+
+pid_t tap_user(const char *name)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    pid_t user = 0;
+
+    while (proc && !user && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && tap_shares_network(pid) && holds(entry->d_name, name))
+            user = pid;
+    }
+    if (proc)
+        closedir(proc);
+    return user;
+}
+
+/* ---- changing ---- */
+
+/* A request about the interface `name`, to which `fill` adds a number. */
+static bool request(const char *name, unsigned long what, struct ifreq *wanted)
+{
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    snprintf(wanted->ifr_name, sizeof(wanted->ifr_name), "%.15s", name);
+    return fd >= 0 && ioctl(fd, what, wanted) == 0;
+}
+
+static bool set_option(const char *name, const char *option, const char *value)
+{
+    AUTO_FREE char *here = read_option(name, option);
+    AUTO_FREE char *path = NULL;
+    AUTO_CLOSE int fd = -1;
+
+    if (!here || !strcmp(here, value))
+        return true;
+    if (asprintf(&path, "/sys/class/net/%s/brport/%s", name, option) < 0)
+        abort();
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+}
+
+static bool set_port(const char *name, const cJSON *port)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < sizeof(port_options) / sizeof(port_options[0]); i++) {
+        const char *value = json_string_or(port, port_options[i], NULL);
+
+        ok = !value || set_option(name, port_options[i], value);
+    }
+    return ok;
+}
+
+static bool set_mtu(const char *name, uint64_t mtu)
+{
+    struct ifreq wanted = { .ifr_mtu = (int)mtu };
+
+    return read_number(name, "mtu", 0) == (long)mtu || request(name, SIOCSIFMTU, &wanted);
+}
+
+static bool bring_up(const char *name)
+{
+    struct ifreq wanted = { 0 };
+
+    if (!request(name, SIOCGIFFLAGS, &wanted))
+        return false;
+    wanted.ifr_flags = (short)(wanted.ifr_flags | IFF_UP);
+    return request(name, SIOCSIFFLAGS, &wanted);
+}
+
+static bool add_port(const char *name, const char *bridge)
+{
+    AUTO_FREE char *master = tap_master(name);
+    struct ifreq wanted = { .ifr_ifindex = (int)if_nametoindex(name) };
+
+    return (master && !strcmp(master, bridge)) || request(bridge, SIOCBRADDIF, &wanted);
+}
+
+bool tap_join(const char *name, const char *bridge, const cJSON *state, struct error *err)
+{
+    if (!set_mtu(name, json_uint_or(state, "mtu", 1500)) || !add_port(name, bridge) ||
+        !set_port(name, cJSON_GetObjectItemCaseSensitive(state, "port")) || !bring_up(name))
+        return error_set(err, ERROR_SYSTEM, "cannot make the tap '%s' a port of '%s': %m", name,
+                         bridge);
+    return true;
+}
+
+bool tap_leave(const char *name, const char *bridge, struct error *err)
+{
+    AUTO_FREE char *master = tap_master(name);
+    struct ifreq wanted = { .ifr_ifindex = (int)if_nametoindex(name) };
+
+    if (!master || strcmp(master, bridge) != 0 || request(bridge, SIOCBRDELIF, &wanted))
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot take the tap '%s' out of the bridge '%s': %m", name,
+                     bridge);
+}

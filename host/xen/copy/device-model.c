@@ -1,0 +1,196 @@
+/* The target's device model: started on an empty domain, waiting for its state. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "host/system/program.h"
+#include "host/xen/argv/argv.h"
+#include "host/xen/monitor/monitor.h"
+#include "host/xen/xen.h"
+#include "xmig/process.h"
+
+enum {
+    START_MS = 120000,
+    TRY_MS = 10000,
+    POLL_MS = 50,
+    END_MS = 20000,
+    KILL_MS = 10000,
+    LOG_TAIL = 4096
+};
+
+/* ---- its process ---- */
+
+void device_model_explain(struct xen *vm, struct error *err)
+{
+    AUTO_CLOSE int fd = vm->target.log ? open(vm->target.log, O_RDONLY | O_CLOEXEC) : -1;
+    AUTO_FREE char *text = program_tail(fd, LOG_TAIL);
+    const char *line = program_last_line(text);
+    struct error said = *err;
+
+    if (*line)
+        error_set(err, said.kind, "%s (the device model's last words: %s)", said.text, line);
+}
+
+/* env(1) gives it what libxl gives it, and replaces itself by it. */
+static const char **command_line(const struct xen *vm, const cJSON *words, const char *domid)
+{
+    static const char *const waiting[] = { "-S", "-incoming", "defer", NULL };
+    size_t count = (size_t)cJSON_GetArraySize(words);
+    const char **line = must(calloc(count + 8, sizeof(*line)));
+    size_t used = 0;
+    const cJSON *word;
+
+    line[used++] = "env";
+    line[used++] = domid;
+    line[used++] = vm->target.program;
+    cJSON_ArrayForEach (word, words)
+        line[used++] = word->valuestring;
+    for (size_t i = 0; waiting[i]; i++)
+        line[used++] = waiting[i];
+    return line;
+}
+
+static int open_log(struct xen *vm, struct error *err)
+{
+    int fd;
+
+    free(vm->target.log);
+    vm->target.log =
+        xen_text("/var/log/xen/qemu-dm-%s.log", json_string_or(vm->target.params, "name", "?"));
+    fd = open(vm->target.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0)
+        error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->target.log);
+    return fd;
+}
+
+static bool note_process(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(fact, "fact", "device-model");
+    json_add_uint(fact, "domid", vm->domid);
+    json_add_uint(fact, "device_model", (uint64_t)vm->target.pid);
+    json_add_uint(fact, "started", vm->target.start_time);
+    return vm->base.context.note(vm->base.context.note_arg, fact, err);
+}
+
+/* xl ends the process whose number stands there. */
+static bool start_process(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->target.xen, "words"), vm->domid);
+    AUTO_FREE char *domid = xen_text("XEN_DOMAIN_ID=%u", vm->domid);
+    AUTO_FREE const char **line = command_line(vm, words, domid);
+    AUTO_CLOSE int log = open_log(vm, err);
+    AUTO_FREE char *pid = NULL;
+
+    if (log < 0)
+        return false;
+    vm->target.child = child_start(vm->base.context.loop, line, -1, log, log, err);
+    if (!vm->target.child)
+        return false;
+    vm->target.pid = child_pid(vm->target.child);
+    vm->target.start_time = process_start_time(vm->target.pid);
+    pid = xen_text("%d", (int)vm->target.pid);
+    return store_write(vm->xs, err, pid, "/local/domain/%u/image/device-model-pid", vm->domid) &&
+           note_process(vm, err);
+}
+
+static bool has_socket(const struct xen *vm)
+{
+    AUTO_FREE char *path = xen_text("/var/run/xen/qmp-libxenstat-%u", vm->domid);
+
+    return access(path, F_OK) == 0;
+}
+
+/* The socket is there a moment before anybody listens at it. */
+static bool await_monitor(struct xen *vm, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + START_MS;
+    int status;
+
+    for (;;) {
+        struct error why = { 0 };
+
+        if (has_socket(vm) && xen_connect(vm, TRY_MS, &why))
+            return true;
+        if (child_ended(vm->target.child, &status))
+            return error_set(err, ERROR_SYSTEM, "it has ended with status %d", status);
+        if (loop_now_ms() >= deadline)
+            return error_set(err, ERROR_TIMEOUT, "it has not opened its monitor: %s", why.text);
+        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+            return false;
+    }
+}
+
+static bool check_waiting(struct xen *vm, struct error *err)
+{
+    struct qmp_status status;
+
+    if (!qmp_query_status(vm->q, &status, err))
+        return false;
+    return !strcmp(status.text, "inmigrate") ||
+           error_set(err, ERROR_SYSTEM, "it is '%s', and does not wait for a migration",
+                     status.text);
+}
+
+/* Shared images stay the source's until the guest is ours. */
+static bool set_capabilities(struct xen *vm, struct error *err)
+{
+    static const char *const events[] = { "events", NULL };
+    static const char *const late[] = { "events", "late-block-activate", NULL };
+
+    return qmp_set_capabilities(vm->q, vm->base.context.options.mirrors_disks ? events : late, err);
+}
+
+/* As xl has somebody watch each domain. It waits as long as the guest stands still, and a
+ * process less is started when it does not.
+ */
+static void watch(struct xen *vm)
+{
+    struct error err = { 0 };
+
+    if (!monitor_start(vm->base.context.loop, vm->domid, &err))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "nobody will watch the guest: %s; start 'xmig monitor %u'", err.text, vm->domid);
+}
+
+/* ---- the public face ---- */
+
+bool xen_start_device_model(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+
+    if (devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err) &&
+        check_waiting(vm, err) && set_capabilities(vm, err) && devices_await_disks(vm, err) &&
+        exports_open(vm, err) && face_write(vm, err)) {
+        qmp_guard(vm->q, true);
+        watch(vm);
+        return true;
+    }
+    device_model_explain(vm, err);
+    return error_prefix(err, "the device model");
+}
+
+static bool is_alive(const struct xen *vm)
+{
+    return process_lives(vm->target.pid, vm->target.start_time);
+}
+
+/* Asked, it takes its backends' nodes along. */
+bool device_model_end(struct xen *vm, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + END_MS;
+
+    xen_disconnect(vm);
+    if (is_alive(vm))
+        kill(vm->target.pid, SIGTERM);
+    while (is_alive(vm) && loop_now_ms() < deadline)
+        if (!loop_pause(vm->base.context.loop, POLL_MS, NULL))
+            break;
+    if (!process_kill(vm->target.pid, vm->target.start_time, KILL_MS, err))
+        return false;
+    child_free(steal(vm->target.child));
+    vm->target.pid = 0;
+    return true;
+}

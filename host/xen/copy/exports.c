@@ -1,0 +1,60 @@
+/* The target's disks, exported by its device model's NBD server for as long as the mirrors need. */
+#include "host/system/paths.h"
+#include "host/xen/xen.h"
+
+/* A disk that is emulated is open twice, for its PV backend, too, which looks at it anew when
+ * the device state has been loaded: the emulated one holds the image's lock.
+ */
+static const cJSON *find_open(const cJSON *blocks, const char *path)
+{
+    AUTO_FREE char *real = path_real("/", path);
+    const cJSON *block, *found = NULL;
+
+    cJSON_ArrayForEach (block, blocks) {
+        const cJSON *inserted = xen_get(block, "inserted");
+        AUTO_FREE char *other =
+            path_real("/", json_string_or(xen_get(inserted, "image"), "filename", ""));
+
+        if (!inserted || strcmp(real, other) != 0)
+            continue;
+        if (!found || *json_string_or(block, "device", ""))
+            found = inserted;
+    }
+    return found;
+}
+
+static bool export_disk(struct xen *vm, const cJSON *disk, const cJSON *blocks, struct error *err)
+{
+    const char *name = json_string_or(disk, "name", "?");
+    const cJSON *open = find_open(blocks, json_string_or(disk, "image", ""));
+    AUTO_FREE char *id = xen_text("xmig-%s", name);
+
+    if (!open)
+        return error_set(err, ERROR_SYSTEM, "disk '%s': it has not opened it", name);
+    return qmp_block_export_add(vm->q, id, json_string_or(open, "node-name", ""), name, err) ||
+           error_prefix(err, "disk '%s'", name);
+}
+
+/* ---- the public face ---- */
+
+bool exports_open(struct xen *vm, struct error *err)
+{
+    AUTO_FREE char *path = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *disk;
+
+    if (!vm->base.context.options.mirrors_disks)
+        return true;
+    if (!qmp_nbd_server_start(vm->q, path, 0, err) ||
+        !qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+        if (!export_disk(vm, disk, blocks, err))
+            return false;
+    return true;
+}
+
+bool exports_close(struct xen *vm, struct error *err)
+{
+    return qmp_nbd_server_stop(vm->q, err);
+}

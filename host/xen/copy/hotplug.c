@@ -1,0 +1,155 @@
+/* The scripts that join a guest's network interfaces to a bridge. libxl runs them itself, and
+ * nobody else does. What they are told is read from xenstore, where it still is after a crash.
+ */
+#include <stdio.h>
+
+#include "host/system/program.h"
+#include "host/xen/xen.h"
+
+enum {
+    SCRIPT_MS = 120000, /* a busy host forks slowly */
+    BACKEND_MS = 20000,
+    POLL_MS = 10,
+    UNPLUG_MS = 10000, /* then its script runs, at worst in vain */
+    LOOK_MS = 200,     /* nobody waits for an interface that goes */
+    STATE_INIT_WAIT = 2
+};
+
+/* Where Xen's own scripts write what is wrong: xen-hotplug-common.sh. */
+static const char SCRIPT_LOG[] = "/var/log/xen/xen-hotplug.log";
+
+struct vif {
+    const char *id;
+    const cJSON *keys; /* its backend's */
+};
+
+static bool run_script(struct xen *vm, const struct vif *vif, const char *action, const char *type,
+                       struct error *err)
+{
+    const char *script = json_string_or(vif->keys, "script", "/etc/xen/scripts/vif-bridge");
+    const char *gateway = json_string_or(vif->keys, "gatewaydev", "");
+    AUTO_FREE char *script_word = xen_text("script=%s", script);
+    AUTO_FREE char *path_word = xen_text("XENBUS_PATH=backend/vif/%u/%s", vm->domid, vif->id);
+    AUTO_FREE char *tap_word = xen_text("INTERFACE=vif%u.%s-emu", vm->domid, vif->id);
+    AUTO_FREE char *vif_word = xen_text("vif=vif%u.%s", vm->domid, vif->id);
+    AUTO_FREE char *net_word = xen_text("netdev=%s", gateway);
+    AUTO_FREE char *type_word = xen_text("type_if=%s", type);
+    const char *const words[] = { "env",     script_word, "XENBUS_TYPE=vif",
+                                  path_word, net_word,    "XENBUS_BASE_PATH=backend",
+                                  tap_word,  vif_word,    script,
+                                  action,    type_word,   NULL };
+
+    return program_run(vm->base.context.loop, words, NULL, SCRIPT_MS, err) ||
+           error_prefix(err, "network interface %s: %s %s (Xen's scripts log to %s)", vif->id,
+                        script, action, SCRIPT_LOG);
+}
+
+static bool await_backend(struct xen *vm, const struct vif *vif, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + BACKEND_MS;
+
+    while (store_number(vm->xs, 0, "/local/domain/0/backend/vif/%u/%s/state", vm->domid, vif->id) <
+           STATE_INIT_WAIT) {
+        if (loop_now_ms() >= deadline)
+            return error_set(err, ERROR_TIMEOUT,
+                             "network interface %s: its backend does not appear", vif->id);
+        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+            return false;
+    }
+    return true;
+}
+
+/* QEMU's end of an emulated interface; there is none when the guest uses the PV one instead, as it
+ * goes with the device state that says so, some moments after that is loaded.
+ */
+static bool has_tap(const struct xen *vm, const struct vif *vif)
+{
+    AUTO_FREE char *path = xen_text("/sys/class/net/vif%u.%s-emu", vm->domid, vif->id);
+
+    return access(path, F_OK) == 0;
+}
+
+static bool is_used_as_pv(const struct xen *vm, const struct vif *vif)
+{
+    const cJSON *device;
+
+    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+        if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
+            !strcmp(json_string_or(device, "id", ""), vif->id))
+            return json_true(device, "is_connected");
+    return false;
+}
+
+/* A script for a tap that is about to go would only take time from a guest that connects anew. */
+static void await_unplugged(struct xen *vm, const struct vif *vif)
+{
+    uint64_t deadline = loop_now_ms() + UNPLUG_MS;
+
+    while (has_tap(vm, vif) && loop_now_ms() < deadline &&
+           loop_pause(vm->base.context.loop, LOOK_MS, NULL))
+        continue;
+}
+
+static bool join_tap(struct xen *vm, const struct vif *vif, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (is_used_as_pv(vm, vif))
+        await_unplugged(vm, vif);
+    if (!has_tap(vm, vif) || run_script(vm, vif, "add", "tap", &why) || !has_tap(vm, vif))
+        return true;
+    *err = why;
+    return false;
+}
+
+/* What was never joined cannot be parted, and is gone all the same; a tap was never joined to
+ * anything as long as its guest could be destroyed, and went with the device model.
+ */
+static void part(struct xen *vm, const struct vif *vif)
+{
+    struct error err = { 0 };
+
+    if (!run_script(vm, vif, "offline", "vif", &err))
+        event_say(&vm->base.context.events, EVENT_DEBUG, NULL, "%s", err.text);
+}
+
+static bool take_step(struct xen *vm, const struct vif *vif, enum hotplug_step step,
+                      struct error *err)
+{
+    switch (step) {
+    case HOTPLUG_ONLINE:
+        return await_backend(vm, vif, err) && run_script(vm, vif, "online", "vif", err);
+    case HOTPLUG_TAP:
+        return join_tap(vm, vif, err);
+    case HOTPLUG_OFFLINE:
+        part(vm, vif);
+        return true;
+    }
+    return true;
+}
+
+static bool runs_scripts(struct xen *vm)
+{
+    AUTO_JSON cJSON *config = config_read(vm->domid, vm->uuid, NULL);
+    const cJSON *info = xen_get(config, "c_info");
+
+    return strcmp(json_string_or(info, "run_hotplug_scripts", "True"), "False") != 0;
+}
+
+bool hotplug_vifs(struct xen *vm, enum hotplug_step step, struct error *err)
+{
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
+    const cJSON *id;
+
+    if (!ids->child || !runs_scripts(vm))
+        return true;
+    cJSON_ArrayForEach (id, ids) {
+        AUTO_JSON cJSON *keys =
+            store_values(vm->xs, "/libxl/%u/device/vif/%s", vm->domid, id->valuestring);
+        const struct vif vif = { id->valuestring, keys };
+
+        if (!take_step(vm, &vif, step, err))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,182 @@
+/* The target's RAM: libxc takes it, decompressed, out of the lane and fills the domain with it, in
+ * a thread of its own; the device state follows.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "transport/lanes/codec.h"
+#include "host/xen/ground/device-state.h"
+#include "host/xen/xen.h"
+#include "xmig/turns.h"
+
+enum {
+    LOOK_MS = 500,
+    SYNC_EVERY_MS = 2000 /* the disks, besides what that takes */
+};
+
+struct receiving {
+    struct xen *vm;
+    xc_interface *xc; /* the thread's own */
+    struct codec *codec;
+    int plain; /* what comes out of the lane */
+    int result, number;
+    uint64_t synced_ms; /* the disks */
+    struct error error;
+};
+
+/* ---- lanes ---- */
+
+void xen_ram_close(struct xen *vm)
+{
+    cleanup_close(&vm->target.ram);
+    cleanup_close(&vm->target.ram_lane);
+    vm->target.ram = vm->target.ram_lane = -1;
+}
+
+static int open_ram(struct xen *vm, struct error *err)
+{
+    if (vm->target.ram_lane < 0)
+        error_set(err, ERROR_REFUSED, "nothing waits for RAM here");
+    return steal_fd(&vm->target.ram_lane);
+}
+
+static bool is_disk(const struct xen *vm, const char *name)
+{
+    const cJSON *disk;
+
+    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+        if (!strcmp(json_string_or(disk, "name", ""), name))
+            return true;
+    return false;
+}
+
+int xen_open_lane(struct host *host, const char *name, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    AUTO_FREE char *path = NULL;
+
+    if (!strcmp(name, "ram"))
+        return open_ram(vm, err);
+    if (strncmp(name, "disk/", 5) != 0 || !is_disk(vm, name + 5)) {
+        error_set(err, ERROR_REFUSED, "there is no lane '%s'", name);
+        return -1;
+    }
+    path = xen_text("%s/nbd.sock", host->context.runtime_dir);
+    return connect_unix(path, err);
+}
+
+bool xen_flush_disks(struct host *host, struct error *err)
+{
+    return disk_images_sync(&xen_of(host)->target.images, err);
+}
+
+bool xen_ram_listen(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot make a socket pair: %m");
+    xen_ram_close(vm);
+    vm->target.ram = pair[0];
+    vm->target.ram_lane = pair[1];
+    return true;
+}
+
+/* ---- the thread ---- */
+
+/* Streams of Xen 4.14 and later have everything in them. */
+static int on_static_data(unsigned missing, void *arg)
+{
+    struct receiving *receiving = arg;
+
+    if (!missing)
+        return 0;
+    error_set(&receiving->error, ERROR_PROTOCOL, "the RAM's stream lacks the CPU policy");
+    return -1;
+}
+
+/* So that nothing is left in the lane, whose writer would take it for lost. */
+static void expect_end(struct receiving *receiving)
+{
+    char more;
+
+    if (read(receiving->plain, &more, 1) > 0)
+        error_set(&receiving->error, ERROR_PROTOCOL, "something follows the device state");
+}
+
+static void run(struct turns *turns, void *arg)
+{
+    struct receiving *receiving = arg;
+    struct xen_target *target = &receiving->vm->target;
+    struct restore_callbacks callbacks = { .static_data_done = on_static_data, .data = receiving };
+
+    (void)turns;
+    receiving->result =
+        xc_domain_restore(receiving->xc, receiving->plain, receiving->vm->domid, target->store_port,
+                          &target->store_gfn, 0, target->console_port, &target->console_gfn, 0,
+                          XC_STREAM_PLAIN, &callbacks, -1);
+    receiving->number = errno;
+    if (receiving->result == 0 &&
+        device_state_receive(receiving->plain, &target->device_state, &target->device_state_size,
+                             &receiving->error))
+        expect_end(receiving);
+    (void)codec_free(steal(receiving->codec), &receiving->error);
+}
+
+static void cancel(void *arg)
+{
+    struct receiving *receiving = arg;
+
+    shutdown(receiving->vm->target.ram, SHUT_RDWR);
+}
+
+static bool look(void *arg, struct error *err)
+{
+    struct receiving *receiving = arg;
+
+    xen_log_drain(receiving->vm->log, &receiving->vm->base.context.events);
+    if (loop_now_ms() - receiving->synced_ms < SYNC_EVERY_MS)
+        return true;
+    if (!xen_flush_disks(&receiving->vm->base, err))
+        return false;
+    receiving->synced_ms = loop_now_ms();
+    return true;
+}
+
+static bool conclude(struct receiving *receiving, struct error *err)
+{
+    struct xen *vm = receiving->vm;
+
+    xen_log_drain(vm->log, &vm->base.context.events);
+    if (receiving->result != 0 && !receiving->error.kind) {
+        errno = receiving->number;
+        return xen_fail(vm, err, "receiving RAM");
+    }
+    if (receiving->error.kind) {
+        *err = receiving->error;
+        return false;
+    }
+    vm->target.restored = true;
+    return true;
+}
+
+bool xen_ram_recv(struct host *host, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    struct receiving receiving = { .vm = vm, .synced_ms = loop_now_ms() };
+    const struct turns_work work = {
+        .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = &receiving
+    };
+    bool ok;
+
+    receiving.xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
+    if (!receiving.xc)
+        return xen_fail(vm, err, "cannot talk to Xen");
+    receiving.codec = codec_decompress(vm->target.ram, &receiving.plain, err);
+    ok = receiving.codec && turns_run(host->context.loop, &work, err) && conclude(&receiving, err);
+    xc_interface_close(receiving.xc);
+    xen_ram_close(vm);
+    return ok;
+}

@@ -1,0 +1,152 @@
+/* The processor that a guest was promised, and whether this host has its like. */
+#include "host/xen/xen.h"
+
+#include <stdio.h>
+
+#include "host/xen/ground/cpu-features.h"
+
+/* A policy as Xen serialises it. */
+struct serial {
+    xen_cpuid_leaf_t *leaves;
+    xen_msr_entry_t *msrs;
+    uint32_t leaf_count, msr_count;
+};
+
+static void free_serial(struct serial *serial)
+{
+    free(serial->leaves);
+    free(serial->msrs);
+}
+
+static bool serialise(struct xen *vm, const xc_cpu_policy_t *policy, struct serial *serial,
+                      struct error *err)
+{
+    if (xc_cpu_policy_get_size(vm->xc, &serial->leaf_count, &serial->msr_count) < 0)
+        return xen_fail(vm, err, "cannot ask for the size of a CPU policy");
+    serial->leaves = must(calloc(serial->leaf_count + 1, sizeof(*serial->leaves)));
+    serial->msrs = must(calloc(serial->msr_count + 1, sizeof(*serial->msrs)));
+    if (xc_cpu_policy_serialise(vm->xc, policy, serial->leaves, &serial->leaf_count, serial->msrs,
+                                &serial->msr_count) < 0)
+        return xen_fail(vm, err, "cannot write a CPU policy down");
+    return true;
+}
+
+/* ---- in the parameters ---- */
+
+static void add_hex(cJSON *object, const char *name, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    AUTO_FREE char *text = must(malloc(2 * size + 1));
+
+    for (size_t i = 0; i < size; i++)
+        sprintf(text + 2 * i, "%02x", bytes[i]);
+    text[2 * size] = '\0';
+    cJSON_AddStringToObject(object, name, text);
+}
+
+static unsigned nibble(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10;
+}
+
+/* The caller frees it. */
+static void *from_hex(const char *text, size_t *size)
+{
+    size_t len = strspn(text, "0123456789abcdef") / 2;
+    unsigned char *bytes = must(malloc(len + 1));
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (unsigned char)(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
+    *size = len;
+    return bytes;
+}
+
+static bool from_text(const cJSON *text, struct serial *serial, struct error *err)
+{
+    const char *leaves = json_string(text, "leaves", err);
+    const char *msrs = json_string(text, "msrs", err);
+    size_t leaf_size, msr_size;
+
+    if (!leaves || !msrs)
+        return error_prefix(err, "the guest's CPU policy");
+    serial->leaves = from_hex(leaves, &leaf_size);
+    serial->msrs = from_hex(msrs, &msr_size);
+    serial->leaf_count = (uint32_t)(leaf_size / sizeof(*serial->leaves));
+    serial->msr_count = (uint32_t)(msr_size / sizeof(*serial->msrs));
+    return true;
+}
+
+/* ---- at the source ---- */
+
+bool cpu_policy_read(struct xen *vm, cJSON *xen, struct error *err)
+{
+    cJSON *out = cJSON_AddObjectToObject(xen, "cpu_policy");
+    xc_cpu_policy_t *policy = must(xc_cpu_policy_init());
+    struct serial serial = { 0 };
+    bool ok;
+
+    if (xc_cpu_policy_get_domain(vm->xc, vm->domid, policy) < 0)
+        ok = xen_fail(vm, err, "cannot read the guest's CPU policy");
+    else
+        ok = serialise(vm, policy, &serial, err);
+    if (ok) {
+        add_hex(out, "leaves", serial.leaves, serial.leaf_count * sizeof(*serial.leaves));
+        add_hex(out, "msrs", serial.msrs, serial.msr_count * sizeof(*serial.msrs));
+    }
+    free_serial(&serial);
+    xc_cpu_policy_destroy(policy);
+    return ok;
+}
+
+/* ---- at the target ---- */
+
+static bool fits(struct xen *vm, xc_cpu_policy_t *host, const struct serial *guest,
+                 struct error *err)
+{
+    struct serial most = { 0 };
+    bool ok = serialise(vm, host, &most, err) &&
+              cpu_features_fit((struct cpu_leaves){ guest->leaves, guest->leaf_count },
+                               (struct cpu_leaves){ most.leaves, most.leaf_count }, err);
+
+    free_serial(&most);
+    return ok;
+}
+
+/* What Xen compares is little more than how many leaves there are, and what an MSR tells. */
+static bool is_compatible(struct xen *vm, xc_cpu_policy_t *host, const struct serial *guest,
+                          struct error *err)
+{
+    xc_cpu_policy_t *policy = must(xc_cpu_policy_init());
+    bool ok;
+
+    if (xc_cpu_policy_update_cpuid(vm->xc, policy, guest->leaves, guest->leaf_count) < 0 ||
+        xc_cpu_policy_update_msrs(vm->xc, policy, guest->msrs, guest->msr_count) < 0)
+        ok = error_set(err, ERROR_REFUSED,
+                       "the guest's processor has what Xen at the target does not know of");
+    else
+        ok =
+            xc_cpu_policy_is_compatible(vm->xc, host, policy) ||
+            error_set(
+                err, ERROR_REFUSED,
+                "the processors at the target cannot do what the guest was promised at the source");
+    free(xen_log_complaint(vm->log));
+    xc_cpu_policy_destroy(policy);
+    return ok;
+}
+
+bool cpu_policy_check(struct xen *vm, const cJSON *text, struct error *err)
+{
+    xc_cpu_policy_t *host = must(xc_cpu_policy_init());
+    struct serial guest = { 0 };
+    bool ok;
+
+    if (!from_text(text, &guest, err))
+        ok = false;
+    else if (xc_cpu_policy_get_system(vm->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
+        ok = xen_fail(vm, err, "cannot read what processor this host can offer");
+    else
+        ok = fits(vm, host, &guest, err) && is_compatible(vm, host, &guest, err);
+    free_serial(&guest);
+    xc_cpu_policy_destroy(host);
+    return ok;
+}

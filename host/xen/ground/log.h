@@ -1,0 +1,26 @@
+/* What Xen's libraries have to say: kept, instead of printed. */
+#ifndef XMIG_HOST_XEN_GROUND_LOG_H
+#define XMIG_HOST_XEN_GROUND_LOG_H
+
+#include <xentoollog.h>
+
+#include "xmig/event.h"
+
+struct xen_log;
+
+struct xen_log *xen_log_new(void);
+void xen_log_free(struct xen_log *log); /* NULL is fine */
+
+/* For xc_interface_open(). Any thread may log. */
+xentoollog_logger *xen_log_logger(struct xen_log *log);
+
+/* Tell what was said since as EVENT_DEBUG. Only on the loop's thread. */
+void xen_log_drain(struct xen_log *log, const struct event_sink *sink);
+
+/* The last complaint, and forget it; "" if there was none. The caller frees it. */
+char *xen_log_complaint(struct xen_log *log);
+
+/* How far the present step is, as the library counts it. */
+void xen_log_progress(struct xen_log *log, unsigned long *done, unsigned long *total);
+
+#endif

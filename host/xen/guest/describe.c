@@ -1,0 +1,248 @@
+/* Everything that the target must know of the source's domain. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/images/file-hash.h"
+#include "host/images/shared-images.h"
+#include "host/xen/argv/argv.h"
+#include "host/xen/xen.h"
+
+/* ---- the device model ---- */
+
+/* "pc" means another machine in every version of QEMU: the running one is asked. */
+static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
+{
+    AUTO_FREE char *exe = xen_text("/proc/%d/exe", (int)vm->source.pid);
+    struct stat st;
+    uint64_t major, minor;
+
+    free(vm->source.machine);
+    vm->source.machine = qmp_query_machine(vm->q, err);
+    if (!vm->source.machine || !qmp_query_version(vm->q, &major, &minor, err))
+        return false;
+    cJSON_AddStringToObject(xen, "machine", vm->source.machine);
+    json_add_uint(xen, "qemu_major", major);
+    json_add_uint(xen, "qemu_minor", minor);
+    if (stat(exe, &st) == 0) {
+        json_add_uint(xen, "program_size", (uint64_t)st.st_size);
+        json_add_uint(xen, "program_time", (uint64_t)st.st_mtime);
+    }
+    return true;
+}
+
+/* Of what the guest only reads: its content tells whether the target has the same. */
+static bool add_hash(struct xen *vm, cJSON *hashes, const char *here, const char *there,
+                     struct error *err)
+{
+    cJSON *hash = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(hash, "path", there);
+    cJSON_AddItemToArray(hashes, hash);
+    return file_hash_describe(&vm->base.context, here, hash, err);
+}
+
+static bool add_hashes(struct xen *vm, cJSON *xen, const cJSON *needs, struct error *err)
+{
+    cJSON *hashes = cJSON_AddArrayToObject(xen, "hashes");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, needs)
+        if (!add_hash(vm, hashes, item->valuestring, item->valuestring, err))
+            return false;
+    cJSON_ArrayForEach (item, vm->source.media) {
+        const char *image = json_string_or(item, "image", "");
+
+        if (*image && !add_hash(vm, hashes, json_string_or(item, "source", ""), image, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    struct xen_argv argv = { .name = vm->source.name,
+                             .new_name = options->new_name,
+                             .disks = disks,
+                             .media = vm->source.media,
+                             .bridges = options->bridges,
+                             .needs = cJSON_AddArrayToObject(xen, "needs"),
+                             .renamed = cJSON_AddObjectToObject(xen, "renamed") };
+    cJSON *words;
+
+    if (!add_machine(vm, xen, err))
+        return false;
+    argv.machine = vm->source.machine;
+    words = xen_argv_rewrite(vm->source.words, &argv, err);
+    if (!words)
+        return false;
+    cJSON_AddItemToObject(xen, "words", words);
+    if (!add_hashes(vm, xen, argv.needs, err))
+        return false;
+    cJSON_AddStringToObject(xen, "program",
+                            options->device_model ? options->device_model : vm->source.program);
+    cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);
+    return true;
+}
+
+/* ---- the disks ---- */
+
+/* With shared images the target must prove that it has the same ones. */
+static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *params,
+                        struct error *err)
+{
+    char *proof = NULL;
+
+    if (vm->base.context.options.mirrors_disks)
+        return true;
+    if (!shared_offer(disk->path, vm->base.context.id,
+                      json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
+        return false;
+    if (!vm->source.proofs)
+        vm->source.proofs = must(cJSON_CreateArray());
+    if (proof)
+        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+    free(proof);
+    return true;
+}
+
+static bool add_disks(struct xen *vm, cJSON *disks, struct error *err)
+{
+    if (!xen_source_disks_read(vm, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        const struct xen_disk *disk = &vm->source.disks[i];
+        cJSON *params = xen_source_disk_params(vm, disk, err);
+
+        if (!params)
+            return error_prefix(err, "disk '%s'", disk->name);
+        cJSON_AddItemToArray(disks, params);
+        if (!offer_proof(vm, disk, params, err))
+            return error_prefix(err, "disk '%s'", disk->name);
+    }
+    return true;
+}
+
+/* ---- the domain ---- */
+
+static void read_boot_id(char boot[40])
+{
+    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : read(fd, boot, 36);
+
+    boot[len > 0 ? len : 0] = '\0';
+}
+
+/* What the guest's drivers have said of themselves, and will not say again. */
+static cJSON *read_features(struct xen *vm)
+{
+    cJSON *features = store_values(vm->xs, "/local/domain/%u/control", vm->domid);
+    cJSON *said = must(cJSON_CreateObject());
+    const cJSON *feature;
+
+    cJSON_ArrayForEach (feature, features)
+        if (!strncmp(feature->string, "feature-", 8))
+            cJSON_AddStringToObject(said, feature->string, feature->valuestring);
+    cJSON_Delete(features);
+    return said;
+}
+
+/* What the guest has made of its clock. */
+static void add_clock(struct xen *vm, cJSON *xen)
+{
+    AUTO_FREE char *offset = store_read(vm->xs, "/vm/%s/rtc/timeoffset", vm->uuid);
+
+    cJSON_AddStringToObject(xen, "rtc_timeoffset", offset ? offset : "");
+}
+
+static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
+{
+    char boot[40];
+
+    cJSON_Delete(vm->source.devices);
+    vm->source.devices = devices_read(vm, err);
+    if (!vm->source.devices)
+        return false;
+    read_boot_id(boot);
+    cJSON_AddItemToObject(xen, "devices", must(cJSON_Duplicate(vm->source.devices, true)));
+    cJSON_AddItemToObject(xen, "media", must(cJSON_Duplicate(vm->source.media, true)));
+    json_add_uint(xen, "domid", vm->domid);
+    cJSON_AddStringToObject(xen, "uuid", vm->uuid);
+    cJSON_AddStringToObject(xen, "boot", boot);
+    cJSON_AddStringToObject(xen, "source_name", vm->source.name);
+    cJSON_AddItemToObject(xen, "control", read_features(vm));
+    cJSON_AddItemToObject(xen, "platform",
+                          store_values(vm->xs, "/local/domain/%u/platform", vm->domid));
+    cJSON_AddItemToObject(xen, "hvmloader",
+                          store_values(vm->xs, "/local/domain/%u/hvmloader", vm->domid));
+    add_clock(vm, xen);
+    cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->source.config, true)));
+    json_add_uint(xen, "memory_target",
+                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/target", vm->domid));
+    json_add_uint(xen, "videoram",
+                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/videoram", vm->domid));
+    return true;
+}
+
+static void cross_bridges(cJSON *xen, const cJSON *bridges)
+{
+    cJSON *nic;
+
+    cJSON_ArrayForEach (nic, cJSON_GetObjectItem(cJSON_GetObjectItem(xen, "config"), "nics")) {
+        cJSON *bridge = cJSON_GetObjectItem(nic, "bridge");
+        const char *other =
+            cJSON_IsString(bridge) ? json_string_or(bridges, bridge->valuestring, NULL) : NULL;
+
+        if (other)
+            cJSON_SetValuestring(bridge, other);
+    }
+}
+
+/* ---- the public face ---- */
+
+bool xen_describe(struct host *host, cJSON *params, struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    const char *new_name = host->context.options.new_name;
+    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+    cJSON *xen = cJSON_AddObjectToObject(params, "xen");
+
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
+    if (!add_disks(vm, disks, err) || !add_device_model(vm, xen, disks, err) ||
+        !add_domain(vm, xen, err) || !hardware_read(vm, xen, err))
+        return false;
+    cross_bridges(xen, host->context.options.bridges);
+    json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
+    return xen_fence_describe(vm, err) && xen_images_are_ours(vm, err);
+}
+
+void xen_plan_send(struct host *host, struct plan *plan)
+{
+    const struct xen *vm = xen_of(host);
+
+    plan_say(plan, "move the Xen domain '%s' (%u) with its %zu disks", vm->source.name, vm->domid,
+             vm->source.disk_count);
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'",
+                 vm->source.disks[i].name, vm->source.disks[i].path, vm->source.disks[i].format,
+                 (unsigned long long)vm->source.disks[i].size, vm->source.disks[i].device);
+    xen_fence_plan(vm, plan);
+}
+
+bool xen_remember(struct host *host, cJSON *facts, struct error *err)
+{
+    const struct xen *vm = xen_of(host);
+    cJSON *disks = cJSON_AddArrayToObject(facts, "disks");
+
+    (void)err;
+    json_add_uint(facts, "domid", vm->domid);
+    cJSON_AddStringToObject(facts, "uuid", vm->uuid);
+    cJSON_AddStringToObject(facts, "name", vm->source.name);
+    json_add_uint(facts, "device_model", (uint64_t)vm->source.pid);
+    json_add_uint(facts, "device_model_started", vm->source.start_time);
+    cJSON_AddItemToObject(facts, "images", cJSON_Duplicate(vm->source.images, true));
+    for (size_t i = 0; i < vm->source.disk_count; i++)
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->source.disks[i].name)));
+    return true;
+}

@@ -1,0 +1,70 @@
+/* By which way does the guest use a disk: the emulated one, or a PV driver's? */
+#include "host/system/paths.h"
+#include "host/xen/xen.h"
+
+static const cJSON *image_of(const cJSON *block)
+{
+    return xen_get(xen_get(block, "inserted"), "image");
+}
+
+static bool opens(const cJSON *block, const char *path)
+{
+    const cJSON *inserted = xen_get(block, "inserted");
+    AUTO_FREE char *real = path_real("/", path);
+    AUTO_FREE char *other = path_real("/", json_string_or(image_of(block), "filename", ""));
+
+    return inserted && !strcmp(real, other);
+}
+
+/* A disk may be there twice: emulated, with a drive's name, and for PV drivers, as a node
+ * that is named for what the guest calls it.
+ */
+static const cJSON *find_block(const cJSON *blocks, const char *path, bool emulated,
+                               const char *name)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks) {
+        bool has_drive = *json_string_or(block, "device", "");
+        const char *node = json_string_or(xen_get(block, "inserted"), "node-name", "");
+        size_t len = strlen(name);
+
+        if (!opens(block, path) || has_drive != emulated)
+            continue;
+        if (emulated || (!strncmp(node, name, len) && node[len] == '-'))
+            return block;
+    }
+    return NULL;
+}
+
+/* A mirror sees only what is written by its own way. */
+const cJSON *disk_way(struct xen_disk *disk, const cJSON *blocks, bool connected, struct error *err)
+{
+    const cJSON *emulated = find_block(blocks, disk->path, true, disk->name);
+    const cJSON *pv = find_block(blocks, disk->path, false, disk->name);
+
+    if (connected && disk->is_kernels) {
+        error_set(err, ERROR_REFUSED,
+                  "the guest uses it with a PV driver, and the kernel serves it ('phy'), where it "
+                  "cannot be mirrored: give it backendtype=qdisk");
+        return NULL;
+    }
+    if (connected && emulated) {
+        error_set(err, ERROR_REFUSED,
+                  "the guest uses it with a PV driver, and has not unplugged the emulated disk: "
+                  "writes could come either way");
+        return NULL;
+    }
+    disk->is_emulated = emulated != NULL;
+    if (emulated || pv)
+        return emulated ? emulated : pv;
+    error_set(err, ERROR_REFUSED, "the device model does not have it open");
+    return NULL;
+}
+
+/* What its mirror is told to copy. */
+const char *disk_device_name(const struct xen_disk *disk, const cJSON *block)
+{
+    return disk->is_emulated ? json_string_or(block, "device", "")
+                             : json_string_or(xen_get(block, "inserted"), "node-name", "");
+}

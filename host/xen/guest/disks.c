@@ -1,0 +1,225 @@
+/* The source's disks: xenstore says which there are, the device model what they are. */
+#include <sys/stat.h>
+
+#include "host/images/image-contents.h"
+#include "host/system/paths.h"
+#include "host/images/source-image.h"
+#include "host/xen/xen.h"
+
+/* ---- the way by which the guest uses it ---- */
+
+static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJSON *blocks,
+                                 struct error *err)
+{
+    return disk_way(disk, blocks, device_is_connected(vm, "vbd", disk->id), err);
+}
+
+/* ---- its image ---- */
+
+static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *err)
+{
+    const cJSON *image = xen_get(xen_get(block, "inserted"), "image");
+    const char *format = json_string_or(xen_get(block, "inserted"), "drv", "");
+    struct stat st;
+
+    if (!strcmp(format, "host_device"))
+        format = "raw";
+    disk->format = must(strdup(format));
+    disk->options = source_image_options(format, image);
+    if (!json_uint(image, "virtual-size", &disk->size, err))
+        return error_prefix(err, "query-block");
+    for (const cJSON *layer = image; layer; layer = xen_get(layer, "backing-image"))
+        disk->allocated += json_uint_or(layer, "actual-size", 0);
+    if (stat(disk->path, &st) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot look at its image '%s': %m", disk->path);
+    disk->is_block_device = S_ISBLK(st.st_mode);
+    if (disk->is_block_device)
+        disk->allocated = disk->size;
+    return source_image_check(format, image, err);
+}
+
+static bool choose_target(struct xen *vm, struct xen_disk *disk, struct error *err)
+{
+    disk->target = source_image_target(&vm->base.context.options, disk->name, disk->path,
+                                       disk->is_block_device, vm->source.name, err);
+    return disk->target != NULL;
+}
+
+/* ---- one disk ---- */
+
+const char *xen_params_path(const char *params)
+{
+    const char *colon = strchr(params, ':');
+
+    return *params == '/' || !colon ? params : colon + 1;
+}
+
+static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, const char *id,
+                      const cJSON *blocks, struct error *err)
+{
+    const char *params = json_string_or(keys, "params", "");
+    const cJSON *block;
+
+    disk->id = must(strdup(id));
+    disk->is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
+    disk->name = must(strdup(json_string_or(keys, "dev", "?")));
+    disk->path = must(strdup(xen_params_path(params)));
+    block = choose_block(vm, disk, blocks, err);
+    if (!block)
+        return false;
+    disk->device = must(strdup(disk_device_name(disk, block)));
+    return read_image(disk, block, err) &&
+           image_contents_check(&vm->base.context.options, disk->name, xen_get(block, "inserted"),
+                                false, err) &&
+           choose_target(vm, disk, err);
+}
+
+bool xen_disk_moves(const cJSON *keys)
+{
+    return !strcmp(json_string_or(keys, "device-type", "disk"), "disk") &&
+           !strcmp(json_string_or(keys, "mode", "w"), "w");
+}
+
+static bool add_disk(struct xen *vm, const cJSON *keys, const char *id, const cJSON *blocks,
+                     struct error *err)
+{
+    struct xen_source *source = &vm->source;
+    struct xen_disk *disk;
+
+    source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
+    disk = &source->disks[source->disk_count++];
+    *disk = (struct xen_disk){ 0 };
+    if (read_disk(vm, disk, keys, id, blocks, err))
+        return true;
+    return error_prefix(err, "disk '%s'", disk->name);
+}
+
+/* ---- all of them ---- */
+
+static bool has_name(const struct xen_source *source, const char *name, bool has_medium)
+{
+    for (size_t i = 0; !has_medium && i < source->disk_count; i++)
+        if (!strcmp(source->disks[i].name, name))
+            return true;
+    return media_find(source->media, "name", name) != NULL;
+}
+
+/* An option that means no disk is a slip of the pen with consequences. */
+static bool check_choices(struct xen *vm, struct error *err)
+{
+    const struct host_options *options = &vm->base.context.options;
+    const cJSON *choice;
+
+    cJSON_ArrayForEach (choice, options->disk_targets)
+        if (!has_name(&vm->source, choice->string, false))
+            return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
+    cJSON_ArrayForEach (choice, options->overwrite)
+        if (!json_string_or(options->disk_targets, choice->string, NULL))
+            return error_set(err, ERROR_REFUSED, "--overwrite %s: only what --disk %s=PATH names",
+                             choice->string, choice->string);
+    cJSON_ArrayForEach (choice, options->shared)
+        if (options->mirrors_disks || !has_name(&vm->source, choice->string, false))
+            return error_set(err, ERROR_REFUSED,
+                             "--shared %s: only a disk of the VM's, with --without drive-mirror",
+                             choice->string);
+    cJSON_ArrayForEach (choice, options->eject)
+        if (!has_name(&vm->source, choice->string, true))
+            return error_set(err, ERROR_REFUSED, "the VM has no CD-ROM drive called '%s'",
+                             choice->string);
+    return true;
+}
+
+bool xen_source_disks_read(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vbd", vm->domid);
+    AUTO_JSON cJSON *blocks = NULL;
+    const cJSON *id;
+
+    xen_source_disks_done(&vm->source);
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    cJSON_ArrayForEach (id, ids) {
+        AUTO_JSON cJSON *keys =
+            store_values(vm->xs, "/libxl/%u/device/vbd/%s", vm->domid, id->valuestring);
+
+        if (xen_disk_moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
+            return false;
+    }
+    vm->source.media = media_read(vm, err);
+    return vm->source.media && check_choices(vm, err);
+}
+
+static bool has_changed_way(const char *name, struct error *err)
+{
+    return error_set(err, ERROR_SYSTEM,
+                     "disk '%s': the guest uses it by another way than when its mirror began: it "
+                     "has loaded a PV driver; try again",
+                     name);
+}
+
+/* A PV driver that is not through with connecting has written nothing yet. */
+bool xen_source_ways_recheck(struct xen *vm, struct error *err)
+{
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        const struct xen_disk *disk = &vm->source.disks[i];
+
+        if (disk->is_emulated && device_is_connected(vm, "vbd", disk->id))
+            return has_changed_way(disk->name, err);
+    }
+    return true;
+}
+
+/* A guest that loads its PV drivers leaves the emulated disk, and so the mirror, behind. */
+bool xen_source_disks_recheck(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *blocks = NULL;
+
+    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+        return false;
+    for (size_t i = 0; i < vm->source.disk_count; i++) {
+        struct xen_disk disk = vm->source.disks[i];
+        const cJSON *block = choose_block(vm, &disk, blocks, err);
+
+        if (!block)
+            return error_prefix(err, "disk '%s'", disk.name);
+        if (strcmp(disk_device_name(&disk, block), disk.device) != 0)
+            return has_changed_way(disk.name, err);
+    }
+    return true;
+}
+
+void xen_source_disks_done(struct xen_source *source)
+{
+    for (size_t i = 0; i < source->disk_count; i++) {
+        struct xen_disk *disk = &source->disks[i];
+
+        free(disk->name);
+        free(disk->id);
+        free(disk->device);
+        free(disk->path);
+        free(disk->target);
+        free(disk->format);
+        cJSON_Delete(disk->options);
+    }
+    free(steal(source->disks));
+    source->disk_count = 0;
+    cJSON_Delete(steal(source->media));
+}
+
+/* ---- for the target ---- */
+
+cJSON *xen_source_disk_params(const struct xen *vm, const struct xen_disk *disk, struct error *err)
+{
+    AUTO_JSON cJSON *params = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(params, "name", disk->name);
+    json_add_uint(params, "size", disk->size);
+    json_add_uint(params, "allocated", disk->allocated);
+    cJSON_AddStringToObject(params, "source", disk->path);
+    cJSON_AddStringToObject(params, "image", disk->target);
+    cJSON_AddStringToObject(params, "format", disk->format);
+    cJSON_AddItemToObject(params, "options", must(cJSON_Duplicate(disk->options, true)));
+    cJSON_AddBoolToObject(params, "overwrite",
+                          json_true(vm->base.context.options.overwrite, disk->name));
+    return source_image_add_owner(params, disk->path, err) ? steal(params) : NULL;
+}

@@ -1,0 +1,105 @@
+/* Is there another domain of this name or UUID, or does somebody else write to its images? */
+#include <stdio.h>
+
+#include "host/images/image-fence.h"
+#include "host/xen/xen.h"
+#include "xmig/process.h"
+
+enum {
+    MAKING_MS = 3000,
+    POLL_MS = 50
+};
+
+struct looking {
+    const struct xen *vm;
+    struct error *err;
+    bool found;
+};
+
+static void look_at(void *arg, const struct other *other)
+{
+    struct looking *looking = arg;
+    const cJSON *fact = cJSON_GetArrayItem(looking->vm->source.images, (int)other->image);
+
+    if (looking->found)
+        return;
+    looking->found = true;
+    error_set(looking->err, ERROR_REFUSED,
+              "%s of the source host has '%s', a disk of the domain '%s' (%u), open for writing; "
+              "its own device model is process %d",
+              other->who, json_string_or(fact, "path", "?"), looking->vm->source.name,
+              looking->vm->domid, (int)looking->vm->source.pid);
+}
+
+/* Of a domain that is no more, nobody knows. */
+static bool kernel_may_serve(const struct xen_source *source)
+{
+    bool may = source->disk_count == 0;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        may = may || source->disks[i].is_kernels;
+    return may;
+}
+
+/* A shared image may have other users, here as elsewhere: whoever shares it sees to that. */
+bool xen_images_are_ours(const struct xen *vm, struct error *err)
+{
+    const struct xen_source *source = &vm->source;
+    struct looking looking = { .vm = vm, .err = err };
+    struct others_search search = {
+        .own = process_lives(source->pid, source->start_time) ? source->pid : 0,
+        .id = vm->base.context.id,
+        .leaves_kernel_out = kernel_may_serve(source),
+    };
+    AUTO_FREE struct image_identity *images =
+        image_fence_identities(source->images, search.id, &search.image_count);
+
+    if (!vm->base.context.options.mirrors_disks)
+        return true;
+    search.images = images;
+    others_each(&search, look_at, &looking);
+    return !looking.found;
+}
+
+/* One that is only being made comes to nothing without its images, and is given a moment to. */
+static bool find_copy(const struct xen *vm, uint32_t *domid)
+{
+    uint64_t begin = loop_now_ms();
+    xc_domaininfo_t info;
+
+    while (domain_find_copy(vm, domid)) {
+        if ((domain_info(vm->xc, *domid, &info) && info.cpu_time > 0) ||
+            loop_now_ms() - begin >= MAKING_MS || !loop_pause(vm->base.context.loop, POLL_MS, NULL))
+            return true;
+    }
+    return false;
+}
+
+/* The target's copy on this very host has a name and a UUID of its own. */
+bool xen_nobody_else(struct host *host, struct error *err)
+{
+    const struct xen *vm = xen_of(host);
+    uint32_t domid;
+
+    if (find_copy(vm, &domid))
+        return error_set(
+            err, ERROR_REFUSED,
+            "a second domain of the name or UUID of '%s' is on the source host (domain "
+            "%u); the VM's own is domain %u",
+            vm->source.name, domid, vm->domid);
+    return xen_images_are_ours(vm, err);
+}
+
+bool xen_runs_again(struct host *host, char *who, size_t size)
+{
+    struct xen *vm = xen_of(host);
+    uint32_t domid;
+
+    if (vm->source.images ? !domain_find_copy(vm, &domid)
+                          : !vm->uuid[0] || !domain_find_uuid(vm->xc, vm->uuid, vm->domid, &domid))
+        return false;
+    if (domain_state(vm->xc, domid, NULL) != RUN_RUNNING)
+        return false;
+    snprintf(who, size, "domain %u", domid);
+    return true;
+}

@@ -1,0 +1,128 @@
+/* When is the guest paused for the rest? RAM and disks are sent over the same network, and both
+ * must fit the downtime that was asked for.
+ */
+#include "host/xen/guest/ram-send.h"
+
+enum {
+    WAIT_MS = 100 /* between passes that wait for the disks */
+};
+
+/* "(the rest, …)": what stands between the guest and its pause. The caller frees it. */
+static char *tell_rest(const struct precopy *precopy)
+{
+    enum {
+        KIB = 1024
+    };
+
+    return xen_text("the rest, %llu KiB, would take %llu ms at %llu KiB/s, and --max-downtime %llu "
+                    "ms needs %llu KiB/s",
+                    (unsigned long long)precopy->left / KIB,
+                    (unsigned long long)precopy->expected_ms,
+                    (unsigned long long)(precopy->rate * 1000) / KIB,
+                    (unsigned long long)precopy->max_downtime_ms,
+                    (unsigned long long)precopy_needed_rate(precopy) / KIB);
+}
+
+static void say_stalled(struct sending *sending)
+{
+    AUTO_FREE char *rest = tell_rest(&sending->precopy);
+
+    event_say(&sending->vm->base.context.events, EVENT_WARNING, "ram-stream",
+              "the guest writes as fast as it can be sent: %s; trying on", rest);
+}
+
+static void give_up(struct sending *sending)
+{
+    AUTO_FREE char *rest = tell_rest(&sending->precopy);
+
+    error_set(&sending->error, ERROR_TIMEOUT,
+              "the guest writes faster than it can be sent: %s; allow more, or take --ram one-pass",
+              rest);
+}
+
+static int follow(struct sending *sending, enum precopy_verdict verdict)
+{
+    switch (verdict) {
+    case PRECOPY_PAUSE:
+        return XGS_POLICY_STOP_AND_COPY;
+    case PRECOPY_GO_ON:
+        return XGS_POLICY_CONTINUE_PRECOPY;
+    case PRECOPY_STALLED:
+        say_stalled(sending);
+        return XGS_POLICY_CONTINUE_PRECOPY;
+    case PRECOPY_WAIT:
+        return loop_pause(sending->vm->base.context.loop, WAIT_MS, &sending->error)
+                   ? XGS_POLICY_CONTINUE_PRECOPY
+                   : XGS_POLICY_ABORT;
+    case PRECOPY_HOPELESS:
+        break;
+    }
+    give_up(sending);
+    return XGS_POLICY_ABORT;
+}
+
+static int decide(struct sending *sending)
+{
+    uint64_t debt;
+    bool ready;
+    enum precopy_verdict verdict;
+
+    if (sending->vm->base.context.options.ram == RAM_ONE_PASS)
+        return XGS_POLICY_STOP_AND_COPY;
+    if (sending->stats.iteration == 0)
+        return XGS_POLICY_CONTINUE_PRECOPY;
+    codec_hurry(sending->codec);
+    if (!xen_mirrors_debt(sending->vm, &debt, &ready, &sending->error))
+        return XGS_POLICY_ABORT;
+    verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,
+                             debt, ready, loop_now_ms());
+    event_say(&sending->vm->base.context.events, EVENT_DEBUG, "ram-stream",
+              "pass %u: %ld pages and %llu bytes of disk are left, which takes %llu ms",
+              sending->stats.iteration, sending->stats.dirty_count, (unsigned long long)debt,
+              (unsigned long long)sending->precopy.expected_ms);
+    return follow(sending, verdict);
+}
+
+/* Called before a pass, when it is known what it would send, and after it, when it is not. */
+static void policy_turn(void *arg)
+{
+    struct sending *sending = arg;
+    struct loop *loop = sending->vm->base.context.loop;
+    uint64_t bytes = (uint64_t)sending->stats.dirty_count * XEN_PAGE;
+
+    sending->pass = sending->stats.iteration;
+    if (turns_cancelled(sending->turns) || loop_interrupted(loop)) {
+        sending->answer = XGS_POLICY_ABORT;
+        return;
+    }
+    if (sending->stats.dirty_count < 0) {
+        precopy_pass_ends(&sending->precopy, sending->pass_bytes,
+                          codec_written(sending->codec) - sending->written, loop_now_ms());
+        sending->answer = XGS_POLICY_CONTINUE_PRECOPY;
+        return;
+    }
+    sending->answer = decide(sending);
+    sending->pass_bytes = sending->stats.iteration ? bytes : sending->ram;
+    sending->written = codec_written(sending->codec);
+    precopy_pass_begins(&sending->precopy, loop_now_ms());
+}
+
+int ram_policy(struct precopy_stats stats, void *arg)
+{
+    struct sending *sending = arg;
+
+    sending->stats = stats;
+    turns_call(sending->turns, policy_turn, sending);
+    return sending->answer;
+}
+
+/* Somebody has lost patience with a guest that writes too fast. */
+void ram_policy_explain(const struct sending *sending, struct error *err)
+{
+    AUTO_FREE char *rest = tell_rest(&sending->precopy);
+    struct error said = *err;
+
+    if ((said.kind == ERROR_CANCELLED || said.kind == ERROR_LIMIT) && sending->precopy.vain > 0 &&
+        !sending->pausing)
+        error_set(err, said.kind, "%s; %s", said.text, rest);
+}

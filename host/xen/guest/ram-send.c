@@ -1,0 +1,317 @@
+/* The source's RAM. libxc sends it, in a thread that takes turns with the loop's, and asks us
+ * when to pause the guest and whether it is paused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "host/xen/ground/device-state.h"
+#include "host/xen/guest/ram-send.h"
+
+enum {
+    LOOK_MS = 500,
+    MIRRORS_MS = 2000, /* they are looked at less often: QEMU has better things to do */
+    DIRTY_LOG_MS = 10000,
+    STOP_MS = 10000, /* for QEMU to stop, besides what the mirrors have under way */
+    SAVE_MS = 30000,
+    MODEST_NICE = 10,
+    SLOWEST_BYTES_PER_MS = 1024 /* below a megabyte a second nobody mirrors a disk */
+};
+
+/* ---- the dirty log ---- */
+
+/* libxc switches it off only where it has switched it on: switching it off when it is not on
+ * aborts QEMU 7.2, and the guest with it.
+ */
+static void dirty_log_turn(void *arg)
+{
+    struct sending *sending = arg;
+    cJSON *arguments = must(cJSON_CreateObject());
+    struct error err = { 0 };
+
+    cJSON_AddBoolToObject(arguments, "enable", sending->enable);
+    sending->answer = qmp_call_within(sending->vm->q, "xen-set-global-dirty-log", arguments, NULL,
+                                      DIRTY_LOG_MS, &err)
+                          ? 0
+                          : -1;
+    if (sending->answer < 0 && !sending->error.kind)
+        sending->error = err;
+}
+
+static int on_dirty_log(uint32_t domid, unsigned enable, void *arg)
+{
+    struct sending *sending = arg;
+
+    (void)domid;
+    sending->enable = enable;
+    turns_call(sending->turns, dirty_log_turn, sending);
+    return sending->answer;
+}
+
+/* ---- the suspension ---- */
+
+static void tell_downtime(struct xen *vm, const char *part, uint64_t since_ms)
+{
+    event_emit(&vm->base.context.events, (struct event){ .kind = EVENT_DOWNTIME,
+                                                         .subject = part,
+                                                         .elapsed_ms = loop_now_ms() - since_ms });
+}
+
+/* With the mirrors' targets elsewhere the images need not be given up (live); shared ones
+ * must be, before the target may touch them.
+ */
+static bool save_devices(struct sending *sending, struct error *err)
+{
+    struct xen *vm = sending->vm;
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(arguments, "filename", sending->state_path);
+    cJSON_AddBoolToObject(arguments, "live", !vm->base.context.options.mirrors_disks);
+    return qmp_call_within(vm->q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
+}
+
+/* Is much of RAM sent with the guest suspended, because --ram says so? */
+static bool sends_suspended(const struct xen *vm)
+{
+    enum ram_mode mode = vm->base.context.options.ram;
+
+    return mode == RAM_STOPPED || mode == RAM_ONE_PASS;
+}
+
+/* The order matters: after the guest, QEMU stops, whose last DMA may still write RAM; saving
+ * the devices may, too. Only then RAM's last pass is made. QEMU's stop waits for what the
+ * mirrors have under way, hence its deadline.
+ */
+static bool suspend(struct sending *sending, struct error *err)
+{
+    struct xen *vm = sending->vm;
+    uint64_t debt, since_ms;
+    bool ready;
+
+    if (!devices_recheck(vm, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
+        return false;
+    if (!sending->hooks->pausing(sending->hooks->arg, err))
+        return false;
+    sending->pausing = true;
+    if (!guest_suspend(vm, err))
+        return false;
+    tell_downtime(vm, "pause", vm->source.paused_ms);
+    xen_source_watch(vm);
+    if (!sends_suspended(vm))
+        ram_hooks_paused(sending->hooks);
+    since_ms = loop_now_ms();
+    if (!xen_source_ways_recheck(vm, err))
+        return false;
+    if (!qmp_stop(vm->q, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
+        return error_prefix(err, "stopping the device model");
+    if (!save_devices(sending, err))
+        return error_prefix(err, "saving the device state");
+    tell_downtime(vm, "devices", since_ms);
+    since_ms = loop_now_ms();
+    if (!xen_mirrors_drain(vm, err))
+        return false;
+    tell_downtime(vm, "drain", since_ms);
+    sending->drained_ms = loop_now_ms();
+    if (sends_suspended(vm))
+        vm->source.ram_since_ms = vm->source.ram_moved_ms = sending->drained_ms;
+    return true;
+}
+
+static void suspend_turn(void *arg)
+{
+    struct sending *sending = arg;
+    struct error err = { 0 };
+
+    sending->answer = !turns_cancelled(sending->turns) && suspend(sending, &err);
+    if (err.kind && !sending->error.kind)
+        sending->error = err;
+}
+
+/* While the guest runs, its device model goes before us. Only of this thread: what comes after
+ * it has the less to do, and must not wait its turn as well.
+ */
+static void be_modest(bool modest)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), modest ? MODEST_NICE : 0);
+}
+
+/* libxc takes 0 for failure here. */
+static int on_suspend(void *arg)
+{
+    struct sending *sending = arg;
+
+    be_modest(false);
+    turns_call(sending->turns, suspend_turn, sending);
+    return sending->answer;
+}
+
+/* ---- the thread ---- */
+
+static void cancel(void *arg)
+{
+    struct sending *sending = arg;
+
+    shutdown(sending->fd, SHUT_RDWR);
+}
+
+static void run(struct turns *turns, void *arg)
+{
+    struct sending *sending = arg;
+    struct save_callbacks callbacks = {
+        .suspend = on_suspend,
+        .precopy_policy = ram_policy,
+        .switch_qemu_logdirty = on_dirty_log,
+        .data = sending,
+    };
+    uint32_t flags =
+        sending->vm->base.context.options.ram == RAM_STOPPED ? 0 : (uint32_t)XCFLAGS_LIVE;
+
+    sending->turns = turns;
+    be_modest(true);
+    sending->result = xc_domain_save(sending->xc, sending->plain, sending->vm->domid, flags,
+                                     &callbacks, XC_STREAM_PLAIN, -1);
+    sending->number = errno;
+    if (sending->result == 0 && !turns_cancelled(turns))
+        (void)device_state_send(sending->plain, sending->state_path, &sending->error);
+    if (sending->result != 0 || sending->error.kind)
+        cancel(sending); /* the codec shall not wait for a lane that hangs */
+    (void)codec_free(steal(sending->codec), NULL);
+}
+
+/* libxc counts the frames of a pass: first those of RAM, then those that there could be. */
+static void tell_progress(struct sending *sending)
+{
+    unsigned long frames, total;
+    uint64_t done;
+
+    xen_log_progress(sending->vm->log, &frames, &total);
+    if (total == 0 || sending->pass > 0)
+        return;
+    done = (uint64_t)frames * XEN_PAGE;
+    event_emit(&sending->vm->base.context.events,
+               (struct event){ .kind = EVENT_PROGRESS,
+                               .stage = "ram-stream",
+                               .subject = "ram",
+                               .done = done < sending->ram ? done : sending->ram,
+                               .total = sending->ram });
+}
+
+static void follow_paused_ram(struct sending *sending)
+{
+    struct xen_source *source = &sending->vm->source;
+    unsigned long frames, total;
+
+    xen_log_progress(sending->vm->log, &frames, &total);
+    if (source->ram_since_ms && frames != sending->seen)
+        source->ram_moved_ms = loop_now_ms();
+    sending->seen = frames;
+}
+
+/* A mirror that has died is noticed now, and not after hours of RAM. */
+static bool look(void *arg, struct error *err)
+{
+    struct sending *sending = arg;
+    uint64_t debt, now_ms = loop_now_ms();
+    bool ready;
+
+    xen_log_drain(sending->vm->log, &sending->vm->base.context.events);
+    tell_progress(sending);
+    follow_paused_ram(sending);
+    if (sending->pausing || now_ms - sending->looked_ms < MIRRORS_MS)
+        return true;
+    sending->looked_ms = now_ms;
+    return xen_mirrors_debt(sending->vm, &debt, &ready, err);
+}
+
+/* ---- the whole ---- */
+
+/* What went wrong first: what libxc called back knows best. */
+static bool conclude(struct sending *sending, struct error *err)
+{
+    struct xen *vm = sending->vm;
+
+    xen_log_drain(vm->log, &vm->base.context.events);
+    if (sending->error.kind) {
+        *err = sending->error;
+        return false;
+    }
+    if (sending->result == 0)
+        return true;
+    errno = sending->number;
+    return xen_fail(vm, err, "sending RAM");
+}
+
+static bool transfer(struct sending *sending, struct error *err)
+{
+    struct xen *vm = sending->vm;
+    const struct turns_work work = {
+        .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = sending
+    };
+    if (!turns_run(vm->base.context.loop, &work, err)) {
+        ram_policy_explain(sending, err);
+        return false;
+    }
+    if (!conclude(sending, err))
+        return false;
+    tell_downtime(vm, "ram", sending->drained_ms);
+    return true;
+}
+
+static bool prepare(struct sending *sending, const char *path, struct error *err)
+{
+    struct xen *vm = sending->vm;
+    xc_domaininfo_t info;
+
+    if (!domain_info(vm->xc, vm->domid, &info))
+        return error_set(err, ERROR_SYSTEM, "the domain is gone");
+    if (!devices_recheck(vm, err) || !xen_source_disks_recheck(vm, err))
+        return false;
+    sending->ram = info.tot_pages * XEN_PAGE;
+    sending->xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
+    if (!sending->xc)
+        return xen_fail(vm, err, "cannot talk to Xen");
+    sending->fd = connect_unix(path, err);
+    if (sending->fd < 0)
+        return false;
+    sending->codec = codec_compress(sending->fd, &sending->plain, err);
+    return sending->codec != NULL;
+}
+
+bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+                  struct error *err)
+{
+    struct xen *vm = xen_of(host);
+    struct sending sending = { .vm = vm,
+                               .hooks = hooks,
+                               .fd = -1,
+                               .precopy.max_downtime_ms = host->context.options.max_downtime_ms,
+                               .precopy.has_deadline = host->context.options.has_deadline };
+    bool ok;
+
+    sending.state_path = xen_text("%s/device-state", host->context.runtime_dir);
+    ok = prepare(&sending, path, err) && transfer(&sending, err);
+    unlink(sending.state_path);
+    free(sending.state_path);
+    cleanup_close(&sending.fd);
+    if (sending.xc)
+        xc_interface_close(sending.xc);
+    return ok;
+}
+
+uint64_t xen_paused_at(struct host *host)
+{
+    return xen_of(host)->source.paused_ms;
+}
+
+/* While it is only asked to suspend itself it runs. */
+uint64_t xen_paused_for(struct host *host, bool with_ram)
+{
+    const struct xen_source *source = &xen_of(host)->source;
+
+    if (!source->suspended_ms)
+        return 0;
+    return loop_now_ms() - source->suspended_ms -
+           (with_ram ? 0 : source->ram_moved_ms - source->ram_since_ms);
+}

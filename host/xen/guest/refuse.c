@@ -1,0 +1,147 @@
+/* What cannot be moved is refused at the source, each thing with its reason. */
+#include "host/xen/guest/refuse.h"
+
+#include <string.h>
+
+/* ---- what it is ---- */
+
+static bool refuse_type(const struct domain_facts *facts, struct error *err)
+{
+    const char *type = facts->type;
+
+    if (type && !strcmp(type, "pvh"))
+        return error_set(err, ERROR_REFUSED,
+                         "it is a PVH guest: only HVM guests can be moved with their disks");
+    if (!(facts->info->flags & XEN_DOMINF_hvm_guest) || (type && strcmp(type, "hvm") != 0))
+        return error_set(err, ERROR_REFUSED,
+                         "it is a PV guest: only HVM guests can be moved with their disks");
+    if (!type || !facts->model)
+        return error_set(err, ERROR_REFUSED, "it was not made by libxl (xl)");
+    if (strcmp(facts->model, "qemu_xen") != 0)
+        return error_set(err, ERROR_REFUSED, "its device model is '%s': only qemu_xen can be moved",
+                         facts->model);
+    if (facts->has_stub)
+        return error_set(err, ERROR_REFUSED,
+                         "its device model runs in a domain of its own (stubdomain), which cannot "
+                         "be moved");
+    return true;
+}
+
+/* ---- how it is ---- */
+
+static bool refuse_shutdown(const xc_domaininfo_t *info, struct error *err)
+{
+    unsigned reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+
+    if (!(info->flags & XEN_DOMINF_shutdown))
+        return true;
+    if (reason == SHUTDOWN_suspend)
+        return error_set(err, ERROR_REFUSED,
+                         "it is suspended: somebody else is moving or saving it, or has begun to "
+                         "(see 'xmig list' and 'xl list')");
+    return error_set(err, ERROR_REFUSED, "it has been shut down: only a running VM is moved");
+}
+
+static bool refuse_state(const struct domain_facts *facts, struct error *err)
+{
+    const xc_domaininfo_t *info = facts->info;
+
+    if (info->flags & XEN_DOMINF_dying)
+        return error_set(err, ERROR_REFUSED, "it is being destroyed");
+    if (!refuse_shutdown(info, err))
+        return false;
+    if (info->flags & XEN_DOMINF_paused)
+        return error_set(err, ERROR_REFUSED,
+                         "it is paused: only a running VM is moved ('xl unpause' lets it run)");
+    if (facts->sleep_state != 0)
+        return error_set(err, ERROR_REFUSED, "it sleeps (ACPI S%d): wake it first",
+                         (int)facts->sleep_state);
+    if (info->shr_pages || info->paged_pages)
+        return error_set(err, ERROR_REFUSED, "it uses memory sharing or paging");
+    if (info->cpupool != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "it is in CPU pool %u: only guests of the first pool can be moved ('xl "
+                         "cpupool-migrate' moves it there)",
+                         info->cpupool);
+    return true;
+}
+
+/* ---- what it has ---- */
+
+static bool refuse_devices(const cJSON *config, struct error *err)
+{
+    static const struct {
+        const char *member, *what;
+    } lists[] = {
+        { "pcidevs", "a PCI device of the host" },
+        { "dtdevs", "a device of the host" },
+        { "usbdevs", "a USB device of the host" },
+        { "usbctrls", "a USB controller for devices of the host" },
+        { "vtpms", "a virtual TPM" },
+        { "p9", "a shared directory (9pfs)" },
+        { "p9s", "a shared directory (9pfs)" },
+        { "pvcallsifs", "PV calls" },
+        { "vdispls", "a PV display" },
+        { "vsnds", "a PV sound device" },
+        { "channels", "a channel" },
+        { "virtios", "a virtio device" },
+        { "rdms", "reserved device memory" },
+    };
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(config, lists[i].member)) > 0)
+            return error_set(err, ERROR_REFUSED, "it has %s, which cannot be moved", lists[i].what);
+    return true;
+}
+
+static bool is_on(const cJSON *object, const char *name)
+{
+    return !strcmp(json_string_or(object, name, "False"), "True");
+}
+
+static bool refuse_display(const cJSON *hvm, struct error *err)
+{
+    const cJSON *vnc = cJSON_GetObjectItemCaseSensitive(hvm, "vnc");
+
+    if (*json_string_or(vnc, "passwd", ""))
+        return error_set(err, ERROR_REFUSED,
+                         "its VNC display has a password, which the device model does not tell and "
+                         "would be without at the target");
+    if (is_on(cJSON_GetObjectItemCaseSensitive(hvm, "spice"), "enable"))
+        return error_set(err, ERROR_REFUSED, "it has a SPICE display, which cannot be moved");
+    if (is_on(cJSON_GetObjectItemCaseSensitive(hvm, "sdl"), "enable"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has an SDL window on this host's screen, which cannot be moved");
+    return true;
+}
+
+static bool refuse_features(const cJSON *config, struct error *err)
+{
+    const cJSON *info = cJSON_GetObjectItemCaseSensitive(config, "b_info");
+    const cJSON *hvm = cJSON_GetObjectItemCaseSensitive(info, "type.hvm");
+
+    if (is_on(info, "nested_hvm") || is_on(hvm, "nested_hvm"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has nested virtualisation, whose state Xen cannot save");
+    if (strcmp(json_string_or(info, "altp2m", "disabled"), "disabled") != 0 || is_on(hvm, "altp2m"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has alternate memory views (altp2m), whose state Xen cannot save");
+    if (is_on(info, "vpmu"))
+        return error_set(err, ERROR_REFUSED,
+                         "it has performance counters (vpmu), whose state Xen cannot save");
+    if (json_uint_or(info, "vmtrace_buf_kb", 0) > 0)
+        return error_set(err, ERROR_REFUSED, "its processors are traced (vmtrace_buf_kb)");
+    if (is_on(info, "dm_restrict"))
+        return error_set(err, ERROR_REFUSED,
+                         "its device model is restricted (dm_restrict), and would not be so at the "
+                         "target");
+    return refuse_display(hvm, err);
+}
+
+/* ---- the public face ---- */
+
+bool refuse_domain(const struct domain_facts *facts, struct error *err)
+{
+    return refuse_type(facts, err) && refuse_state(facts, err) &&
+           refuse_devices(facts->config, err) && refuse_features(facts->config, err);
+}

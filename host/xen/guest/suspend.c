@@ -1,0 +1,237 @@
+/* Suspending a guest, the way libxl decides it: a guest with PV drivers suspends itself when
+ * asked, lest they do not find their new backends; any other is just stopped and does not
+ * notice.
+ */
+#include "host/xen/xen.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <xenevtchn.h>
+#include <xen/hvm/params.h>
+
+#include "host/xen/monitor/monitor.h"
+
+enum {
+    ANSWER_MS = 60000,  /* to acknowledge the request */
+    SUSPEND_MS = 60000, /* and to follow it */
+    LATE_MS = 10000,    /* a guest that was about to when we gave up */
+    POLL_MS = 5
+};
+
+/* Often at first; a guest that takes long needs the processor more than we do. */
+static bool pause_between_looks(struct xen *vm, uint64_t since_ms, struct error *err)
+{
+    uint64_t share_ms = (loop_now_ms() - since_ms) / 20;
+
+    return loop_pause(vm->base.context.loop, share_ms > POLL_MS ? share_ms : POLL_MS, err);
+}
+
+static bool is_suspended(struct xen *vm, bool *suspended, struct error *err)
+{
+    xc_domaininfo_t info;
+    unsigned reason;
+
+    *suspended = false;
+    if (!domain_info(vm->xc, vm->domid, &info))
+        return error_set(err, ERROR_SYSTEM, "the guest is gone");
+    if (!domain_is_shut_down(&info, &reason))
+        return true;
+    *suspended = reason == SHUTDOWN_suspend;
+    return *suspended || error_set(err, ERROR_SYSTEM,
+                                   "the guest has shut itself down instead of suspending "
+                                   "(reason %u)",
+                                   reason);
+}
+
+static bool await_suspended(struct xen *vm, uint64_t timeout_ms, struct error *err)
+{
+    uint64_t begin = loop_now_ms();
+    bool suspended;
+
+    for (;;) {
+        if (!is_suspended(vm, &suspended, err))
+            return false;
+        if (suspended)
+            return true;
+        if (loop_now_ms() - begin >= timeout_ms)
+            return error_set(err, ERROR_TIMEOUT, "the guest does not suspend itself");
+        if (!pause_between_looks(vm, begin, err))
+            return false;
+    }
+}
+
+/* ---- by an event channel of the guest's ---- */
+
+static bool notify(struct xen *vm, xenevtchn_handle *channels, int port, struct error *err)
+{
+    int lock = -1;
+    int local = xc_suspend_evtchn_init_exclusive(vm->xc, channels, vm->domid, port, &lock);
+    bool ok;
+
+    if (local < 0)
+        return xen_fail(vm, err, "cannot bind the guest's suspend event channel");
+    ok = xenevtchn_notify(channels, (evtchn_port_t)local) == 0 ||
+         xen_fail(vm, err, "cannot notify the guest");
+    ok = ok && await_suspended(vm, SUSPEND_MS, err);
+    xc_suspend_evtchn_release(vm->xc, channels, vm->domid, local, &lock);
+    return ok;
+}
+
+static bool suspend_by_channel(struct xen *vm, int port, struct error *err)
+{
+    xenevtchn_handle *channels = xenevtchn_open(NULL, 0);
+    bool ok;
+
+    if (!channels)
+        return xen_fail(vm, err, "cannot use event channels");
+    vm->source.asked = true;
+    ok = notify(vm, channels, port, err);
+    xenevtchn_close(channels);
+    return ok;
+}
+
+/* ---- by a request in xenstore ---- */
+
+static char *request_path(const struct xen *vm)
+{
+    return xen_text("/local/domain/%u/control/shutdown", vm->domid);
+}
+
+static bool is_pending(struct xen *vm)
+{
+    AUTO_FREE char *value = store_read(vm->xs, "/local/domain/%u/control/shutdown", vm->domid);
+
+    return value && !strcmp(value, "suspend");
+}
+
+/* Take the request back, unless the guest has just taken it. */
+static bool withdraw(struct xen *vm)
+{
+    AUTO_FREE char *path = request_path(vm);
+
+    for (;;) {
+        xs_transaction_t transaction = xs_transaction_start(vm->xs);
+        unsigned len;
+        AUTO_FREE char *value = transaction ? xs_read(vm->xs, transaction, path, &len) : NULL;
+        bool pending = value && !strcmp(value, "suspend");
+
+        if (!transaction)
+            return false;
+        if (!pending || !xs_write(vm->xs, transaction, path, "", 0)) {
+            (void)xs_transaction_end(vm->xs, transaction, true);
+            return false;
+        }
+        if (xs_transaction_end(vm->xs, transaction, false))
+            return true;
+        if (errno != EAGAIN)
+            return false;
+    }
+}
+
+static bool await_answer(struct xen *vm, struct error *err)
+{
+    uint64_t begin = loop_now_ms();
+
+    while (is_pending(vm)) {
+        if (loop_now_ms() - begin >= ANSWER_MS) {
+            if (!withdraw(vm))
+                return true;
+            vm->source.asked = false;
+            return error_set(err, ERROR_TIMEOUT,
+                             "the guest does not answer the request to "
+                             "suspend itself");
+        }
+        if (!pause_between_looks(vm, begin, err))
+            return false;
+    }
+    return true;
+}
+
+static bool suspend_by_request(struct xen *vm, struct error *err)
+{
+    AUTO_FREE char *path = request_path(vm);
+
+    vm->source.asked = true;
+    return store_write(vm->xs, err, "suspend", "%s", path) && await_answer(vm, err) &&
+           await_suspended(vm, SUSPEND_MS, err);
+}
+
+/* ---- the public face ---- */
+
+static bool suspend(struct xen *vm, struct error *err)
+{
+    uint64_t callback = 0, sleep_state = 0;
+    int port = xs_suspend_evtchn_port((int)vm->domid);
+
+    if (xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_CALLBACK_IRQ, &callback) < 0 ||
+        xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &sleep_state) < 0)
+        return xen_fail(vm, err, "cannot ask whether the guest has PV drivers");
+    vm->source.paused_ms = loop_now_ms();
+    if (sleep_state == 0 && port >= 0)
+        return suspend_by_channel(vm, port, err);
+    if (sleep_state == 0 && callback != 0)
+        return suspend_by_request(vm, err);
+    if (xc_domain_shutdown(vm->xc, vm->domid, SHUTDOWN_suspend) < 0)
+        return xen_fail(vm, err, "cannot suspend the guest");
+    return await_suspended(vm, SUSPEND_MS, err);
+}
+
+bool guest_suspend(struct xen *vm, struct error *err)
+{
+    if (!suspend(vm, err))
+        return false;
+    vm->source.suspended_ms = loop_now_ms();
+    return true;
+}
+
+/* xl's monitor of the domain ends when it sees it suspended: ours takes its place. */
+static bool go_on(struct xen *vm, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (xc_domain_resume(vm->xc, vm->domid, 1) < 0)
+        return xen_fail(vm, err, "cannot let the guest go on");
+    if (!xs_resume_domain(vm->xs, vm->domid))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "xenstore was not told that the guest goes on: %s", strerror(errno));
+    if (!monitor_start(vm->base.context.loop, vm->domid, &why))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "nobody watches the guest any more: %s", why.text);
+    return true;
+}
+
+/* What nothing can take back is written down: after a crash of ours it still holds. */
+static bool owe(struct xen *vm, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    struct error why = { 0 };
+
+    cJSON_AddStringToObject(fact, "fact", "suspend-acknowledged");
+    if (!vm->source.owes && !vm->base.context.note(vm->base.context.note_arg, fact, &why))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL, "%s", why.text);
+    vm->source.owes = true;
+    return error_set(err, ERROR_TIMEOUT,
+                     "the guest has taken the request to suspend itself, and does not follow it; "
+                     "nothing can take that back. It runs now, and may stop at any time: when 'xl "
+                     "list' shows it as 's', 'xmig recover' lets it go on; to end the wait, "
+                     "restart it");
+}
+
+/* A guest that has taken the request will suspend itself, though we have given up. */
+bool guest_resume(struct xen *vm, struct error *err)
+{
+    struct error why = { 0 };
+    bool suspended;
+
+    if (!is_suspended(vm, &suspended, err))
+        return false;
+    if (!suspended && (vm->source.owes || (vm->source.asked && !withdraw(vm)))) {
+        suspended = await_suspended(vm, LATE_MS, &why);
+        if (!suspended)
+            return owe(vm, err);
+    }
+    vm->source.owes = false;
+    vm->source.suspended_ms = 0;
+    return !suspended || go_on(vm, err);
+}

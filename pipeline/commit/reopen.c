@@ -1,0 +1,97 @@
+/* Opening a migration again whose process has died. */
+#include "reopen.h"
+
+#include "guardian.h"
+#include "xmig/cleanup.h"
+
+/* The record of the process that last took the migration on: BEGIN's, or a later NOTE's. */
+static const cJSON *owner(const struct migration *m)
+{
+    const cJSON *record, *last = NULL;
+
+    cJSON_ArrayForEach (record, journal_records(m->journal)) {
+        if (cJSON_GetObjectItemCaseSensitive(record, "process_started"))
+            last = record;
+    }
+    return last;
+}
+
+/* Our own pid is in the journal when one process lives both lives, as tests do. */
+static pid_t owner_pid(const struct migration *m)
+{
+    pid_t pid = (pid_t)json_uint_or(owner(m), "pid", 0);
+
+    return pid == getpid() ? 0 : pid;
+}
+
+static uint64_t owner_start(const struct migration *m)
+{
+    return json_uint_or(owner(m), "process_started", 0);
+}
+
+/* In this order: pipeline/commit/guardian.h says why. */
+bool reopen_as_owner(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+
+    if (m->unattended)
+        return true;
+    cJSON_AddStringToObject(fact, "fact", "owner");
+    json_add_uint(fact, "process_started", process_start_time(getpid()));
+    return journal_append(m->journal, RECORD_NOTE, fact, err) && guardian_end_attempt(m, err) &&
+           journal_refresh(m->journal, err);
+}
+
+bool reopen_owner_lives(const struct migration *m)
+{
+    return !journal_rebooted_since(m->journal, owner(m)) &&
+           process_lives(owner_pid(m), owner_start(m));
+}
+
+pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time)
+{
+    *start_time = owner_start(m);
+    return reopen_owner_lives(m) ? owner_pid(m) : 0;
+}
+
+/* The guardian's attempt: it ends nobody. */
+static bool begin_attempt(struct migration *m, struct error *err)
+{
+    if (!guardian_begin_attempt(m, err) || !journal_refresh(m->journal, err))
+        return false;
+    return !reopen_owner_lives(m) ||
+           error_set(err, ERROR_REFUSED, "process %d has this migration", (int)owner_pid(m));
+}
+
+bool reopen_end_owner(struct migration *m, struct error *err)
+{
+    enum {
+        DEATH_MS = 10000
+    };
+
+    if (m->unattended)
+        return begin_attempt(m, err);
+    if (!reopen_owner_lives(m))
+        return true;
+    event_say(&m->events, EVENT_WARNING, NULL,
+              "process %d holds this migration and does not answer: ending it", (int)owner_pid(m));
+    return process_kill(owner_pid(m), owner_start(m), DEATH_MS, err);
+}
+
+bool reopen_host(struct migration *m, struct error *err)
+{
+    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
+    const char *name = json_string(begin, "host", err);
+    const struct host_ops *ops = name ? host_find(name) : NULL;
+    struct host_context context;
+
+    if (!name)
+        return false;
+    if (!ops)
+        return error_set(err, ERROR_REFUSED,
+                         "this xmig cannot handle a '%s' VM: it was built without", name);
+    migration_host_context(m, &context);
+    context.options.mirrors_disks = json_true(begin, "mirrors_disks");
+    m->host = ops->create(&context);
+    return m->host->ops->reattach(m->host, journal_records(m->journal), err);
+}

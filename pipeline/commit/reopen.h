@@ -1,0 +1,24 @@
+/* Opening a migration again whose process has died: its journal, its host. */
+#ifndef XMIG_PIPELINE_COMMIT_REOPEN_H
+#define XMIG_PIPELINE_COMMIT_REOPEN_H
+
+#include "xmig/migration.h"
+
+/* The process that has the migration does not answer: end it, by pid and start time. The
+ * guardian (m->unattended) ends nobody, and gives way.
+ */
+bool reopen_end_owner(struct migration *m, struct error *err);
+
+/* Does the process that has the migration live, though it be silent? */
+bool reopen_owner_lives(const struct migration *m);
+
+/* Read the journal again, and note there that it is this process's now. */
+bool reopen_as_owner(struct migration *m, struct error *err);
+
+/* Make the host that the journal names, and let it find its VM again. */
+bool reopen_host(struct migration *m, struct error *err);
+
+/* Who has it; 0: whoever had it is gone. */
+pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time);
+
+#endif

@@ -1,0 +1,609 @@
+/* The pipeline: check all, run each stage in step with the peer, finish; or undo
+ * backwards; or, while the verdict is open, leave everything as it is.
+ */
+#include "pipeline.h"
+
+#include <stdio.h>
+
+#include "pipeline/commit/recover.h"
+#include "pipeline/commit/guardian.h"
+#include "pipeline/commit/started-again.h"
+#include "status.h"
+#include "time-limits.h"
+#include "pipeline/commit/verdict.h"
+#include "xmig/cleanup.h"
+#include "xmig/directory.h"
+#include "xmig/stage.h"
+
+/* A peer at work says `alive`, and is lost when it does not: a barrier needs no other deadline. */
+#define BARRIER_MS LOOP_NO_DEADLINE
+
+static const struct stage_half *half_of(const struct migration *m, const struct stage *stage)
+{
+    return m->side == SIDE_SEND ? &stage->send : &stage->recv;
+}
+
+static bool left_out(const struct migration *m, const char *name)
+{
+    for (const char *const *without = m->options->without; without && *without; without++)
+        if (!strcmp(*without, name))
+            return true;
+    return false;
+}
+
+void pipeline_choose_stages(struct migration *m)
+{
+    m->stage_count = 0;
+    for (const struct stage *const *stage = stage_catalog; *stage; stage++)
+        if (!left_out(m, (*stage)->name))
+            m->stages[m->stage_count++] = *stage;
+    for (size_t i = 0; i < m->stage_count; i++) {
+        m->states[i] = must(calloc(1, m->stages[i]->state_size + 1));
+        m->stations[i] = (struct session_station){ m->stages[i]->name, m->stages[i]->messages };
+    }
+    m->stations[m->stage_count] = (struct session_station){ NULL, NULL };
+}
+
+/* ---- checks ---- */
+
+/* Whose the new ones among the refusals are. */
+static void name_refusals(struct migration *m, enum side side, const char *stage)
+{
+    cJSON *refusal;
+
+    cJSON_ArrayForEach (refusal, m->refusals) {
+        if (cJSON_HasObjectItem(refusal, "side"))
+            continue;
+        cJSON_AddStringToObject(refusal, "side", side_name(side));
+        if (!cJSON_HasObjectItem(refusal, "stage"))
+            cJSON_AddStringToObject(refusal, "stage", stage);
+    }
+}
+
+static bool check_stage(struct migration *m, size_t i, struct error *err)
+{
+    const struct stage *stage = m->stages[i];
+    const struct stage_half *half = half_of(m, stage);
+    bool ok;
+
+    m->at = stage->name;
+    ok = !half->check || half->check(m, m->states[i], err);
+    if (!ok && err->kind != ERROR_REFUSED)
+        error_prefix(err, "%s", stage->name);
+    return ok && fault_at(m, stage->name, FAULT_CHECK, err);
+}
+
+/* Without a journal nothing is begun. */
+static bool check_journal(struct migration *m, struct error *err)
+{
+    if (directory_can_make(m->state_dir, err))
+        return true;
+    error_prefix(err, "the migration's journal cannot be kept in '%s'", m->state_dir);
+    return error_append(err, "; make that possible, or set XMIG_STATE_DIR%s",
+                        m->side == SIDE_RECV ? " there (--remote-path 'env XMIG_STATE_DIR=… xmig')"
+                                             : "");
+}
+
+/* False: no check can follow, for want of what this one would have found, or a failure. */
+static bool check_all(struct migration *m, struct error *err)
+{
+    if (!error_goes_on(err, check_journal(m, err)))
+        return false;
+    for (size_t i = 0; i < m->stage_count; i++) {
+        bool ok = check_stage(m, i, err);
+
+        if (!ok && !error_goes_on(err, false))
+            return false;
+        name_refusals(m, m->side, m->at);
+        if (!ok)
+            return error_set(err, ERROR_REFUSED, "refused");
+    }
+    m->at = NULL;
+    return true;
+}
+
+/* All that is refused, this side's first, as one error. */
+static bool gather_refusals(struct migration *m, struct error *err)
+{
+    const cJSON *theirs = m->side == SIDE_SEND ? session_refusals(m->peer) : NULL;
+    const cJSON *each;
+
+    if (err->kind != ERROR_REFUSED)
+        return false;
+    cJSON_ArrayForEach (each, theirs) {
+        cJSON *refusal = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(refusal, "text", json_string_or(each, "text", "?"));
+        cJSON_AddStringToObject(refusal, "stage", json_string_or(each, "stage", ""));
+        cJSON_AddItemToArray(m->refusals, refusal);
+    }
+    name_refusals(m, side_other(m->side), "");
+    err->refusals = m->refusals;
+    return error_join(err);
+}
+
+static cJSON *own_plan(struct migration *m)
+{
+    struct plan plan = { .steps = must(cJSON_CreateArray()) };
+
+    for (size_t i = 0; i < m->stage_count; i++) {
+        const struct stage_half *half = half_of(m, m->stages[i]);
+
+        plan.stage = m->stages[i]->name;
+        if (half->plan)
+            half->plan(m, m->states[i], &plan);
+    }
+    return plan.steps;
+}
+
+static void add_plan(struct migration *m, const cJSON *steps, enum side side)
+{
+    const cJSON *step;
+
+    cJSON_ArrayForEach (step, steps) {
+        cJSON *line = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(line, "side", side_name(side));
+        cJSON_AddStringToObject(line, "stage", json_string_or(step, "stage", ""));
+        cJSON_AddStringToObject(line, "text", json_string_or(step, "text", ""));
+        cJSON_AddItemToArray(m->plans, line);
+    }
+}
+
+static bool tell_plan(struct migration *m, const cJSON *plan, struct error *err)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddItemToObject(body, "plan", cJSON_Duplicate(plan, true));
+    return session_send(m->peer, "checked", body, err);
+}
+
+/* This side's checks have been made; each tells the other what it would do. A sender that
+ * has refused hears first what the receiver refuses, so that a person has all of it at once.
+ */
+static bool exchange_plans(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *mine = NULL;
+    AUTO_JSON cJSON *theirs = NULL;
+
+    if (m->refusals->child) {
+        if (m->side == SIDE_SEND)
+            cJSON_Delete(session_expect(m->peer, "checked", BARRIER_MS, err));
+        return error_set(err, ERROR_REFUSED, "refused");
+    }
+    mine = own_plan(m);
+    if (!tell_plan(m, mine, err))
+        return false;
+    theirs = session_expect(m->peer, "checked", BARRIER_MS, err);
+    if (!theirs)
+        return false;
+    m->plans = must(cJSON_CreateArray());
+    add_plan(m, mine, m->side);
+    add_plan(m, cJSON_GetObjectItemCaseSensitive(theirs, "plan"), side_other(m->side));
+    return true;
+}
+
+static bool add_source(struct migration *m, cJSON *facts, struct error *err)
+{
+    cJSON_AddStringToObject(facts, "fact", "source");
+    cJSON_AddStringToObject(facts, "source_vm", m->vm);
+    cJSON_AddStringToObject(facts, "dest", m->transport->dest);
+    if (m->transport->options.rsh)
+        cJSON_AddStringToObject(facts, "rsh", m->transport->options.rsh);
+    if (m->transport->options.remote_path)
+        cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
+    if (m->options->fence_command)
+        cJSON_AddStringToObject(facts, "fence_command", m->options->fence_command);
+    return m->host->ops->remember(m->host, facts, err);
+}
+
+static void start_guardian(struct migration *m)
+{
+    struct error err = { 0 };
+
+    if (m->options->guardian && !guardian_start(m, &err))
+        event_say(&m->events, EVENT_WARNING, NULL, "no guardian watches over this: %s", err.text);
+}
+
+/* What recover needs to find everything again, all in the first record: a process may die
+ * right behind it.
+ */
+static bool begin_journal(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(facts, "token", m->token);
+    cJSON_AddStringToObject(facts, "host", m->host->ops->name);
+    cJSON_AddStringToObject(facts, "vm", json_string_or(m->params, "name", m->vm ? m->vm : "?"));
+    cJSON_AddStringToObject(facts, "peer_machine", m->peer_machine);
+    json_add_uint(facts, "process_started", process_start_time(getpid()));
+    cJSON_AddBoolToObject(facts, "mirrors_disks", m->options->host.mirrors_disks);
+    json_add_uint(facts, "lease_ms", m->options->lease_ms);
+    if (m->peer_reached[0])
+        cJSON_AddStringToObject(facts, "source_host", m->peer_reached);
+    if (m->side == SIDE_SEND && !add_source(m, facts, err))
+        return false;
+    if (!fault_at(m, record_name(RECORD_BEGIN), FAULT_BEFORE, err))
+        return false;
+    m->journal = journal_create(m->state_dir, m->id, m->side, &m->identity, facts, err);
+    if (!m->journal)
+        return false;
+    journal_set_hook(m->journal, m->journal_hook);
+    start_guardian(m);
+    return fault_at(m, record_name(RECORD_BEGIN), FAULT_AFTER, err);
+}
+
+static bool run_half(struct migration *m, size_t i, struct error *err)
+{
+    const struct stage *stage = m->stages[i];
+    const struct stage_half *half = half_of(m, stage);
+
+    if (!fault_at(m, stage->name, FAULT_BEGIN, err))
+        return false;
+    if (half->run && !half->run(m, m->states[i], err))
+        return error_prefix(err, "%s", stage->name);
+    return fault_at(m, stage->name, FAULT_END, err);
+}
+
+/* Once the guest runs at the target, no failure of the conversation matters any more. */
+static bool meet_peer(struct migration *m, const char *stage, struct error *err)
+{
+    struct error why = { 0 };
+
+    if (m->conversing_anew)
+        return true;
+    if (session_done(m->peer, stage, BARRIER_MS, &why))
+        return true;
+    if (m->verdict == VERDICT_TARGET) {
+        event_say(&m->events, EVENT_DEBUG, stage, "%s", why.text);
+        return true;
+    }
+    *err = why;
+    return false;
+}
+
+static bool run_stage(struct migration *m, size_t i, struct error *err)
+{
+    const char *name = m->stages[i]->name;
+    uint64_t begun_ms = loop_now_ms();
+
+    m->at = name;
+    m->entered = i + 1;
+    event_emit(&m->events, (struct event){ .kind = EVENT_STAGE_BEGIN, .stage = name });
+    if (!run_half(m, i, err) || !meet_peer(m, name, err))
+        return false;
+    event_emit(&m->events, (struct event){ .kind = EVENT_STAGE_END,
+                                           .stage = name,
+                                           .elapsed_ms = loop_now_ms() - begun_ms });
+    return true;
+}
+
+static bool run_stages(struct migration *m, struct error *err)
+{
+    for (size_t i = 0; i < m->stage_count; i++) {
+        if (!run_stage(m, i, err))
+            return false;
+        m->until_reached = m->options->until && !strcmp(m->options->until, m->stages[i]->name);
+        if (m->until_reached)
+            return error_set(err, ERROR_CANCELLED, "stopped after %s, as asked by --until",
+                             m->stages[i]->name);
+    }
+    return true;
+}
+
+/* ---- the three ways out ---- */
+
+/* Backwards, over every stage whose run was entered. False: something is left over. */
+static bool undo_stages(struct migration *m)
+{
+    bool clean = true;
+
+    for (size_t i = m->entered; i-- > 0;) {
+        const struct stage *stage = m->stages[i];
+        const struct stage_half *half = half_of(m, stage);
+        struct error err = { 0 };
+
+        m->at = stage->name;
+        event_emit(&m->events, (struct event){ .kind = EVENT_UNDO, .stage = stage->name });
+        if ((half->undo && !half->undo(m, m->states[i], &err)) ||
+            !fault_at(m, stage->name, FAULT_UNDO, &err)) {
+            if (err.kind == ERROR_CRASH)
+                m->crashed = true;
+            if (m->crashed)
+                return false;
+            event_say(&m->events, EVENT_WARNING, stage->name, "not undone: %s", err.text);
+            clean = false;
+        }
+    }
+    return clean;
+}
+
+/* Backwards, too: what comes last has most to do with a guest that has just begun to run. */
+static bool finish_stages(struct migration *m)
+{
+    bool clean = true;
+
+    for (size_t i = m->entered; i-- > 0;) {
+        const struct stage *stage = m->stages[i];
+        const struct stage_half *half = half_of(m, stage);
+        struct error err = { 0 };
+
+        m->at = stage->name;
+        if ((half->finish && !half->finish(m, m->states[i], &err)) ||
+            !fault_at(m, stage->name, FAULT_FINISH, &err)) {
+            if (err.kind == ERROR_CRASH)
+                m->crashed = true;
+            if (m->crashed)
+                return false;
+            event_say(&m->events, EVENT_WARNING, stage->name, "%s", err.text);
+            clean = false;
+        }
+    }
+    return clean;
+}
+
+static void leave_stages(struct migration *m)
+{
+    for (size_t i = m->entered; i-- > 0;) {
+        const struct stage_half *half = half_of(m, m->stages[i]);
+
+        if (half->leave)
+            half->leave(m, m->states[i]);
+    }
+}
+
+static void close_journal(struct migration *m)
+{
+    struct error err = { 0 };
+
+    if (!m->journal || verdict_record(m, RECORD_CLOSED, NULL, &err))
+        return;
+    if (err.kind == ERROR_CRASH)
+        m->crashed = true;
+    event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
+}
+
+/* R2: after PAUSING the guest runs again only after ABORTED; and with shared images (R7),
+ * or when ABORTED cannot be written, only when the receiver has proven that it gave up.
+ */
+static bool may_run_again(struct migration *m, const struct error *why, struct error *err)
+{
+    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+    enum record last = m->journal ? journal_last(m->journal) : RECORD_NONE;
+    struct error problem = { 0 };
+    bool aborted;
+
+    cJSON_AddStringToObject(facts, "why", why->text);
+    if (last == RECORD_PROOF || last == RECORD_COMMIT)
+        return true; /* it has given the guest back; COMMIT: that could not be written */
+    if (last == RECORD_NONE) {
+        if (m->peer)
+            session_abort(m->peer, why);
+        return true;
+    }
+    if (last == RECORD_PAUSING && m->heard_ready && verdict_hear_ran(m, why, err))
+        return false;
+    aborted = last == RECORD_ABORTED || verdict_record(m, RECORD_ABORTED, facts, &problem);
+    if (problem.kind == ERROR_CRASH) {
+        m->crashed = true;
+        return false;
+    }
+    if (m->peer && !m->heard_ready)
+        session_abort(m->peer, why);
+    if (last != RECORD_PAUSING || (aborted && m->options->host.mirrors_disks))
+        return true;
+    return verdict_hear_returned(m, err) || (!aborted && error_prefix(err, "%s", problem.text));
+}
+
+/* Where the guest is after a rollback, and so the exit status. */
+static enum outcome outcome_at_source(const struct migration *m, const struct result *result,
+                                      bool clean)
+{
+    if (m->contested)
+        return OUTCOME_UNDECIDED;
+    if (!m->journal && result->state != RUN_GONE)
+        return result->error.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR;
+    switch (result->state) {
+    case RUN_RUNNING:
+        return m->until_reached && clean ? OUTCOME_DONE : OUTCOME_ROLLED_BACK;
+    case RUN_GONE:
+        return OUTCOME_NOWHERE;
+    case RUN_PAUSED:
+    case RUN_UNKNOWN:
+        break;
+    }
+    return OUTCOME_PAUSED;
+}
+
+/* The guest is here for good: the receiver need not wait for us, nor we for it. Closed before
+ * it has said so, our journal would not be asked about what it has left (tests/model).
+ */
+static void part_from_receiver(struct migration *m, enum run_state state, bool clean)
+{
+    struct error err = { 0 };
+
+    if (!verdict_report(m, state == RUN_RUNNING, &err)) {
+        event_say(
+            &m->events, EVENT_WARNING, NULL,
+            "what the target did with its copy is not known (%s); %s'xmig recover %s' settles "
+            "it",
+            err.text, m->options->guardian ? "the guardian, or " : "", m->id);
+    } else if (clean && (state == RUN_RUNNING || state == RUN_GONE || *m->host->stopped)) {
+        close_journal(m);
+    }
+}
+
+/* The guest's process has ended after the pause began: what the target has may be all there is
+ * of it. Before it is told to drop that, look.
+ */
+static bool is_left_to_a_person(struct migration *m, struct result *result)
+{
+    static const struct recover_options nothing_chosen = { 0 };
+    struct result found = { 0 };
+
+    /* Earlier there is no time: a guest that reboots needs its disks, which the mirrors keep. */
+    if (!m->journal || journal_last(m->journal) != RECORD_PAUSING)
+        return false;
+    found.state = m->host->ops->source_state(m->host);
+    if (found.state != RUN_GONE || started_again(m, &found) ||
+        !recover_choice(m, &nothing_chosen, &found))
+        return false;
+    leave_stages(m);
+    error_prefix(&result->error, "%s", found.error.text);
+    result->outcome = found.outcome;
+    result->state = found.state;
+    result->choice = found.choice;
+    return true;
+}
+
+static void leave(struct migration *m, struct result *result)
+{
+    leave_stages(m);
+    result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
+    result->state = RUN_UNKNOWN;
+}
+
+static void roll_back_sender(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+    bool clean;
+
+    if (is_left_to_a_person(m, result))
+        return;
+    if (!may_run_again(m, &result->error, &err)) {
+        if (m->crashed)
+            return;
+        leave_stages(m);
+        error_prefix(&result->error, "%s", err.text);
+        result->outcome = m->verdict == VERDICT_OPEN ? OUTCOME_UNDECIDED : OUTCOME_PAUSED;
+        return;
+    }
+    loop_clear_interruption(m->loop);
+    clean = undo_stages(m);
+    if (m->crashed)
+        return;
+    result->state = m->host->ops->source_state(m->host);
+    if (result->state != RUN_RUNNING && !started_again(m, result))
+        snprintf(result->stopped, sizeof(result->stopped), "%s", m->host->stopped);
+    result->outcome = outcome_at_source(m, result, clean);
+    if (m->journal)
+        part_from_receiver(m, result->state, clean);
+}
+
+static void roll_back_receiver(struct migration *m, struct result *result)
+{
+    struct error err = { 0 };
+    bool told = m->journal != NULL;
+    bool clean;
+
+    result->outcome = m->journal ? OUTCOME_ROLLED_BACK : OUTCOME_REFUSED;
+    if (m->journal && !verdict_give_back(m, &result->error, &err)) {
+        if (err.kind == ERROR_CRASH) {
+            m->crashed = true;
+            return;
+        }
+        /* READY was never said, or the verdict would be open: the sender cannot commit. */
+        event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
+        told = false;
+    }
+    if (m->peer && !m->asked)
+        session_abort(m->peer, &result->error);
+    loop_clear_interruption(m->loop);
+    if (m->journal && !verdict_may_destroy(m, &result->error)) {
+        leave(m, result);
+        return;
+    }
+    clean = undo_stages(m);
+    if (m->crashed || !m->journal)
+        return;
+    if (!clean)
+        return; /* no DESTROYED: recover goes on from there */
+    if (told && verdict_destroyed(m, &err) && verdict_part(m, result->error.text, &err))
+        return;
+    if (err.kind == ERROR_CRASH)
+        m->crashed = true;
+}
+
+static void roll_back(struct migration *m, struct result *result)
+{
+    if (m->side == SIDE_SEND)
+        roll_back_sender(m, result);
+    else
+        roll_back_receiver(m, result);
+}
+
+static void conclude(struct migration *m, struct result *result)
+{
+    bool clean;
+
+    loop_clear_interruption(m->loop);
+    session_mute(m->peer);
+    result->state = RUN_RUNNING;
+    clean = finish_stages(m);
+    if (m->crashed)
+        return;
+    result->outcome = clean ? OUTCOME_DONE : OUTCOME_CLEANUP;
+    if (clean)
+        close_journal(m);
+    if (m->side == SIDE_SEND)
+        limits_tell_pause(m);
+}
+
+/* Everything up to success, or to the first failure. */
+static bool go_forward(struct migration *m, struct error *err)
+{
+    err->refusals = m->refusals;
+    if (!check_all(m, err) || !exchange_plans(m, err))
+        return gather_refusals(m, err);
+    err->refusals = NULL;
+    if (m->options->dry_run)
+        return true;
+    return begin_journal(m, err) && run_stages(m, err);
+}
+
+static const char *where_it_failed(const struct migration *m)
+{
+    if (m->at)
+        return m->at;
+    return json_string_or(cJSON_GetArrayItem(m->refusals, 0), "stage", "");
+}
+
+static void way_out(struct migration *m, bool ok, struct result *result)
+{
+    if (result->error.kind == ERROR_CRASH)
+        m->crashed = true;
+    if (m->crashed)
+        return;
+    if (ok && m->options->dry_run)
+        result->outcome = OUTCOME_DONE;
+    else if (m->verdict == VERDICT_TARGET)
+        conclude(m, result);
+    else if (m->verdict == VERDICT_SOURCE)
+        roll_back(m, result);
+    else
+        leave(m, result);
+}
+
+void pipeline_run(struct migration *m, struct result *result)
+{
+    struct limits *limits = limits_start(m);
+    bool ok;
+
+    *result = (struct result){ 0 };
+    ok = go_forward(m, &result->error);
+    limits_end(limits);
+    if (!ok)
+        snprintf(result->stage, sizeof(result->stage), "%s", where_it_failed(m));
+    if (ok)
+        error_clear(&result->error);
+    way_out(m, ok, result);
+    result->error.refusals = NULL;
+    if (m->crashed)
+        leave_stages(m); /* what a process's death does by itself */
+    if (m->peer && !m->crashed)
+        session_goodbye(m->peer);
+    result->crashed = m->crashed;
+    result->contested = m->contested;
+    result->elapsed_ms = loop_now_ms() - m->started_ms;
+    result->downtime_ms = m->paused_ms && m->running_ms ? m->running_ms - m->paused_ms : 0;
+}

@@ -1,0 +1,51 @@
+/* The argument of one of QEMU's options: "word,key=value,flag" with ",," for a comma, or a
+ * JSON object.
+ */
+#ifndef XMIG_QMP_ARGV_KEYVALS_H
+#define XMIG_QMP_ARGV_KEYVALS_H
+
+#include "xmig/json.h"
+
+struct keyval {
+    char *key; /* NULL: the value is a bare word */
+    char *value;
+};
+
+struct keyvals {
+    struct keyval *items;
+    size_t count;
+    cJSON *json; /* instead of items */
+};
+
+/* False only for broken JSON. keyvals_done() frees what it holds. */
+bool keyvals_parse(const char *text, struct keyvals *kv, struct error *err);
+void keyvals_done(struct keyvals *kv);
+
+/* How QEMU would read it again; the caller frees it. */
+char *keyvals_print(const struct keyvals *kv);
+
+/* The value of `key`, a dotted path ("file.filename"); NULL: not there. */
+const char *keyvals_get(const struct keyvals *kv, const char *key);
+
+/* The same for the key which a bare first word belongs to. */
+const char *keyvals_get_implied(const struct keyvals *kv, const char *key);
+
+/* Is it "key", "key=on", or true? */
+bool keyvals_flag(const struct keyvals *kv, const char *key);
+
+void keyvals_set(struct keyvals *kv, const char *key, const char *value);
+void keyvals_set_implied(struct keyvals *kv, const char *key, const char *value);
+/* One more of a key that may be there several times; in JSON a list of {"str": …}. */
+void keyvals_add(struct keyvals *kv, const char *key, const char *value);
+/* In JSON a flag is a boolean. */
+void keyvals_set_flag(struct keyvals *kv, const char *key, bool on);
+
+/* Remove "key=…", "key", "nokey". Fine when it is not there. */
+void keyvals_remove(struct keyvals *kv, const char *key);
+
+/* Remove every key that begins with `prefix`. */
+void keyvals_remove_prefixed(struct keyvals *kv, const char *prefix);
+
+#define AUTO_KEYVALS __attribute__((cleanup(keyvals_done)))
+
+#endif

@@ -1,0 +1,101 @@
+/* The budget is a line in time: whoever takes bytes moves its end by what they take to send at the
+ * limit, and may send when the end was where it found it. Time that nobody used is not saved up.
+ */
+#include "transport/lanes/rate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "xmig/cleanup.h"
+
+enum {
+    NS_PER_MS = 1000000,
+    PORTIONS_PER_S = 20,
+    LEAST_PORTION = 4096,
+    /* A lane looks again after so long, so that it notices when the limit is lifted. */
+    LONGEST_WAIT_MS = 50,
+};
+
+static const uint64_t ns_per_s = 1000000000;
+
+struct rate {
+    uint64_t bytes_per_s;
+    atomic_bool lifted;
+    pthread_mutex_t mutex;
+    uint64_t end_ns;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * ns_per_s + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t duration_ns(const struct rate *rate, size_t size)
+{
+    return (uint64_t)((double)size / (double)rate->bytes_per_s * (double)ns_per_s);
+}
+
+struct rate *rate_new(uint64_t bytes_per_s)
+{
+    struct rate *rate = must(calloc(1, sizeof(*rate)));
+
+    rate->bytes_per_s = bytes_per_s;
+    pthread_mutex_init(&rate->mutex, NULL);
+    return rate;
+}
+
+void rate_free(struct rate *rate)
+{
+    if (!rate)
+        return;
+    pthread_mutex_destroy(&rate->mutex);
+    free(rate);
+}
+
+void rate_lift(struct rate *rate)
+{
+    atomic_store(&rate->lifted, true);
+}
+
+size_t rate_portion(const struct rate *rate)
+{
+    uint64_t portion = rate->bytes_per_s / PORTIONS_PER_S;
+
+    return portion > LEAST_PORTION ? (size_t)portion : LEAST_PORTION;
+}
+
+uint64_t rate_take(struct rate *rate, size_t size)
+{
+    uint64_t now = now_ns();
+    uint64_t at;
+
+    pthread_mutex_lock(&rate->mutex);
+    at = rate->end_ns > now ? rate->end_ns : now;
+    rate->end_ns = at + duration_ns(rate, size);
+    pthread_mutex_unlock(&rate->mutex);
+    return at;
+}
+
+void rate_give_back(struct rate *rate, size_t size)
+{
+    pthread_mutex_lock(&rate->mutex);
+    rate->end_ns -= duration_ns(rate, size);
+    pthread_mutex_unlock(&rate->mutex);
+}
+
+int rate_wait_ms(const struct rate *rate, uint64_t at_ns)
+{
+    uint64_t now = now_ns();
+    uint64_t wait_ms;
+
+    if (atomic_load(&rate->lifted) || at_ns <= now)
+        return 0;
+    wait_ms = (at_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+    return wait_ms < LONGEST_WAIT_MS ? (int)wait_ms : LONGEST_WAIT_MS;
+}

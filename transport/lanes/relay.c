@@ -1,0 +1,290 @@
+/* Bytes both ways between two ends, moved by splice(2): they stay in the kernel, in a pipe
+ * of ours, and are copied only where a descriptor cannot do that.
+ */
+#include "transport/lanes/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "xmig/cleanup.h"
+
+enum {
+    PIPE_SIZE = 1024 * 1024, /* what an unprivileged user may have */
+    COPY_SIZE = 256 * 1024,
+    SOCKET_BUFFER_SIZE = 4 * 1024 * 1024, /* some of a mirror's requests, of 1 MiB each */
+};
+
+struct direction {
+    int from, to;
+    int pipe[2];
+    size_t piped;       /* bytes in the pipe */
+    char *buffer;       /* NULL as long as splice() serves */
+    size_t start, end;  /* the buffer's bytes that are still to be written */
+    bool ended;         /* no more will come */
+    bool over;          /* … and all has been passed on, or nobody reads any more */
+    struct error *lost; /* set when bytes were lost */
+    struct rate *rate;  /* NULL: no limit */
+    size_t portion;     /* bytes taken of the rate's budget and not read yet */
+    uint64_t at_ns;     /* when they may be */
+};
+
+static bool is_pending(const struct direction *way)
+{
+    return way->piped > 0 || way->start < way->end;
+}
+
+/* End one direction of a socket. Anything else is exchanged for /dev/null, which closes it
+ * for the other end, while the number stays its owner's to close.
+ */
+static void let_go(int fd, int how)
+{
+    AUTO_CLOSE int null = -1;
+
+    if (shutdown(fd, how) == 0 || errno != ENOTSOCK)
+        return;
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0)
+        dup3(null, fd, O_CLOEXEC);
+}
+
+static void pass_end_on(struct direction *way)
+{
+    way->over = true;
+    let_go(way->to, SHUT_WR);
+}
+
+/* Whoever still writes to us must hear of it rather than wait for ever. */
+static void reader_has_gone(struct direction *way)
+{
+    way->over = true;
+    let_go(way->from, SHUT_RD);
+    if (is_pending(way))
+        error_set(way->lost, ERROR_LOST, "the reader went away before everything was delivered");
+}
+
+static void begin_copying(struct direction *way)
+{
+    way->buffer = must(malloc(COPY_SIZE));
+}
+
+static size_t at_most(const struct direction *way, size_t size)
+{
+    return way->rate && way->portion < size ? way->portion : size;
+}
+
+/* What a splice() may still have left in the pipe comes first. */
+static ssize_t take(struct direction *way)
+{
+    ssize_t count;
+
+    if (!way->buffer) {
+        count = splice(way->from, NULL, way->pipe[1], NULL, at_most(way, PIPE_SIZE),
+                       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (count > 0)
+            way->piped += (size_t)count;
+        return count;
+    }
+    count = read(way->piped ? way->pipe[0] : way->from, way->buffer,
+                 way->piped ? COPY_SIZE : at_most(way, COPY_SIZE));
+    way->start = 0;
+    way->end = count > 0 ? (size_t)count : 0;
+    if (way->piped)
+        way->piped -= way->end;
+    return count;
+}
+
+static ssize_t give(struct direction *way)
+{
+    ssize_t count;
+
+    if (!way->buffer) {
+        count = splice(way->pipe[0], NULL, way->to, NULL, way->piped,
+                       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (count > 0)
+            way->piped -= (size_t)count;
+        return count;
+    }
+    count = write(way->to, way->buffer + way->start, way->end - way->start);
+    if (count > 0)
+        way->start += (size_t)count;
+    return count;
+}
+
+/* What was not used of a portion goes back; where nothing came, the portion is kept. */
+static void use_portion(struct direction *way, ssize_t count)
+{
+    if (!way->portion || count <= 0)
+        return;
+    rate_give_back(way->rate, way->portion - (size_t)count);
+    way->portion = 0;
+}
+
+static bool fill(struct direction *way, struct error *err)
+{
+    ssize_t count = take(way);
+
+    if (count < 0 && errno == EINVAL && !way->buffer) {
+        begin_copying(way);
+        count = take(way);
+    }
+    use_portion(way, count);
+    if (count < 0 && errno == ECONNRESET) {
+        error_set(way->lost, ERROR_LOST, "the writer closed without reading what it was sent");
+        count = 0;
+    }
+    if (count == 0)
+        way->ended = true;
+    if (count >= 0 || errno == EAGAIN || errno == EINTR)
+        return true;
+    return error_set(err, ERROR_LOST, "cannot read: %m");
+}
+
+static bool drain(struct direction *way, struct error *err)
+{
+    ssize_t count;
+
+    if (way->buffer && way->start == way->end && !fill(way, err)) /* from the pipe */
+        return false;
+    count = give(way);
+    if (count < 0 && errno == EINVAL && !way->buffer) {
+        begin_copying(way);
+        return drain(way, err);
+    }
+    if (count >= 0 || errno == EAGAIN || errno == EINTR)
+        return true;
+    if (errno != EPIPE && errno != ECONNRESET)
+        return error_set(err, ERROR_LOST, "cannot write: %m");
+    reader_has_gone(way);
+    return true;
+}
+
+/* How long the rate keeps this direction from reading. */
+static int wait_for_rate_ms(const struct direction *way)
+{
+    return way->portion && !way->over ? rate_wait_ms(way->rate, way->at_ns) : 0;
+}
+
+/* May what has come in be read now? */
+static bool may_read(struct direction *way)
+{
+    if (way->rate && !way->portion) {
+        way->portion = rate_portion(way->rate);
+        way->at_ns = rate_take(way->rate, way->portion);
+    }
+    return wait_for_rate_ms(way) == 0;
+}
+
+/* Nothing is read while something waits to be written: a pipe that is full counts its
+ * slots, not its bytes, so that only an empty one is sure to take what poll() announces.
+ */
+static void say_what_to_wait_for(const struct direction *way, struct pollfd wanted[2])
+{
+    bool pending = is_pending(way);
+    bool reads = !way->over && !pending && wait_for_rate_ms(way) == 0;
+
+    wanted[0] = (struct pollfd){ .fd = reads ? way->from : -1, .events = POLLIN };
+    wanted[1] = (struct pollfd){ .fd = way->over ? -1 : way->to, .events = pending ? POLLOUT : 0 };
+}
+
+static bool move(struct direction *way, const struct pollfd seen[2], struct error *err)
+{
+    enum {
+        GONE = POLLERR | POLLHUP | POLLNVAL
+    };
+
+    if (way->over)
+        return true;
+    /* An end that was closed, and not just shut down, ends the other direction as well,
+     * in which there may be nothing to write that would tell.
+     */
+    if (!is_pending(way) && (seen[1].revents & GONE)) {
+        reader_has_gone(way);
+        return true;
+    }
+    if (!is_pending(way) && seen[0].revents && may_read(way) && !fill(way, err))
+        return false;
+    if (is_pending(way) && !drain(way, err))
+        return false;
+    if (way->ended && !is_pending(way) && !way->over)
+        pass_end_on(way);
+    return true;
+}
+
+/* No deadline: the ends close when their owners are through or dead, and a dead link is
+ * found by ssh's own keep-alive.
+ */
+static bool move_until_over(struct direction ways[2], struct error *err)
+{
+    while (!ways[0].over || !ways[1].over) {
+        struct pollfd polled[4];
+        int wait_ms;
+
+        say_what_to_wait_for(&ways[0], &polled[0]);
+        say_what_to_wait_for(&ways[1], &polled[2]);
+        wait_ms = wait_for_rate_ms(&ways[0]);
+        if (poll(polled, 4, wait_ms ? wait_ms : -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return error_set(err, ERROR_SYSTEM, "cannot poll: %m");
+        }
+        if (!move(&ways[0], &polled[0], err) || !move(&ways[1], &polled[2], err))
+            return false;
+    }
+    return true;
+}
+
+static bool begin(struct direction *way, int from, int to, struct error *lost, struct error *err)
+{
+    const int buffer = SOCKET_BUFFER_SIZE;
+
+    *way = (struct direction){ .from = from, .to = to, .lost = lost };
+    if (pipe2(way->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
+    /* A smaller one, at this user's limit for pipes, serves too. What sshd writes to is often
+     * a pipe itself; a larger one has it and us wake each other less often.
+     */
+    (void)fcntl(way->pipe[0], F_SETPIPE_SZ, PIPE_SIZE);
+    (void)fcntl(from, F_SETPIPE_SZ, PIPE_SIZE);
+    (void)(setsockopt(to, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) &&
+           setsockopt(to, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)));
+    fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
+    fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
+    return true;
+}
+
+static void finish(struct direction *way)
+{
+    free(way->buffer);
+    close(way->pipe[0]);
+    close(way->pipe[1]);
+}
+
+bool relay_both(int a_in, int a_out, int b, struct error *err)
+{
+    return relay_limited(a_in, a_out, b, NULL, err);
+}
+
+bool relay_limited(int a_in, int a_out, int b, struct rate *rate, struct error *err)
+{
+    struct direction ways[2];
+    struct error lost = { 0 };
+    bool ok;
+
+    if (!begin(&ways[0], a_in, b, &lost, err))
+        return false;
+    if (!begin(&ways[1], b, a_out, &lost, err)) {
+        finish(&ways[0]);
+        return false;
+    }
+    ways[0].rate = rate;
+    ok = move_until_over(ways, err);
+    finish(&ways[0]);
+    finish(&ways[1]);
+    if (!ok || !lost.kind)
+        return ok;
+    if (err)
+        *err = lost;
+    return false;
+}
