@@ -10,11 +10,9 @@ struct command {
     const char *summary;
 };
 
-/* Ends with a NULL name; cmd/main.c */
-extern const struct command commands[];
-
-/* NULL: there is no such command. */
-const struct command *command_find(const char *name);
+/* `xmig COMMAND …`, and `xmig --help`; commands.c. Both return the exit status. */
+int commands_run(int argc, char *argv[]);
+int commands_overview(void);
 
 int command_send(int argc, char *argv[]);
 int command_recv(int argc, char *argv[]);
@@ -27,13 +25,12 @@ int command_guard(int argc, char *argv[]);
 int command_fence(int argc, char *argv[]);
 int command_forget(int argc, char *argv[]);
 int command_clean(int argc, char *argv[]);
-int command_help(int argc, char *argv[]);
 
-/* `xmig --help`: returns 0. */
-int print_overview(void);
+/* Print what there is of `commands`, which ends with a NULL name: returns 0. */
+int print_overview(const struct command *commands);
 
 /* There is no such command: say which one may have been meant. Returns 2. */
-int complain_about_command(const char *name);
+int complain_about_command(const struct command *commands, const char *name);
 
 /* Print a help text: returns 0. */
 int print_help(const char *text);

@@ -2,7 +2,8 @@
 #ifndef XMIG_CMD_ENDING_H
 #define XMIG_CMD_ENDING_H
 
-#include "xmig/migration.h"
+#include "xmig/outcome.h"
+#include "xmig/side.h"
 
 enum place {
     PLACE_UNKNOWN,

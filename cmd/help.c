@@ -4,25 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ending.h"
-#include "options.h"
-#include "report-json.h"
 #include "wrap.h"
+#include "xmig/outcome.h"
 
-static const char help_text[] = "usage: xmig help [COMMAND]\n"
-                                "\n"
-                                "Explains a command, as 'xmig COMMAND --help' does; without one,\n"
-                                "lists them all.\n"
-                                "\n"
-                                "  -h, --help  this text\n";
-
-int print_help(const char *text)
-{
-    fputs(text, stdout);
-    return 0;
-}
-
-int print_overview(void)
+int print_overview(const struct command *commands)
 {
     puts("usage: xmig COMMAND [OPTION...]\n"
          "\n"
@@ -73,7 +58,7 @@ static size_t distance(const char *a, const char *b)
     return row[len];
 }
 
-static const struct command *most_similar(const char *name)
+static const struct command *most_similar(const struct command *commands, const char *name)
 {
     const struct command *best = NULL;
     size_t least = strlen(name) / 2 + 1; /* more than half of it wrong is another word */
@@ -89,9 +74,9 @@ static const struct command *most_similar(const char *name)
     return best;
 }
 
-int complain_about_command(const char *name)
+int complain_about_command(const struct command *commands, const char *name)
 {
-    const struct command *similar = most_similar(name);
+    const struct command *similar = most_similar(commands, name);
 
     if (similar)
         wrap_say(stderr, WRAP_INDENT,
@@ -100,30 +85,4 @@ int complain_about_command(const char *name)
     else
         wrap_say(stderr, WRAP_INDENT, "xmig: there is no command '%s'; see 'xmig --help'", name);
     return OUTCOME_USAGE;
-}
-
-int end_with_usage(int argc, char *argv[], const struct error *err)
-{
-    struct json_report json = { .out = stdout };
-    struct ending ending;
-
-    wrap_say(stderr, WRAP_INDENT, "xmig %s: %s; see 'xmig %s --help'", argv[0], err->text, argv[0]);
-    ending_of_usage(&ending, argv[0], err);
-    if (asks_for_json(argc, argv))
-        json_report_result(&json, &ending, 0);
-    return ending.status;
-}
-
-int command_help(int argc, char *argv[])
-{
-    const struct command *command;
-
-    if (argc < 2)
-        return print_overview();
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-        return print_help(help_text);
-    command = command_find(argv[1]);
-    if (!command)
-        return complain_about_command(argv[1]);
-    return command->run(2, (char *[]){ argv[1], "--help", NULL });
 }

@@ -8,37 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct command commands[] = {
-    { "send", command_send, "move a running VM to another host" },
-    { "list", command_list, "show the migrations that this host knows of" },
-    { "recover", command_recover, "settle a migration that was broken off" },
-    { "fence", command_fence, "give the old copy's disk images their names back" },
-    { "forget", command_forget, "remove the journals of migrations that are finished" },
-    { "clean", command_clean, "delete the disk images that a finished migration has left" },
-    { "stages", command_stages, "show what a migration consists of" },
-    { "recv", command_recv, "receive a VM; started by send, through ssh" },
-    { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },
-    { "guard", command_guard, "settle a migration whose process is gone; started by both sides" },
-    { "lane", command_lane, "carry one stream of a migration; started by send" },
-    { "help", command_help, "explain a command" },
-    { NULL, NULL, NULL },
-};
-
-const struct command *command_find(const char *name)
-{
-    for (const struct command *command = commands; command->name; command++)
-        if (!strcmp(command->name, name))
-            return command;
-    return NULL;
-}
-
-static int run(int argc, char *argv[])
-{
-    const struct command *command = command_find(argv[0]);
-
-    return command ? command->run(argc, argv) : complain_about_command(argv[0]);
-}
-
 /* A standard descriptor that is closed would be given to the next file that is opened, which
  * then were what is read from and printed to; libuv aborts when it owns one of the three.
  */
@@ -74,8 +43,8 @@ static int run_words(int argc, char *argv[])
         return 0;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-        return print_overview();
-    return run(argc - 1, argv + 1);
+        return commands_overview();
+    return commands_run(argc - 1, argv + 1);
 }
 
 int main(int argc, char *argv[])

@@ -2,7 +2,7 @@
 #ifndef XMIG_CMD_MEANING_H
 #define XMIG_CMD_MEANING_H
 
-#include "xmig/migration.h"
+#include "xmig/commit.h"
 
 /* Of its last record. */
 const char *journal_meaning(const struct journal *journal);

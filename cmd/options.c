@@ -17,7 +17,7 @@ static bool take_ram(struct send_options *options, const char *value, struct err
 
     if (!choose("--ram", value, names, &mode, err))
         return false;
-    options->migration.host.ram = (enum ram_mode)mode;
+    options->migration.vm.ram = (enum ram_mode)mode;
     return true;
 }
 
@@ -82,14 +82,14 @@ static bool take_limit(struct migration_options *migration, int option, const ch
 {
     switch (option) {
     case OPTION_MAX_DOWNTIME:
-        return check_value(parse_time(value, &migration->host.max_downtime_ms, err),
-                           "--max-downtime", err);
+        return check_value(parse_time(value, &migration->vm.max_downtime_ms, err), "--max-downtime",
+                           err);
     case OPTION_MAX_PAUSE:
         return check_value(parse_time(value, &migration->max_pause_ms, err), "--max-pause", err);
     case OPTION_BWLIMIT:
         return check_value(parse_size(value, &migration->bandwidth, err), "--bwlimit", err);
     case OPTION_DEADLINE:
-        migration->host.has_deadline = true;
+        migration->vm.has_deadline = true;
         return check_value(parse_time(value, &migration->deadline_ms, err), "--deadline", err);
     default: /* OPTION_LEASE */
         return check_value(parse_time(value, &migration->lease_ms, err), "--lease", err);
@@ -125,10 +125,10 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
         options->migration.guardian = option == OPTION_GUARDIAN;
         return true;
     case OPTION_NAME:
-        options->migration.host.new_name = value;
+        options->migration.vm.new_name = value;
         return true;
     case OPTION_DEVICE_MODEL:
-        options->migration.host.device_model = value;
+        options->migration.vm.device_model = value;
         return true;
     case OPTION_DISK:
         return take_pair(options->disk_targets, "--disk", "NAME=PATH", value, err);
@@ -177,8 +177,8 @@ static bool check_stages(struct send_options *options, struct error *err)
 {
     const char *until = options->migration.until;
 
-    options->migration.host.mirrors_disks = !is_left_out(options, "drive-mirror");
-    if (options->without[0] && options->migration.host.mirrors_disks)
+    options->migration.vm.mirrors_disks = !is_left_out(options, "drive-mirror");
+    if (options->without[0] && options->migration.vm.mirrors_disks)
         return error_set(err, ERROR_REFUSED, "--without %s: only together with drive-mirror",
                          options->without[0]);
     if (until && is_left_out(options, until))
@@ -237,13 +237,13 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
                                       .trust = must(cJSON_CreateObject()),
                                       .bridges = must(cJSON_CreateObject()) };
     options->migration.without = options->without;
-    options->migration.host.disk_targets = options->disk_targets;
-    options->migration.host.overwrite = options->overwrite;
-    options->migration.host.shared = options->shared;
-    options->migration.host.eject = options->eject;
-    options->migration.host.lose = options->lose;
-    options->migration.host.trust = options->trust;
-    options->migration.host.bridges = options->bridges;
+    options->migration.vm.disk_targets = options->disk_targets;
+    options->migration.vm.overwrite = options->overwrite;
+    options->migration.vm.shared = options->shared;
+    options->migration.vm.eject = options->eject;
+    options->migration.vm.lose = options->lose;
+    options->migration.vm.trust = options->trust;
+    options->migration.vm.bridges = options->bridges;
     if (!take_all(&syntax, options, argc, argv, err))
         return false;
     migration_fit_patience(&options->migration);

@@ -2,7 +2,8 @@
 #ifndef XMIG_CMD_OPTIONS_H
 #define XMIG_CMD_OPTIONS_H
 
-#include "xmig/migration.h"
+#include "xmig/options.h"
+#include "xmig/commit.h"
 
 enum progress_when {
     PROGRESS_AUTO,   /* drawn on a terminal, a line now and then elsewhere */
@@ -27,7 +28,7 @@ struct send_options {
     const char *dest;
     const char *rsh;
     const char *remote_path;
-    /* What migration.host borrows. */
+    /* What migration.vm borrows. */
     cJSON *disk_targets;
     cJSON *overwrite;
     cJSON *shared;

@@ -119,7 +119,7 @@ static void take_facts(struct recovering *recovering)
     recovering->dest = copy_of(begin, "dest");
     recovering->rsh = copy_of(begin, "rsh");
     recovering->remote_path = copy_of(begin, "remote_path");
-    recovering->migration_options.host.mirrors_disks = json_true(begin, "mirrors_disks");
+    recovering->migration_options.vm.mirrors_disks = json_true(begin, "mirrors_disks");
     m->vm = recovering->vm;
     snprintf(m->token, sizeof(m->token), "%s", json_string_or(begin, "token", ""));
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s",

@@ -3,7 +3,7 @@
 #define XMIG_CMD_RECOVER_H
 
 #include "places.h"
-#include "xmig/migration.h"
+#include "xmig/commit.h"
 
 enum unattended {
     UNATTENDED_GOES_ON, /* settled, or to be asked again soon */

@@ -13,6 +13,7 @@
 #include "signals.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
+#include "xmig/run.h"
 
 static const char help_text[] =
     "usage: xmig recv [-v]\n"

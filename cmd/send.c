@@ -10,6 +10,8 @@
 #include "report.h"
 #include "signals.h"
 #include "xmig/cleanup.h"
+#include "xmig/hypervisor.h"
+#include "xmig/run.h"
 
 static const char help_text[] =
     "usage: xmig send [OPTION...] VM DEST\n"
@@ -171,36 +173,37 @@ static bool find_way(struct sending *sending, struct error *err)
     return m->transport != NULL;
 }
 
-static const struct host_ops *find_host(const struct send_options *options, const char **vm,
-                                        struct error *err)
+static const struct hypervisor *find_hypervisor(const struct send_options *options, const char **vm,
+                                                struct error *err)
 {
     *vm = options->vm;
-    return options->simulate ? host_find("simulated") : host_for_vm(options->vm, vm, err);
+    return options->simulate ? hypervisor_find("simulated")
+                             : hypervisor_for_vm(options->vm, vm, err);
 }
 
 static bool attach(struct sending *sending, struct error *err)
 {
     struct migration *m = &sending->m;
-    struct host_context context;
+    struct vm_context context;
     const char *vm;
-    const struct host_ops *ops = find_host(sending->options, &vm, err);
+    const struct hypervisor *hypervisor = find_hypervisor(sending->options, &vm, err);
 
-    if (!ops || (ops->available && !ops->available(err)) ||
-        !(ops->made_up || identity_check(&m->identity, err)))
+    if (!hypervisor || !hypervisor_available(hypervisor, err) ||
+        !(hypervisor->made_up || identity_check(&m->identity, err)))
         return false;
-    migration_host_context(m, &context);
-    m->host = ops->create(&context);
+    migration_vm_context(m, &context);
+    m->guest = hypervisor_guest(hypervisor, &context, err);
     err->refusals = m->refusals;
-    sending->attached = ops->attach(m->host, vm, err);
+    sending->attached = guest_attach(m->guest, vm, err);
     return sending->attached;
 }
 
 /* One name through all that is said. */
 static const char *name_of(const struct sending *sending)
 {
-    const struct host *host = sending->m.host;
+    const struct guest *guest = sending->m.guest;
 
-    return host && host->called[0] ? host->called : sending->options->vm;
+    return guest && guest->called[0] ? guest->called : sending->options->vm;
 }
 
 static void announce(struct sending *sending)
@@ -264,7 +267,7 @@ static void move(struct sending *sending, struct result *result)
     if (m->plans && m->options->dry_run && result->outcome == OUTCOME_DONE)
         report_plans(sending->report, m->plans);
     if (result->state == RUN_UNKNOWN && m->verdict == VERDICT_SOURCE)
-        result->state = m->host->ops->source_state(m->host);
+        result->state = guest_state(m->guest);
 }
 
 static void send_vm(struct sending *sending, struct result *result)

@@ -8,6 +8,7 @@
 
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
+#include "xmig/hypervisor.h"
 
 enum {
     HELLO_MS = 60000
@@ -148,7 +149,7 @@ bool handshake_move(struct migration *m, struct error *err)
     cJSON_AddStringToObject(mine, "intent", "move");
     cJSON_AddStringToObject(mine, "id", m->id);
     cJSON_AddStringToObject(mine, "token", m->token);
-    cJSON_AddStringToObject(mine, "host", m->host->ops->name);
+    cJSON_AddStringToObject(mine, "host", m->guest->hypervisor->name);
     add_stage_names(m, mine);
     add_own_name(m, mine);
     cJSON_AddBoolToObject(mine, "guardian", m->options->guardian);

@@ -4,7 +4,7 @@
 #ifndef XMIG_PIPELINE_HANDSHAKE_H
 #define XMIG_PIPELINE_HANDSHAKE_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 /* Sender: dial, say hello for a move, hear the receiver's; m->peer is set. */
 bool handshake_move(struct migration *m, struct error *err);

@@ -1,14 +1,11 @@
 /* One migration: its names, its directories, its life. */
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "handshake.h"
-#include "pipeline/run/pipeline.h"
-#include "pipeline/run/status.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -19,7 +16,7 @@ enum {
 };
 
 const struct migration_options migration_default_options = {
-    .host = { .max_downtime_ms = 100, .mirrors_disks = true },
+    .vm = { .max_downtime_ms = 100, .mirrors_disks = true },
     .lease_ms = LEASE_MS,
     .patience_ms = LEASE_MS + LOST_MS + MARGIN_MS,
     .max_pause_ms = MAX_PAUSE_DEFAULT,
@@ -134,15 +131,15 @@ static bool note(void *arg, const cJSON *fact, struct error *err)
     return journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 
-void migration_host_context(struct migration *m, struct host_context *context)
+void migration_vm_context(struct migration *m, struct vm_context *context)
 {
-    *context = (struct host_context){
+    *context = (struct vm_context){
         .loop = m->loop,
         .events = m->events,
         .id = m->id,
         .state_dir = m->own_state_dir,
         .runtime_dir = m->own_runtime_dir,
-        .options = m->options->host,
+        .options = m->options->vm,
         .note = note,
         .note_arg = m,
     };
@@ -157,8 +154,8 @@ void migration_done(struct migration *m)
     listener_free(m->status);
     session_free(m->peer);
     child_release(m->control);
-    if (m->host)
-        m->host->ops->free(m->host);
+    guest_free(m->guest);
+    copy_free(m->copy);
     transport_free(m->transport);
     journal_free(m->journal);
     cJSON_Delete(m->params);
@@ -171,16 +168,4 @@ void migration_done(struct migration *m)
         (void)rmdir(m->own_runtime_dir);
     free(m->own_state_dir);
     free(m->own_runtime_dir);
-}
-
-bool migration_connect(struct migration *m, struct error *err)
-{
-    m->status = status_listen(m, err);
-    if (!m->status)
-        return false;
-    pipeline_choose_stages(m);
-    if (!transport_open(m->transport, err) || !handshake_move(m, err))
-        return false;
-    session_set_stations(m->peer, m->stations);
-    return true;
 }

@@ -57,7 +57,7 @@ static bool ask_all(struct migration *m, struct sum *sum, struct error *err)
     for (size_t i = 0; i < disk_count(m); i++) {
         struct mirror_state mirror = { 0 };
 
-        if (!m->host->ops->mirror_state(m->host, disk_name(m, i), &mirror, err))
+        if (!guest_mirror_state(m->guest, disk_name(m, i), &mirror, err))
             return error_prefix(err, "%s", disk_name(m, i));
         if (mirror.total > 0)
             tell(m, disk_name(m, i), &mirror);
@@ -118,10 +118,7 @@ static void watch_race(struct migration *m, struct watch *watch, const struct su
 
 static bool wait_a_while(struct migration *m, struct error *err)
 {
-    uint64_t poll_ms = m->options->poll_ms;
-
-    return m->host->ops->mirror_wait ? m->host->ops->mirror_wait(m->host, poll_ms, err)
-                                     : loop_pause(m->loop, poll_ms, err);
+    return guest_mirror_wait(m->guest, m->options->poll_ms, err);
 }
 
 static bool wait_for_mirrors(struct migration *m, void *state, struct error *err)

@@ -2,7 +2,7 @@
 #ifndef XMIG_STAGES_DISKS_H
 #define XMIG_STAGES_DISKS_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 size_t disk_count(const struct migration *m);
 

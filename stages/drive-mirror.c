@@ -37,7 +37,7 @@ static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i,
     if (!mirrors->doors[i])
         return error_prefix(err, "%s", disk);
     mirrors->started = i + 1;
-    if (m->host->ops->mirror_start(m->host, disk, lane_door_path(mirrors->doors[i]), err))
+    if (guest_mirror_start(m->guest, disk, lane_door_path(mirrors->doors[i]), err))
         return true;
     /* The hypervisor saw its connection end; the lane knows why. */
     if (!lane_door_ok(mirrors->doors[i], &cause))
@@ -74,7 +74,7 @@ static bool stop_mirrors(struct migration *m, void *state, struct error *err)
     (void)err;
     transport_cut_lanes(m->transport);
     for (size_t i = 0; i < mirrors->started; i++)
-        m->host->ops->mirror_stop(m->host, disk_name(m, i));
+        guest_mirror_stop(m->guest, disk_name(m, i));
     close_doors(m, state);
     return true;
 }

@@ -30,7 +30,7 @@ static void note_disks(struct migration *m)
     AUTO_JSON cJSON *fact = verdict_fact("fact", "drained");
     struct error err = { 0 };
 
-    m->host->ops->source_mark(m->host, fact);
+    guest_mark(m->guest, fact);
     if (!journal_append(m->journal, RECORD_NOTE, fact, &err))
         event_say(&m->events, EVENT_DEBUG, m->at, "%s", err.text);
 }
@@ -58,7 +58,7 @@ static bool destroy_old_copy(struct migration *m, void *state, struct error *err
 {
     (void)state;
     transport_cut_lanes(m->transport); /* the old copy's mirrors could want others: of nobody */
-    return m->host->ops->source_destroy(m->host, err);
+    return guest_destroy(m->guest, err);
 }
 
 static void plan_recv(struct migration *m, void *state, struct plan *out)
@@ -74,7 +74,7 @@ static void plan_recv(struct migration *m, void *state, struct plan *out)
 static bool take_over(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    if (!m->host->ops->seal(m->host, err))
+    if (!copy_seal(m->copy, err))
         return false;
     m->prepared = true;
     return verdict_await(m, err);
@@ -83,14 +83,14 @@ static bool take_over(struct migration *m, void *state, struct error *err)
 static bool drop_machine(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    return m->host->ops->target_destroy(m->host, err);
+    return copy_destroy(m->copy, err);
 }
 
 static bool settle_in(struct migration *m, void *state, struct error *err)
 {
     (void)state;
     (void)err;
-    m->host->ops->after_resume(m->host);
+    copy_after_resume(m->copy);
     return true;
 }
 

@@ -15,7 +15,7 @@ static bool send_params(struct migration *m, void *state, struct error *err)
 {
     (void)state;
     m->params = must(cJSON_CreateObject());
-    if (!m->host->ops->describe(m->host, m->params, err))
+    if (!guest_describe(m->guest, m->params, err))
         return false;
     return session_send(m->peer, "params", cJSON_Duplicate(m->params, true), err);
 }
@@ -29,35 +29,32 @@ static bool check_params(struct migration *m, void *state, struct error *err)
         return false;
     if (!json_string(m->params, "name", err) || !json_array(m->params, "disks", err))
         return error_prefix(err, "the sender's parameters");
-    return m->host->ops->check_target(m->host, m->params, err);
+    return copy_check(m->copy, m->params, err);
 }
 
 static void plan_send(struct migration *m, void *state, struct plan *out)
 {
     (void)state;
-    m->host->ops->plan_send(m->host, out);
+    guest_plan(m->guest, out);
 }
 
 static void plan_recv(struct migration *m, void *state, struct plan *out)
 {
     (void)state;
-    m->host->ops->plan_recv(m->host, out);
+    copy_plan(m->copy, out);
 }
 
 static bool create_machine(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    return m->host->ops->create_machine(m->host, err);
+    return copy_create(m->copy, err);
 }
 
 /* Complete disks are kept, under a name that tells what they are: see R4. */
 static bool remove_machine(struct migration *m, void *state, struct error *err)
 {
-    const struct host_ops *ops = m->host->ops;
-
     (void)state;
-    return ops->target_destroy(m->host, err) &&
-           (m->prepared ? ops->disks_keep(m->host, err) : ops->disks_discard(m->host, err));
+    return copy_give_up(m->copy, m->prepared, err);
 }
 
 const struct stage params_copy = {

@@ -13,13 +13,13 @@ static void plan(struct migration *m, void *state, struct plan *out)
 static bool start(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    return m->host->ops->start_device_model(m->host, err);
+    return copy_start(m->copy, err);
 }
 
 static bool stop(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    return m->host->ops->target_destroy(m->host, err);
+    return copy_destroy(m->copy, err);
 }
 
 const struct stage qemu_defer_start = {

@@ -5,7 +5,7 @@
 #include "stages.h"
 
 #include "disks.h"
-#include "pipeline/run/time-limits.h"
+#include "pipeline/time-limits.h"
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 
@@ -24,7 +24,7 @@ static const struct message_rule messages[] = { { "listening", SIDE_RECV }, { NU
 /* All lanes are open at the same time: the mirrors' until the end, RAM's beside them. */
 static bool check_lanes(struct migration *m, void *state, struct error *err)
 {
-    size_t disks = m->options->host.mirrors_disks ? disk_count(m) : 0;
+    size_t disks = m->options->vm.mirrors_disks ? disk_count(m) : 0;
 
     (void)state;
     return transport_make_room(m->transport, disks + 1, err);
@@ -36,7 +36,7 @@ static void plan_send(struct migration *m, void *state, struct plan *out)
     plan_say(out,
              "stream RAM while the guest runs; pause it for the rest (at most %llu ms if it can be "
              "helped), drain the disks, send the device state",
-             (unsigned long long)m->options->host.max_downtime_ms);
+             (unsigned long long)m->options->vm.max_downtime_ms);
 }
 
 /* R2: whatever happens to us from here on, the guest runs again only after ABORTED. */
@@ -71,7 +71,7 @@ static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
             "do, or with a longer --max-pause",
             (unsigned long long)flush_ms / 1000, (unsigned long long)flush_ms % 1000 / 100, flushes,
             (unsigned long long)longest_ms / 1000, (unsigned long long)longest_ms % 1000 / 100);
-    if (flush_ms > m->options->host.max_downtime_ms + SLOW_FLUSH_MS)
+    if (flush_ms > m->options->vm.max_downtime_ms + SLOW_FLUSH_MS)
         event_say(&m->events, EVENT_WARNING, m->at,
                   "the target needs %llu.%llu s to bring its disks' last writes to the disk, which "
                   "makes the pause longer",
@@ -91,9 +91,9 @@ static bool send_ram(struct migration *m, void *state, struct error *err)
     stream->door = lane_door_new(m->transport, "ram", err);
     if (!stream->door)
         return false;
-    if (!m->host->ops->ram_send(m->host, lane_door_path(stream->door), &hooks, err))
+    if (!guest_ram_send(m->guest, lane_door_path(stream->door), &hooks, err))
         return false;
-    m->paused_ms = m->host->ops->paused_at(m->host);
+    m->paused_ms = guest_paused_at(m->guest);
     m->sent_ms = loop_now_ms();
     return true;
 }
@@ -128,7 +128,7 @@ static bool flush_disks(struct migration *m, uint64_t *flush_ms, struct error *e
         uint64_t begun_ms = loop_now_ms();
         uint64_t before_ms = *flush_ms;
 
-        if (!m->host->ops->flush_disks(m->host, err))
+        if (!copy_flush_disks(m->copy, err))
             return false;
         *flush_ms = loop_now_ms() - begun_ms;
         if (*flush_ms <= QUICK_FLUSH_MS || *flush_ms >= before_ms)
@@ -150,14 +150,14 @@ static bool receive_ram(struct migration *m, void *state, struct error *err)
     uint64_t flush_ms;
 
     (void)state;
-    return m->host->ops->ram_listen(m->host, err) && flush_disks(m, &flush_ms, err) &&
-           say_listening(m, flush_ms, err) && m->host->ops->ram_recv(m->host, err);
+    return copy_ram_listen(m->copy, err) && flush_disks(m, &flush_ms, err) &&
+           say_listening(m, flush_ms, err) && copy_ram_recv(m->copy, err);
 }
 
 static bool drop_machine(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    return m->host->ops->target_destroy(m->host, err);
+    return copy_destroy(m->copy, err);
 }
 
 const struct stage ram_stream = {

@@ -541,7 +541,7 @@ bool disk_images_sync(struct disk_images *images, struct error *err)
 
 /* ---- the set ---- */
 
-void disk_images_init(struct disk_images *images, const struct host_context *context)
+void disk_images_init(struct disk_images *images, const struct vm_context *context)
 {
     *images = (struct disk_images){ .context = context, .facts = must(cJSON_CreateArray()) };
 }

@@ -3,21 +3,21 @@
 #ifndef XMIG_HOST_IMAGES_DISK_IMAGES_H
 #define XMIG_HOST_IMAGES_DISK_IMAGES_H
 
-#include "xmig/host.h"
+#include "xmig/vm.h"
 
 /* As one number. */
 #define QEMU_VERSION(MAJOR, MINOR) ((MAJOR)*100 + (MINOR))
 
 struct disk_images {
-    const struct host_context *context; /* borrowed */
-    unsigned qemu;                      /* QEMU_VERSION() of what will write them; 0: not known */
+    const struct vm_context *context; /* borrowed */
+    unsigned qemu;                    /* QEMU_VERSION() of what will write them; 0: not known */
     const cJSON *disks; /* of the parameters, borrowed: {"name", "image", "size", "format",
                          * "options", "full", "mode", "user", "uid", "group", "gid", "device"}
                          */
     cJSON *facts;       /* what the journal knows of those made here */
 };
 
-void disk_images_init(struct disk_images *images, const struct host_context *context);
+void disk_images_init(struct disk_images *images, const struct vm_context *context);
 void disk_images_done(struct disk_images *images);
 
 /* May the image of this disk be made? Touches nothing. */

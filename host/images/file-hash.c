@@ -134,7 +134,7 @@ static bool read_size(const char *path, uint64_t *size)
     return true;
 }
 
-bool file_hash_describe(const struct host_context *context, const char *path, cJSON *need,
+bool file_hash_describe(const struct vm_context *context, const char *path, cJSON *need,
                         struct error *err)
 {
     char hash[FILE_HASH_SIZE] = "";
@@ -154,7 +154,7 @@ bool file_hash_describe(const struct host_context *context, const char *path, cJ
     return true;
 }
 
-bool file_hash_check(const struct host_context *context, const char *path, const cJSON *need,
+bool file_hash_check(const struct vm_context *context, const char *path, const cJSON *need,
                      struct error *err)
 {
     const char *wanted = json_string_or(need, "sha256", NULL);

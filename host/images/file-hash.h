@@ -2,7 +2,7 @@
 #ifndef XMIG_HOST_IMAGES_FILE_HASH_H
 #define XMIG_HOST_IMAGES_FILE_HASH_H
 
-#include "xmig/host.h"
+#include "xmig/vm.h"
 
 enum {
     FILE_HASH_SIZE = 65 /* SHA-256 in hex */
@@ -16,11 +16,11 @@ bool file_hash(struct loop *loop, const char *path, char hash[FILE_HASH_SIZE], s
 /* At the source: add "size" and "sha256" of a file or block device to `need`, unless --trust names
  * it.
  */
-bool file_hash_describe(const struct host_context *context, const char *path, cJSON *need,
+bool file_hash_describe(const struct vm_context *context, const char *path, cJSON *need,
                         struct error *err);
 
 /* At the target: is the one here like that? */
-bool file_hash_check(const struct host_context *context, const char *path, const cJSON *need,
+bool file_hash_check(const struct vm_context *context, const char *path, const cJSON *need,
                      struct error *err);
 
 #endif

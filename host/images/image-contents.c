@@ -10,7 +10,7 @@ static const cJSON *get(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-static bool may_lose(const struct host_options *options, const char *disk, const char *what)
+static bool may_lose(const struct vm_options *options, const char *disk, const char *what)
 {
     return json_true(get(options->lose, disk), what);
 }
@@ -52,8 +52,8 @@ static bool refuse(const char *what, const char *names, const char *disk, const 
                      what, names, cure, disk, strstr(what, "snapshots") ? "snapshots" : "bitmaps");
 }
 
-static bool check_snapshots(const struct host_options *options, const char *disk,
-                            const cJSON *image, struct error *err)
+static bool check_snapshots(const struct vm_options *options, const char *disk, const cJSON *image,
+                            struct error *err)
 {
     AUTO_FREE char *names = NULL;
 
@@ -82,8 +82,8 @@ static bool check_bitmap(const cJSON *bitmap, const char *disk, struct error *er
     return true;
 }
 
-static bool check_bitmaps(const struct host_options *options, const char *disk,
-                          const cJSON *inserted, bool travel, struct error *err)
+static bool check_bitmaps(const struct vm_options *options, const char *disk, const cJSON *inserted,
+                          bool travel, struct error *err)
 {
     const cJSON *image = get(inserted, "image");
     AUTO_FREE char *names = NULL;
@@ -101,8 +101,8 @@ static bool check_bitmaps(const struct host_options *options, const char *disk,
     return !names || refuse("bitmaps", names, disk, "remove them", err);
 }
 
-bool image_contents_check(const struct host_options *options, const char *disk,
-                          const cJSON *inserted, bool bitmaps_travel, struct error *err)
+bool image_contents_check(const struct vm_options *options, const char *disk, const cJSON *inserted,
+                          bool bitmaps_travel, struct error *err)
 {
     const cJSON *image = get(inserted, "image");
 
@@ -114,7 +114,7 @@ bool image_contents_check(const struct host_options *options, const char *disk,
            check_bitmaps(options, disk, inserted, bitmaps_travel, err);
 }
 
-cJSON *image_contents_bitmaps(const struct host_options *options, const char *disk,
+cJSON *image_contents_bitmaps(const struct vm_options *options, const char *disk,
                               const cJSON *inserted, bool *persistent)
 {
     cJSON *names = must(cJSON_CreateArray());

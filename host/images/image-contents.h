@@ -2,20 +2,20 @@
 #ifndef XMIG_HOST_IMAGES_IMAGE_CONTENTS_H
 #define XMIG_HOST_IMAGES_IMAGE_CONTENTS_H
 
-#include "xmig/host.h"
+#include "xmig/vm.h"
 
 /* Is there anything in the image of this disk, or in those beneath it, that would be lost, and of
  * which --lose says nothing? `inserted` is query-block's.
  *
  * @param bitmaps_travel  those that the running image has do; those beneath it never do
  */
-bool image_contents_check(const struct host_options *options, const char *disk,
-                          const cJSON *inserted, bool bitmaps_travel, struct error *err);
+bool image_contents_check(const struct vm_options *options, const char *disk, const cJSON *inserted,
+                          bool bitmaps_travel, struct error *err);
 
 /* The names of the bitmaps that travel, an array that the caller frees; with `*persistent`, is one
  * of them kept in the image?
  */
-cJSON *image_contents_bitmaps(const struct host_options *options, const char *disk,
+cJSON *image_contents_bitmaps(const struct vm_options *options, const char *disk,
                               const cJSON *inserted, bool *persistent);
 
 /* Add to a "block-bitmap-mapping" how each bitmap of this disk is called on the way. */

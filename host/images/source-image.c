@@ -86,7 +86,7 @@ bool source_image_check(const char *format, const cJSON *image, struct error *er
                      format);
 }
 
-char *source_image_target(const struct host_options *options, const char *name, const char *path,
+char *source_image_target(const struct vm_options *options, const char *name, const char *path,
                           bool is_block_device, const char *vm, struct error *err)
 {
     const char *chosen = json_string_or(options->disk_targets, name, NULL);

@@ -2,7 +2,7 @@
 #ifndef XMIG_HOST_IMAGES_SOURCE_IMAGE_H
 #define XMIG_HOST_IMAGES_SOURCE_IMAGE_H
 
-#include "xmig/host.h"
+#include "xmig/vm.h"
 
 /* The format's options, from QEMU's ImageInfo, where they differ from what qemu-img would
  * choose. The caller frees the object.
@@ -13,7 +13,7 @@ cJSON *source_image_options(const char *format, const cJSON *image);
 bool source_image_check(const char *format, const cJSON *image, struct error *err);
 
 /* Where the image of disk `name` of the VM `vm` shall lie at the target; the caller frees it. */
-char *source_image_target(const struct host_options *options, const char *name, const char *path,
+char *source_image_target(const struct vm_options *options, const char *name, const char *path,
                           bool is_block_device, const char *vm, struct error *err);
 
 /* Add owner and rights. A new file for a block device is the superuser's alone. */

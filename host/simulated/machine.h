@@ -4,7 +4,7 @@
 #ifndef XMIG_HOST_SIMULATED_MACHINE_H
 #define XMIG_HOST_SIMULATED_MACHINE_H
 
-#include "xmig/host.h"
+#include "xmig/vm.h"
 
 enum {
     MACHINE_DISKS_MAX = 8,

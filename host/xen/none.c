@@ -1,5 +1,5 @@
 /* Stands for the Xen host in a build without Xen's libraries. */
-#include "host/hosts.h"
+#include "host/hypervisors.h"
 #include "host/xen/monitor/monitor.h"
 
 static bool available(struct error *err)
@@ -7,7 +7,7 @@ static bool available(struct error *err)
     return error_set(err, ERROR_REFUSED, "this xmig was built without Xen");
 }
 
-const struct host_ops xen_host = {
+const struct hypervisor xen_hypervisor = {
     .name = "xen",
     .summary = "HVM guests of Xen (not in this build)",
     .available = available,

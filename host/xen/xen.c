@@ -69,7 +69,7 @@ void xen_disconnect(struct xen *vm)
 
 /* ---- the host ---- */
 
-static struct host *create(const struct host_context *context)
+static struct host *create(const struct vm_context *context)
 {
     struct xen *vm = must(calloc(1, sizeof(*vm)));
 
@@ -114,7 +114,7 @@ static bool available(struct error *err)
 
 static bool knows(const char *name)
 {
-    struct host_context none = { 0 };
+    struct vm_context none = { 0 };
     struct host *host;
     struct xen *vm;
     uint32_t domid;
@@ -131,7 +131,7 @@ static bool knows(const char *name)
 
 static void vms(cJSON *names)
 {
-    struct host_context none = { 0 };
+    struct vm_context none = { 0 };
     struct host *host;
 
     if (!available(NULL))

@@ -5,7 +5,7 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
-#include "host/hosts.h"
+#include "host/hypervisors.h"
 #include "host/images/disk-device.h"
 #include "host/images/disk-images.h"
 #include "host/xen/ground/log.h"

@@ -25,9 +25,9 @@
 #ifndef XMIG_SESSION_H
 #define XMIG_SESSION_H
 
-#include "xmig/journal.h" /* for enum side */
 #include "xmig/json.h"
 #include "xmig/loop.h"
+#include "xmig/side.h"
 
 /* Must be raised when an older peer could misunderstand us, in a lane too; see
  * docs/wire-protocol.md. 2: the RAM of a Xen guest is compressed.

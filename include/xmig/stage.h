@@ -6,7 +6,7 @@
 #ifndef XMIG_STAGE_H
 #define XMIG_STAGE_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 #include "xmig/plan.h"
 
 /* One side's half. The fields' order is its life; NULL: nothing to do here.

@@ -53,7 +53,7 @@ static bool run_command(struct migration *m, const char *action, struct error *e
 
 bool fence_put_up(struct migration *m, struct error *err)
 {
-    return m->host->ops->source_fence(m->host, err) && run_command(m, "fence", err);
+    return guest_fence(m->guest, err) && run_command(m, "fence", err);
 }
 
 bool fence_take_off(struct migration *m, struct error *err)
@@ -61,7 +61,7 @@ bool fence_take_off(struct migration *m, struct error *err)
     struct error why = { 0 };
     bool ok = !journal_has(m->journal, RECORD_COMMIT) || run_command(m, "unfence", &why);
 
-    if (!m->host->ops->source_unfence(m->host, err))
+    if (!guest_unfence(m->guest, err))
         return false;
     if (!ok)
         *err = why;

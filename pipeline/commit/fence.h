@@ -2,7 +2,7 @@
 #ifndef XMIG_PIPELINE_COMMIT_FENCE_H
 #define XMIG_PIPELINE_COMMIT_FENCE_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 /* Put it up, before every GO, or take it off. */
 bool fence_put_up(struct migration *m, struct error *err);

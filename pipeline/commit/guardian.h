@@ -9,7 +9,7 @@
 #ifndef XMIG_PIPELINE_COMMIT_GUARDIAN_H
 #define XMIG_PIPELINE_COMMIT_GUARDIAN_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 /* Start it, as `xmig guard ID SIDE` in a session of its own. The journal exists. */
 bool guardian_start(struct migration *m, struct error *err);

@@ -7,30 +7,6 @@
 #include "verdict.h"
 #include "xmig/cleanup.h"
 
-static const char forward_fact[] = "forward";
-
-static const cJSON *find_note(const struct migration *m, const char *fact)
-{
-    const cJSON *record, *found = NULL;
-
-    cJSON_ArrayForEach (record, journal_records(m->journal))
-        if (!strcmp(json_string_or(record, "fact", ""), fact))
-            found = record;
-    return found;
-}
-
-bool recover_note_forward(struct migration *m, struct error *err)
-{
-    AUTO_JSON cJSON *fact = verdict_fact("fact", forward_fact);
-
-    return recover_goes_forward(m) || journal_append(m->journal, RECORD_NOTE, fact, err);
-}
-
-bool recover_goes_forward(const struct migration *m)
-{
-    return find_note(m, forward_fact) != NULL;
-}
-
 static bool undecided(struct result *result, const char *text)
 {
     recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED, text);
@@ -48,14 +24,14 @@ static bool choose(struct result *result, const char *text)
  */
 static bool is_as_drained(struct migration *m, const struct result *result, struct error *err)
 {
-    const cJSON *drained = find_note(m, "drained");
+    const cJSON *drained = verdict_note(m, "drained");
 
     if (result->state == RUN_PAUSED)
-        return m->host->ops->source_unchanged(m->host, err);
+        return guest_unchanged(m->guest, err);
     if (!drained)
         return error_set(err, ERROR_SYSTEM,
                          "the journal does not tell what the disks here were like");
-    return m->host->ops->source_is_unwritten(m->host, drained, err);
+    return guest_is_unwritten(m->guest, drained, err);
 }
 
 /* A person's word does where nothing can prove it. */
@@ -84,12 +60,12 @@ static bool go_forward(struct migration *m, const struct recover_options *option
 
     if (!may_go_forward(m, options, result))
         return true;
-    if (!verdict_nobody_else(m, &err) || !recover_note_forward(m, &err) ||
+    if (!verdict_nobody_else(m, &err) || !verdict_note_forward(m, &err) ||
         !verdict_record(m, RECORD_COMMIT, NULL, &err)) {
         recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
         return true;
     }
-    if (!m->host->ops->source_fence(m->host, &err))
+    if (!guest_fence(m->guest, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "the old copy is not fenced: %s", err.text);
     recover_committed(m, options, result);
     return true;

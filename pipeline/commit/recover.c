@@ -3,7 +3,7 @@
  * It looks at the machine before the journal, asks before it acts, and never
  * guesses: what stays open has an exit status, and the words say what would settle it.
  */
-#include "xmig/migration.h"
+#include "xmig/commit.h"
 
 #include <stdio.h>
 
@@ -11,16 +11,9 @@
 #include "recover.h"
 #include "reopen.h"
 #include "started-again.h"
-#include "pipeline/run/status.h"
+#include "pipeline/status.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
-
-void recover_say(struct result *result, enum outcome outcome, enum error_kind kind,
-                 const char *text)
-{
-    result->outcome = outcome;
-    error_set(&result->error, kind, "%s", text);
-}
 
 bool recover_owner_at_work(struct migration *m, char **status)
 {
@@ -32,78 +25,7 @@ bool recover_status_is_alone(const char *status)
     return status_is_alone(status);
 }
 
-static void look_at_source(struct migration *m, struct result *result)
-{
-    result->state = m->host->ops->source_state(m->host);
-}
-
 /* ---- sender ---- */
-
-/* Somebody has let it run already: only what our fence has done is left to be undone. */
-static void leave_running(struct migration *m, struct result *result)
-{
-    struct error err = { 0 };
-
-    result->outcome = OUTCOME_ROLLED_BACK;
-    if (!fence_take_off(m, &err))
-        event_say(&m->events, EVENT_WARNING, NULL, "the fence is not taken off: %s", err.text);
-}
-
-/* The guest may run here: make it, and drop what the dead process left. */
-static void let_source_run(struct migration *m, struct result *result)
-{
-    struct error err = { 0 };
-
-    if (*result->again) {
-        leave_running(m, result);
-        return;
-    }
-    if (!verdict_take_back(m, &err) || !verdict_let_run(m, &err)) {
-        if (m->contested) {
-            recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
-            return;
-        }
-        look_at_source(m, result);
-        recover_say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED, err.kind,
-                    err.text);
-        return;
-    }
-    look_at_source(m, result);
-    if (result->state != RUN_RUNNING && !started_again(m, result)) {
-        recover_say(result, result->state == RUN_GONE ? OUTCOME_NOWHERE : OUTCOME_PAUSED,
-                    ERROR_SYSTEM, "the VM does not run at the source");
-        return;
-    }
-    result->outcome = OUTCOME_ROLLED_BACK;
-}
-
-/* Nothing is left to do here once the target has dropped its copy. A person who says that it
- * is dead need not wait for it; but where that word is new, it may yet come back and ask.
- */
-static void part(struct migration *m, bool may_close, struct result *result)
-{
-    struct error err = { 0 };
-
-    if (m->contested)
-        return;
-    if (!verdict_report(m, result->state == RUN_RUNNING, &err)) {
-        if (m->verdict == VERDICT_TARGET) {
-            recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
-                        "the VM runs at the target, and here: stop one of them");
-            return;
-        }
-        event_say(&m->events, EVENT_NOTE, NULL,
-                  "what the target did with its copy is not known (%s); this migration stays "
-                  "listed until it has said, or 'xmig recover --peer-is-dead %s'",
-                  err.text, m->id);
-        if (!may_close)
-            return;
-    }
-    error_clear(&err);
-    if ((result->state == RUN_RUNNING || result->state == RUN_GONE || *m->host->stopped) &&
-        !verdict_record(m, RECORD_CLOSED, NULL, &err))
-        event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
-}
 
 /* R7: with shared images the target's copy must be proven gone before the guest runs. */
 static bool needs_proof(const struct migration *m)
@@ -121,12 +43,6 @@ static bool note_the_word(struct migration *m, struct error *err)
     return journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 
-/* A target that answers is not dead, whatever a person believes. */
-static bool word_counts(const struct migration *m, const struct recover_options *options)
-{
-    return options->peer_is_dead && (!m->answered || m->verdict == VERDICT_NOWHERE);
-}
-
 /* The process died before COMMIT: the guest stays. */
 static void abort_source(struct migration *m, const struct recover_options *options,
                          struct result *result)
@@ -142,118 +58,13 @@ static void abort_source(struct migration *m, const struct recover_options *opti
         return;
     }
     if (!*result->again && needs_proof(m) && !verdict_hear_returned(m, &err) &&
-        !(word_counts(m, options) && note_the_word(m, &err))) {
+        !(recover_word_counts(m, options) && note_the_word(m, &err))) {
         recover_say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
     m->verdict = VERDICT_SOURCE;
-    let_source_run(m, result);
-    part(m, options->peer_is_dead, result);
-}
-
-static void target_runs_it(struct migration *m, struct result *result)
-{
-    struct error err = { 0 };
-
-    if (!verdict_nobody_else(m, &err)) {
-        recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
-        return;
-    }
-    result->outcome = OUTCOME_DONE;
-    error_clear(&result->error);
-    if (!m->host->ops->source_destroy(m->host, &err) ||
-        (journal_last(m->journal) != RECORD_CLOSED &&
-         !verdict_record(m, RECORD_CLOSED, NULL, &err)))
-        recover_say(result, OUTCOME_CLEANUP, err.kind, err.text);
-    look_at_source(m, result);
-}
-
-static void take_the_proof(struct migration *m, const struct recover_options *options,
-                           struct result *result)
-{
-    error_clear(&result->error);
-    (void)started_again(m, result);
-    let_source_run(m, result);
-    part(m, options->peer_is_dead, result);
-}
-
-/* The operator says that the target can never again run the guest. */
-static void take_the_word(struct migration *m, const struct recover_options *options,
-                          struct result *result)
-{
-    struct error err = { 0 };
-
-    if (!word_counts(m, options)) {
-        recover_say(result, OUTCOME_UNDECIDED, ERROR_REFUSED,
-                    "the target is not dead, it answers: nothing was done. Ask again without "
-                    "--peer-is-dead");
-        return;
-    }
-    if (!verdict_record(m, RECORD_WORD, NULL, &err)) {
-        recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
-        return;
-    }
-    m->verdict = VERDICT_SOURCE;
-    error_clear(&result->error);
-    (void)started_again(m, result);
-    let_source_run(m, result);
-    part(m, false, result);
-}
-
-static bool may_close(const struct recover_options *options, struct result *result)
-{
-    result->unproven = !options->word;
-    if (options->word)
-        return true;
-    result->outcome = OUTCOME_NOWHERE;
-    return false;
-}
-
-/* The target's copy died, and the guest is not to go on from the one here either. */
-static void end_the_old_copy(struct migration *m, const struct recover_options *options,
-                             struct result *result)
-{
-    AUTO_JSON cJSON *facts = verdict_fact("why", "a person has seen to it");
-    struct error err = { 0 };
-
-    if (!may_close(options, result))
-        return;
-    if (!verdict_record(m, RECORD_DONE, facts, &err)) {
-        recover_say(result, OUTCOME_NOWHERE, err.kind, err.text);
-        return;
-    }
-    target_runs_it(m, result);
-    result->closed = result->outcome == OUTCOME_DONE;
-}
-
-/* The last word is COMMIT: only the receiver, or the operator, can tell. A receiver that can
- * still be asked knows better than the operator.
- */
-void recover_committed(struct migration *m, const struct recover_options *options,
-                       struct result *result)
-{
-    m->verdict = VERDICT_OPEN;
-    m->give_up_knowingly = options->back;
-    if (result->state == RUN_RUNNING) {
-        recover_say(
-            result, OUTCOME_UNDECIDED, ERROR_REFUSED,
-            "the VM runs here although it was handed over: nothing was touched. Look whether it "
-            "runs at the target too, and stop one of them");
-        return;
-    }
-    if (options->forward && !recover_note_forward(m, &result->error))
-        return;
-    if (verdict_seek(m, &result->error))
-        target_runs_it(m, result);
-    else if (m->verdict == VERDICT_SOURCE)
-        take_the_proof(m, options, result);
-    else if (options->peer_is_dead)
-        take_the_word(m, options, result);
-    else if (options->close && m->verdict == VERDICT_NOWHERE)
-        end_the_old_copy(m, options, result);
-    else
-        result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
-    result->choice = m->ran_there && result->outcome == OUTCOME_UNDECIDED;
+    recover_let_run(m, result);
+    recover_part(m, options->peer_is_dead, result);
 }
 
 /* The VM is the source's for good. */
@@ -267,9 +78,9 @@ static enum outcome outcome_here(enum run_state state)
 /* Where the VM is ours and nothing of ours keeps it from running, that is all there is to say. */
 static void tell_why_stopped(const struct migration *m, struct result *result)
 {
-    if (m->verdict != VERDICT_SOURCE || !*m->host->stopped)
+    if (m->verdict != VERDICT_SOURCE || !*m->guest->stopped)
         return;
-    snprintf(result->stopped, sizeof(result->stopped), "%s", m->host->stopped);
+    snprintf(result->stopped, sizeof(result->stopped), "%s", m->guest->stopped);
     error_clear(&result->error);
 }
 
@@ -286,13 +97,13 @@ static void take_the_word_again(struct migration *m, const struct recover_option
                     "it there, and run this again");
         return;
     }
-    take_the_proof(m, options, result);
+    recover_take_the_proof(m, options, result);
 }
 
 static void recover_sender(struct migration *m, const struct recover_options *options,
                            struct result *result)
 {
-    look_at_source(m, result);
+    recover_look(m, result);
     switch (journal_last(m->journal)) {
     case RECORD_BEGIN:
     case RECORD_PAUSING:
@@ -303,13 +114,13 @@ static void recover_sender(struct migration *m, const struct recover_options *op
         recover_committed(m, options, result);
         break;
     case RECORD_PROOF:
-        take_the_proof(m, options, result);
+        recover_take_the_proof(m, options, result);
         break;
     case RECORD_WORD:
         take_the_word_again(m, options, result);
         break;
     case RECORD_DONE:
-        target_runs_it(m, result);
+        recover_target_runs_it(m, result);
         break;
     default: /* CLOSED */
         result->outcome =
@@ -375,7 +186,7 @@ static void see_to(struct migration *m, const struct recover_options *options,
 {
     struct error err = { 0 };
 
-    if (!may_close(options, result))
+    if (!recover_may_close(options, result))
         return;
     error_clear(&result->error);
     result->closed = verdict_see_to(m, &err);
@@ -396,7 +207,7 @@ static void recover_receiver(struct migration *m, const struct recover_options *
     }
     if (journal_last(m->journal) == RECORD_PREPARED)
         (void)verdict_never_ran(m, NULL); /* one that runs is paused */
-    result->state = m->host->ops->target_state(m->host);
+    result->state = copy_state(m->copy);
     m->prepared = journal_has(m->journal, RECORD_PREPARED);
     if (is_undecided(m, options, result))
         return;
@@ -406,7 +217,7 @@ static void recover_receiver(struct migration *m, const struct recover_options *
         return;
     if (verdict_go_on(m, false, &result->error)) {
         finish_here(m, result);
-        result->state = m->host->ops->target_state(m->host);
+        result->state = copy_state(m->copy);
         return;
     }
     if (m->verdict == VERDICT_SOURCE)

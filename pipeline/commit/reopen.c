@@ -3,6 +3,7 @@
 
 #include "guardian.h"
 #include "xmig/cleanup.h"
+#include "xmig/hypervisor.h"
 
 /* The record of the process that last took the migration on: BEGIN's, or a later NOTE's. */
 static const cJSON *owner(const struct migration *m)
@@ -82,16 +83,20 @@ bool reopen_host(struct migration *m, struct error *err)
 {
     const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
     const char *name = json_string(begin, "host", err);
-    const struct host_ops *ops = name ? host_find(name) : NULL;
-    struct host_context context;
+    const struct hypervisor *hypervisor = name ? hypervisor_find(name) : NULL;
+    struct vm_context context;
 
     if (!name)
         return false;
-    if (!ops)
+    if (!hypervisor)
         return error_set(err, ERROR_REFUSED,
                          "this xmig cannot handle a '%s' VM: it was built without", name);
-    migration_host_context(m, &context);
+    migration_vm_context(m, &context);
     context.options.mirrors_disks = json_true(begin, "mirrors_disks");
-    m->host = ops->create(&context);
-    return m->host->ops->reattach(m->host, journal_records(m->journal), err);
+    if (m->side == SIDE_SEND) {
+        m->guest = hypervisor_guest(hypervisor, &context, err);
+        return m->guest && guest_reattach(m->guest, journal_records(m->journal), err);
+    }
+    m->copy = hypervisor_copy(hypervisor, &context, err);
+    return m->copy && copy_reattach(m->copy, journal_records(m->journal), err);
 }

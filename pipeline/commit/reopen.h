@@ -2,7 +2,7 @@
 #ifndef XMIG_PIPELINE_COMMIT_REOPEN_H
 #define XMIG_PIPELINE_COMMIT_REOPEN_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 /* The process that has the migration does not answer: end it, by pid and start time. The
  * guardian (m->unattended) ends nobody, and gives way.

@@ -13,7 +13,7 @@ static bool look(struct migration *m, struct result *result)
 {
     char who[sizeof(result->again)];
 
-    if (!m->host->ops->runs_again(m->host, who, sizeof(who)))
+    if (!guest_runs_again(m->guest, who, sizeof(who)))
         return false;
     snprintf(result->again, sizeof(result->again), "%s", who);
     result->state = RUN_RUNNING;

@@ -2,7 +2,7 @@
 #ifndef XMIG_PIPELINE_COMMIT_STARTED_AGAIN_H
 #define XMIG_PIPELINE_COMMIT_STARTED_AGAIN_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 /* The guest is the source's, and `result->state` tells how its copy is. One that has ended: is
  * the VM started again here, or just about to be? Then that is the VM: `result->state` is

@@ -36,7 +36,7 @@ bool verdict_runs_again(struct migration *m)
     if (is_noted(m, again))
         return true;
     if (journal_last(m->journal) != RECORD_LOST ||
-        !m->host->ops->runs_again(m->host, who, sizeof(who)))
+        !copy_runs_again(m->copy, who, sizeof(who)))
         return false;
     event_say(&m->events, EVENT_NOTE, NULL, "the VM was started here again: %s", who);
     if (note(m, again, who, &err))

@@ -38,7 +38,7 @@ static void note_run(struct migration *m, const struct error *why)
 bool verdict_never_ran(struct migration *m, struct error *err)
 {
     struct error why = { 0 };
-    bool calm = m->host->ops->copy_never_ran(m->host, &why);
+    bool calm = copy_never_ran(m->copy, &why);
 
     if (m->give_up_knowingly || is_noted(m, given_up))
         return true;
@@ -68,4 +68,10 @@ bool verdict_may_destroy(struct migration *m, struct error *err)
         return true;
     m->verdict = VERDICT_OPEN;
     return false;
+}
+
+bool verdict_copy_is_ready(struct migration *m)
+{
+    return !journal_rebooted_since(m->journal, journal_find(m->journal, RECORD_BEGIN)) &&
+           copy_state(m->copy) == RUN_PAUSED;
 }

@@ -10,19 +10,6 @@ enum {
     LOOK_MS = 1000 /* how often a copy that waits is looked at: does it run? */
 };
 
-void verdict_tell(struct migration *m, const char *state, const char *text)
-{
-    cJSON *body;
-
-    if (!m->peer)
-        return;
-    body = verdict_fact("state", state);
-    cJSON_AddStringToObject(body, "record", record_name(journal_last(m->journal)));
-    if (text)
-        cJSON_AddStringToObject(body, "text", text);
-    (void)session_send(m->peer, "verdict", body, NULL);
-}
-
 void verdict_say_prepared(struct migration *m)
 {
     if (m->ran)
@@ -35,7 +22,7 @@ void verdict_say_prepared(struct migration *m)
 /* After a boot of this machine what looks like it is not it. */
 static bool copy_lives(struct migration *m)
 {
-    enum run_state state = m->host->ops->target_state(m->host);
+    enum run_state state = copy_state(m->copy);
 
     return !journal_rebooted_since(m->journal, journal_find(m->journal, RECORD_BEGIN)) &&
            (state == RUN_PAUSED || state == RUN_RUNNING);
@@ -90,7 +77,7 @@ static bool relinquish(struct migration *m, struct error *err)
 /* After RESUMING nobody can prove that the guest never ran, unless the machine said so. */
 static bool runs_all_the_same(struct migration *m, struct error *err)
 {
-    switch (m->host->ops->target_state(m->host)) {
+    switch (copy_state(m->copy)) {
     case RUN_RUNNING:
         return true;
     case RUN_GONE:
@@ -106,7 +93,7 @@ static bool resume_locked(struct migration *m, struct error *err)
 {
     if (!verdict_record(m, RECORD_RESUMING, NULL, err))
         return false;
-    if (m->host->ops->target_resume(m->host, err))
+    if (copy_resume(m->copy, err))
         return true;
     if (err->kind == ERROR_SYSTEM)
         return relinquish(m, err);
@@ -147,7 +134,7 @@ static bool conclude_run(struct migration *m, struct error *err)
 /* From OWNED on: the guest is ours; make it run, or prove that it never did. */
 static bool run_it(struct migration *m, struct error *err)
 {
-    if (!m->host->ops->before_resume(m->host, err))
+    if (!copy_before_resume(m->copy, err))
         return relinquish(m, err);
     return resume(m, err) && conclude_run(m, err);
 }
@@ -164,7 +151,7 @@ static bool own_alone(struct migration *m, struct error *err)
 {
     struct error why = { 0 };
 
-    if (!m->host->ops->disks_have_names(m->host, &why))
+    if (!copy_disks_have_names(m->copy, &why))
         event_say(&m->events, EVENT_WARNING, m->at,
                   "%s: what the VM writes there is gone when its process ends", why.text);
     return own(m, err);
@@ -244,7 +231,7 @@ static bool take_abort(struct migration *m, const struct error *abort, struct er
  */
 static bool may_own(struct migration *m, const cJSON *go, struct error *err)
 {
-    if (m->host->ops->disks_have_names(m->host, err))
+    if (copy_disks_have_names(m->copy, err))
         return true;
     if (json_true(go, "alone"))
         verdict_tell(m, "wait", err->text);
@@ -354,7 +341,7 @@ bool verdict_await(struct migration *m, struct error *err)
 {
     AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
 
-    m->host->ops->remember_sealed(m->host, facts);
+    copy_remember_sealed(m->copy, facts);
     if (!verdict_record(m, RECORD_PREPARED, facts, err))
         return false;
     /* From here on the sender may commit at any moment, as soon as it hears of it. */
@@ -362,12 +349,6 @@ bool verdict_await(struct migration *m, struct error *err)
     session_mute(m->peer);
     (void)session_send(m->peer, "ready", NULL, NULL);
     return await_go(m, err);
-}
-
-bool verdict_copy_is_ready(struct migration *m)
-{
-    return !journal_rebooted_since(m->journal, journal_find(m->journal, RECORD_BEGIN)) &&
-           m->host->ops->target_state(m->host) == RUN_PAUSED;
 }
 
 /* PREPARED, by a process that has died. */
@@ -398,10 +379,10 @@ static bool go_on_owned(struct migration *m, struct error *err)
 /* RESUMING, by a process that has died: the guest may have run. */
 static bool go_on_resuming(struct migration *m, struct error *err)
 {
-    enum run_state state = m->host->ops->target_state(m->host);
+    enum run_state state = copy_state(m->copy);
 
     if (verdict_copy_is_ready(m)) {
-        if (!m->host->ops->target_resume(m->host, err))
+        if (!copy_resume(m->copy, err))
             return runs_all_the_same(m, err) && conclude_run(m, err);
         return conclude_run(m, err);
     }
@@ -506,7 +487,7 @@ static bool sender_has_settled(struct migration *m)
 
 bool verdict_discard(struct migration *m, struct error *err)
 {
-    return m->host->ops->disks_discard(m->host, err) && verdict_record(m, RECORD_CLOSED, NULL, err);
+    return copy_disks_discard(m->copy, err) && verdict_record(m, RECORD_CLOSED, NULL, err);
 }
 
 static bool part_with_complete_disks(struct migration *m, const char *why, struct error *err)
@@ -534,10 +515,7 @@ bool verdict_part(struct migration *m, const char *why, struct error *err)
 /* Destroy what is here of a copy that was given back. Its disks go with it, unless complete. */
 static bool destroy_copy(struct migration *m, struct error *err)
 {
-    const struct host_ops *ops = m->host->ops;
-
-    return ops->target_destroy(m->host, err) &&
-           (m->prepared ? ops->disks_keep(m->host, err) : ops->disks_discard(m->host, err));
+    return copy_give_up(m->copy, m->prepared, err);
 }
 
 bool verdict_settle(struct migration *m, const struct error *why, struct error *err)
@@ -591,7 +569,7 @@ void verdict_settle_in(struct migration *m)
 {
     struct error err = { 0 };
 
-    m->host->ops->after_resume(m->host);
+    copy_after_resume(m->copy);
     if (runs_here(m) && !verdict_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
     if (err.kind == ERROR_CRASH)

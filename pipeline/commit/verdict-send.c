@@ -19,7 +19,7 @@ bool verdict_nobody_else(struct migration *m, struct error *err)
 {
     if (m->contested)
         return error_set(err, ERROR_REFUSED, "somebody else runs the VM, or writes to its images");
-    m->contested = !m->host->ops->nobody_else(m->host, err);
+    m->contested = !guest_nobody_else(m->guest, err);
     return !m->contested;
 }
 
@@ -32,16 +32,14 @@ bool verdict_take_back(struct migration *m, struct error *err)
 
 bool verdict_let_run(struct migration *m, struct error *err)
 {
-    const struct host_ops *ops = m->host->ops;
-
-    if (journal_has(m->journal, RECORD_PAUSING) && ops->source_state(m->host) == RUN_PAUSED &&
+    if (journal_has(m->journal, RECORD_PAUSING) && guest_state(m->guest) == RUN_PAUSED &&
         !verdict_nobody_else(m, err))
         return false;
     /* A peer that goes away meanwhile does not keep the guest from running. */
     if (m->peer)
         session_mute(m->peer);
     loop_clear_interruption(m->loop);
-    return ops->source_resume(m->host, err);
+    return guest_resume(m->guest, err);
 }
 
 /* A part of the guest's pause, which began at `since_ms` and ends now. */
@@ -130,7 +128,7 @@ static bool hear(struct migration *m, const cJSON *message, bool *open, struct e
 
 static bool own_copy_lives(struct migration *m)
 {
-    enum run_state state = m->host->ops->source_state(m->host);
+    enum run_state state = guest_state(m->guest);
 
     return state == RUN_PAUSED || state == RUN_RUNNING;
 }
@@ -162,7 +160,7 @@ static bool withdraw(struct migration *m, bool *open, const struct error *why, s
 /* Has somebody let the old copy run after COMMIT? What only cannot be told keeps nobody. */
 static bool has_run_here(struct migration *m, struct error *why)
 {
-    return !m->host->ops->source_unchanged(m->host, why) && why->kind == ERROR_REFUSED;
+    return !guest_unchanged(m->guest, why) && why->kind == ERROR_REFUSED;
 }
 
 /* The last look, again: a copy that has run since is not the one that the target has. */
@@ -223,7 +221,7 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
 static bool waits_for_go(const struct migration *m, const cJSON *message)
 {
     return !strcmp(state_of(message), "prepared") ||
-           (!strcmp(state_of(message), "ran") && recover_goes_forward(m));
+           (!strcmp(state_of(message), "ran") && verdict_goes_forward(m));
 }
 
 /* One QUERY on a connection of its own. */
@@ -417,7 +415,7 @@ static bool look_and_commit(struct migration *m, struct error *err)
     if (!fault_at(m, record_name(RECORD_COMMIT), FAULT_BEFORE, err) ||
         !journal_lock(m->journal, err))
         return false;
-    ok = m->host->ops->source_unchanged(m->host, err) &&
+    ok = guest_unchanged(m->guest, err) &&
          verdict_append(m, RECORD_COMMIT, NULL, err); /* ← the point of no return */
     journal_unlock(m->journal);
     return ok && fault_at(m, record_name(RECORD_COMMIT), FAULT_AFTER, err);

@@ -34,3 +34,38 @@ cJSON *verdict_fact(const char *name, const char *text)
     cJSON_AddStringToObject(facts, name, text);
     return facts;
 }
+
+const cJSON *verdict_note(const struct migration *m, const char *fact)
+{
+    const cJSON *record, *found = NULL;
+
+    cJSON_ArrayForEach (record, journal_records(m->journal))
+        if (!strcmp(json_string_or(record, "fact", ""), fact))
+            found = record;
+    return found;
+}
+
+bool verdict_note_forward(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = verdict_fact("fact", "forward");
+
+    return verdict_goes_forward(m) || journal_append(m->journal, RECORD_NOTE, fact, err);
+}
+
+bool verdict_goes_forward(const struct migration *m)
+{
+    return verdict_note(m, "forward") != NULL;
+}
+
+void verdict_tell(struct migration *m, const char *state, const char *text)
+{
+    cJSON *body;
+
+    if (!m->peer)
+        return;
+    body = verdict_fact("state", state);
+    cJSON_AddStringToObject(body, "record", record_name(journal_last(m->journal)));
+    if (text)
+        cJSON_AddStringToObject(body, "text", text);
+    (void)session_send(m->peer, "verdict", body, NULL);
+}

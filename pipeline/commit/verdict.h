@@ -6,7 +6,7 @@
 #ifndef XMIG_PIPELINE_COMMIT_VERDICT_H
 #define XMIG_PIPELINE_COMMIT_VERDICT_H
 
-#include "xmig/migration.h"
+#include "xmig/commit.h"
 
 /* For one word of the peer's; docs/wire-protocol.md. */
 enum {
@@ -15,6 +15,15 @@ enum {
 
 /* An object of one member: a record's fact, or the first word of a message. The caller frees it. */
 cJSON *verdict_fact(const char *name, const char *text);
+
+/* The last note of this fact, borrowed; NULL: none. */
+const cJSON *verdict_note(const struct migration *m, const char *fact);
+
+/* A person has chosen the target's copy: from now on it may be handed over though it ran. */
+bool verdict_note_forward(struct migration *m, struct error *err);
+
+/* Has a person chosen, in this run or in one before, that the target's copy goes on? */
+bool verdict_goes_forward(const struct migration *m);
 
 /* verdict_record() without the fault points around it. */
 bool verdict_append(struct migration *m, enum record record, const cJSON *facts, struct error *err);

@@ -8,12 +8,14 @@
 #include "pipeline/commit/recover.h"
 #include "pipeline/commit/guardian.h"
 #include "pipeline/commit/started-again.h"
-#include "status.h"
-#include "time-limits.h"
+#include "pipeline/status.h"
+#include "pipeline/time-limits.h"
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
 #include "xmig/stage.h"
+#include "xmig/hypervisor.h"
+#include "xmig/run.h"
 
 /* A peer at work says `alive`, and is lost when it does not: a barrier needs no other deadline. */
 #define BARRIER_MS LOOP_NO_DEADLINE
@@ -194,7 +196,7 @@ static bool add_source(struct migration *m, cJSON *facts, struct error *err)
         cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
     if (m->options->fence_command)
         cJSON_AddStringToObject(facts, "fence_command", m->options->fence_command);
-    return m->host->ops->remember(m->host, facts, err);
+    return guest_remember(m->guest, facts, err);
 }
 
 static void start_guardian(struct migration *m)
@@ -213,11 +215,12 @@ static bool begin_journal(struct migration *m, struct error *err)
     AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(facts, "token", m->token);
-    cJSON_AddStringToObject(facts, "host", m->host->ops->name);
+    cJSON_AddStringToObject(facts, "host",
+                            (m->guest ? m->guest->hypervisor : m->copy->hypervisor)->name);
     cJSON_AddStringToObject(facts, "vm", json_string_or(m->params, "name", m->vm ? m->vm : "?"));
     cJSON_AddStringToObject(facts, "peer_machine", m->peer_machine);
     json_add_uint(facts, "process_started", process_start_time(getpid()));
-    cJSON_AddBoolToObject(facts, "mirrors_disks", m->options->host.mirrors_disks);
+    cJSON_AddBoolToObject(facts, "mirrors_disks", m->options->vm.mirrors_disks);
     json_add_uint(facts, "lease_ms", m->options->lease_ms);
     if (m->peer_reached[0])
         cJSON_AddStringToObject(facts, "source_host", m->peer_reached);
@@ -390,7 +393,7 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
     }
     if (m->peer && !m->heard_ready)
         session_abort(m->peer, why);
-    if (last != RECORD_PAUSING || (aborted && m->options->host.mirrors_disks))
+    if (last != RECORD_PAUSING || (aborted && m->options->vm.mirrors_disks))
         return true;
     return verdict_hear_returned(m, err) || (!aborted && error_prefix(err, "%s", problem.text));
 }
@@ -428,7 +431,7 @@ static void part_from_receiver(struct migration *m, enum run_state state, bool c
             "what the target did with its copy is not known (%s); %s'xmig recover %s' settles "
             "it",
             err.text, m->options->guardian ? "the guardian, or " : "", m->id);
-    } else if (clean && (state == RUN_RUNNING || state == RUN_GONE || *m->host->stopped)) {
+    } else if (clean && (state == RUN_RUNNING || state == RUN_GONE || *m->guest->stopped)) {
         close_journal(m);
     }
 }
@@ -444,7 +447,7 @@ static bool is_left_to_a_person(struct migration *m, struct result *result)
     /* Earlier there is no time: a guest that reboots needs its disks, which the mirrors keep. */
     if (!m->journal || journal_last(m->journal) != RECORD_PAUSING)
         return false;
-    found.state = m->host->ops->source_state(m->host);
+    found.state = guest_state(m->guest);
     if (found.state != RUN_GONE || started_again(m, &found) ||
         !recover_choice(m, &nothing_chosen, &found))
         return false;
@@ -482,9 +485,9 @@ static void roll_back_sender(struct migration *m, struct result *result)
     clean = undo_stages(m);
     if (m->crashed)
         return;
-    result->state = m->host->ops->source_state(m->host);
+    result->state = guest_state(m->guest);
     if (result->state != RUN_RUNNING && !started_again(m, result))
-        snprintf(result->stopped, sizeof(result->stopped), "%s", m->host->stopped);
+        snprintf(result->stopped, sizeof(result->stopped), "%s", m->guest->stopped);
     result->outcome = outcome_at_source(m, result, clean);
     if (m->journal)
         part_from_receiver(m, result->state, clean);

@@ -1,5 +1,6 @@
 /* `xmig recv`: one peer, which moves a VM here or asks for a verdict. */
-#include "xmig/migration.h"
+#include "xmig/commit.h"
+#include "xmig/run.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,10 +8,11 @@
 #include "pipeline/handshake.h"
 #include "pipeline.h"
 #include "pipeline/commit/reopen.h"
-#include "status.h"
+#include "pipeline/status.h"
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
+#include "xmig/hypervisor.h"
 
 struct serving {
     struct migration m;
@@ -82,35 +84,35 @@ static bool take_stages(struct serving *serving, const cJSON *hello, struct erro
         serving->without[out++] = (*stage)->name;
     }
     serving->options.without = serving->without;
-    serving->options.host.mirrors_disks = out == 0;
+    serving->options.vm.mirrors_disks = out == 0;
     return true;
 }
 
 static bool take_host(struct serving *serving, const cJSON *hello, struct error *err)
 {
     const char *name = json_string(hello, "host", err);
-    const struct host_ops *ops = name ? host_find(name) : NULL;
+    const struct hypervisor *hypervisor = name ? hypervisor_find(name) : NULL;
     struct migration *m = &serving->m;
-    struct host_context context;
+    struct vm_context context;
 
     if (!name)
         return false;
-    if (!ops)
+    if (!hypervisor)
         return error_set(err, ERROR_REFUSED,
                          "this xmig cannot receive a '%s' VM: it was built without", name);
-    if ((ops->available && !ops->available(err)) ||
-        !(ops->made_up || identity_check(&m->identity, err)))
+    if (!hypervisor_available(hypervisor, err) ||
+        !(hypervisor->made_up || identity_check(&m->identity, err)))
         return false;
-    migration_host_context(m, &context);
-    m->host = ops->create(&context);
-    return true;
+    migration_vm_context(m, &context);
+    m->copy = hypervisor_copy(hypervisor, &context, err);
+    return m->copy != NULL;
 }
 
 static int open_lane(void *arg, const char *name, struct error *err)
 {
     struct migration *m = arg;
 
-    return m->host->ops->open_lane(m->host, name, err);
+    return copy_open_lane(m->copy, name, err);
 }
 
 /* A newer connection takes an unanswered one's place. */

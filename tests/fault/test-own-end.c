@@ -178,7 +178,7 @@ static void with_shared_images_and_a_dead_target_a_stopped_guest_is_told_as_stop
     SCENE(RECORD_NONE, NULL);
 
     world.options.without = without;
-    world.options.host.mirrors_disks = false;
+    world.options.vm.mirrors_disks = false;
     world.options.lease_ms = 1;
     world_send_with(&world, "ram-stream:end:send:crash", &result);
     world_join(&world);

@@ -761,7 +761,7 @@ static void shared_images_wait_for_the_proof_before_the_guest_runs_again(void **
     SCENE;
 
     world.options.without = without;
-    world.options.host.mirrors_disks = false;
+    world.options.vm.mirrors_disks = false;
     world_send_with(&world, "ram-stream:end:send:crash", &result);
     world.unreachable = true;
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_PAUSED);
@@ -778,7 +778,7 @@ static void with_shared_images_the_operators_word_is_as_good_as_a_proof(void **u
     SCENE;
 
     world.options.without = without;
-    world.options.host.mirrors_disks = false;
+    world.options.vm.mirrors_disks = false;
     world.options.lease_ms = 1;
     world_send_with(&world, "ram-stream:end:send:crash", &result);
     world_join(&world);
@@ -796,7 +796,7 @@ static void a_move_without_mirrors_succeeds(void **unused)
     SCENE;
 
     world.options.without = without;
-    world.options.host.mirrors_disks = false;
+    world.options.vm.mirrors_disks = false;
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_DONE);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     world_done(&world);

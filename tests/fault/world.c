@@ -10,6 +10,7 @@
 
 #include "tap.h"
 #include "xmig/cleanup.h"
+#include "xmig/hypervisor.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -315,7 +316,7 @@ static void fail_locally(struct result *result, const struct error *err)
 
 static void send_it(struct world *world, struct migration *m, struct result *result)
 {
-    struct host_context context;
+    struct vm_context context;
     AUTO_FREE char *refusals = NULL;
     struct error err = { 0 };
 
@@ -323,10 +324,10 @@ static void send_it(struct world *world, struct migration *m, struct result *res
     journal_new_token(m->token);
     if (!migration_set_id(m, world->id, &err))
         abort();
-    migration_host_context(m, &context);
-    m->host = host_find("simulated")->create(&context);
+    migration_vm_context(m, &context);
+    m->guest = hypervisor_guest(hypervisor_find("simulated"), &context, &err);
     m->transport = reach(world, m);
-    if (!m->host->ops->attach(m->host, world->vm, &err) || !migration_connect(m, &err)) {
+    if (!guest_attach(m->guest, world->vm, &err) || !migration_connect(m, &err)) {
         fail_locally(result, &err);
         return;
     }

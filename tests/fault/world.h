@@ -8,7 +8,8 @@
 #include <pthread.h>
 
 #include "host/simulated/machine.h"
-#include "xmig/migration.h"
+#include "xmig/commit.h"
+#include "xmig/run.h"
 
 enum {
     WORLD_LIVES_MAX = 64

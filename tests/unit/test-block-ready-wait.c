@@ -38,11 +38,11 @@ static void hear(void *arg, const struct event *event)
     snprintf(warning, sizeof(warning), "%s", event->text);
 }
 
-static bool mirror_state(struct host *host, const char *disk, struct mirror_state *state,
+static bool mirror_state(struct guest *guest, const char *disk, struct mirror_state *state,
                          struct error *err)
 {
     size_t i = script.asked < script.count ? script.asked : script.count - 1;
-    (void)host;
+    (void)guest;
     (void)disk;
     (void)err;
 
@@ -55,11 +55,12 @@ static bool mirror_state(struct host *host, const char *disk, struct mirror_stat
 static bool await(const struct mirror_state *states, size_t count, uint64_t step_ms,
                   struct error *err)
 {
-    static const struct host_ops ops = { .mirror_state = mirror_state };
-    struct host host = { .ops = &ops };
+    static const struct mirror_ops mirrors = { .state = mirror_state };
+    static const struct guest_ops ops = { .mirrors = &mirrors };
+    struct guest guest = { .ops = &ops, .found = true };
     struct migration_options options = migration_default_options;
     struct migration m = {
-        .host = &host, .options = &options, .at = "block-ready-wait", .events.emit = hear
+        .guest = &guest, .options = &options, .at = "block-ready-wait", .events.emit = hear
     };
     bool ok;
 
@@ -67,7 +68,7 @@ static bool await(const struct mirror_state *states, size_t count, uint64_t step
     warnings = 0;
     options.stall_ms = STALL_MS;
     options.poll_ms = 1;
-    m.loop = loop_new();
+    m.loop = guest.context.loop = loop_new();
     m.params = cJSON_Parse("{\"disks\": [{\"name\": \"vda\"}]}");
     ok = block_ready_wait.send.run(&m, NULL, err);
     cJSON_Delete(m.params);

@@ -1,5 +1,6 @@
 /* What --fault understands, and what it refuses rather than never striking. */
-#include "xmig/migration.h"
+#include "xmig/fault.h"
+#include "xmig/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -17,6 +17,7 @@
 
 #include "tests/unit/traffic.h"
 #include "xmig/cleanup.h"
+#include "xmig/lanes.h"
 
 #define ID "0123456789abcdef"
 #define TICKET "00112233445566778899aabbccddeeff"

@@ -73,7 +73,7 @@ static void takes_a_vm_and_a_destination(void **unused)
     assert_true(sends(&options, &line, "send qemu:web user@host", NULL));
     assert_string_equal(options.vm, "qemu:web");
     assert_string_equal(options.dest, "user@host");
-    assert_true(options.migration.host.mirrors_disks);
+    assert_true(options.migration.vm.mirrors_disks);
     assert_int_equal(options.migration.lease_ms, 600000);
     assert_true(options.migration.max_pause_ms == MAX_PAUSE_DEFAULT);
     send_options_done(&options);
@@ -102,7 +102,7 @@ static void takes_limits_with_units(void **unused)
               "send web host --max-downtime 300ms --max-pause 7s --bwlimit 200M --deadline 2h "
               "--lease 0",
               NULL));
-    assert_int_equal(options.migration.host.max_downtime_ms, 300);
+    assert_int_equal(options.migration.vm.max_downtime_ms, 300);
     assert_int_equal(options.migration.max_pause_ms, 7000);
     assert_int_equal(options.migration.bandwidth, 200 << 20);
     assert_int_equal(options.migration.deadline_ms, 7200000);
@@ -135,7 +135,7 @@ static void takes_a_path_for_each_disk(void **unused)
     (void)unused;
 
     assert_true(sends(&options, &line, "send web host --disk vda=/a=b --disk vdb=/c", NULL));
-    targets = options.migration.host.disk_targets;
+    targets = options.migration.vm.disk_targets;
     assert_string_equal(json_string_or(targets, "vda", ""), "/a=b");
     assert_string_equal(json_string_or(targets, "vdb", ""), "/c");
     send_options_done(&options);
@@ -145,7 +145,7 @@ static void takes_what_shall_be_otherwise_at_the_target(void **unused)
 {
     struct send_options options;
     struct line line;
-    const struct host_options *host = &options.migration.host;
+    const struct vm_options *host = &options.migration.vm;
     (void)unused;
 
     assert_true(sends(&options, &line,
@@ -167,7 +167,7 @@ static void takes_a_way_to_move_ram(void **unused)
     (void)unused;
 
     assert_true(sends(&options, &line, "send web host --ram one-pass", NULL));
-    assert_int_equal(options.migration.host.ram, RAM_ONE_PASS);
+    assert_int_equal(options.migration.vm.ram, RAM_ONE_PASS);
     send_options_done(&options);
 }
 
@@ -192,7 +192,7 @@ static void leaves_out_what_only_waits_for_the_mirrors(void **unused)
     assert_true(sends(&options, &line, "send web host --without drive-mirror", NULL));
     assert_true(leaves_out(&options, "drive-mirror"));
     assert_true(leaves_out(&options, "block-ready-wait"));
-    assert_false(options.migration.host.mirrors_disks);
+    assert_false(options.migration.vm.mirrors_disks);
     send_options_done(&options);
 }
 

@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
-#include "host/qemu/qemu.h"
+#include "host/qemu/guest/guest.h"
 #include "tests/fake/fake-qemu.h"
+#include "xmig/guest-calls.h"
 
 /* A directory with the images web.qcow2 and base.raw, in which QEMU, which is this process, works
  * and has them open.
@@ -50,7 +51,7 @@ struct scene {
     struct loop *loop;
     struct exchange script[2];
     struct fake_qemu *fake;
-    struct qemu *vm;
+    struct qemu_guest *vm;
     struct error err;
 };
 
@@ -58,7 +59,7 @@ struct scene {
 static struct scene *scene_with(const char *blocks, const char *new_name, const cJSON *targets)
 {
     static struct scene scene;
-    struct host_context context = {
+    struct vm_context context = {
         .id = "0123456789abcdef",
         .options = { .new_name = new_name, .disk_targets = targets, .mirrors_disks = true },
     };
@@ -67,17 +68,18 @@ static struct scene *scene_with(const char *blocks, const char *new_name, const 
                             .script = { { "query-block", .reply = blocks }, { 0 } } };
     context.loop = scene.loop;
     scene.fake = fake_qemu_new(scene.loop, scene.script);
-    scene.vm = qemu_of(qemu_host.create(&context));
-    scene.vm->q = qmp_connect(scene.loop, fake_qemu_path(scene.fake), QMP_CONNECT_MS, NULL);
-    scene.vm->pid = getpid();
-    scene.vm->source.name = must(strdup("web"));
-    scene.vm->source.process.cwd = must(strdup(dir));
+    scene.vm = qemu_guest_of(hypervisor_guest(&qemu_hypervisor, &context, NULL));
+    scene.vm->base.found = true;
+    scene.vm->qemu.q = qmp_connect(scene.loop, fake_qemu_path(scene.fake), QMP_CONNECT_MS, NULL);
+    scene.vm->qemu.pid = getpid();
+    scene.vm->name = must(strdup("web"));
+    scene.vm->process.cwd = must(strdup(dir));
     return &scene;
 }
 
 static void end(struct scene *scene)
 {
-    qemu_host.free(&scene->vm->base);
+    guest_free(&scene->vm->base);
     fake_qemu_free(scene->fake);
     loop_free(scene->loop);
 }
@@ -107,10 +109,10 @@ static void calls_a_disk_as_its_user_does(void **unused)
     (void)unused;
 
     assert_true(source_disks_read(scene->vm, &scene->err));
-    assert_int_equal(scene->vm->source.disk_count, 3);
-    assert_string_equal(source_disk_find(&scene->vm->source, "virtio0")->device, "virtio0");
-    assert_string_equal(source_disk_find(&scene->vm->source, "root")->device, "root");
-    assert_string_equal(source_disk_find(&scene->vm->source, "d2")->device, "#block5");
+    assert_int_equal(scene->vm->disk_count, 3);
+    assert_string_equal(source_disk_find(scene->vm, "virtio0")->device, "virtio0");
+    assert_string_equal(source_disk_find(scene->vm, "root")->device, "root");
+    assert_string_equal(source_disk_find(scene->vm, "d2")->device, "#block5");
     end(scene);
 }
 
@@ -122,7 +124,7 @@ static void moves_neither_read_only_media_nor_empty_drives(void **unused)
     (void)unused;
 
     assert_true(source_disks_read(scene->vm, &scene->err));
-    assert_int_equal(scene->vm->source.disk_count, 0);
+    assert_int_equal(scene->vm->disk_count, 0);
     end(scene);
 }
 
@@ -133,17 +135,17 @@ static void puts_an_image_where_it_was_or_beside_it_or_where_it_is_told(void **u
     (void)unused;
 
     assert_true(source_disks_read(scene->vm, &scene->err));
-    target_is(source_disk_find(&scene->vm->source, "virtio0"), "web.qcow2");
+    target_is(source_disk_find(scene->vm, "virtio0"), "web.qcow2");
     end(scene);
 
     scene = scene_with("[" WEB "]", "api", NULL);
     assert_true(source_disks_read(scene->vm, &scene->err));
-    target_is(source_disk_find(&scene->vm->source, "virtio0"), "api.qcow2");
+    target_is(source_disk_find(scene->vm, "virtio0"), "api.qcow2");
     end(scene);
 
     scene = scene_with("[" WEB "]", "api", targets);
     assert_true(source_disks_read(scene->vm, &scene->err));
-    assert_string_equal(source_disk_find(&scene->vm->source, "virtio0")->target, "/srv/x.qcow2");
+    assert_string_equal(source_disk_find(scene->vm, "virtio0")->target, "/srv/x.qcow2");
     end(scene);
 }
 
@@ -158,7 +160,7 @@ static void counts_what_an_image_lies_on(void **unused)
     (void)unused;
 
     assert_true(source_disks_read(scene->vm, &scene->err));
-    disk = source_disk_find(&scene->vm->source, "virtio0");
+    disk = source_disk_find(scene->vm, "virtio0");
     assert_int_equal(disk->size, 4096);
     assert_int_equal(disk->allocated, 200);
     assert_non_null(disk->paths[1]);
@@ -178,7 +180,7 @@ static void an_image_is_made_anew_as_it_was(void **unused)
     (void)unused;
 
     assert_true(source_disks_read(scene->vm, &scene->err));
-    options = json_print(source_disk_find(&scene->vm->source, "d")->options);
+    options = json_print(source_disk_find(scene->vm, "d")->options);
     assert_string_equal(options, "{\"cluster_size\":\"131072\",\"compat\":\"1.1\","
                                  "\"refcount_bits\":\"64\",\"lazy_refcounts\":\"on\"}");
     end(scene);
@@ -232,7 +234,7 @@ static void takes_the_word_for_a_shared_disk_of_its_own_only(void **unused)
     AUTO_JSON cJSON *own = cJSON_Parse("{\"virtio0\": true}");
     AUTO_JSON cJSON *none = cJSON_Parse("{\"virtio7\": true}");
     struct scene *scene = scene_with("[" WEB "]", NULL, NULL);
-    struct host_options *options = &scene->vm->base.context.options;
+    struct vm_options *options = &scene->vm->base.context.options;
     (void)unused;
 
     options->mirrors_disks = false;

@@ -8,6 +8,7 @@
 
 #include "host/qemu/guest/machine.h"
 #include "tests/fake/fake-qemu.h"
+#include "xmig/guest-calls.h"
 
 /* A command line split at spaces. */
 static cJSON *words(const char *line)
@@ -99,19 +100,20 @@ static bool is_still(const char *anonymous, const char *blocks, const char *late
         { 0 },
     };
     struct loop *loop = loop_new();
-    struct host_context context = { .loop = loop };
+    struct vm_context context = { .loop = loop };
     struct fake_qemu *fake = fake_qemu_new(loop, script);
-    struct qemu *vm = qemu_of(qemu_host.create(&context));
+    struct qemu_guest *vm = qemu_guest_of(hypervisor_guest(&qemu_hypervisor, &context, NULL));
     AUTO_JSON cJSON *before = NULL;
     bool same;
 
-    vm->q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
-    vm->source.process.cwd = must(strdup("/vm"));
+    vm->base.found = true;
+    vm->qemu.q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
+    vm->process.cwd = must(strdup("/vm"));
     before = machine_read(vm, err);
     assert_non_null(before);
     same = machine_is_still(vm, before, err);
     assert_null(fake_qemu_complaint(fake));
-    qemu_host.free(&vm->base);
+    guest_free(&vm->base);
     fake_qemu_free(fake);
     loop_free(loop);
     return same;
@@ -151,21 +153,22 @@ static bool is_as_started(const char *line, const char *objects, struct error *e
         { 0 },
     };
     struct loop *loop = loop_new();
-    struct host_context context = { .loop = loop };
+    struct vm_context context = { .loop = loop };
     struct fake_qemu *fake = fake_qemu_new(loop, script);
-    struct qemu *vm = qemu_of(qemu_host.create(&context));
+    struct qemu_guest *vm = qemu_guest_of(hypervisor_guest(&qemu_hypervisor, &context, NULL));
     AUTO_JSON cJSON *machine = NULL;
     bool same;
 
-    vm->q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
-    vm->source.process.words = words(line);
-    vm->source.process.cwd = must(strdup("/vm"));
-    vm->source.machine = must(strdup("pc-q35-11.1"));
+    vm->base.found = true;
+    vm->qemu.q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
+    vm->process.words = words(line);
+    vm->process.cwd = must(strdup("/vm"));
+    vm->machine = must(strdup("pc-q35-11.1"));
     machine = machine_read(vm, err);
     assert_non_null(machine);
     same = machine_check(vm, machine, err);
     assert_null(fake_qemu_complaint(fake));
-    qemu_host.free(&vm->base);
+    guest_free(&vm->base);
     fake_qemu_free(fake);
     loop_free(loop);
     return same;

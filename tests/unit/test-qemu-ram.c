@@ -8,8 +8,9 @@
 
 #include <cmocka.h>
 
-#include "host/qemu/qemu.h"
+#include "host/qemu/guest/guest.h"
 #include "tests/fake/fake-qemu.h"
+#include "xmig/guest-calls.h"
 
 #define ID "0123456789abcdef"
 #define MIRROR "xmig-01234567-vda"
@@ -30,7 +31,7 @@
 struct scene {
     struct loop *loop;
     struct fake_qemu *fake;
-    struct qemu *vm;
+    struct qemu_guest *vm;
     bool told_pausing;
     bool may_pause;
     struct error err;
@@ -39,7 +40,7 @@ struct scene {
 static struct scene scene_with(const struct exchange *script, enum ram_mode mode)
 {
     struct scene scene = { .loop = loop_new(), .may_pause = true };
-    struct host_context context = {
+    struct vm_context context = {
         .loop = scene.loop,
         .id = ID,
         .runtime_dir = "/nonexistent",
@@ -47,14 +48,15 @@ static struct scene scene_with(const struct exchange *script, enum ram_mode mode
     };
 
     scene.fake = fake_qemu_new(scene.loop, script);
-    scene.vm = qemu_of(qemu_host.create(&context));
-    scene.vm->q = qmp_connect(scene.loop, fake_qemu_path(scene.fake), QMP_CONNECT_MS, NULL);
-    assert_non_null(scene.vm->q);
-    scene.vm->source.ram = mode;
-    scene.vm->source.process.uid = geteuid();
-    scene.vm->source.disks = must(calloc(1, sizeof(struct source_disk)));
-    scene.vm->source.disks[0].name = must(strdup("vda"));
-    scene.vm->source.disk_count = 1;
+    scene.vm = qemu_guest_of(hypervisor_guest(&qemu_hypervisor, &context, NULL));
+    scene.vm->base.found = true;
+    scene.vm->qemu.q = qmp_connect(scene.loop, fake_qemu_path(scene.fake), QMP_CONNECT_MS, NULL);
+    assert_non_null(scene.vm->qemu.q);
+    scene.vm->ram = mode;
+    scene.vm->process.uid = geteuid();
+    scene.vm->disks = must(calloc(1, sizeof(struct source_disk)));
+    scene.vm->disks[0].name = must(strdup("vda"));
+    scene.vm->disk_count = 1;
     return scene;
 }
 
@@ -70,13 +72,13 @@ static bool ram_is_sent(struct scene *scene)
 {
     const struct ram_hooks hooks = { .pausing = about_to_pause, .arg = scene };
 
-    return qemu_host.ram_send(&scene->vm->base, "/ram.sock", &hooks, &scene->err);
+    return guest_ram_send(&scene->vm->base, "/ram.sock", &hooks, &scene->err);
 }
 
 static void end(struct scene *scene)
 {
     assert_null(fake_qemu_complaint(scene->fake));
-    qemu_host.free(&scene->vm->base);
+    guest_free(&scene->vm->base);
     fake_qemu_free(scene->fake);
     loop_free(scene->loop);
 }
@@ -110,7 +112,7 @@ static void drains_the_mirrors_between_the_pause_and_the_rest(void **unused)
 
     assert_true(ram_is_sent(&scene));
     assert_true(scene.told_pausing);
-    assert_in_range(qemu_host.paused_at(&scene.vm->base), before_ms, loop_now_ms());
+    assert_in_range(guest_paused_at(&scene.vm->base), before_ms, loop_now_ms());
     end(&scene);
 }
 
@@ -268,7 +270,7 @@ static void cuts_the_stream_of_a_qemu_that_does_not_answer(void **unused)
 
 static uint64_t paused_for(struct scene *scene, bool with_ram)
 {
-    return qemu_host.paused_for(&scene->vm->base, with_ram);
+    return guest_paused_for(&scene->vm->base, with_ram);
 }
 
 /* An event of QEMU's that nobody waits for. */
@@ -276,7 +278,7 @@ static void hear(struct scene *scene, const char *name)
 {
     size_t mark = 0;
 
-    assert_non_null(qmp_wait_event(scene->vm->q, &mark, name, NULL, NULL, 10000, NULL));
+    assert_non_null(qmp_wait_event(scene->vm->qemu.q, &mark, name, NULL, NULL, 10000, NULL));
     (void)loop_pause(scene->loop, 5, NULL);
 }
 
@@ -284,10 +286,10 @@ static struct scene sending_scene_with(const struct exchange *script)
 {
     struct scene scene = scene_with(script, RAM_LIVE);
 
-    scene.vm->source.sending_ms = loop_now_ms();
+    scene.vm->sending_ms = loop_now_ms();
     (void)loop_pause(scene.loop, 1, NULL);
     assert_int_equal(paused_for(&scene, true), 0);
-    assert_true(qmp_call(scene.vm->q, "migrate", NULL, NULL, NULL));
+    assert_true(qmp_call(scene.vm->qemu.q, "migrate", NULL, NULL, NULL));
     return scene;
 }
 
@@ -334,12 +336,12 @@ static void ram_that_is_sent_meanwhile_is_told_apart(void **unused)
     struct scene scene = scene_with(script, RAM_ONE_PASS);
     (void)unused;
 
-    scene.vm->source.paused_ms = loop_now_ms() - 5000;
-    scene.vm->source.ram_since_ms = loop_now_ms() - 3000;
-    scene.vm->source.ram_ms = 1000;
+    scene.vm->paused_ms = loop_now_ms() - 5000;
+    scene.vm->ram_since_ms = loop_now_ms() - 3000;
+    scene.vm->ram_ms = 1000;
     assert_in_range(paused_for(&scene, true), 5000, 5900);
     assert_in_range(paused_for(&scene, false), 1000, 1900);
-    scene.vm->source.ram_ms = 9000;
+    scene.vm->ram_ms = 9000;
     assert_int_equal(paused_for(&scene, false), 0);
     end(&scene);
 }

@@ -7,52 +7,55 @@
 
 #include <cmocka.h>
 
-#include "host/qemu/qemu.h"
+#include "host/qemu/copy/copy.h"
 #include "tests/fake/fake-qemu.h"
+#include "xmig/copy-calls.h"
 
 #define SAYS_COMPLETED "query-migrate", .reply = "{\"status\": \"completed\"}"
 #define SAYS_PAUSED "query-status", .reply = "{\"running\": false, \"status\": \"paused\"}"
 
 /* What a test does with a target that mirrors its disks. */
-typedef bool deed(struct host *host, struct error *err);
+typedef bool deed(struct copy *copy, struct error *err);
 
 static bool run_against(const struct exchange *script, deed *act, struct error *err)
 {
     struct loop *loop = loop_new();
     struct fake_qemu *fake = fake_qemu_new(loop, script);
-    struct host_context context = {
+    struct vm_context context = {
         .loop = loop,
         .id = "0123456789abcdef",
         .runtime_dir = "/nonexistent",
         .options = { .mirrors_disks = true },
     };
-    struct qemu *vm = qemu_of(qemu_host.create(&context));
+    struct copy *copy = hypervisor_copy(&qemu_hypervisor, &context, err);
+    struct qemu *qemu = &qemu_copy_of(copy)->qemu;
     bool ok;
 
-    vm->socket = must(strdup(fake_qemu_path(fake)));
-    vm->q = qmp_connect(loop, vm->socket, QMP_CONNECT_MS, err);
-    assert_non_null(vm->q);
-    ok = act(&vm->base, err);
+    copy->known = true;
+    qemu->socket = must(strdup(fake_qemu_path(fake)));
+    qemu->q = qmp_connect(loop, qemu->socket, QMP_CONNECT_MS, err);
+    assert_non_null(qemu->q);
+    ok = act(copy, err);
     assert_null(fake_qemu_complaint(fake));
-    qemu_host.free(&vm->base);
+    copy_free(copy);
     fake_qemu_free(fake);
     loop_free(loop);
     return ok;
 }
 
-static bool seal(struct host *host, struct error *err)
+static bool seal(struct copy *copy, struct error *err)
 {
-    return host->ops->seal(host, err);
+    return copy_seal(copy, err);
 }
 
-static bool resume(struct host *host, struct error *err)
+static bool resume(struct copy *copy, struct error *err)
 {
-    return host->ops->target_resume(host, err);
+    return copy_resume(copy, err);
 }
 
-static bool listen_and_receive(struct host *host, struct error *err)
+static bool listen_and_receive(struct copy *copy, struct error *err)
 {
-    return host->ops->ram_listen(host, err) && host->ops->ram_recv(host, err);
+    return copy_ram_listen(copy, err) && copy_ram_recv(copy, err);
 }
 
 static void ends_the_exports_once_all_is_here(void **unused)

@@ -11,6 +11,7 @@
 
 #include "transport/lanes/relay.h"
 #include "xmig/cleanup.h"
+#include "xmig/lanes.h"
 
 /* What stands between the hypervisor's socket and the lane under `--bwlimit`. */
 struct pump {

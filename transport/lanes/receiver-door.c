@@ -18,6 +18,7 @@
 
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
+#include "xmig/lanes.h"
 
 enum {
     REQUEST_MAX = 4096,

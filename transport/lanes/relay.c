@@ -2,6 +2,7 @@
  * of ours, and are copied only where a descriptor cannot do that.
  */
 #include "transport/lanes/relay.h"
+#include "xmig/lanes.h"
 
 #include <errno.h>
 #include <fcntl.h>

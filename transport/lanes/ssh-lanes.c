@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/lanes.h"
 
 enum {
     PROBE_MS = 30000,

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "host/system/program.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/copy/copy.h"
 
 enum {
     HELP_MS = 20000
@@ -111,9 +111,9 @@ static bool is_in_named(const cJSON *words, const char *name)
     return folder && is_in(folder, name);
 }
 
-static bool check_searched(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool check_searched(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
-    const char *const words[] = { vm->target.program, "-L", "help", NULL };
+    const char *const words[] = { vm->program, "-L", "help", NULL };
     const cJSON *searched = get(qemu, "searched");
     AUTO_FREE char *folders = NULL;
     const cJSON *name;
@@ -129,14 +129,14 @@ static bool check_searched(struct qemu *vm, const cJSON *qemu, struct error *err
                          : !is_in(folders, text) && !is_in_named(get(qemu, "words"), text))
             return error_set(err, ERROR_REFUSED,
                              "the VM needs QEMU's file '%s', which %s does not find at the target",
-                             text, vm->target.program);
+                             text, vm->program);
     }
     return true;
 }
 
 /* ---- the public face ---- */
 
-bool qemu_check_line_with_program(struct qemu *vm, const cJSON *qemu, struct error *err)
+bool qemu_check_line_with_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     const cJSON *driver;
 

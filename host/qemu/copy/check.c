@@ -11,10 +11,11 @@
 #include "host/system/paths.h"
 #include "host/system/program.h"
 #include "host/qemu/guest/machine.h"
-#include "host/qemu/guest/taps.h"
+#include "host/qemu/taps.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
 #include "xmig/units.h"
+#include "host/qemu/drives.h"
 
 enum {
     HELP_MS = 20000
@@ -28,7 +29,7 @@ static const cJSON *get(const cJSON *object, const char *name)
 /* ---- the program ---- */
 
 /* The sender names the program; that it is a QEMU is all that is asked of it. */
-static bool check_program(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool check_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     const char *wanted = json_string(qemu, "program", err);
     const char *slash = wanted ? strrchr(wanted, '/') : NULL;
@@ -39,11 +40,11 @@ static bool check_program(struct qemu *vm, const cJSON *qemu, struct error *err)
     if (strncmp(name, "qemu-system-", 12) != 0 && strcmp(name, "qemu-kvm") != 0 &&
         strcmp(name, "kvm") != 0)
         return error_set(err, ERROR_REFUSED, "'%s' is not the name of a QEMU", wanted);
-    free(vm->target.program);
-    vm->target.program = program_find(wanted);
-    if (!vm->target.program)
-        vm->target.program = program_find(name);
-    if (!vm->target.program)
+    free(vm->program);
+    vm->program = program_find(wanted);
+    if (!vm->program)
+        vm->program = program_find(name);
+    if (!vm->program)
         return error_set(err, ERROR_REFUSED,
                          "there is no '%s' at the target: install it there, or name another "
                          "with --device-model",
@@ -66,20 +67,21 @@ static bool lists(const char *text, const char *wanted)
     return false;
 }
 
-bool qemu_check_help(struct qemu *vm, const char *option, const char *wanted, struct error *err)
+bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
+                     struct error *err)
 {
-    const char *const words[] = { vm->target.program, option, "help", NULL };
+    const char *const words[] = { vm->program, option, "help", NULL };
     AUTO_FREE char *help = NULL;
 
     if (!program_run(vm->base.context.loop, words, &help, HELP_MS, err))
         return false;
     if (lists(help, wanted))
         return true;
-    return error_set(err, ERROR_REFUSED, "%s at the target knows no %s '%s'", vm->target.program,
+    return error_set(err, ERROR_REFUSED, "%s at the target knows no %s '%s'", vm->program,
                      option + 1, wanted);
 }
 
-static bool check_machine(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool check_machine(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     const char *machine = json_string(qemu, "machine", err);
     const char *accelerator = json_string(qemu, "accelerator", err);
@@ -95,9 +97,9 @@ static bool check_machine(struct qemu *vm, const cJSON *qemu, struct error *err)
     return true;
 }
 
-static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool note_version(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
-    const char *const words[] = { vm->target.program, "--version", NULL };
+    const char *const words[] = { vm->program, "--version", NULL };
     uint64_t major = json_uint_or(qemu, "major", 0);
     uint64_t minor = json_uint_or(qemu, "minor", 0);
     AUTO_FREE char *text = NULL;
@@ -109,9 +111,9 @@ static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
     number = strstr(text, "version ");
     if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
         return true;
-    vm->target.images.qemu = QEMU_VERSION(here_major, here_minor);
+    vm->images.qemu = QEMU_VERSION(here_major, here_minor);
     if (here_major < major || (here_major == major && here_minor < minor))
-        notes_add(vm->target.notes,
+        notes_add(vm->notes,
                   "QEMU is older at the target (%u.%u) than at the source (%" PRIu64 ".%" PRIu64
                   ")",
                   here_major, here_minor, major, minor);
@@ -119,7 +121,7 @@ static bool note_version(struct qemu *vm, const cJSON *qemu, struct error *err)
 }
 
 /* What only the program itself knows. */
-static bool check_with_program(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool check_with_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     return error_goes_on(err, check_machine(vm, qemu, err)) && note_version(vm, qemu, err) &&
            qemu_check_line_with_program(vm, qemu, err);
@@ -145,24 +147,24 @@ static bool check_name(const cJSON *params, struct error *err)
     return false;
 }
 
-static bool check_user(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool check_user(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     const char *name = json_string_or(qemu, "user", NULL);
     uint64_t uid = json_uint_or(qemu, "uid", geteuid());
     const struct passwd *user = name ? getpwnam(name) : NULL;
 
-    vm->target.uid = user ? user->pw_uid : (uid_t)uid;
-    vm->target.as_self = vm->target.uid == geteuid() || json_true(qemu, "drops_privileges");
-    if (name && !user && vm->target.uid != geteuid())
+    vm->uid = user ? user->pw_uid : (uid_t)uid;
+    vm->as_self = vm->uid == geteuid() || json_true(qemu, "drops_privileges");
+    if (name && !user && vm->uid != geteuid())
         return error_set(err, ERROR_REFUSED,
                          "QEMU runs as the user '%s', whom this host does not "
                          "know",
                          name);
-    if (geteuid() != 0 && (vm->target.uid != geteuid() || json_true(qemu, "drops_privileges")))
+    if (geteuid() != 0 && (vm->uid != geteuid() || json_true(qemu, "drops_privileges")))
         return error_set(err, ERROR_REFUSED,
                          "QEMU runs as '%s' (%u) at the source: only the "
                          "superuser can start it so at the target: --remote-path \"sudo xmig\"",
-                         name ? name : "another user", (unsigned)vm->target.uid);
+                         name ? name : "another user", (unsigned)vm->uid);
     return true;
 }
 
@@ -179,7 +181,7 @@ static bool check_directory_of(const char *path, struct error *err)
                      path);
 }
 
-static bool check_need(struct qemu *vm, const cJSON *need, struct error *err)
+static bool check_need(struct qemu_copy *vm, const cJSON *need, struct error *err)
 {
     const char *path = json_string(need, "path", err);
 
@@ -191,7 +193,7 @@ static bool check_need(struct qemu *vm, const cJSON *need, struct error *err)
     return file_hash_check(&vm->base.context, path, need, err);
 }
 
-static bool check_media(struct qemu *vm, const cJSON *media, struct error *err)
+static bool check_media(struct qemu_copy *vm, const cJSON *media, struct error *err)
 {
     const cJSON *medium;
 
@@ -219,7 +221,7 @@ static bool check_socket(const char *path, struct error *err)
                      "at '%s', a socket of the VM, another process of the target listens", path);
 }
 
-static bool check_files(struct qemu *vm, const cJSON *qemu, struct error *err)
+static bool check_files(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     const cJSON *item;
 
@@ -268,22 +270,22 @@ static bool check_memory(const cJSON *params, struct error *err)
 }
 
 /* QEMU opens an image for writing only when it gets it, which is after -runas. */
-static bool check_rights(const struct qemu *vm, const cJSON *disk, struct error *err)
+static bool check_rights(const struct qemu_copy *vm, const cJSON *disk, struct error *err)
 {
     uint64_t mode = json_uint_or(disk, "mode", 0600);
     uint64_t owner = json_uint_or(disk, "uid", 0);
     const char *name = json_string_or(disk, "user", "");
-    const char *runs_as = json_string_or(get(vm->target.params, "qemu"), "user", "-");
+    const char *runs_as = json_string_or(get(vm->params, "qemu"), "user", "-");
 
-    if (vm->target.uid == 0 || vm->target.uid == owner || !strcmp(name, runs_as) || (mode & 0022))
+    if (vm->uid == 0 || vm->uid == owner || !strcmp(name, runs_as) || (mode & 0022))
         return true;
     return error_set(err, ERROR_REFUSED,
                      "QEMU runs as user %u, and its image belongs to user %u with mode %04o, as at "
                      "the source: QEMU could not open it for writing at the target",
-                     (unsigned)vm->target.uid, (unsigned)owner, (unsigned)mode);
+                     (unsigned)vm->uid, (unsigned)owner, (unsigned)mode);
 }
 
-static bool check_disk(struct qemu *vm, const cJSON *disk, struct error *err)
+static bool check_disk(struct qemu_copy *vm, const cJSON *disk, struct error *err)
 {
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
@@ -291,10 +293,10 @@ static bool check_disk(struct qemu *vm, const cJSON *disk, struct error *err)
         return error_set(
             err, ERROR_REFUSED,
             "its image cannot become a block device at the target: name a file with --disk");
-    return check_rights(vm, disk, err) && disk_images_check(&vm->target.images, disk, err);
+    return check_rights(vm, disk, err) && disk_images_check(&vm->images, disk, err);
 }
 
-static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
+static bool check_disks(struct qemu_copy *vm, const cJSON *params, struct error *err)
 {
     const cJSON *disks = get(params, "disks");
     int refused = error_aside(err);
@@ -306,25 +308,25 @@ static bool check_disks(struct qemu *vm, const cJSON *params, struct error *err)
                                error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"))))
             return false;
     return !vm->base.context.options.mirrors_disks || error_aside(err) > refused ||
-           room_check(&vm->target.images, vm->target.notes, err);
+           room_check(&vm->images, vm->notes, err);
 }
 
 /* ---- the public face ---- */
 
-bool qemu_check_target(struct host *host, const cJSON *params, struct error *err)
+bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
     const cJSON *qemu = json_object(params, "qemu", err);
 
     if (!qemu || !json_array(qemu, "words", err))
         return false;
-    vm->target.params = params;
-    vm->target.images.disks = get(params, "disks");
-    cJSON_Delete(vm->target.notes);
-    vm->target.notes = must(cJSON_CreateArray());
+    vm->params = params;
+    vm->images.disks = get(params, "disks");
+    cJSON_Delete(vm->notes);
+    vm->notes = must(cJSON_CreateArray());
     return error_goes_on(err, check_name(params, err)) &&
            error_goes_on(err, check_program(vm, qemu, err)) &&
-           (!vm->target.program || check_with_program(vm, qemu, err)) &&
+           (!vm->program || check_with_program(vm, qemu, err)) &&
            error_goes_on(err, check_user(vm, qemu, err)) && drives_check(get(qemu, "media"), err) &&
            check_media(vm, get(qemu, "media"), err) && check_files(vm, qemu, err) &&
            qemu_check_line(qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
@@ -332,16 +334,16 @@ bool qemu_check_target(struct host *host, const cJSON *params, struct error *err
            error_goes_on(err, check_memory(params, err)) && check_disks(vm, params, err);
 }
 
-void qemu_plan_recv(struct host *host, struct plan *plan)
+void qemu_plan_recv(struct copy *copy, struct plan *plan)
 {
-    struct qemu *vm = qemu_of(host);
-    AUTO_FREE char *log = qemu_join(host->context.state_dir, "qemu.log");
+    struct qemu_copy *vm = qemu_copy_of(copy);
+    AUTO_FREE char *log = qemu_join(copy->context.state_dir, "qemu.log");
     const cJSON *item;
 
-    disk_images_plan(&vm->target.images, plan);
-    taps_plan(get(get(vm->target.params, "qemu"), "taps"), plan);
-    plan_say(plan, "run %s as '%s'; its log is '%s'", vm->target.program,
-             json_string_or(vm->target.params, "name", "?"), log);
-    cJSON_ArrayForEach (item, vm->target.notes)
+    disk_images_plan(&vm->images, plan);
+    taps_plan(get(get(vm->params, "qemu"), "taps"), plan);
+    plan_say(plan, "run %s as '%s'; its log is '%s'", vm->program,
+             json_string_or(vm->params, "name", "?"), log);
+    cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);
 }

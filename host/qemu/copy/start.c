@@ -10,7 +10,7 @@
 
 #include "qmp/argv/keyvals.h"
 #include "host/system/program.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/copy/copy.h"
 #include "xmig/process.h"
 
 enum {
@@ -21,12 +21,12 @@ enum {
 
 /* ---- sockets ---- */
 
-static char *socket_directory(const struct qemu *vm)
+static char *socket_directory(const struct qemu_copy *vm)
 {
     return qemu_join(vm->base.context.runtime_dir, "qemu");
 }
 
-char *qemu_socket(const struct qemu *vm, const char *name)
+char *qemu_socket(const struct qemu_copy *vm, const char *name)
 {
     char *path;
 
@@ -35,16 +35,16 @@ char *qemu_socket(const struct qemu *vm, const char *name)
     return path;
 }
 
-static bool make_socket_directory(struct qemu *vm, struct error *err)
+static bool make_socket_directory(struct qemu_copy *vm, struct error *err)
 {
     AUTO_FREE char *dir = socket_directory(vm);
 
     if (mkdir(dir, 0700) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s': %m", dir);
-    return qemu_let_in(vm, dir, vm->target.uid, err);
+    return qemu_let_in(&vm->qemu, dir, vm->uid, err);
 }
 
-static void sweep_own(struct qemu *vm)
+static void sweep_own(struct qemu_copy *vm)
 {
     static const char *const names[] = { "qmp", "nbd", "ram" };
     AUTO_FREE char *dir = socket_directory(vm);
@@ -89,18 +89,18 @@ static void sweep_file(const char *path)
         unlink(path);
 }
 
-void qemu_sweep(struct qemu *vm, pid_t pid)
+void qemu_sweep(struct qemu_copy *vm, pid_t pid)
 {
     const cJSON *item;
 
     sweep_own(vm);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "files"))
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->machine, "files"))
         if (cJSON_IsString(item))
             sweep_file(item->valuestring);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "sockets"))
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->machine, "sockets"))
         if (cJSON_IsString(item))
             sweep_socket(item->valuestring);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->target.machine, "pidfiles"))
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->machine, "pidfiles"))
         if (cJSON_IsString(item))
             sweep_pidfile(item->valuestring, pid);
 }
@@ -142,7 +142,7 @@ static bool has_systemd(bool of_user)
     return !of_user || (manager && access(manager, F_OK) == 0);
 }
 
-static void say_scope(struct qemu *vm, struct line *line)
+static void say_scope(struct qemu_copy *vm, struct line *line)
 {
     bool of_user = geteuid() != 0;
 
@@ -158,26 +158,26 @@ static void say_scope(struct qemu *vm, struct line *line)
     say(line, "--");
 }
 
-static void say_user(struct qemu *vm, struct line *line)
+static void say_user(struct qemu_copy *vm, struct line *line)
 {
-    const struct passwd *user = vm->target.as_self ? NULL : getpwuid(vm->target.uid);
+    const struct passwd *user = vm->as_self ? NULL : getpwuid(vm->uid);
 
-    if (vm->target.as_self)
+    if (vm->as_self)
         return;
     say(line, "setpriv");
-    say(line, "--reuid=%u", (unsigned)vm->target.uid);
-    say(line, "--regid=%u", user ? (unsigned)user->pw_gid : (unsigned)vm->target.uid);
+    say(line, "--reuid=%u", (unsigned)vm->uid);
+    say(line, "--regid=%u", user ? (unsigned)user->pw_gid : (unsigned)vm->uid);
     say(line, user ? "--init-groups" : "--clear-groups");
     say(line, "--");
 }
 
-static void say_monitor(struct qemu *vm, struct line *line)
+static void say_monitor(struct qemu_copy *vm, struct line *line)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     AUTO_FREE char *text = NULL;
 
     keyvals_parse("socket,id=" ARGV_OWN_MONITOR ",server=on,wait=off", &kv, NULL);
-    keyvals_set(&kv, "path", vm->socket);
+    keyvals_set(&kv, "path", vm->qemu.socket);
     text = keyvals_print(&kv);
     say(line, "-chardev");
     say(line, "%s", text);
@@ -185,14 +185,14 @@ static void say_monitor(struct qemu *vm, struct line *line)
     say(line, "chardev=" ARGV_OWN_MONITOR ",mode=control");
 }
 
-static void write_line(struct qemu *vm, struct line *line)
+static void write_line(struct qemu_copy *vm, struct line *line)
 {
-    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->target.params, "qemu");
+    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
     const cJSON *word;
 
     say_scope(vm, line);
     say_user(vm, line);
-    say(line, "%s", vm->target.program);
+    say(line, "%s", vm->program);
     cJSON_ArrayForEach (word, cJSON_GetObjectItemCaseSensitive(qemu, "words"))
         say(line, "%s", cJSON_IsString(word) ? word->valuestring : "");
     say_monitor(vm, line);
@@ -203,9 +203,9 @@ static void write_line(struct qemu *vm, struct line *line)
 
 /* ---- the log ---- */
 
-bool qemu_explain(struct qemu *vm, struct error *err)
+bool qemu_explain(struct qemu_copy *vm, struct error *err)
 {
-    AUTO_CLOSE int fd = vm->target.log ? open(vm->target.log, O_RDONLY | O_CLOEXEC) : -1;
+    AUTO_CLOSE int fd = vm->log ? open(vm->log, O_RDONLY | O_CLOEXEC) : -1;
     AUTO_FREE char *tail = program_tail(fd, LOG_TAIL);
     struct error why;
 
@@ -213,18 +213,18 @@ bool qemu_explain(struct qemu *vm, struct error *err)
         return false;
     why = *err;
     return error_set(err, why.kind, "%s; QEMU's last words: '%s' (all of them in '%s')", why.text,
-                     program_last_line(tail), vm->target.log);
+                     program_last_line(tail), vm->log);
 }
 
-static int open_log(struct qemu *vm, struct error *err)
+static int open_log(struct qemu_copy *vm, struct error *err)
 {
     int fd;
 
-    free(vm->target.log);
-    vm->target.log = qemu_join(vm->base.context.state_dir, "qemu.log");
-    fd = open(vm->target.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    free(vm->log);
+    vm->log = qemu_join(vm->base.context.state_dir, "qemu.log");
+    fd = open(vm->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
-        error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->target.log);
+        error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->log);
     return fd;
 }
 
@@ -264,56 +264,56 @@ static void add_new_files(cJSON *fact, const cJSON *qemu)
 /* Its socket's path is in its command line: by that a process is known whose number was not
  * noted any more.
  */
-static bool note_machine(struct qemu *vm, struct error *err)
+static bool note_machine(struct qemu_copy *vm, struct error *err)
 {
-    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->target.params, "qemu");
+    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
     cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", "machine");
-    cJSON_AddStringToObject(fact, "socket", vm->socket);
-    cJSON_AddStringToObject(fact, "log", vm->target.log);
+    cJSON_AddStringToObject(fact, "socket", vm->qemu.socket);
+    cJSON_AddStringToObject(fact, "log", vm->log);
     add_copy(fact, qemu, "sockets");
     add_copy(fact, qemu, "pidfiles");
     add_new_files(fact, qemu);
-    cJSON_Delete(vm->target.machine);
-    vm->target.machine = fact;
+    cJSON_Delete(vm->machine);
+    vm->machine = fact;
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
-static bool note_process(struct qemu *vm, struct error *err)
+static bool note_process(struct qemu_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", "process");
-    json_add_uint(fact, "qemu_pid", (uint64_t)vm->pid);
-    json_add_uint(fact, "start_time", vm->start_time);
+    json_add_uint(fact, "qemu_pid", (uint64_t)vm->qemu.pid);
+    json_add_uint(fact, "start_time", vm->qemu.start_time);
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
-static bool launch(struct qemu *vm, int log, struct error *err)
+static bool launch(struct qemu_copy *vm, int log, struct error *err)
 {
     struct line line = { 0 };
 
     write_line(vm, &line);
-    vm->target.child =
+    vm->child =
         child_start(vm->base.context.loop, (const char *const *)line.words, -1, log, log, err);
     line_done(&line);
-    if (!vm->target.child)
+    if (!vm->child)
         return false;
-    vm->pid = child_pid(vm->target.child);
-    vm->start_time = process_start_time(vm->pid);
+    vm->qemu.pid = child_pid(vm->child);
+    vm->qemu.start_time = process_start_time(vm->qemu.pid);
     return note_process(vm, err);
 }
 
 /* Its socket comes to be at some time, and is listened at some time later. */
-static bool connect_to(struct qemu *vm, struct error *err)
+static bool connect_to(struct qemu_copy *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
     struct error why = { 0 };
     int status;
 
-    while (!(vm->q = qmp_connect(vm->base.context.loop, vm->socket, START_MS, &why))) {
-        if (child_ended(vm->target.child, &status))
+    while (!(vm->qemu.q = qmp_connect(vm->base.context.loop, vm->qemu.socket, START_MS, &why))) {
+        if (child_ended(vm->child, &status))
             return error_set(err, ERROR_SYSTEM, "QEMU ended at once, with status %d", status);
         if (loop_now_ms() >= deadline)
             return error_set(err, ERROR_TIMEOUT, "QEMU does not start within %d s: %s",
@@ -321,18 +321,18 @@ static bool connect_to(struct qemu *vm, struct error *err)
         if (!loop_pause(vm->base.context.loop, POLL_MS, err))
             return false;
     }
-    qmp_guard(vm->q, true);
+    qmp_guard(vm->qemu.q, true);
     return true;
 }
 
-bool qemu_start(struct qemu *vm, struct error *err)
+bool qemu_start(struct qemu_copy *vm, struct error *err)
 {
     AUTO_CLOSE int log = -1;
 
     if (!make_socket_directory(vm, err))
         return false;
-    free(vm->socket);
-    vm->socket = qemu_socket(vm, "qmp");
+    free(vm->qemu.socket);
+    vm->qemu.socket = qemu_socket(vm, "qmp");
     log = open_log(vm, err);
     if (log < 0 || !note_machine(vm, err) || !launch(vm, log, err))
         return false;

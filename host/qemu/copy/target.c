@@ -6,8 +6,9 @@
 #include "host/qemu/guest/machine.h"
 #include "qmp/settings.h"
 #include "xmig/journal.h"
-#include "host/qemu/guest/taps.h"
+#include "host/qemu/taps.h"
 #include "xmig/process.h"
+#include "host/qemu/drives.h"
 
 enum {
     KILL_MS = 10000,
@@ -19,16 +20,16 @@ static const cJSON *get(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
-static bool mirrors(const struct qemu *vm)
+static bool mirrors(const struct qemu_copy *vm)
 {
     return vm->base.context.options.mirrors_disks;
 }
 
-bool qemu_create_machine(struct host *host, struct error *err)
+bool qemu_create_machine(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
 
-    return !mirrors(vm) || disk_images_create(&vm->target.images, err);
+    return !mirrors(vm) || disk_images_create(&vm->images, err);
 }
 
 /* ---- exports ---- */
@@ -67,7 +68,8 @@ static bool check_size(const cJSON *inserted, const cJSON *disk, struct error *e
                      (unsigned long long)here, (unsigned long long)there);
 }
 
-static bool export_disk(struct qemu *vm, const cJSON *blocks, const cJSON *disk, struct error *err)
+static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const cJSON *disk,
+                        struct error *err)
 {
     const char *name = json_string_or(disk, "name", "?");
     const cJSON *inserted = get(find_block(blocks, disk), "inserted");
@@ -78,12 +80,12 @@ static bool export_disk(struct qemu *vm, const cJSON *blocks, const cJSON *disk,
         return error_set(err, ERROR_SYSTEM, "disk '%s': the target's QEMU has none like it", name);
     if (asprintf(&id, "xmig-%s", name) < 0)
         abort();
-    if (check_size(inserted, disk, err) && qmp_block_export_add(vm->q, id, node, name, err))
+    if (check_size(inserted, disk, err) && qmp_block_export_add(vm->qemu.q, id, node, name, err))
         return true;
     return error_prefix(err, "disk '%s'", name);
 }
 
-static bool export_disks(struct qemu *vm, struct error *err)
+static bool export_disks(struct qemu_copy *vm, struct error *err)
 {
     enum {
         NO_LIMIT = 0
@@ -92,10 +94,10 @@ static bool export_disks(struct qemu *vm, struct error *err)
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *disk;
 
-    if (!qmp_nbd_server_start(vm->q, socket, NO_LIMIT, err) ||
-        !qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    if (!qmp_nbd_server_start(vm->qemu.q, socket, NO_LIMIT, err) ||
+        !qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (disk, get(vm->target.params, "disks"))
+    cJSON_ArrayForEach (disk, get(vm->params, "disks"))
         if (!export_disk(vm, blocks, disk, err))
             return false;
     return true;
@@ -103,15 +105,15 @@ static bool export_disks(struct qemu *vm, struct error *err)
 
 /* ---- start ---- */
 
-static bool map_bitmaps(struct qemu *vm, cJSON *parameters, struct error *err)
+static bool map_bitmaps(struct qemu_copy *vm, cJSON *parameters, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
     cJSON *mapping = NULL;
     const cJSON *disk;
 
-    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (disk, get(vm->target.params, "disks")) {
+    cJSON_ArrayForEach (disk, get(vm->params, "disks")) {
         const cJSON *inserted = get(find_block(blocks, disk), "inserted");
 
         if (cJSON_GetArraySize(get(disk, "bitmaps")) == 0)
@@ -125,7 +127,7 @@ static bool map_bitmaps(struct qemu *vm, cJSON *parameters, struct error *err)
 }
 
 /* The command line may have its own (-global migration.…). */
-static bool put_settings(struct qemu *vm, struct error *err)
+static bool put_settings(struct qemu_copy *vm, struct error *err)
 {
     static const char *const own_disks[] = { "events", "pause-before-switchover", "return-path",
                                              NULL };
@@ -138,39 +140,40 @@ static bool put_settings(struct qemu *vm, struct error *err)
     AUTO_JSON cJSON *parameters = must(cJSON_CreateObject());
     bool has_bitmaps;
 
-    cJSON_Delete(vm->target.settings);
-    vm->target.settings = qmp_settings_read(vm->q, err);
-    if (!vm->target.settings || !map_bitmaps(vm, parameters, err))
+    cJSON_Delete(vm->settings);
+    vm->settings = qmp_settings_read(vm->qemu.q, err);
+    if (!vm->settings || !map_bitmaps(vm, parameters, err))
         return false;
     has_bitmaps = parameters->child != NULL;
-    return qmp_settings_put(vm->q,
+    return qmp_settings_put(vm->qemu.q,
                             !mirrors(vm)  ? shared_disks
                             : has_bitmaps ? with_bitmaps
                                           : own_disks,
-                            steal(parameters), vm->target.settings, err);
+                            steal(parameters), vm->settings, err);
 }
 
 /* As the source's is now, and not as the line has it. */
-static bool make_present(struct qemu *vm, struct error *err)
+static bool make_present(struct qemu_copy *vm, struct error *err)
 {
-    const cJSON *qemu = get(vm->target.params, "qemu");
+    const cJSON *qemu = get(vm->params, "qemu");
 
-    return pci_check(vm, get(qemu, "slots"), err) &&
-           (drives_set(vm, get(qemu, "media"), get(qemu, "drives"), err) || qemu_explain(vm, err));
+    return pci_check(&vm->qemu, get(qemu, "slots"), err) &&
+           (drives_set(&vm->qemu, get(qemu, "media"), get(qemu, "drives"), err) ||
+            qemu_explain(vm, err));
 }
 
-bool qemu_start_device_model(struct host *host, struct error *err)
+bool qemu_start_device_model(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
 
     return qemu_start(vm, err) && put_settings(vm, err) &&
            (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err) &&
-           taps_join(vm, get(get(vm->target.params, "qemu"), "taps"), err);
+           taps_join(vm, get(get(vm->params, "qemu"), "taps"), err);
 }
 
-int qemu_open_lane(struct host *host, const char *name, struct error *err)
+int qemu_open_lane(struct copy *copy, const char *name, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
     AUTO_FREE char *socket = NULL;
 
     if (!strcmp(name, "ram"))
@@ -185,17 +188,17 @@ int qemu_open_lane(struct host *host, const char *name, struct error *err)
 
 /* ---- RAM ---- */
 
-bool qemu_flush_disks(struct host *host, struct error *err)
+bool qemu_flush_disks(struct copy *copy, struct error *err)
 {
-    return disk_images_sync(&qemu_of(host)->target.images, err);
+    return disk_images_sync(&qemu_copy_of(copy)->images, err);
 }
 
-bool qemu_ram_listen(struct host *host, struct error *err)
+bool qemu_ram_listen(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
     AUTO_FREE char *socket = qemu_socket(vm, "ram");
 
-    return qmp_migrate_incoming(vm->q, socket, err);
+    return qmp_migrate_incoming(vm->qemu.q, socket, err);
 }
 
 static bool is_end(const cJSON *data, const void *unused)
@@ -209,14 +212,14 @@ static bool is_end(const cJSON *data, const void *unused)
 /* Has no deadline of its own: the sender's end, or QEMU's, interrupts it. What the mirrors have
  * brought is written to the disk meanwhile, lest that be left for the pause.
  */
-static bool await_end(struct qemu *vm, bool *completed, struct error *err)
+static bool await_end(struct qemu_copy *vm, bool *completed, struct error *err)
 {
     size_t mark = 0;
 
     for (;;) {
         struct error why = { 0 };
         const cJSON *data =
-            qmp_wait_event(vm->q, &mark, "MIGRATION", is_end, NULL, SYNC_EVERY_MS, &why);
+            qmp_wait_event(vm->qemu.q, &mark, "MIGRATION", is_end, NULL, SYNC_EVERY_MS, &why);
 
         if (data) {
             *completed = !strcmp(json_string_or(data, "status", ""), "completed");
@@ -226,14 +229,14 @@ static bool await_end(struct qemu *vm, bool *completed, struct error *err)
             *err = why;
             return false;
         }
-        if (!disk_images_sync(&vm->target.images, err))
+        if (!disk_images_sync(&vm->images, err))
             return false;
     }
 }
 
-bool qemu_ram_recv(struct host *host, struct error *err)
+bool qemu_ram_recv(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
     bool completed;
 
     if (!await_end(vm, &completed, err))
@@ -247,13 +250,13 @@ bool qemu_ram_recv(struct host *host, struct error *err)
 /* ---- seal ---- */
 
 /* The source's word that all was sent is no proof that it is here. */
-static bool check_complete(struct qemu *vm, struct error *err)
+static bool check_complete(struct qemu_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, err);
     const char *migrated = json_string_or(migration, "status", "none");
     struct qmp_status status;
 
-    if (!migration || !qmp_query_status(vm->q, &status, err))
+    if (!migration || !qmp_query_status(vm->qemu.q, &status, err))
         return false;
     if (strcmp(migrated, "completed") != 0)
         return error_set(err, ERROR_SYSTEM, "QEMU has not received all: its migration is '%s'",
@@ -265,42 +268,42 @@ static bool check_complete(struct qemu *vm, struct error *err)
 }
 
 /* A late writer would write under the running guest. */
-static bool end_exports(struct qemu *vm, struct error *err)
+static bool end_exports(struct qemu_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *exports = NULL;
 
-    if (!qmp_nbd_server_stop(vm->q, err) ||
-        !qmp_call(vm->q, "query-block-exports", NULL, &exports, err))
+    if (!qmp_nbd_server_stop(vm->qemu.q, err) ||
+        !qmp_call(vm->qemu.q, "query-block-exports", NULL, &exports, err))
         return false;
     if (cJSON_GetArraySize(exports) > 0)
         return error_set(err, ERROR_SYSTEM, "QEMU still exports a disk");
     return true;
 }
 
-bool qemu_seal(struct host *host, struct error *err)
+bool qemu_seal(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
 
     if (!check_complete(vm, err))
         return false;
     /* From here on who lets it run is not we, until OWNED. */
-    qmp_hold(vm->q, true);
-    qemu_watch(vm);
-    return (!mirrors(vm) || end_exports(vm, err)) && disk_images_sync(&vm->target.images, err);
+    qmp_hold(vm->qemu.q, true);
+    qemu_watch(&vm->qemu);
+    return (!mirrors(vm) || end_exports(vm, err)) && disk_images_sync(&vm->images, err);
 }
 
 /* ---- run ---- */
 
-bool qemu_disks_have_names(struct host *host, struct error *err)
+bool qemu_disks_have_names(struct copy *copy, struct error *err)
 {
-    return disk_images_have_names(&qemu_of(host)->target.images, err);
+    return disk_images_have_names(&qemu_copy_of(copy)->images, err);
 }
 
 /* That somebody has let it run already changes nothing any more: it is ours. */
-bool qemu_before_resume(struct host *host, struct error *err)
+bool qemu_before_resume(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
-    enum run_state state = qemu_run_state(vm);
+    struct qemu_copy *vm = qemu_copy_of(copy);
+    enum run_state state = qemu_run_state(&vm->qemu);
 
     if (state == RUN_PAUSED || state == RUN_RUNNING)
         return true;
@@ -309,17 +312,17 @@ bool qemu_before_resume(struct host *host, struct error *err)
 }
 
 /* QEMU refuses before it lets a vCPU run, or not at all. */
-bool qemu_target_resume(struct host *host, struct error *err)
+bool qemu_copy_resume(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
 
-    if (!qemu_reconnect(vm, err))
+    if (!qemu_reconnect(&vm->qemu, err))
         return false;
-    qmp_hold(vm->q, false);
-    return qmp_cont(vm->q, err);
+    qmp_hold(vm->qemu.q, false);
+    return qmp_cont(vm->qemu.q, err);
 }
 
-static void announce(struct qemu *vm)
+static void announce(struct qemu_copy *vm)
 {
     static const struct {
         const char *name;
@@ -329,116 +332,115 @@ static void announce(struct qemu *vm)
 
     for (size_t i = 0; i < sizeof(timing) / sizeof(timing[0]); i++)
         json_add_uint(arguments, timing[i].name, timing[i].value);
-    (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
+    (void)qmp_call(vm->qemu.q, "announce-self", arguments, NULL, NULL);
 }
 
 /* Our monitor stays: a later move finds it free when the user's own is taken. */
-void qemu_after_resume(struct host *host)
+void qemu_after_resume(struct copy *copy)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
 
-    if (!qemu_reconnect(vm, NULL))
+    if (!qemu_reconnect(&vm->qemu, NULL))
         return;
-    qmp_guard(vm->q, false);
+    qmp_guard(vm->qemu.q, false);
     announce(vm);
     /* A later migration, by whomever, finds QEMU as it was started. */
-    (void)qmp_settings_restore(vm->q, vm->target.settings, NULL);
-    if (vm->target.log)
-        event_say(&host->context.events, EVENT_NOTE, NULL, "QEMU's process is %d, its log '%s'",
-                  (int)vm->pid, vm->target.log);
+    (void)qmp_settings_restore(vm->qemu.q, vm->settings, NULL);
+    if (vm->log)
+        event_say(&copy->context.events, EVENT_NOTE, NULL, "QEMU's process is %d, its log '%s'",
+                  (int)vm->qemu.pid, vm->log);
 }
 
-enum run_state qemu_target_state(struct host *host)
+enum run_state qemu_copy_state(struct copy *copy)
 {
-    return qemu_run_state(qemu_of(host));
+    return qemu_run_state(&qemu_copy_of(copy)->qemu);
 }
 
 /* ---- undo ---- */
 
-bool qemu_target_destroy(struct host *host, struct error *err)
+bool qemu_copy_destroy(struct copy *copy, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
+    struct qemu_copy *vm = qemu_copy_of(copy);
 
-    if (vm->q)
-        qmp_guard(vm->q, false);
-    qemu_disconnect(vm);
-    if (vm->pid && !process_kill(vm->pid, vm->start_time, KILL_MS, err))
+    if (vm->qemu.q)
+        qmp_guard(vm->qemu.q, false);
+    qemu_disconnect(&vm->qemu);
+    if (vm->qemu.pid && !process_kill(vm->qemu.pid, vm->qemu.start_time, KILL_MS, err))
         return error_prefix(err, "QEMU");
-    child_free(steal(vm->target.child));
-    if (vm->target.machine)
-        qemu_sweep(vm, vm->pid);
-    vm->pid = 0;
+    child_free(steal(vm->child));
+    if (vm->machine)
+        qemu_sweep(vm, vm->qemu.pid);
+    vm->qemu.pid = 0;
     taps_leave(vm);
     return true;
 }
 
-bool qemu_disks_discard(struct host *host, struct error *err)
+bool qemu_disks_discard(struct copy *copy, struct error *err)
 {
-    return disk_images_discard(&qemu_of(host)->target.images, err);
+    return disk_images_discard(&qemu_copy_of(copy)->images, err);
 }
 
-bool qemu_disks_keep(struct host *host, struct error *err)
+bool qemu_disks_keep(struct copy *copy, struct error *err)
 {
-    return disk_images_keep(&qemu_of(host)->target.images, err);
+    return disk_images_keep(&qemu_copy_of(copy)->images, err);
 }
 
 /* ---- after a crash ---- */
 
 static void find_by_socket(void *arg, const struct qemu_process *process)
 {
-    struct qemu *vm = arg;
+    struct qemu_copy *vm = arg;
     AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->cwd);
 
-    if (!sockets->child || strcmp(sockets->child->valuestring, vm->socket) != 0)
+    if (!sockets->child || strcmp(sockets->child->valuestring, vm->qemu.socket) != 0)
         return;
-    vm->pid = process->pid;
-    vm->start_time = process->start_time;
+    vm->qemu.pid = process->pid;
+    vm->qemu.start_time = process->start_time;
 }
 
-static void take_fact(struct qemu *vm, const cJSON *record, const char *fact)
+static void take_fact(struct qemu_copy *vm, const cJSON *record, const char *fact)
 {
     if (!strcmp(fact, "machine")) {
-        free(vm->socket);
-        free(vm->target.log);
-        cJSON_Delete(vm->target.machine);
-        vm->target.machine = cJSON_Duplicate(record, true);
-        vm->socket = must(strdup(json_string_or(record, "socket", "")));
-        vm->target.log = must(strdup(json_string_or(record, "log", "")));
+        free(vm->qemu.socket);
+        free(vm->log);
+        cJSON_Delete(vm->machine);
+        vm->machine = cJSON_Duplicate(record, true);
+        vm->qemu.socket = must(strdup(json_string_or(record, "socket", "")));
+        vm->log = must(strdup(json_string_or(record, "log", "")));
     } else if (!strcmp(fact, "port")) {
         taps_noted(vm, cJSON_Duplicate(record, true));
     } else if (!strcmp(fact, "process")) {
-        vm->pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
-        vm->start_time = json_uint_or(record, "start_time", 0);
+        vm->qemu.pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
+        vm->qemu.start_time = json_uint_or(record, "start_time", 0);
     }
 }
 
-bool qemu_target_reattach(struct qemu *vm, const cJSON *records, struct error *err)
+bool qemu_copy_reattach(struct qemu_copy *vm, const cJSON *records, struct error *err)
 {
     const cJSON *record;
 
     (void)err;
-    disk_images_reattach(&vm->target.images, records);
+    disk_images_reattach(&vm->images, records);
     cJSON_ArrayForEach (record, records) {
         take_fact(vm, record, json_string_or(record, "fact", ""));
         if (!strcmp(json_string_or(record, "record", ""), record_name(RECORD_PREPARED)))
-            vm->target.sealed = cJSON_Duplicate(record, true);
+            vm->sealed = cJSON_Duplicate(record, true);
     }
-    if (vm->socket && !vm->pid)
+    if (vm->qemu.socket && !vm->qemu.pid)
         qemu_process_each(find_by_socket, vm);
     return true;
 }
 
 /* A QEMU that was not destroyed goes on without us. */
-void qemu_target_done(struct qemu *vm)
+void qemu_copy_done(struct qemu_copy *vm)
 {
-    child_release(steal(vm->target.child));
-    disk_images_done(&vm->target.images);
-    cJSON_Delete(vm->target.machine);
-    cJSON_Delete(vm->target.sealed);
-    cJSON_Delete(vm->target.ports);
-    cJSON_Delete(vm->target.settings);
-    cJSON_Delete(vm->target.notes);
-    free(vm->target.program);
-    free(vm->target.log);
-    vm->target = (struct target){ 0 };
+    child_release(steal(vm->child));
+    disk_images_done(&vm->images);
+    cJSON_Delete(vm->machine);
+    cJSON_Delete(vm->sealed);
+    cJSON_Delete(vm->ports);
+    cJSON_Delete(vm->settings);
+    cJSON_Delete(vm->notes);
+    free(vm->program);
+    free(vm->log);
 }

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "host/qemu/qemu.h"
+#include "host/qemu/guest/guest.h"
 
 /* A socket's path may mean something else here than in QEMU's name space. */
-static bool connect_to(struct qemu *vm, const char *path, pid_t pid, struct error *err)
+static bool connect_to(struct qemu_guest *vm, const char *path, pid_t pid, struct error *err)
 {
     struct qmp *q = qmp_connect(vm->base.context.loop, path, QMP_CONNECT_MS, err);
 
@@ -16,12 +16,12 @@ static bool connect_to(struct qemu *vm, const char *path, pid_t pid, struct erro
         return error_set(err, ERROR_REFUSED, "at '%s' another process listens, not %d", path,
                          (int)pid);
     }
-    vm->q = q;
-    vm->socket = must(strdup(path));
+    vm->qemu.q = q;
+    vm->qemu.socket = must(strdup(path));
     return true;
 }
 
-static bool attach_by_socket(struct qemu *vm, const char *path, struct error *err)
+static bool attach_by_socket(struct qemu_guest *vm, const char *path, struct error *err)
 {
     pid_t pid;
 
@@ -30,16 +30,16 @@ static bool attach_by_socket(struct qemu *vm, const char *path, struct error *er
             qemu_advise_sudo(err);
         return false;
     }
-    pid = qmp_peer_pid(vm->q);
+    pid = qmp_peer_pid(vm->qemu.q);
     if (pid == 0)
         return error_set(err, ERROR_REFUSED, "the QEMU at '%s' is not a process of this host",
                          path);
-    return qemu_process_read(pid, &vm->source.process, err);
+    return qemu_process_read(pid, &vm->process, err);
 }
 
-static bool attach_by_name(struct qemu *vm, const char *name, struct error *err)
+static bool attach_by_name(struct qemu_guest *vm, const char *name, struct error *err)
 {
-    struct qemu_process *process = &vm->source.process;
+    struct qemu_process *process = &vm->process;
     AUTO_JSON cJSON *sockets = NULL;
     const cJSON *socket;
 
@@ -57,11 +57,11 @@ static bool attach_by_name(struct qemu *vm, const char *name, struct error *err)
     return false;
 }
 
-static bool check_runs(struct qemu *vm, struct error *err)
+static bool check_runs(struct qemu_guest *vm, struct error *err)
 {
     struct qmp_status status;
 
-    if (!qmp_query_status(vm->q, &status, err))
+    if (!qmp_query_status(vm->qemu.q, &status, err))
         return false;
     if (!status.running)
         return error_set(err, ERROR_REFUSED,
@@ -71,9 +71,9 @@ static bool check_runs(struct qemu *vm, struct error *err)
 }
 
 /* QEMU knows of devices that cannot be moved. */
-static bool check_blockers(struct qemu *vm, struct error *err)
+static bool check_blockers(struct qemu_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, err);
     const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(migration, "blocked-reasons");
     const char *status = json_string_or(migration, "status", "none");
     const cJSON *reason;
@@ -92,22 +92,21 @@ static bool check_blockers(struct qemu *vm, struct error *err)
                      status);
 }
 
-bool qemu_attach(struct host *host, const char *name, struct error *err)
+bool qemu_attach(struct guest *guest, const char *name, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
-    struct source *source = &vm->source;
+    struct qemu_guest *vm = qemu_guest_of(guest);
 
     if (strchr(name, '/') ? !attach_by_socket(vm, name, err) : !attach_by_name(vm, name, err))
         return false;
-    vm->pid = source->process.pid;
-    vm->start_time = source->process.start_time;
-    if (source->process.name)
-        snprintf(host->called, sizeof(host->called), "%s", source->process.name);
-    source->name = must(strdup(source->process.name ? source->process.name : "vm"));
+    vm->qemu.pid = vm->process.pid;
+    vm->qemu.start_time = vm->process.start_time;
+    if (vm->process.name)
+        snprintf(guest->called, sizeof(guest->called), "%s", vm->process.name);
+    vm->name = must(strdup(vm->process.name ? vm->process.name : "vm"));
     if (!error_goes_on(err, check_runs(vm, err)) || !error_goes_on(err, check_blockers(vm, err)) ||
-        !error_goes_on(err, qmp_refuse_block_jobs(vm->q, err)))
+        !error_goes_on(err, qmp_refuse_block_jobs(vm->qemu.q, err)))
         return false;
-    source->heard_runs = qmp_run_events(vm->q);
-    qmp_guard(vm->q, true);
+    vm->heard_runs = qmp_run_events(vm->qemu.q);
+    qmp_guard(vm->qemu.q, true);
     return true;
 }

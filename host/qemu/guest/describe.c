@@ -8,10 +8,11 @@
 #include "host/images/file-hash.h"
 #include "host/system/paths.h"
 #include "host/qemu/guest/machine.h"
-#include "host/qemu/guest/taps.h"
+#include "host/qemu/taps.h"
 #include "host/images/shared-images.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
+#include "host/qemu/drives.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
@@ -20,109 +21,108 @@ static const cJSON *get(const cJSON *object, const char *name)
 
 /* ---- asking ---- */
 
-static bool read_machine(struct qemu *vm, struct error *err)
+static bool read_machine(struct qemu_guest *vm, struct error *err)
 {
-    free(vm->source.machine);
-    vm->source.machine = qmp_query_machine(vm->q, err);
-    return vm->source.machine != NULL;
+    free(vm->machine);
+    vm->machine = qmp_query_machine(vm->qemu.q, err);
+    return vm->machine != NULL;
 }
 
-static bool read_accelerator(struct qemu *vm, struct error *err)
+static bool read_accelerator(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *kvm = NULL;
 
-    if (!qmp_call(vm->q, "query-kvm", NULL, &kvm, err))
+    if (!qmp_call(vm->qemu.q, "query-kvm", NULL, &kvm, err))
         return false;
-    vm->source.accelerator = json_true(kvm, "enabled") ? "kvm" : "tcg";
+    vm->accelerator = json_true(kvm, "enabled") ? "kvm" : "tcg";
     return true;
 }
 
-static bool read_memory(struct qemu *vm, struct error *err)
+static bool read_memory(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *summary = NULL;
 
-    if (!qmp_call(vm->q, "query-memory-size-summary", NULL, &summary, err))
+    if (!qmp_call(vm->qemu.q, "query-memory-size-summary", NULL, &summary, err))
         return false;
-    if (!json_uint(summary, "base-memory", &vm->source.memory, err))
+    if (!json_uint(summary, "base-memory", &vm->memory, err))
         return error_prefix(err, "query-memory-size-summary");
-    vm->source.memory += json_uint_or(summary, "plugged-memory", 0);
+    vm->memory += json_uint_or(summary, "plugged-memory", 0);
     return true;
 }
 
-static bool rewrite_command_line(struct qemu *vm, struct argv_disk *disks, struct error *err)
+static bool rewrite_command_line(struct qemu_guest *vm, struct argv_disk *disks, struct error *err)
 {
-    struct source *source = &vm->source;
-    AUTO_JSON cJSON *nodes = line_ids(source->process.words, "blockdev", "node-name");
+    AUTO_JSON cJSON *nodes = line_ids(vm->process.words, "blockdev", "node-name");
     struct argv_vm line = {
-        .cwd = source->process.cwd,
-        .name = source->name,
+        .cwd = vm->process.cwd,
+        .name = vm->name,
         .new_name = vm->base.context.options.new_name,
-        .machine = source->machine,
-        .accelerator = source->accelerator,
+        .machine = vm->machine,
+        .accelerator = vm->accelerator,
         .disks = disks,
-        .disk_count = vm->base.context.options.mirrors_disks ? source->disk_count : 0,
-        .media = source->media,
+        .disk_count = vm->base.context.options.mirrors_disks ? vm->disk_count : 0,
+        .media = vm->media,
         .nodes = nodes,
         .bridges = vm->base.context.options.bridges,
-        .forwards = get(source->present, "forwards"),
+        .forwards = get(vm->present, "forwards"),
     };
 
     for (size_t i = 0; i < line.disk_count; i++)
         disks[i] =
-            (struct argv_disk){ .paths = source->disks[i].paths,
-                                .said = source->disks[i].said,
-                                .target = source->disks[i].target,
-                                .format = source->disks[i].format,
+            (struct argv_disk){ .paths = vm->disks[i].paths,
+                                .said = vm->disks[i].said,
+                                .target = vm->disks[i].target,
+                                .format = vm->disks[i].format,
                                 .is_chosen = json_string_or(vm->base.context.options.disk_targets,
-                                                            source->disks[i].name, NULL) != NULL,
-                                .stays_full = source->disks[i].full };
-    argv_result_done(&source->argv);
-    if (!argv_rewrite(source->process.words, &line, &source->argv, err)) {
+                                                            vm->disks[i].name, NULL) != NULL,
+                                .stays_full = vm->disks[i].full };
+    argv_result_done(&vm->argv);
+    if (!argv_rewrite(vm->process.words, &line, &vm->argv, err)) {
         for (size_t i = 0; i < line.disk_count; i++)
             free(disks[i].renamed);
         return false;
     }
     for (size_t i = 0; i < line.disk_count; i++) {
-        source->disks[i].said_layer = disks[i].layer;
+        vm->disks[i].said_layer = disks[i].layer;
         if (disks[i].renamed) {
-            free(source->disks[i].target);
-            source->disks[i].target = steal(disks[i].renamed);
+            free(vm->disks[i].target);
+            vm->disks[i].target = steal(disks[i].renamed);
         }
     }
     return true;
 }
 
-static bool is_image(const struct source *source, const char *path)
+static bool is_image(const struct qemu_guest *vm, const char *path)
 {
     AUTO_FREE char *real = path_real("/", path);
 
-    for (size_t i = 0; i < source->disk_count; i++)
-        if (!strcmp(source->disks[i].paths[0], real))
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!strcmp(vm->disks[i].paths[0], real))
             return true;
     return false;
 }
 
 /* What a shared image holds may change. */
-static cJSON *needs_with_hashes(struct qemu *vm, struct error *err)
+static cJSON *needs_with_hashes(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *needs = must(cJSON_CreateArray());
     const cJSON *path;
 
-    cJSON_ArrayForEach (path, vm->source.argv.needs) {
+    cJSON_ArrayForEach (path, vm->argv.needs) {
         cJSON *need = must(cJSON_CreateObject());
 
         cJSON_AddStringToObject(need, "path", path->valuestring);
         cJSON_AddItemToArray(needs, need);
-        if (!is_image(&vm->source, path->valuestring) &&
+        if (!is_image(vm, path->valuestring) &&
             !file_hash_describe(&vm->base.context, path->valuestring, need, err))
             return NULL;
     }
     return steal(needs);
 }
 
-static cJSON *media_with_hashes(struct qemu *vm, struct error *err)
+static cJSON *media_with_hashes(struct qemu_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *media = must(cJSON_Duplicate(vm->source.media, true));
+    AUTO_JSON cJSON *media = must(cJSON_Duplicate(vm->media, true));
     cJSON *medium;
 
     cJSON_ArrayForEach (medium, media) {
@@ -136,7 +136,7 @@ static cJSON *media_with_hashes(struct qemu *vm, struct error *err)
 }
 
 /* Whatever must hold the same at both hosts. */
-static bool describe_files(struct qemu *vm, cJSON *qemu, struct error *err)
+static bool describe_files(struct qemu_guest *vm, cJSON *qemu, struct error *err)
 {
     cJSON *needs = needs_with_hashes(vm, err);
     cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
@@ -148,7 +148,7 @@ static bool describe_files(struct qemu *vm, cJSON *qemu, struct error *err)
     return media != NULL;
 }
 
-static bool offer_image(struct qemu *vm, const struct source_disk *disk, cJSON *params,
+static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk, cJSON *params,
                         struct error *err)
 {
     AUTO_FREE char *proof = NULL;
@@ -156,14 +156,14 @@ static bool offer_image(struct qemu *vm, const struct source_disk *disk, cJSON *
     if (!shared_offer(disk->paths[0], vm->base.context.id,
                       json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
         return error_prefix(err, "disk '%s'", disk->name);
-    if (!vm->source.proofs)
-        vm->source.proofs = must(cJSON_CreateArray());
+    if (!vm->proofs)
+        vm->proofs = must(cJSON_CreateArray());
     if (proof)
-        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+        cJSON_AddItemToArray(vm->proofs, must(cJSON_CreateString(proof)));
     return true;
 }
 
-static bool describe_disk(struct qemu *vm, const struct source_disk *disk,
+static bool describe_disk(struct qemu_guest *vm, const struct source_disk *disk,
                           const struct argv_disk *moved, cJSON *disks, struct error *err)
 {
     cJSON *params = source_disk_params(disk, err);
@@ -183,39 +183,39 @@ static bool describe_disk(struct qemu *vm, const struct source_disk *disk,
     json_add_uint(params, "written", disk->written);
     cJSON_AddBoolToObject(params, "full", disk->full);
     cJSON_AddBoolToObject(params, "unmaps", moved->unmaps);
-    cJSON_AddBoolToObject(params, "skips_zeroes", qmp_is_at_least(vm->q, 10, 1));
+    cJSON_AddBoolToObject(params, "skips_zeroes", qmp_is_at_least(vm->qemu.q, 10, 1));
     if (!strcmp(moved->format_at_target, "qcow2") && !strcmp(disk->format, "qcow2"))
         cJSON_AddItemToObject(params, "options", cJSON_Duplicate(disk->options, true));
     return true;
 }
 
-static bool describe_disks(struct qemu *vm, const struct argv_disk *moved, cJSON *params,
+static bool describe_disks(struct qemu_guest *vm, const struct argv_disk *moved, cJSON *params,
                            struct error *err)
 {
     cJSON *disks = cJSON_AddArrayToObject(params, "disks");
 
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        if (!describe_disk(vm, &vm->source.disks[i], &moved[i], disks, err))
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!describe_disk(vm, &vm->disks[i], &moved[i], disks, err))
             return false;
     return true;
 }
 
 /* Under whose name it shall run there. */
-static void describe_user(const struct source *source, cJSON *qemu)
+static void describe_user(const struct qemu_guest *vm, cJSON *qemu)
 {
-    const struct passwd *user = getpwuid(source->process.uid);
+    const struct passwd *user = getpwuid(vm->process.uid);
 
-    json_add_uint(qemu, "uid", source->process.uid);
+    json_add_uint(qemu, "uid", vm->process.uid);
     if (user)
         cJSON_AddStringToObject(qemu, "user", user->pw_name);
-    cJSON_AddBoolToObject(qemu, "drops_privileges", source->argv.drops_privileges);
+    cJSON_AddBoolToObject(qemu, "drops_privileges", vm->argv.drops_privileges);
 }
 
-static bool describe_version(struct qemu *vm, cJSON *qemu, struct error *err)
+static bool describe_version(struct qemu_guest *vm, cJSON *qemu, struct error *err)
 {
     uint64_t major, minor;
 
-    if (!qmp_query_version(vm->q, &major, &minor, err))
+    if (!qmp_query_version(vm->qemu.q, &major, &minor, err))
         return false;
     json_add_uint(qemu, "major", major);
     json_add_uint(qemu, "minor", minor);
@@ -233,48 +233,47 @@ static cJSON *chosen_bridges(const cJSON *names, const cJSON *bridges)
     return chosen;
 }
 
-static bool describe_machine(struct qemu *vm, cJSON *params, struct error *err)
+static bool describe_machine(struct qemu_guest *vm, cJSON *params, struct error *err)
 {
-    const struct source *source = &vm->source;
     const char *program = vm->base.context.options.device_model;
     const cJSON *bridges = vm->base.context.options.bridges;
     cJSON *qemu = cJSON_AddObjectToObject(params, "qemu");
 
-    cJSON_AddStringToObject(qemu, "program", program ? program : source->process.exe);
-    cJSON_AddItemToObject(qemu, "words", cJSON_Duplicate(source->argv.words, true));
-    cJSON_AddStringToObject(qemu, "machine", source->machine);
-    cJSON_AddStringToObject(qemu, "accelerator", source->accelerator);
-    cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(source->argv.outputs, true));
-    cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(source->argv.sockets, true));
-    cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(source->argv.pidfiles, true));
-    cJSON_AddItemToObject(qemu, "searched", cJSON_Duplicate(source->argv.searched, true));
-    cJSON_AddItemToObject(qemu, "audio", cJSON_Duplicate(source->argv.audio, true));
-    cJSON_AddItemToObject(qemu, "ports", cJSON_Duplicate(source->argv.ports, true));
-    cJSON_AddItemToObject(qemu, "taps", taps_choose(get(source->present, "taps"), bridges));
-    cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(source->argv.bridges, bridges));
-    cJSON_AddItemToObject(qemu, "slots", cJSON_Duplicate(get(source->present, "slots"), true));
-    cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(source->present, "drives"), true));
-    describe_user(source, qemu);
+    cJSON_AddStringToObject(qemu, "program", program ? program : vm->process.exe);
+    cJSON_AddItemToObject(qemu, "words", cJSON_Duplicate(vm->argv.words, true));
+    cJSON_AddStringToObject(qemu, "machine", vm->machine);
+    cJSON_AddStringToObject(qemu, "accelerator", vm->accelerator);
+    cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(vm->argv.outputs, true));
+    cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(vm->argv.sockets, true));
+    cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(vm->argv.pidfiles, true));
+    cJSON_AddItemToObject(qemu, "searched", cJSON_Duplicate(vm->argv.searched, true));
+    cJSON_AddItemToObject(qemu, "audio", cJSON_Duplicate(vm->argv.audio, true));
+    cJSON_AddItemToObject(qemu, "ports", cJSON_Duplicate(vm->argv.ports, true));
+    cJSON_AddItemToObject(qemu, "taps", taps_choose(get(vm->present, "taps"), bridges));
+    cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(vm->argv.bridges, bridges));
+    cJSON_AddItemToObject(qemu, "slots", cJSON_Duplicate(get(vm->present, "slots"), true));
+    cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(vm->present, "drives"), true));
+    describe_user(vm, qemu);
     return describe_files(vm, qemu, err) && describe_version(vm, qemu, err);
 }
 
 /* The workaround for a fault of QEMU: without KVM a pass that finds only pages that were dirty
  * before loses track of later writes to them. One pass cannot.
  */
-static void choose_ram_mode(struct qemu *vm)
+static void choose_ram_mode(struct qemu_guest *vm)
 {
     enum ram_mode mode = vm->base.context.options.ram;
 
     if (mode == RAM_AUTO)
-        mode = strcmp(vm->source.accelerator, "kvm") ? RAM_ONE_PASS : RAM_LIVE;
-    vm->source.ram = mode;
+        mode = strcmp(vm->accelerator, "kvm") ? RAM_ONE_PASS : RAM_LIVE;
+    vm->ram = mode;
 }
 
 /* Only qcow2 images can hold more than they have allocated, or what is not written. */
-static void measure_disks(struct qemu *vm)
+static void measure_disks(struct qemu_guest *vm)
 {
-    for (size_t i = 0; vm->base.context.options.mirrors_disks && i < vm->source.disk_count; i++) {
-        struct source_disk *disk = &vm->source.disks[i];
+    for (size_t i = 0; vm->base.context.options.mirrors_disks && i < vm->disk_count; i++) {
+        struct source_disk *disk = &vm->disks[i];
         bool is_raw = !strcmp(disk->format, "raw");
 
         disk->full = is_raw && disk->size > 0 && disk->allocated >= disk->size;
@@ -284,53 +283,51 @@ static void measure_disks(struct qemu *vm)
     }
 }
 
-static bool read_present(struct qemu *vm, struct error *err)
+static bool read_present(struct qemu_guest *vm, struct error *err)
 {
-    struct source *source = &vm->source;
 
-    cJSON_Delete(source->present);
-    cJSON_Delete(steal(source->media));
-    source->present = machine_read(vm, err);
-    if (!source->present || !error_goes_on(err, machine_check(vm, source->present, err)))
+    cJSON_Delete(vm->present);
+    cJSON_Delete(steal(vm->media));
+    vm->present = machine_read(vm, err);
+    if (!vm->present || !error_goes_on(err, machine_check(vm, vm->present, err)))
         return false;
-    source->media = drives_media(vm, get(source->present, "drives"), err);
-    return source->media != NULL;
+    vm->media = drives_media(&vm->base.context.options, get(vm->present, "drives"), err);
+    return vm->media != NULL;
 }
 
-static bool read_all(struct qemu *vm, struct error *err)
+static bool read_all(struct qemu_guest *vm, struct error *err)
 {
     return read_machine(vm, err) && read_accelerator(vm, err) && read_memory(vm, err) &&
            read_present(vm, err) && source_disks_read(vm, err);
 }
 
 /* What only another host understands, or what means nothing here, is not silently left undone. */
-static bool check_options(struct qemu *vm, struct error *err)
+static bool check_options(struct qemu_guest *vm, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
+    const struct vm_options *options = &vm->base.context.options;
     const cJSON *overwrite = options->overwrite ? options->overwrite->child : NULL;
 
     if (overwrite &&
         !error_goes_on(err, error_set(err, ERROR_REFUSED, "--overwrite %s is only for Xen guests",
                                       overwrite->string)))
         return false;
-    return taps_check_choices(get(vm->source.present, "taps"), vm->source.argv.bridges,
-                              options->bridges, err);
+    return taps_check_choices(get(vm->present, "taps"), vm->argv.bridges, options->bridges, err);
 }
 
-bool qemu_describe(struct host *host, cJSON *params, struct error *err)
+bool qemu_describe(struct guest *guest, cJSON *params, struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
-    const char *new_name = host->context.options.new_name;
+    struct qemu_guest *vm = qemu_guest_of(guest);
+    const char *new_name = guest->context.options.new_name;
     AUTO_FREE struct argv_disk *disks = NULL;
 
     if (!read_all(vm, err))
         return false;
-    disks = must(calloc(vm->source.disk_count + 1, sizeof(*disks)));
+    disks = must(calloc(vm->disk_count + 1, sizeof(*disks)));
     measure_disks(vm);
     if (!rewrite_command_line(vm, disks, err) || !error_goes_on(err, check_options(vm, err)))
         return false;
-    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
-    json_add_uint(params, "memory", vm->source.memory);
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->name);
+    json_add_uint(params, "memory", vm->memory);
     choose_ram_mode(vm);
     return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err) &&
            error_goes_on(err, qemu_fence_describe(vm, err)) &&
@@ -364,13 +361,13 @@ static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan
                  disk->name);
 }
 
-static void plan_ram(const struct source *source, enum ram_mode asked, struct plan *plan)
+static void plan_ram(const struct qemu_guest *vm, enum ram_mode asked, struct plan *plan)
 {
-    bool tcg = strcmp(source->accelerator, "kvm") != 0;
+    bool tcg = strcmp(vm->accelerator, "kvm") != 0;
 
-    if (source->ram == RAM_STOPPED)
+    if (vm->ram == RAM_STOPPED)
         plan_say(plan, "the guest is stopped for all of its RAM");
-    else if (source->ram == RAM_ONE_PASS)
+    else if (vm->ram == RAM_ONE_PASS)
         plan_say(plan, "RAM goes in one live pass, the rest with the guest stopped%s",
                  asked == RAM_AUTO ? ": it runs without KVM, and QEMU can then lose writes when "
                                      "more passes are made"
@@ -379,25 +376,24 @@ static void plan_ram(const struct source *source, enum ram_mode asked, struct pl
         plan_say(plan, "RAM goes in live passes, as asked: without KVM QEMU can lose writes then");
 }
 
-void qemu_plan_send(struct host *host, struct plan *plan)
+void qemu_plan_send(struct guest *guest, struct plan *plan)
 {
-    struct qemu *vm = qemu_of(host);
-    const struct source *source = &vm->source;
-    const char *cpu = argv_value(source->process.words, "cpu");
+    struct qemu_guest *vm = qemu_guest_of(guest);
+    const char *cpu = argv_value(vm->process.words, "cpu");
     char memory[UNITS_TEXT_MAX];
     const cJSON *note;
 
-    plan_say(plan, "move QEMU '%s' (process %d, %s, %s, %s of RAM)", source->name, (int)vm->pid,
-             source->machine, source->accelerator, print_size(memory, source->memory));
-    for (size_t i = 0; i < source->disk_count; i++)
-        plan_disk(&source->disks[i], host->context.options.mirrors_disks, plan);
-    cJSON_ArrayForEach (note, source->argv.notes)
+    plan_say(plan, "move QEMU '%s' (process %d, %s, %s, %s of RAM)", vm->name, (int)vm->qemu.pid,
+             vm->machine, vm->accelerator, print_size(memory, vm->memory));
+    for (size_t i = 0; i < vm->disk_count; i++)
+        plan_disk(&vm->disks[i], guest->context.options.mirrors_disks, plan);
+    cJSON_ArrayForEach (note, vm->argv.notes)
         plan_say(plan, "%s", note->valuestring);
     if (cpu && !strncmp(cpu, "host", 4))
         plan_say(plan,
                  "the guest sees this host's CPU (-cpu %s): the target's must have all of "
                  "its features",
                  cpu);
-    plan_ram(source, host->context.options.ram, plan);
+    plan_ram(vm, guest->context.options.ram, plan);
     qemu_fence_plan(vm, plan);
 }

@@ -6,25 +6,13 @@
 #include "host/system/paths.h"
 #include "host/qemu/guest/machine.h"
 #include "host/images/source-image.h"
+#include "host/qemu/drives.h"
 
 /* ---- reading one disk ---- */
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-/* "/machine/peripheral/disk0/virtio-backend" → "disk0"; other paths have no short form. */
-char *qemu_device_id(const char *qdev)
-{
-    static const char named[] = "/machine/peripheral/";
-
-    if (*qdev != '/')
-        return must(strdup(qdev));
-    if (strncmp(qdev, named, strlen(named)) != 0)
-        return must(strdup(""));
-    qdev += strlen(named);
-    return must(strndup(qdev, strcspn(qdev, "/")));
 }
 
 /* The drive's name is what the user, or QEMU for want of one, has called it ("virtio0",
@@ -78,15 +66,16 @@ static bool read_format(struct source_disk *disk, const cJSON *inserted, const c
 }
 
 /* Bitmaps travel since QEMU 6.0 can be told their names. */
-static bool read_contents(struct qemu *vm, struct source_disk *disk, const cJSON *inserted,
+static bool read_contents(struct qemu_guest *vm, struct source_disk *disk, const cJSON *inserted,
                           struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
+    const struct vm_options *options = &vm->base.context.options;
 
     disk->node = must(strdup(json_string_or(inserted, "node-name", "")));
     disk->bitmaps =
         image_contents_bitmaps(options, disk->name, inserted, &disk->has_stored_bitmaps);
-    return image_contents_check(options, disk->name, inserted, qmp_is_at_least(vm->q, 6, 0), err);
+    return image_contents_check(options, disk->name, inserted, qmp_is_at_least(vm->qemu.q, 6, 0),
+                                err);
 }
 
 static bool check_file(struct source_disk *disk, struct error *err)
@@ -106,10 +95,10 @@ static bool check_file(struct source_disk *disk, struct error *err)
                      disk->paths[0]);
 }
 
-static bool choose_target(struct qemu *vm, struct source_disk *disk, struct error *err)
+static bool choose_target(struct qemu_guest *vm, struct source_disk *disk, struct error *err)
 {
     disk->target = source_image_target(&vm->base.context.options, disk->name, disk->paths[0],
-                                       disk->is_block_device, vm->source.name, err);
+                                       disk->is_block_device, vm->name, err);
     return disk->target != NULL;
 }
 
@@ -123,7 +112,7 @@ static void read_names(struct source_disk *disk, const cJSON *block, const cJSON
     disk->name = choose_name(disk->drive, node, disk->qdev);
 }
 
-static bool read_disk(struct qemu *vm, struct source_disk *disk, const cJSON *block,
+static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJSON *block,
                       struct error *err)
 {
     const cJSON *inserted = get(block, "inserted");
@@ -146,7 +135,7 @@ static bool is_writable(const cJSON *block)
 }
 
 /* Names become socket and lane names, and are typed by people. */
-static bool check_name(const struct source *source, const char *name, struct error *err)
+static bool check_name(const struct qemu_guest *vm, const char *name, struct error *err)
 {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
@@ -156,33 +145,32 @@ static bool check_name(const struct source *source, const char *name, struct err
                          "a disk of the VM has no name that xmig could use ('%s'): give its -drive "
                          "or -device an id",
                          name);
-    if (source_disk_find(source, name))
+    if (source_disk_find(vm, name))
         return error_set(err, ERROR_REFUSED, "two disks of the VM are called '%s'", name);
     return true;
 }
 
-static bool add_disk(struct qemu *vm, const cJSON *block, struct error *err)
+static bool add_disk(struct qemu_guest *vm, const cJSON *block, struct error *err)
 {
-    struct source *source = &vm->source;
     struct source_disk *disk;
 
-    source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
-    disk = &source->disks[source->disk_count];
+    vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*disk)));
+    disk = &vm->disks[vm->disk_count];
     *disk = (struct source_disk){ 0 };
     if (!read_disk(vm, disk, block, err)) {
-        source->disk_count++; /* to be freed */
+        vm->disk_count++; /* to be freed */
         return error_prefix(err, "disk '%s'", disk->name);
     }
-    if (!check_name(source, disk->name, err)) {
-        source->disk_count++;
+    if (!check_name(vm, disk->name, err)) {
+        vm->disk_count++;
         return false;
     }
-    source->disk_count++;
+    vm->disk_count++;
     return true;
 }
 
 /* Its image's file, and where it shall lie at the target. */
-static bool place_disk(struct qemu *vm, struct source_disk *disk, struct error *err)
+static bool place_disk(struct qemu_guest *vm, struct source_disk *disk, struct error *err)
 {
     return ((!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&
             choose_target(vm, disk, err)) ||
@@ -190,18 +178,17 @@ static bool place_disk(struct qemu *vm, struct source_disk *disk, struct error *
 }
 
 /* "vda, vdb", for whoever has mistyped one. */
-static char *names(const struct qemu *vm, bool with_media)
+static char *names(const struct qemu_guest *vm, bool with_media)
 {
-    const struct source *source = &vm->source;
     char *text = NULL;
     size_t size, count = 0;
     FILE *out = must(open_memstream(&text, &size));
     const cJSON *medium;
 
-    for (size_t i = 0; i < source->disk_count; i++)
-        fprintf(out, "%s%s", count++ ? ", " : "", source->disks[i].name);
+    for (size_t i = 0; i < vm->disk_count; i++)
+        fprintf(out, "%s%s", count++ ? ", " : "", vm->disks[i].name);
     if (with_media)
-        cJSON_ArrayForEach (medium, source->media)
+        cJSON_ArrayForEach (medium, vm->media)
             fprintf(out, "%s%s", count++ ? ", " : "", json_string_or(medium, "name", "?"));
     if (!count)
         fprintf(out, "none");
@@ -210,41 +197,41 @@ static char *names(const struct qemu *vm, bool with_media)
     return text;
 }
 
-static bool check_shared(struct qemu *vm, const char *name, struct error *err)
+static bool check_shared(struct qemu_guest *vm, const char *name, struct error *err)
 {
     AUTO_FREE char *all = names(vm, false);
 
     if (vm->base.context.options.mirrors_disks)
         return error_set(err, ERROR_REFUSED, "--shared %s: only with --without drive-mirror", name);
-    if (source_disk_find(&vm->source, name))
+    if (source_disk_find(vm, name))
         return true;
     return error_set(err, ERROR_REFUSED, "--shared %s: the VM has no disk of that name; it has: %s",
                      name, all);
 }
 
-static bool check_lost(struct qemu *vm, const char *name, struct error *err)
+static bool check_lost(struct qemu_guest *vm, const char *name, struct error *err)
 {
     AUTO_FREE char *all = names(vm, false);
 
-    return source_disk_find(&vm->source, name) ||
+    return source_disk_find(vm, name) ||
            error_set(err, ERROR_REFUSED, "--lose %s: the VM has no disk of that name; it has: %s",
                      name, all);
 }
 
-static bool check_placed(struct qemu *vm, const char *name, struct error *err)
+static bool check_placed(struct qemu_guest *vm, const char *name, struct error *err)
 {
     AUTO_FREE char *all = names(vm, true);
 
-    if (source_disk_find(&vm->source, name) || drives_find(vm->source.media, name))
+    if (source_disk_find(vm, name) || drives_find(vm->media, name))
         return true;
     return error_set(err, ERROR_REFUSED, "--disk %s: the VM has no disk of that name; it has: %s",
                      name, all);
 }
 
 /* An option that means no disk is a slip of the pen with consequences. */
-static bool check_choices(struct qemu *vm, struct error *err)
+static bool check_choices(struct qemu_guest *vm, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
+    const struct vm_options *options = &vm->base.context.options;
     const cJSON *choice;
 
     cJSON_ArrayForEach (choice, options->shared)
@@ -259,14 +246,14 @@ static bool check_choices(struct qemu *vm, struct error *err)
     return true;
 }
 
-bool source_disks_read(struct qemu *vm, struct error *err)
+bool source_disks_read(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
     int refused = error_aside(err);
     const cJSON *block;
 
-    source_disks_done(&vm->source);
-    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    source_disks_done(vm);
+    if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (block, blocks)
         if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, err)))
@@ -274,8 +261,8 @@ bool source_disks_read(struct qemu *vm, struct error *err)
     if (!error_none_since(err, refused) || !source_images_find(vm, err) ||
         !source_images_hold(vm, err))
         return false;
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        if (!error_goes_on(err, place_disk(vm, &vm->source.disks[i], err)))
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!error_goes_on(err, place_disk(vm, &vm->disks[i], err)))
             return false;
     return error_none_since(err, refused) && check_choices(vm, err);
 }
@@ -287,10 +274,10 @@ static void free_names(char **names)
     free(names);
 }
 
-void source_disks_done(struct source *source)
+void source_disks_done(struct qemu_guest *vm)
 {
-    for (size_t i = 0; i < source->disk_count; i++) {
-        struct source_disk *disk = &source->disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        struct source_disk *disk = &vm->disks[i];
 
         free(disk->name);
         free(disk->device);
@@ -304,15 +291,15 @@ void source_disks_done(struct source *source)
         free(disk->node);
         cJSON_Delete(disk->bitmaps);
     }
-    free(steal(source->disks));
-    source->disk_count = 0;
+    free(steal(vm->disks));
+    vm->disk_count = 0;
 }
 
-const struct source_disk *source_disk_find(const struct source *source, const char *name)
+const struct source_disk *source_disk_find(const struct qemu_guest *vm, const char *name)
 {
-    for (size_t i = 0; i < source->disk_count; i++)
-        if (!strcmp(source->disks[i].name, name))
-            return &source->disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!strcmp(vm->disks[i].name, name))
+            return &vm->disks[i];
     return NULL;
 }
 

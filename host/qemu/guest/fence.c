@@ -3,26 +3,26 @@
 
 #include <stdio.h>
 
-#include "host/qemu/qemu.h"
+#include "host/qemu/guest/guest.h"
 
-bool qemu_fence_describe(struct qemu *vm, struct error *err)
+bool qemu_fence_describe(struct qemu_guest *vm, struct error *err)
 {
-    const char *uuid = argv_value(vm->source.process.words, "uuid");
-    AUTO_FREE char *service = qemu_process_service(vm->pid);
+    const char *uuid = argv_value(vm->process.words, "uuid");
+    AUTO_FREE char *service = qemu_process_service(vm->qemu.pid);
     bool shared = !vm->base.context.options.mirrors_disks;
     cJSON *facts = must(cJSON_CreateObject());
     cJSON *images = cJSON_AddArrayToObject(facts, "images");
 
-    cJSON_Delete(vm->source.facts);
-    vm->source.facts = facts;
-    if (vm->source.process.name)
-        cJSON_AddStringToObject(facts, "name", vm->source.process.name);
+    cJSON_Delete(vm->facts);
+    vm->facts = facts;
+    if (vm->process.name)
+        cJSON_AddStringToObject(facts, "name", vm->process.name);
     if (uuid)
         cJSON_AddStringToObject(facts, "uuid", uuid);
     if (service)
         cJSON_AddStringToObject(facts, "service", service);
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        const struct source_disk *disk = &vm->source.disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        const struct source_disk *disk = &vm->disks[i];
 
         if (!image_fence_add(images, disk->paths[0], shared, err))
             return error_prefix(err, "disk '%s'", disk->name);
@@ -36,34 +36,34 @@ bool qemu_fence_describe(struct qemu *vm, struct error *err)
     return true;
 }
 
-static const cJSON *images_of(const struct qemu *vm)
+static const cJSON *images_of(const struct qemu_guest *vm)
 {
-    return cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images");
+    return cJSON_GetObjectItemCaseSensitive(vm->facts, "images");
 }
 
 /* A `cont` of somebody's is answered with a stop. */
-bool qemu_source_fence(struct host *host, struct error *err)
+bool qemu_guest_fence(struct guest *guest, struct error *err)
 {
-    const struct qemu *vm = qemu_of(host);
+    const struct qemu_guest *vm = qemu_guest_of(guest);
 
-    if (vm->q)
-        qmp_hold(vm->q, true);
-    return image_fence_set(images_of(vm), host->context.id, true, err);
+    if (vm->qemu.q)
+        qmp_hold(vm->qemu.q, true);
+    return image_fence_set(images_of(vm), guest->context.id, true, err);
 }
 
-bool qemu_source_unfence(struct host *host, struct error *err)
+bool qemu_guest_unfence(struct guest *guest, struct error *err)
 {
-    const struct qemu *vm = qemu_of(host);
+    const struct qemu_guest *vm = qemu_guest_of(guest);
 
-    if (vm->q)
-        qmp_hold(vm->q, false);
-    return image_fence_set(images_of(vm), host->context.id, false, err);
+    if (vm->qemu.q)
+        qmp_hold(vm->qemu.q, false);
+    return image_fence_set(images_of(vm), guest->context.id, false, err);
 }
 
 /* What remains to be done by hand, where the old copy can be started again. */
-static char *advice(const struct qemu *vm)
+static char *advice(const struct qemu_guest *vm)
 {
-    const char *service = json_string_or(vm->source.facts, "service", NULL);
+    const char *service = json_string_or(vm->facts, "service", NULL);
     char *text;
 
     if (!service)
@@ -73,14 +73,14 @@ static char *advice(const struct qemu *vm)
     return text;
 }
 
-void qemu_fence_plan(const struct qemu *vm, struct plan *plan)
+void qemu_fence_plan(const struct qemu_guest *vm, struct plan *plan)
 {
     AUTO_FREE char *cure = advice(vm);
 
     image_fence_plan(images_of(vm), cure, plan);
 }
 
-void qemu_fence_tell(struct qemu *vm)
+void qemu_fence_tell(struct qemu_guest *vm)
 {
     AUTO_FREE char *cure = advice(vm);
 

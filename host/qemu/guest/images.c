@@ -1,7 +1,7 @@
 /* The source's images are what QEMU has open, not what has their names by now. */
 #include "host/system/paths.h"
 #include "host/images/open-files.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/guest/guest.h"
 
 static bool refuse_deleted(const struct open_file *file, struct error *err)
 {
@@ -42,7 +42,7 @@ static bool find_by_names(struct open_files *files, struct source_disk *disk, st
 }
 
 /* What is not a file of this host (a disk in a network) keeps the name that QEMU has for it. */
-static bool find_the_rest(struct qemu *vm, struct open_files *files, struct source_disk *disk,
+static bool find_the_rest(struct qemu_guest *vm, struct open_files *files, struct source_disk *disk,
                           struct error *err)
 {
     for (size_t i = 0; disk->said[i]; i++) {
@@ -55,7 +55,7 @@ static bool find_the_rest(struct qemu *vm, struct open_files *files, struct sour
         if (file && !take_name(file, &disk->paths[i], err))
             return false;
         if (!file)
-            disk->paths[i] = path_real(vm->source.process.cwd, said);
+            disk->paths[i] = path_real(vm->process.cwd, said);
         if (!file && i == 0 && vm->base.context.options.mirrors_disks)
             return error_set(err, ERROR_REFUSED,
                              "none of the files that QEMU has open is known to be its image '%s': "
@@ -71,20 +71,20 @@ static bool find_the_rest(struct qemu *vm, struct open_files *files, struct sour
 /* That of a -drive: QEMU closes it for writing when it hands the guest over, and opens it anew when
  * the guest goes on after all. What -blockdev opens stays open, unless it is told otherwise.
  */
-static bool is_opened_anew(const struct qemu *vm, const struct source_disk *disk)
+static bool is_opened_anew(const struct qemu_guest *vm, const struct source_disk *disk)
 {
     const cJSON *word;
 
-    cJSON_ArrayForEach (word, vm->source.process.words)
+    cJSON_ArrayForEach (word, vm->process.words)
         if (*disk->drive || strstr(word->valuestring, "auto-read-only"))
             return true;
     return false;
 }
 
-static bool refuse_elsewhere(const struct qemu *vm, const struct source_disk *disk,
+static bool refuse_elsewhere(const struct qemu_guest *vm, const struct source_disk *disk,
                              struct error *err)
 {
-    AUTO_FREE char *place = path_real(vm->source.process.cwd, disk->said[0]);
+    AUTO_FREE char *place = path_real(vm->process.cwd, disk->said[0]);
 
     return error_set(
         err, ERROR_REFUSED,
@@ -95,25 +95,24 @@ static bool refuse_elsewhere(const struct qemu *vm, const struct source_disk *di
         access(place, F_OK) == 0 ? "another file" : "no file", disk->paths[0], place);
 }
 
-static bool name_leads_to_image(const struct qemu *vm, const struct source_disk *disk)
+static bool name_leads_to_image(const struct qemu_guest *vm, const struct source_disk *disk)
 {
     struct open_files files;
     const struct open_file *file;
     bool leads;
 
-    open_files_read(vm->pid, vm->source.process.cwd, &files);
+    open_files_read(vm->qemu.pid, vm->process.cwd, &files);
     file = open_files_by_name(&files, disk->said[0]);
     leads = file && file->name && !strcmp(file->name, disk->paths[0]);
     open_files_done(&files);
     return leads;
 }
 
-bool source_images_hold(struct qemu *vm, struct error *err)
+bool source_images_hold(struct qemu_guest *vm, struct error *err)
 {
-    struct source *source = &vm->source;
 
-    for (size_t i = 0; i < source->disk_count; i++) {
-        const struct source_disk *disk = &source->disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        const struct source_disk *disk = &vm->disks[i];
 
         if (disk->opened_anew && !name_leads_to_image(vm, disk))
             return refuse_elsewhere(vm, disk, err);
@@ -124,21 +123,20 @@ bool source_images_hold(struct qemu *vm, struct error *err)
 /* ---- finding ---- */
 
 /* Those that still have their names first, so that none of them is taken for another's. */
-bool source_images_find(struct qemu *vm, struct error *err)
+bool source_images_find(struct qemu_guest *vm, struct error *err)
 {
-    struct source *source = &vm->source;
     struct open_files files;
     bool ok = true;
 
-    open_files_read(vm->pid, source->process.cwd, &files);
-    for (size_t i = 0; ok && i < source->disk_count; i++)
-        ok = find_by_names(&files, &source->disks[i], err) ||
-             error_prefix(err, "disk '%s'", source->disks[i].name);
-    for (size_t i = 0; ok && i < source->disk_count; i++)
-        ok = find_the_rest(vm, &files, &source->disks[i], err) ||
-             error_prefix(err, "disk '%s'", source->disks[i].name);
+    open_files_read(vm->qemu.pid, vm->process.cwd, &files);
+    for (size_t i = 0; ok && i < vm->disk_count; i++)
+        ok = find_by_names(&files, &vm->disks[i], err) ||
+             error_prefix(err, "disk '%s'", vm->disks[i].name);
+    for (size_t i = 0; ok && i < vm->disk_count; i++)
+        ok = find_the_rest(vm, &files, &vm->disks[i], err) ||
+             error_prefix(err, "disk '%s'", vm->disks[i].name);
     open_files_done(&files);
-    for (size_t i = 0; ok && i < source->disk_count; i++)
-        source->disks[i].opened_anew = is_opened_anew(vm, &source->disks[i]);
+    for (size_t i = 0; ok && i < vm->disk_count; i++)
+        vm->disks[i].opened_anew = is_opened_anew(vm, &vm->disks[i]);
     return ok;
 }

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 #include "qmp/argv/keyvals.h"
-#include "host/qemu/guest/taps.h"
+#include "host/qemu/taps.h"
+#include "host/qemu/drives.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
@@ -36,7 +37,7 @@ static void add_string(cJSON *array, const char *text)
 
 /* ---- reading ---- */
 
-char *machine_ask(struct qemu *vm, const char *command, struct error *err)
+static char *machine_ask(struct qemu *vm, const char *command, struct error *err)
 {
     cJSON *arguments = must(cJSON_CreateObject());
     AUTO_JSON cJSON *text = NULL;
@@ -47,7 +48,7 @@ char *machine_ask(struct qemu *vm, const char *command, struct error *err)
     return must(strdup(text_of(text)));
 }
 
-static cJSON *read_children(struct qemu *vm, const char *path, struct error *err)
+static cJSON *read_children(struct qemu_guest *vm, const char *path, struct error *err)
 {
     cJSON *arguments = must(cJSON_CreateObject());
     AUTO_JSON cJSON *properties = NULL;
@@ -55,7 +56,7 @@ static cJSON *read_children(struct qemu *vm, const char *path, struct error *err
     const cJSON *property;
 
     cJSON_AddStringToObject(arguments, "path", path);
-    if (!qmp_call(vm->q, "qom-list", arguments, &properties, err))
+    if (!qmp_call(vm->qemu.q, "qom-list", arguments, &properties, err))
         return NULL;
     children = must(cJSON_CreateArray());
     cJSON_ArrayForEach (property, properties)
@@ -65,7 +66,8 @@ static cJSON *read_children(struct qemu *vm, const char *path, struct error *err
 }
 
 /* The names of the children that are devices: "device[3]" among what is not attached. */
-static cJSON *read_names(struct qemu *vm, const char *path, const char *prefix, struct error *err)
+static cJSON *read_names(struct qemu_guest *vm, const char *path, const char *prefix,
+                         struct error *err)
 {
     AUTO_JSON cJSON *children = read_children(vm, path, err);
     cJSON *names = children ? must(cJSON_CreateArray()) : NULL;
@@ -78,15 +80,15 @@ static cJSON *read_names(struct qemu *vm, const char *path, const char *prefix, 
 }
 
 /* Memory that the line does not name is a device's, or QEMU's own. */
-static bool is_own_memory(struct qemu *vm, const cJSON *child)
+static bool is_own_memory(struct qemu_guest *vm, const cJSON *child)
 {
     static const char *const objects[] = { "object", NULL };
 
     return !strncmp(json_string_or(child, "type", ""), "child<memory-backend", 20) &&
-           !line_says(vm->source.process.words, objects, json_string_or(child, "name", ""));
+           !line_says(vm->process.words, objects, json_string_or(child, "name", ""));
 }
 
-static cJSON *read_objects(struct qemu *vm, struct error *err)
+static cJSON *read_objects(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *children = read_children(vm, "/objects", err);
     cJSON *names = children ? must(cJSON_CreateArray()) : NULL;
@@ -98,13 +100,13 @@ static cJSON *read_objects(struct qemu *vm, struct error *err)
     return names;
 }
 
-static cJSON *read_chardevs(struct qemu *vm, struct error *err)
+static cJSON *read_chardevs(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *chardevs = NULL;
     cJSON *labels;
     const cJSON *chardev;
 
-    if (!qmp_call(vm->q, "query-chardev", NULL, &chardevs, err))
+    if (!qmp_call(vm->qemu.q, "query-chardev", NULL, &chardevs, err))
         return NULL;
     labels = must(cJSON_CreateArray());
     cJSON_ArrayForEach (chardev, chardevs)
@@ -153,9 +155,9 @@ static cJSON *networks_of(const char *text)
     return networks;
 }
 
-static cJSON *read_forwards(struct qemu *vm, struct error *err)
+static cJSON *read_forwards(struct qemu_guest *vm, struct error *err)
 {
-    AUTO_FREE char *text = machine_ask(vm, "info usernet", err);
+    AUTO_FREE char *text = machine_ask(&vm->qemu, "info usernet", err);
 
     return text ? usernet_forwards(text) : NULL;
 }
@@ -167,26 +169,26 @@ static bool take(cJSON *machine, const char *name, cJSON *part)
     return part != NULL;
 }
 
-static bool take_networks(struct qemu *vm, cJSON *machine, struct error *err)
+static bool take_networks(struct qemu_guest *vm, cJSON *machine, struct error *err)
 {
-    AUTO_FREE char *text = machine_ask(vm, "info network", err);
+    AUTO_FREE char *text = machine_ask(&vm->qemu, "info network", err);
 
     return text && take(machine, "networks", networks_of(text)) &&
-           take(machine, "taps", taps_read(text, vm->pid, err));
+           take(machine, "taps", taps_read(text, vm->qemu.pid, err));
 }
 
-cJSON *machine_read(struct qemu *vm, struct error *err)
+cJSON *machine_read(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *machine = must(cJSON_CreateObject());
 
     if (take(machine, "devices", read_names(vm, "/machine/peripheral", "", err)) &&
         take(machine, "anonymous", read_names(vm, "/machine/peripheral-anon", "device[", err)) &&
         take(machine, "built-in", read_names(vm, "/machine/unattached", "device[", err)) &&
-        take(machine, "slots", pci_slots(vm, err)) &&
+        take(machine, "slots", pci_slots(&vm->qemu, err)) &&
         take(machine, "objects", read_objects(vm, err)) &&
         take(machine, "chardevs", read_chardevs(vm, err)) && take_networks(vm, machine, err) &&
         take(machine, "forwards", read_forwards(vm, err)) &&
-        take(machine, "drives", drives_read(vm, err)))
+        take(machine, "drives", drives_read(&vm->qemu, vm->process.cwd, err)))
         return steal(machine);
     error_prefix(err, "cannot tell what the VM consists of");
     return NULL;
@@ -200,13 +202,13 @@ struct kind {
     const char *name;   /* for people */
     const char *add;    /* commands of the monitor's */
     const char *remove;
-    bool (*is_own)(struct qemu *vm, const char *id); /* QEMU makes it by itself */
+    bool (*is_own)(struct qemu_guest *vm, const char *id); /* QEMU makes it by itself */
 };
 
 /* An option of its own can make a device and call it as the option is called (-debugcon). */
-static bool is_own_device(struct qemu *vm, const char *id)
+static bool is_own_device(struct qemu_guest *vm, const char *id)
 {
-    return argv_has(vm->source.process.words, id);
+    return argv_has(vm->process.words, id);
 }
 
 /* "compat_monitor1": as QEMU calls what it makes of an option that names nothing. */
@@ -218,21 +220,21 @@ static bool is_numbered(const char *id, const char *name)
 }
 
 /* Since QEMU 11.1 a monitor is an object, too. */
-static bool is_own_object(struct qemu *vm, const char *id)
+static bool is_own_object(struct qemu_guest *vm, const char *id)
 {
     static const char *const options[] = { "mon", NULL };
 
-    return is_numbered(id, "compat_monitor") || line_says(vm->source.process.words, options, id);
+    return is_numbered(id, "compat_monitor") || line_says(vm->process.words, options, id);
 }
 
 /* "serial0", "compat_monitor1", and what lies beneath one that several share. */
-static bool is_own_chardev(struct qemu *vm, const char *id)
+static bool is_own_chardev(struct qemu_guest *vm, const char *id)
 {
     static const char *const names[] = { "serial",   "parallel",  "compat_monitor",
                                          "virtcon",  "usbserial", "braille",
                                          "debugcon", "vc",        "gdb" };
     static const char *const chardev[] = { "chardev", NULL };
-    const cJSON *words = vm->source.process.words;
+    const cJSON *words = vm->process.words;
     const char *base = strstr(id, "-base");
     AUTO_FREE char *above = base && !base[5] ? must(strndup(id, (size_t)(base - id))) : NULL;
 
@@ -247,13 +249,13 @@ static bool is_own_chardev(struct qemu *vm, const char *id)
 }
 
 /* Those of -nic and -net have names of QEMU's: "#net013"; hubs have ports. */
-static bool is_own_network(struct qemu *vm, const char *id)
+static bool is_own_network(struct qemu_guest *vm, const char *id)
 {
     static const char *const options[] = { "nic", "net", NULL };
     int hub, port;
 
     return *id == '#' || sscanf(id, "hub%dport%d", &hub, &port) == 2 ||
-           !strncmp(id, "__org.qemu", 10) || line_says(vm->source.process.words, options, id);
+           !strncmp(id, "__org.qemu", 10) || line_says(vm->process.words, options, id);
 }
 
 static const struct kind kinds[] = {
@@ -279,10 +281,10 @@ static bool refuse_gone(const struct kind *kind, const char *id, struct error *e
                      kind->name, id, kind->add);
 }
 
-static bool check_kind(struct qemu *vm, const struct kind *kind, const cJSON *present,
+static bool check_kind(struct qemu_guest *vm, const struct kind *kind, const cJSON *present,
                        struct error *err)
 {
-    AUTO_JSON cJSON *said = line_ids(vm->source.process.words, kind->option, "id");
+    AUTO_JSON cJSON *said = line_ids(vm->process.words, kind->option, "id");
     const cJSON *id;
 
     cJSON_ArrayForEach (id, present)
@@ -317,9 +319,9 @@ static bool check_gaps(const cJSON *names, const char *where, struct error *err)
     return true;
 }
 
-static bool check_anonymous(struct qemu *vm, const cJSON *names, struct error *err)
+static bool check_anonymous(struct qemu_guest *vm, const cJSON *names, struct error *err)
 {
-    size_t said = line_count_anonymous(vm->source.process.words, vm->source.machine);
+    size_t said = line_count_anonymous(vm->process.words, vm->machine);
     size_t present = (size_t)cJSON_GetArraySize(names);
 
     if (present > said)
@@ -336,11 +338,11 @@ static bool check_anonymous(struct qemu *vm, const cJSON *names, struct error *e
 
 /* ---- beside the line: the rest ---- */
 
-static bool check_exports(struct qemu *vm, struct error *err)
+static bool check_exports(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *exports = NULL;
 
-    if (!qmp_call(vm->q, "query-block-exports", NULL, &exports, err))
+    if (!qmp_call(vm->qemu.q, "query-block-exports", NULL, &exports, err))
         return false;
     if (!exports->child)
         return true;
@@ -351,12 +353,12 @@ static bool check_exports(struct qemu *vm, struct error *err)
                      json_string_or(exports->child, "type", "?"));
 }
 
-static bool makes_gdbserver(const struct qemu *vm)
+static bool makes_gdbserver(const struct qemu_guest *vm)
 {
-    return argv_has(vm->source.process.words, "gdb") || argv_has(vm->source.process.words, "s");
+    return argv_has(vm->process.words, "gdb") || argv_has(vm->process.words, "s");
 }
 
-static bool check_gdbserver(struct qemu *vm, const cJSON *chardevs, struct error *err)
+static bool check_gdbserver(struct qemu_guest *vm, const cJSON *chardevs, struct error *err)
 {
     if (!has_string(chardevs, "gdb") || makes_gdbserver(vm))
         return true;
@@ -374,9 +376,9 @@ static bool asks_password(const cJSON *words, const char *option, const char *fl
 }
 
 /* A password is not to be read back. Without one QEMU lets nobody in. */
-static void tell_passwords(struct qemu *vm)
+static void tell_passwords(struct qemu_guest *vm)
 {
-    const cJSON *words = vm->source.process.words;
+    const cJSON *words = vm->process.words;
     static const char text[] =
         "%s's password cannot be read from QEMU: set it again at the target (set_password %s "
         "PASSWORD); until then nobody is let in there";
@@ -387,7 +389,7 @@ static void tell_passwords(struct qemu *vm)
         event_say(&vm->base.context.events, EVENT_WARNING, NULL, text, "SPICE", "spice");
 }
 
-bool machine_check(struct qemu *vm, const cJSON *machine, struct error *err)
+bool machine_check(struct qemu_guest *vm, const cJSON *machine, struct error *err)
 {
     if (!error_goes_on(err, check_exports(vm, err)) ||
         !error_goes_on(err, check_gdbserver(vm, get(machine, "chardevs"), err)))
@@ -443,7 +445,7 @@ static bool same_drives(const cJSON *before, const cJSON *now, struct error *err
                      json_string_or(later, "name", "?"));
 }
 
-bool machine_is_still(struct qemu *vm, const cJSON *before, struct error *err)
+bool machine_is_still(struct qemu_guest *vm, const cJSON *before, struct error *err)
 {
     static const char *const parts[] = { "devices", "anonymous", "built-in",
                                          "objects", "chardevs",  "networks" };

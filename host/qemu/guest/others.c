@@ -4,18 +4,18 @@
 #include <stdio.h>
 
 #include "host/images/image-fence.h"
-#include "host/qemu/qemu.h"
+#include "host/qemu/guest/guest.h"
 #include "xmig/process.h"
 
 /* By name or by UUID: whoever starts the old start line again has both. */
 static bool is_copy(void *arg, const char *line, size_t len)
 {
-    const struct qemu *vm = arg;
+    const struct qemu_guest *vm = arg;
     AUTO_JSON cJSON *words = qemu_words(line, len);
     AUTO_FREE char *name = words ? argv_name(words) : NULL;
     const char *uuid = words ? argv_value(words, "uuid") : NULL;
-    const char *own_name = json_string_or(vm->source.facts, "name", NULL);
-    const char *own_uuid = json_string_or(vm->source.facts, "uuid", NULL);
+    const char *own_name = json_string_or(vm->facts, "name", NULL);
+    const char *own_uuid = json_string_or(vm->facts, "uuid", NULL);
 
     return (name && own_name && !strcmp(name, own_name)) ||
            (uuid && own_uuid && !strcasecmp(uuid, own_uuid));
@@ -28,7 +28,7 @@ enum {
 };
 
 struct looking {
-    struct qemu *vm;
+    struct qemu_guest *vm;
     const cJSON *images; /* facts */
     cJSON *known;        /* those that run beside the VM from the beginning; NULL: see the facts */
     struct error *err;
@@ -42,7 +42,7 @@ static bool is_known(const struct looking *looking, const struct other *other)
 {
     const cJSON *known;
 
-    cJSON_ArrayForEach (known, cJSON_GetObjectItemCaseSensitive(looking->vm->source.facts, "known"))
+    cJSON_ArrayForEach (known, cJSON_GetObjectItemCaseSensitive(looking->vm->facts, "known"))
         if (json_uint_or(known, "pid", 0) == (uint64_t)other->pid &&
             json_uint_or(known, "start_time", 0) == other->start_time)
             return true;
@@ -56,18 +56,18 @@ static const char *image_path(const struct looking *looking, const struct other 
 
 static void tell_other(struct looking *looking, const struct other *other)
 {
-    const char *name = json_string_or(looking->vm->source.facts, "name", "the VM");
+    const char *name = json_string_or(looking->vm->facts, "name", "the VM");
 
     if (other->has_image)
         error_set(looking->err, ERROR_REFUSED,
                   "%s of the source host has '%s', a disk of '%s', open for writing; the VM's own "
                   "QEMU is process %d",
-                  other->who, image_path(looking, other), name, (int)looking->vm->pid);
+                  other->who, image_path(looking, other), name, (int)looking->vm->qemu.pid);
     else
         error_set(looking->err, ERROR_REFUSED,
                   "a second QEMU of the name or UUID of '%s' runs on the source host (process "
                   "%d); the VM's own QEMU is process %d",
-                  name, (int)other->pid, (int)looking->vm->pid);
+                  name, (int)other->pid, (int)looking->vm->qemu.pid);
 }
 
 /* One is told of; one that has an image rather than one that has none. */
@@ -86,9 +86,9 @@ static void look_at(void *arg, const struct other *other)
 
 static void look(struct looking *looking, void (*each)(void *arg, const struct other *other))
 {
-    struct qemu *vm = looking->vm;
+    struct qemu_guest *vm = looking->vm;
     struct others_search search = {
-        .own = process_lives(vm->pid, vm->start_time) ? vm->pid : 0,
+        .own = process_lives(vm->qemu.pid, vm->qemu.start_time) ? vm->qemu.pid : 0,
         .id = vm->base.context.id,
         .is_copy = is_copy,
         .arg = vm,
@@ -100,11 +100,11 @@ static void look(struct looking *looking, void (*each)(void *arg, const struct o
     others_each(&search, each, looking);
 }
 
-static struct looking look_for_another(struct qemu *vm, struct error *err)
+static struct looking look_for_another(struct qemu_guest *vm, struct error *err)
 {
     struct looking looking = {
         .vm = vm,
-        .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
+        .images = cJSON_GetObjectItemCaseSensitive(vm->facts, "images"),
         .err = err,
     };
 
@@ -115,7 +115,7 @@ static struct looking look_for_another(struct qemu *vm, struct error *err)
 /* A QEMU that has no image may be one that fails to start, as the fence wants it: it is gone soon,
  * or has one. A service manager may start the next one at once, for ever.
  */
-bool qemu_nobody_else(struct host *host, struct error *err)
+bool qemu_nobody_else(struct guest *guest, struct error *err)
 {
     uint64_t deadline = 0;
     unsigned starts = 0;
@@ -123,7 +123,7 @@ bool qemu_nobody_else(struct host *host, struct error *err)
 
     for (;;) {
         struct error why = { 0 };
-        struct looking now = look_for_another(qemu_of(host), &why);
+        struct looking now = look_for_another(qemu_guest_of(guest), &why);
 
         if (!now.found)
             return true;
@@ -134,7 +134,7 @@ bool qemu_nobody_else(struct host *host, struct error *err)
         if (starts > FAILURES && !now.has_image)
             return true;
         if (now.has_image || loop_now_ms() >= deadline ||
-            !loop_pause(host->context.loop, POLL_MS, NULL))
+            !loop_pause(guest->context.loop, POLL_MS, NULL))
             return error_set(err, why.kind, "%s", why.text);
         last = now;
     }
@@ -160,29 +160,21 @@ static void meet(void *arg, const struct other *other)
               image_path(looking, other), other->who);
 }
 
-bool qemu_others_check(struct qemu *vm, struct error *err)
+bool qemu_others_check(struct qemu_guest *vm, struct error *err)
 {
     struct looking looking = {
         .vm = vm,
-        .images = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images"),
+        .images = cJSON_GetObjectItemCaseSensitive(vm->facts, "images"),
         .known = must(cJSON_CreateArray()),
         .err = err,
     };
 
     look(&looking, meet);
-    cJSON_AddItemToObject(vm->source.facts, "known", looking.known);
+    cJSON_AddItemToObject(vm->facts, "known", looking.known);
     return !looking.found;
 }
 
 /* ---- started again ---- */
-
-static bool is_any_qemu(void *arg, const char *line, size_t len)
-{
-    AUTO_JSON cJSON *words = qemu_words(line, len);
-
-    (void)arg;
-    return words != NULL;
-}
 
 struct again {
     char *who;
@@ -200,26 +192,10 @@ static void look_for_qemu(void *arg, const struct other *other)
     snprintf(again->who, again->size, "%s", other->who);
 }
 
-/* The names under which the disks were made: the guest was to find them there. */
-static struct image_identity *made_images(const cJSON *facts, size_t *count)
-{
-    struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(facts) + 1, sizeof(*all)));
-    const cJSON *fact;
-
-    *count = 0;
-    cJSON_ArrayForEach (fact, facts) {
-        struct stat st;
-
-        if (stat(json_string_or(fact, "path", ""), &st) == 0)
-            all[(*count)++] = image_identity(&st);
-    }
-    return all;
-}
-
-static bool source_runs_again(struct qemu *vm, struct again *again)
+static bool source_runs_again(struct qemu_guest *vm, struct again *again)
 {
     struct others_search search = { .id = vm->base.context.id, .is_copy = is_copy, .arg = vm };
-    const cJSON *facts = cJSON_GetObjectItemCaseSensitive(vm->source.facts, "images");
+    const cJSON *facts = cJSON_GetObjectItemCaseSensitive(vm->facts, "images");
     AUTO_FREE struct image_identity *images =
         image_fence_identities(facts, search.id, &search.image_count);
 
@@ -228,21 +204,9 @@ static bool source_runs_again(struct qemu *vm, struct again *again)
     return again->found;
 }
 
-static bool target_runs_again(const struct qemu *vm, struct again *again)
+bool qemu_guest_runs_again(struct guest *guest, char *who, size_t size)
 {
-    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
-    AUTO_FREE struct image_identity *images =
-        made_images(vm->target.images.facts, &search.image_count);
-
-    search.images = images;
-    others_each(&search, look_for_qemu, again);
-    return again->found;
-}
-
-bool qemu_runs_again(struct host *host, char *who, size_t size)
-{
-    struct qemu *vm = qemu_of(host);
     struct again again = { who, size, false };
 
-    return vm->source.facts ? source_runs_again(vm, &again) : target_runs_again(vm, &again);
+    return source_runs_again(qemu_guest_of(guest), &again);
 }

@@ -34,43 +34,44 @@ static const char *const bitmap_capabilities[] = { "events", "pause-before-switc
  * the guest, and only then looks what was written meanwhile: it never looks while the guest
  * runs, which is when, without KVM, it would lose track of writes.
  */
-static bool has_bitmaps(const struct qemu *vm)
+static bool has_bitmaps(const struct qemu_guest *vm)
 {
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        if (cJSON_GetArraySize(vm->source.disks[i].bitmaps) > 0)
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (cJSON_GetArraySize(vm->disks[i].bitmaps) > 0)
             return true;
     return false;
 }
 
-static void add_bitmaps(const struct qemu *vm, cJSON *parameters)
+static void add_bitmaps(const struct qemu_guest *vm, cJSON *parameters)
 {
     cJSON *mapping = cJSON_AddArrayToObject(parameters, "block-bitmap-mapping");
 
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        const struct source_disk *disk = &vm->source.disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        const struct source_disk *disk = &vm->disks[i];
 
         if (cJSON_GetArraySize(disk->bitmaps) > 0)
             image_contents_map(mapping, disk->node, disk->name, disk->bitmaps);
     }
 }
 
-static bool put_settings(struct qemu *vm, struct error *err)
+static bool put_settings(struct qemu_guest *vm, struct error *err)
 {
     const uint64_t no_limit = UINT64_C(1) << 40;
-    const struct host_options *options = &vm->base.context.options;
-    bool live = vm->source.ram == RAM_LIVE;
+    const struct vm_options *options = &vm->base.context.options;
+    bool live = vm->ram == RAM_LIVE;
     cJSON *parameters = must(cJSON_CreateObject());
 
     json_add_uint(parameters, "max-bandwidth", no_limit);
     json_add_uint(parameters, "downtime-limit", live ? options->max_downtime_ms : 0);
     if (has_bitmaps(vm))
         add_bitmaps(vm, parameters);
-    vm->source.has_set = true;
-    return qmp_settings_put(vm->q, has_bitmaps(vm) ? bitmap_capabilities : capabilities, parameters,
-                            cJSON_GetObjectItemCaseSensitive(vm->source.facts, "settings"), err);
+    vm->has_set = true;
+    return qmp_settings_put(vm->qemu.q, has_bitmaps(vm) ? bitmap_capabilities : capabilities,
+                            parameters, cJSON_GetObjectItemCaseSensitive(vm->facts, "settings"),
+                            err);
 }
 
-static void tell_downtime(struct qemu *vm, const char *part, uint64_t since_ms)
+static void tell_downtime(struct qemu_guest *vm, const char *part, uint64_t since_ms)
 {
     event_emit(&vm->base.context.events, (struct event){ .kind = EVENT_DOWNTIME,
                                                          .subject = part,
@@ -78,47 +79,47 @@ static void tell_downtime(struct qemu *vm, const char *part, uint64_t since_ms)
 }
 
 /* Pause the guest, and send RAM then. */
-static bool stop_for_ram(struct qemu *vm, struct error *err)
+static bool stop_for_ram(struct qemu_guest *vm, struct error *err)
 {
-    vm->source.paused_ms = loop_now_ms();
-    if (!qmp_stop(vm->q, STOP_MS, err))
+    vm->paused_ms = loop_now_ms();
+    if (!qmp_stop(vm->qemu.q, STOP_MS, err))
         return false;
-    vm->source.ram_since_ms = loop_now_ms();
+    vm->ram_since_ms = loop_now_ms();
     return true;
 }
 
-static void end_of_ram_pass(struct qemu *vm)
+static void end_of_ram_pass(struct qemu_guest *vm)
 {
-    if (vm->source.ram_since_ms)
-        vm->source.ram_ms = loop_now_ms() - vm->source.ram_since_ms;
-    vm->source.ram_since_ms = 0;
+    if (vm->ram_since_ms)
+        vm->ram_ms = loop_now_ms() - vm->ram_since_ms;
+    vm->ram_since_ms = 0;
 }
 
-static bool about_to_pause(struct qemu *vm, const struct ram_hooks *hooks, struct error *err)
+static bool about_to_pause(struct qemu_guest *vm, const struct ram_hooks *hooks, struct error *err)
 {
     if (!qemu_check_runs(vm, err) || !hooks->pausing(hooks->arg, err))
         return false;
-    vm->source.may_pause = true;
+    vm->may_pause = true;
     return true;
 }
 
-static bool stop_first(struct qemu *vm, struct error *err)
+static bool stop_first(struct qemu_guest *vm, struct error *err)
 {
-    return vm->source.ram != RAM_STOPPED || stop_for_ram(vm, err);
+    return vm->ram != RAM_STOPPED || stop_for_ram(vm, err);
 }
 
 /* QEMU pauses the guest by itself. One that it has stopped because of a disk was not paused for
  * the move.
  */
-static uint64_t paused_since(const struct qemu *vm)
+static uint64_t paused_since(const struct qemu_guest *vm)
 {
     uint64_t stopped_ms;
 
-    if (vm->source.paused_ms || !vm->source.sending_ms || !vm->q)
-        return vm->source.paused_ms;
-    stopped_ms = qmp_last_event_ms(vm->q, "STOP");
-    if (stopped_ms < vm->source.sending_ms || qmp_last_event_ms(vm->q, "RESUME") >= stopped_ms ||
-        qmp_last_event_ms(vm->q, "BLOCK_IO_ERROR") >= vm->source.sending_ms)
+    if (vm->paused_ms || !vm->sending_ms || !vm->qemu.q)
+        return vm->paused_ms;
+    stopped_ms = qmp_last_event_ms(vm->qemu.q, "STOP");
+    if (stopped_ms < vm->sending_ms || qmp_last_event_ms(vm->qemu.q, "RESUME") >= stopped_ms ||
+        qmp_last_event_ms(vm->qemu.q, "BLOCK_IO_ERROR") >= vm->sending_ms)
         return 0;
     return stopped_ms;
 }
@@ -137,18 +138,18 @@ struct progress {
 };
 
 /* The caller frees the array. */
-static const char **names_of_mirrored(const struct qemu *vm, size_t *count)
+static const char **names_of_mirrored(const struct qemu_guest *vm, size_t *count)
 {
     const char **names;
 
-    *count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
+    *count = vm->base.context.options.mirrors_disks ? vm->disk_count : 0;
     names = must(calloc(*count + 1, sizeof(*names)));
     for (size_t i = 0; i < *count; i++)
-        names[i] = vm->source.disks[i].name;
+        names[i] = vm->disks[i].name;
     return names;
 }
 
-static bool check_mirrors(struct qemu *vm, struct error *err)
+static bool check_mirrors(struct qemu_guest *vm, struct error *err)
 {
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
@@ -156,23 +157,23 @@ static bool check_mirrors(struct qemu *vm, struct error *err)
     bool ready;
 
     return count == 0 ||
-           qmp_mirrors_debt(vm->q, vm->base.context.id, names, count, &debt, &ready, err);
+           qmp_mirrors_debt(vm->qemu.q, vm->base.context.id, names, count, &debt, &ready, err);
 }
 
 /* Pausing the guest flushes all disks, also the mirrors', and holds RAM up meanwhile. */
-static bool is_sending(const struct qemu *vm)
+static bool is_sending(const struct qemu_guest *vm)
 {
-    return vm->source.ram == RAM_STOPPED || !paused_since(vm);
+    return vm->ram == RAM_STOPPED || !paused_since(vm);
 }
 
-static bool follow(struct qemu *vm, struct progress *progress, struct error *err)
+static bool follow(struct qemu_guest *vm, struct progress *progress, struct error *err)
 {
-    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, err);
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, err);
     const cJSON *ram = cJSON_GetObjectItemCaseSensitive(migration, "ram");
     uint64_t total = json_uint_or(ram, "total", 0);
     uint64_t remaining = json_uint_or(ram, "remaining", 0);
     uint64_t transferred = json_uint_or(ram, "transferred", 0);
-    uint64_t stall_ms = vm->source.ram_since_ms ? PAUSED_STALL_MS : STALL_MS;
+    uint64_t stall_ms = vm->ram_since_ms ? PAUSED_STALL_MS : STALL_MS;
     uint64_t bytes_per_ms;
 
     if (!migration)
@@ -203,43 +204,43 @@ static bool is_late_pass(const cJSON *data, const void *least)
 }
 
 /* Has pass number `pass` begun? */
-static bool has_begun(struct qemu *vm, struct progress *progress, uint64_t pass)
+static bool has_begun(struct qemu_guest *vm, struct progress *progress, uint64_t pass)
 {
-    return qmp_wait_event(vm->q, &progress->passes, "MIGRATION_PASS", is_late_pass, &pass, 1,
+    return qmp_wait_event(vm->qemu.q, &progress->passes, "MIGRATION_PASS", is_late_pass, &pass, 1,
                           NULL) != NULL;
 }
 
 /* Bitmaps are sent at the very end. With no downtime allowed QEMU would wait for ever for them to
  * become fewer.
  */
-static bool let_bitmaps_go(struct qemu *vm, struct progress *progress, struct error *err)
+static bool let_bitmaps_go(struct qemu_guest *vm, struct progress *progress, struct error *err)
 {
     enum {
         ENOUGH_MS = 60000
     };
     cJSON *parameters;
 
-    if (vm->source.ram == RAM_LIVE || progress->lets_bitmaps_go || progress->remaining > 0 ||
+    if (vm->ram == RAM_LIVE || progress->lets_bitmaps_go || progress->remaining > 0 ||
         !has_bitmaps(vm))
         return true;
-    if (!vm->source.paused_ms && !stop_for_ram(vm, err))
+    if (!vm->paused_ms && !stop_for_ram(vm, err))
         return false;
     progress->lets_bitmaps_go = true;
     parameters = must(cJSON_CreateObject());
     json_add_uint(parameters, "downtime-limit", ENOUGH_MS);
-    return qmp_set_parameters(vm->q, parameters, err);
+    return qmp_set_parameters(vm->qemu.q, parameters, err);
 }
 
 /* A QEMU that would begin a second pass is told to pause the guest now. */
-static bool check_passes(struct qemu *vm, struct progress *progress, struct error *err)
+static bool check_passes(struct qemu_guest *vm, struct progress *progress, struct error *err)
 {
     enum {
         MANY_PASSES = 20
     };
 
-    if (vm->source.ram == RAM_ONE_PASS && !vm->source.paused_ms && has_begun(vm, progress, 2))
+    if (vm->ram == RAM_ONE_PASS && !vm->paused_ms && has_begun(vm, progress, 2))
         return stop_for_ram(vm, err);
-    if (vm->source.ram == RAM_LIVE && !progress->warned && has_begun(vm, progress, MANY_PASSES)) {
+    if (vm->ram == RAM_LIVE && !progress->warned && has_begun(vm, progress, MANY_PASSES)) {
         progress->warned = true;
         event_say(&vm->base.context.events, EVENT_WARNING, NULL,
                   "the guest writes to its RAM about as fast as it is sent: a larger "
@@ -249,9 +250,9 @@ static bool check_passes(struct qemu *vm, struct progress *progress, struct erro
 }
 
 /* What the target has seen is on its way, and says more than that a connection ended. */
-static bool why_failed(struct qemu *vm, const char *status, struct error *err)
+static bool why_failed(struct qemu_guest *vm, const char *status, struct error *err)
 {
-    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->q, NULL);
+    AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, NULL);
     struct error theirs = { 0 };
 
     if (!loop_pause(vm->base.context.loop, PEER_TELLS_MS, &theirs) && theirs.kind == ERROR_PEER)
@@ -267,10 +268,10 @@ static bool is_end(const char *status)
 }
 
 /* Wait a while for the migration to become `wanted`. */
-static bool reach(struct qemu *vm, size_t *mark, const char *wanted, uint64_t timeout_ms,
+static bool reach(struct qemu_guest *vm, size_t *mark, const char *wanted, uint64_t timeout_ms,
                   bool *reached, struct error *err)
 {
-    const cJSON *data = qmp_wait_event(vm->q, mark, "MIGRATION", NULL, NULL, timeout_ms, err);
+    const cJSON *data = qmp_wait_event(vm->qemu.q, mark, "MIGRATION", NULL, NULL, timeout_ms, err);
     char status[32];
 
     *reached = false;
@@ -284,7 +285,8 @@ static bool reach(struct qemu *vm, size_t *mark, const char *wanted, uint64_t ti
 }
 
 /* Has no deadline of its own: while RAM moves, it may take as long as it takes. */
-static bool await_pause(struct qemu *vm, size_t *mark, struct progress *progress, struct error *err)
+static bool await_pause(struct qemu_guest *vm, size_t *mark, struct progress *progress,
+                        struct error *err)
 {
     for (;;) {
         struct error why = { 0 };
@@ -305,13 +307,13 @@ static bool await_pause(struct qemu *vm, size_t *mark, struct progress *progress
 
 /* ---- the switchover ---- */
 
-static bool drain(struct qemu *vm, struct error *err)
+static bool drain(struct qemu_guest *vm, struct error *err)
 {
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
     uint64_t since_ms = loop_now_ms();
 
-    if (!qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_STALL_MS, err))
+    if (!qmp_mirrors_drain(vm->qemu.q, vm->base.context.id, names, count, DRAIN_STALL_MS, err))
         return false;
     tell_downtime(vm, "drain", since_ms);
     return true;
@@ -320,17 +322,17 @@ static bool drain(struct qemu *vm, struct error *err)
 /* QEMU does not answer while it sends what is left of RAM and the devices: only its event,
  * or the deadline, ends this.
  */
-static bool send_rest(struct qemu *vm, size_t *mark, const struct progress *progress,
+static bool send_rest(struct qemu_guest *vm, size_t *mark, const struct progress *progress,
                       struct error *err)
 {
     uint64_t since_ms = loop_now_ms();
-    uint64_t rest_ms = vm->source.memory / progress->bytes_per_ms;
+    uint64_t rest_ms = vm->memory / progress->bytes_per_ms;
     uint64_t deadline = since_ms + DEVICE_MS + 2 * rest_ms;
     bool completed = false;
 
-    if (vm->source.ram != RAM_LIVE)
-        vm->source.ram_ms += 2 * rest_ms;
-    if (!qmp_migrate_continue(vm->q, err))
+    if (vm->ram != RAM_LIVE)
+        vm->ram_ms += 2 * rest_ms;
+    if (!qmp_migrate_continue(vm->qemu.q, err))
         return false;
     while (!completed) {
         uint64_t now = loop_now_ms();
@@ -341,7 +343,7 @@ static bool send_rest(struct qemu *vm, size_t *mark, const struct progress *prog
                           "the target has not taken the rest of RAM and the "
                           "devices within %" PRIu64 " s",
                           (loop_now_ms() - since_ms) / 1000);
-                (void)qmp_yank_migration(vm->q, NULL);
+                (void)qmp_yank_migration(vm->qemu.q, NULL);
             }
             return false;
         }
@@ -350,14 +352,14 @@ static bool send_rest(struct qemu *vm, size_t *mark, const struct progress *prog
     return true;
 }
 
-static bool switch_over(struct qemu *vm, size_t *mark, const struct progress *progress,
+static bool switch_over(struct qemu_guest *vm, size_t *mark, const struct progress *progress,
                         struct error *err)
 {
     struct qmp_status status;
 
     if (!drain(vm, err) || !send_rest(vm, mark, progress, err))
         return false;
-    if (!qmp_query_status(vm->q, &status, err))
+    if (!qmp_query_status(vm->qemu.q, &status, err))
         return false;
     if (status.running)
         return error_set(err, ERROR_SYSTEM, "the guest runs, although all of it was sent");
@@ -367,27 +369,27 @@ static bool switch_over(struct qemu *vm, size_t *mark, const struct progress *pr
 /* QEMU has paused the guest, if we have not. From `paused` on nothing may happen to it; what has
  * ended it since `begun` was not looked at yet.
  */
-static bool check_pause(struct qemu *vm, size_t begun, size_t paused, struct error *err)
+static bool check_pause(struct qemu_guest *vm, size_t begun, size_t paused, struct error *err)
 {
     static const char *const ends[] = { "SHUTDOWN", "GUEST_PANICKED", NULL };
 
-    qemu_watch(vm);
-    if (!vm->source.paused_ms)
-        vm->source.paused_ms = qmp_last_event_ms(vm->q, "STOP");
+    qemu_watch(&vm->qemu);
+    if (!vm->paused_ms)
+        vm->paused_ms = qmp_last_event_ms(vm->qemu.q, "STOP");
     for (const char *const *end = ends; *end; end++)
-        if (qmp_has_told(vm->q, begun, *end))
+        if (qmp_has_told(vm->qemu.q, begun, *end))
             return error_set(err, ERROR_SYSTEM, "the guest has ended while it was paused (%s)",
                              *end);
-    if (qmp_has_told(vm->q, paused, "RESUME"))
+    if (qmp_has_told(vm->qemu.q, paused, "RESUME"))
         return error_set(err, ERROR_REFUSED, "somebody has let the guest run as it was paused");
     return true;
 }
 
-bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+bool qemu_ram_send(struct guest *guest, const char *path, const struct ram_hooks *hooks,
                    struct error *err)
 {
-    struct qemu *vm = qemu_of(host);
-    size_t mark = qmp_mark(vm->q);
+    struct qemu_guest *vm = qemu_guest_of(guest);
+    size_t mark = qmp_mark(vm->qemu.q);
     const size_t begun = mark;
     struct progress progress = { .passes = mark,
                                  .begun_ms = loop_now_ms(),
@@ -396,16 +398,16 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     struct error why = { 0 };
     bool ok;
 
-    vm->source.sending_ms = loop_now_ms();
-    ok = qemu_let_in(vm, path, vm->source.process.uid, &why) && put_settings(vm, &why) &&
-         machine_is_still(vm, vm->source.present, &why) && source_images_hold(vm, &why) &&
+    vm->sending_ms = loop_now_ms();
+    ok = qemu_let_in(&vm->qemu, path, vm->process.uid, &why) && put_settings(vm, &why) &&
+         machine_is_still(vm, vm->present, &why) && source_images_hold(vm, &why) &&
          /* From here on QEMU may pause the guest by itself. */
          about_to_pause(vm, hooks, &why) && stop_first(vm, &why) &&
-         qmp_migrate(vm->q, path, &why) && await_pause(vm, &mark, &progress, &why);
+         qmp_migrate(vm->qemu.q, path, &why) && await_pause(vm, &mark, &progress, &why);
     ok = ok && check_pause(vm, begun, mark, &why);
     end_of_ram_pass(vm);
     if (ok) {
-        tell_downtime(vm, "pause", vm->source.paused_ms);
+        tell_downtime(vm, "pause", vm->paused_ms);
         ram_hooks_paused(hooks);
     }
     ok = ok && switch_over(vm, &mark, &progress, &why);
@@ -414,22 +416,22 @@ bool qemu_ram_send(struct host *host, const char *path, const struct ram_hooks *
     return ok;
 }
 
-uint64_t qemu_paused_at(struct host *host)
+uint64_t qemu_paused_at(struct guest *guest)
 {
-    return qemu_of(host)->source.paused_ms;
+    return qemu_guest_of(guest)->paused_ms;
 }
 
-uint64_t qemu_paused_for(struct host *host, bool with_ram)
+uint64_t qemu_paused_for(struct guest *guest, bool with_ram)
 {
-    const struct qemu *vm = qemu_of(host);
+    const struct qemu_guest *vm = qemu_guest_of(guest);
     uint64_t since_ms = paused_since(vm);
     uint64_t now_ms = loop_now_ms();
-    uint64_t ram_ms = vm->source.ram_ms;
+    uint64_t ram_ms = vm->ram_ms;
 
     if (!since_ms)
         return 0;
-    if (vm->source.ram_since_ms)
-        ram_ms += now_ms - vm->source.ram_since_ms;
+    if (vm->ram_since_ms)
+        ram_ms += now_ms - vm->ram_since_ms;
     if (with_ram)
         ram_ms = 0;
     return now_ms - since_ms > ram_ms ? now_ms - since_ms - ram_ms : 0;
@@ -443,22 +445,22 @@ static bool is_over(const char *status)
 }
 
 /* One step towards its end; `*over` when there. */
-static bool urge(struct qemu *vm, bool *over, struct error *err)
+static bool urge(struct qemu_guest *vm, bool *over, struct error *err)
 {
     AUTO_JSON cJSON *migration = NULL;
     const char *status;
 
-    if (!qmp_call_within(vm->q, "query-migrate", NULL, &migration, ANSWER_MS, err))
+    if (!qmp_call_within(vm->qemu.q, "query-migrate", NULL, &migration, ANSWER_MS, err))
         return false;
     status = json_string_or(migration, "status", "none");
     *over = is_over(status);
     if (!*over && strcmp(status, "cancelling") != 0)
-        (void)qmp_migrate_cancel(vm->q, NULL);
+        (void)qmp_migrate_cancel(vm->qemu.q, NULL);
     return true;
 }
 
 /* A QEMU that does not answer hangs in its stream: out of band that is cut. */
-bool qemu_ram_cancel(struct qemu *vm, struct error *err)
+bool qemu_ram_cancel(struct qemu_guest *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + CANCEL_MS;
     bool over = false;
@@ -471,7 +473,7 @@ bool qemu_ram_cancel(struct qemu *vm, struct error *err)
                 *err = why;
                 return false;
             }
-            (void)qmp_yank_migration(vm->q, NULL);
+            (void)qmp_yank_migration(vm->qemu.q, NULL);
         }
         if (over)
             return true;

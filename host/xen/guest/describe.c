@@ -61,7 +61,7 @@ static bool add_hashes(struct xen *vm, cJSON *xen, const cJSON *needs, struct er
 
 static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
+    const struct vm_options *options = &vm->base.context.options;
     struct xen_argv argv = { .name = vm->source.name,
                              .new_name = options->new_name,
                              .disks = disks,

@@ -107,7 +107,7 @@ static bool has_name(const struct xen_source *source, const char *name, bool has
 /* An option that means no disk is a slip of the pen with consequences. */
 static bool check_choices(struct xen *vm, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
+    const struct vm_options *options = &vm->base.context.options;
     const cJSON *choice;
 
     cJSON_ArrayForEach (choice, options->disk_targets)

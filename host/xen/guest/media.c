@@ -26,7 +26,7 @@ static const char *present(const cJSON *blocks, const char *drive, const char *p
 
 static cJSON *describe(struct xen *vm, const cJSON *blocks, const cJSON *keys, const char *id)
 {
-    const struct host_options *options = &vm->base.context.options;
+    const struct vm_options *options = &vm->base.context.options;
     const char *name = json_string_or(keys, "dev", "?");
     AUTO_FREE char *drive = xen_text("ide-%s", id);
     const char *path = present(blocks, drive, json_string_or(keys, "params", ""));

@@ -80,7 +80,7 @@ bool xen_source_unchanged(struct host *host, struct error *err)
 
 static void note(struct xen *vm, const char *what, const char *why)
 {
-    struct host_context *context = &vm->base.context;
+    struct vm_context *context = &vm->base.context;
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", what);

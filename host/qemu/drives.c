@@ -1,7 +1,7 @@
 /* What the monitor, or the guest, has changed of the drives since the VM's start: the media in
  * those that can be opened, and the I/O limits. The target starts with both as they are now.
  */
-#include "host/qemu/guest/machine.h"
+#include "host/qemu/drives.h"
 
 #include <unistd.h>
 
@@ -100,7 +100,7 @@ static cJSON *read_drive(const cJSON *block, const char *cwd)
     return drive;
 }
 
-cJSON *drives_read(struct qemu *vm, struct error *err)
+cJSON *drives_read(struct qemu *vm, const char *cwd, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
     cJSON *drives;
@@ -110,13 +110,13 @@ cJSON *drives_read(struct qemu *vm, struct error *err)
         return NULL;
     drives = must(cJSON_CreateArray());
     cJSON_ArrayForEach (block, blocks)
-        cJSON_AddItemToArray(drives, read_drive(block, vm->source.process.cwd));
+        cJSON_AddItemToArray(drives, read_drive(block, cwd));
     return drives;
 }
 
 /* ---- what shall lie in them at the target ---- */
 
-static cJSON *choose_medium(const struct host_options *options, const cJSON *drive)
+static cJSON *choose_medium(const struct vm_options *options, const cJSON *drive)
 {
     const char *name = json_string_or(drive, "name", "");
     const char *source = json_string_or(drive, "source", "");
@@ -176,9 +176,8 @@ static bool check_eject(const cJSON *media, const char *name, struct error *err)
     return media->child ? false : error_append(err, "none");
 }
 
-cJSON *drives_media(struct qemu *vm, const cJSON *drives, struct error *err)
+cJSON *drives_media(const struct vm_options *options, const cJSON *drives, struct error *err)
 {
-    const struct host_options *options = &vm->base.context.options;
     AUTO_JSON cJSON *media = must(cJSON_CreateArray());
     const cJSON *drive, *choice;
 

@@ -49,7 +49,7 @@ static bool is_default(const struct migration *m)
 
 uint64_t limits_longest_pause(const struct migration *m)
 {
-    return is_default(m) ? SLACK_MS + m->options->host.max_downtime_ms : m->options->max_pause_ms;
+    return is_default(m) ? SLACK_MS + m->options->vm.max_downtime_ms : m->options->max_pause_ms;
 }
 
 /* By default the RAM that --ram sends with the guest paused does not count: nobody knows its
@@ -57,7 +57,7 @@ uint64_t limits_longest_pause(const struct migration *m)
  */
 static uint64_t paused_for(const struct migration *m)
 {
-    return m->host ? m->host->ops->paused_for(m->host, !is_default(m)) : 0;
+    return m->guest ? guest_paused_for(m->guest, !is_default(m)) : 0;
 }
 
 static void on_look(uv_timer_t *timer)
@@ -81,7 +81,7 @@ static void on_look(uv_timer_t *timer)
 void limits_tell_pause(struct migration *m)
 {
     uint64_t pause_ms = m->running_ms - m->paused_ms;
-    uint64_t allowed_ms = m->options->host.max_downtime_ms;
+    uint64_t allowed_ms = m->options->vm.max_downtime_ms;
 
     if (!m->paused_ms || !m->running_ms || pause_ms <= allowed_ms + LONG_PAUSE_MS)
         return;

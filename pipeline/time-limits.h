@@ -1,8 +1,8 @@
 /* What ends a move that takes too long: --deadline, and --max-pause for the guest's pause. */
-#ifndef XMIG_PIPELINE_RUN_TIME_LIMITS_H
-#define XMIG_PIPELINE_RUN_TIME_LIMITS_H
+#ifndef XMIG_PIPELINE_TIME_LIMITS_H
+#define XMIG_PIPELINE_TIME_LIMITS_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 struct limits;
 

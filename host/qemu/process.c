@@ -21,6 +21,19 @@ char *qemu_join(const char *dir, const char *name)
     return path;
 }
 
+/* "/machine/peripheral/disk0/virtio-backend" → "disk0"; other paths have no short form. */
+char *qemu_device_id(const char *qdev)
+{
+    static const char named[] = "/machine/peripheral/";
+
+    if (*qdev != '/')
+        return must(strdup(qdev));
+    if (strncmp(qdev, named, strlen(named)) != 0)
+        return must(strdup(""));
+    qdev += strlen(named);
+    return must(strndup(qdev, strcspn(qdev, "/")));
+}
+
 void qemu_add_inode(cJSON *fact, uint64_t inode)
 {
     char text[24];
@@ -48,7 +61,7 @@ bool qemu_reconnect(struct qemu *vm, struct error *err)
     if (vm->q && !qmp_lost(vm->q, NULL))
         return true;
     qemu_disconnect(vm);
-    vm->q = qmp_connect(vm->base.context.loop, vm->socket, ASK_MS, err);
+    vm->q = qmp_connect(vm->context->loop, vm->socket, ASK_MS, err);
     return vm->q != NULL;
 }
 
@@ -71,7 +84,7 @@ bool qemu_await_end(struct qemu *vm, uint64_t timeout_ms)
     const struct timespec poll = { .tv_nsec = POLL_MS * 1000000L };
 
     while (!has_ended(vm) && loop_now_ms() < deadline)
-        if (!loop_pause(vm->base.context.loop, POLL_MS, NULL))
+        if (!loop_pause(vm->context->loop, POLL_MS, NULL))
             nanosleep(&poll, NULL);
     return has_ended(vm);
 }
@@ -104,7 +117,7 @@ static bool open_way(const char *dir, struct error *err)
 
 bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err)
 {
-    const char *dir = vm->base.context.runtime_dir;
+    const char *dir = vm->context->runtime_dir;
     AUTO_FREE char *parent = qemu_join(dir, "..");
 
     if (uid == geteuid())

@@ -1,6 +1,6 @@
 /* The QEMU processes of this machine. */
-#ifndef XMIG_HOST_QEMU_GUEST_FIND_H
-#define XMIG_HOST_QEMU_GUEST_FIND_H
+#ifndef XMIG_HOST_QEMU_FIND_H
+#define XMIG_HOST_QEMU_FIND_H
 
 #include <stdint.h>
 #include <sys/types.h>

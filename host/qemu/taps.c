@@ -1,7 +1,7 @@
 /* The taps of the VM's networks, and the bridges that they are ports of. Who made them ports of a
  * bridge at the source is no longer there to do so at the target: xmig does, before the guest runs.
  */
-#include "host/qemu/guest/taps.h"
+#include "host/qemu/taps.h"
 
 #include <stdio.h>
 
@@ -150,17 +150,17 @@ static bool check_free(const char *name, struct error *err)
                      name);
 }
 
-static bool check_owner(const struct qemu *vm, const char *name, struct error *err)
+static bool check_owner(const struct qemu_copy *vm, const char *name, struct error *err)
 {
-    bool as_superuser = geteuid() == 0 && vm->target.as_self;
+    bool as_superuser = geteuid() == 0 && vm->as_self;
 
-    if (as_superuser || (tap_exists(name) && tap_is_for(name, vm->target.uid)))
+    if (as_superuser || (tap_exists(name) && tap_is_for(name, vm->uid)))
         return true;
     return error_set(
         err, ERROR_REFUSED,
         "QEMU runs as user %u, who cannot open the tap '%s' at the target: make it first (ip "
         "tuntap add %s mode tap user %u)",
-        (unsigned)vm->target.uid, name, name, (unsigned)vm->target.uid);
+        (unsigned)vm->uid, name, name, (unsigned)vm->uid);
 }
 
 static bool check_bridge(const char *name, const char *bridge, struct error *err)
@@ -213,7 +213,7 @@ static bool check_script(const cJSON *tap, struct error *err)
         script, json_string_or(tap, "tap", "?"));
 }
 
-static bool check_tap(const struct qemu *vm, const cJSON *tap, struct error *err)
+static bool check_tap(const struct qemu_copy *vm, const cJSON *tap, struct error *err)
 {
     const char *name = json_string(tap, "tap", err);
     const char *bridge = json_string_or(tap, "bridge", "");
@@ -232,7 +232,7 @@ static bool check_tap(const struct qemu *vm, const cJSON *tap, struct error *err
     return !*bridge || check_bridge(name, bridge, err);
 }
 
-bool taps_check(const struct qemu *vm, const cJSON *taps, struct error *err)
+bool taps_check(const struct qemu_copy *vm, const cJSON *taps, struct error *err)
 {
     const cJSON *tap;
 
@@ -274,7 +274,7 @@ void taps_plan(const cJSON *taps, struct plan *plan)
 
 /* ---- at the target: joining ---- */
 
-static bool note_port(struct qemu *vm, const char *name, const char *bridge, struct error *err)
+static bool note_port(struct qemu_copy *vm, const char *name, const char *bridge, struct error *err)
 {
     cJSON *fact = must(cJSON_CreateObject());
 
@@ -285,14 +285,14 @@ static bool note_port(struct qemu *vm, const char *name, const char *bridge, str
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
-void taps_noted(struct qemu *vm, cJSON *fact)
+void taps_noted(struct qemu_copy *vm, cJSON *fact)
 {
-    if (!vm->target.ports)
-        vm->target.ports = must(cJSON_CreateArray());
-    cJSON_AddItemToArray(vm->target.ports, fact);
+    if (!vm->ports)
+        vm->ports = must(cJSON_CreateArray());
+    cJSON_AddItemToArray(vm->ports, fact);
 }
 
-static bool join(struct qemu *vm, const cJSON *tap, struct error *err)
+static bool join(struct qemu_copy *vm, const cJSON *tap, struct error *err)
 {
     const char *name = json_string_or(tap, "tap", "");
     const char *bridge = json_string_or(tap, "bridge", "");
@@ -307,7 +307,7 @@ static bool join(struct qemu *vm, const cJSON *tap, struct error *err)
     return note_port(vm, name, bridge, err) && tap_join(name, bridge, get(tap, "state"), err);
 }
 
-bool taps_join(struct qemu *vm, const cJSON *taps, struct error *err)
+bool taps_join(struct qemu_copy *vm, const cJSON *taps, struct error *err)
 {
     const cJSON *tap;
 
@@ -318,12 +318,12 @@ bool taps_join(struct qemu *vm, const cJSON *taps, struct error *err)
 }
 
 /* One that went with its QEMU is no port of anything any more. */
-void taps_leave(struct qemu *vm)
+void taps_leave(struct qemu_copy *vm)
 {
     const cJSON *fact;
     struct error err = { 0 };
 
-    cJSON_ArrayForEach (fact, vm->target.ports)
+    cJSON_ArrayForEach (fact, vm->ports)
         if (!tap_leave(json_string_or(fact, "tap", ""), json_string_or(fact, "bridge", ""), &err))
             event_say(&vm->base.context.events, EVENT_WARNING, NULL, "%s", err.text);
 }

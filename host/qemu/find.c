@@ -1,5 +1,5 @@
 /* Looking through /proc for QEMU processes. */
-#include "host/qemu/guest/find.h"
+#include "host/qemu/find.h"
 
 #include <dirent.h>
 #include <fcntl.h>

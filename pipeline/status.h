@@ -1,10 +1,10 @@
 /* A living process answers who asks what it is doing, at RUNTIME_DIR/ID/SIDE-status.sock.
  * One that does not answer is stopped or stuck.
  */
-#ifndef XMIG_PIPELINE_RUN_STATUS_H
-#define XMIG_PIPELINE_RUN_STATUS_H
+#ifndef XMIG_PIPELINE_STATUS_H
+#define XMIG_PIPELINE_STATUS_H
 
-#include "xmig/migration.h"
+#include "xmig/move.h"
 
 struct listener *status_listen(struct migration *m, struct error *err);
 

@@ -1,0 +1,98 @@
+/* Picks a hypervisor by name, or by asking which one knows a VM. */
+#include "host/hypervisors.h"
+
+const struct hypervisor *const hypervisor_table[] = {
+    &xen_hypervisor,
+    &qemu_hypervisor,
+    &simulated_hypervisor,
+    NULL,
+};
+
+const struct hypervisor *hypervisor_find(const char *name)
+{
+    for (const struct hypervisor *const *one = hypervisor_table; *one; one++)
+        if (!strcmp((*one)->name, name))
+            return *one;
+    return NULL;
+}
+
+static const struct hypervisor *named_by_prefix(const char *vm, const char **rest)
+{
+    for (const struct hypervisor *const *one = hypervisor_table; *one; one++) {
+        size_t len = strlen((*one)->name);
+
+        if (!strncmp(vm, (*one)->name, len) && vm[len] == ':') {
+            *rest = vm + len + 1;
+            return *one;
+        }
+    }
+    return NULL;
+}
+
+static bool refuse_unknown(const char *vm, struct error *err)
+{
+    AUTO_JSON cJSON *names = must(cJSON_CreateArray());
+    const cJSON *name;
+
+    for (const struct hypervisor *const *one = hypervisor_table; *one; one++)
+        if ((*one)->vms)
+            (*one)->vms(names);
+    error_set(err, ERROR_REFUSED, "no running VM here is called '%s'; those that run: ", vm);
+    cJSON_ArrayForEach (name, names)
+        error_append(err, "%s%s", name == names->child ? "" : ", ", name->valuestring);
+    return names->child ? false : error_append(err, "none that this user may look at");
+}
+
+const struct hypervisor *hypervisor_for_vm(const char *vm, const char **rest, struct error *err)
+{
+    const struct hypervisor *found = named_by_prefix(vm, rest);
+
+    if (found)
+        return found;
+    *rest = vm;
+    for (const struct hypervisor *const *one = hypervisor_table; *one; one++) {
+        if (!(*one)->knows || !(*one)->knows(vm))
+            continue;
+        if (found) {
+            error_set(err, ERROR_REFUSED,
+                      "'%s' can be a VM of %s or of %s here: write '%s:%s' or '%s:%s'", vm,
+                      found->name, (*one)->name, found->name, vm, (*one)->name, vm);
+            return NULL;
+        }
+        found = *one;
+    }
+    if (!found)
+        refuse_unknown(vm, err);
+    return found;
+}
+
+bool hypervisor_available(const struct hypervisor *hypervisor, struct error *err)
+{
+    return !hypervisor->available || hypervisor->available(err);
+}
+
+struct guest *hypervisor_guest(const struct hypervisor *hypervisor,
+                               const struct vm_context *context, struct error *err)
+{
+    struct guest *guest;
+
+    if (!hypervisor_available(hypervisor, err))
+        return NULL;
+    guest = hypervisor->guest_new();
+    guest->hypervisor = hypervisor;
+    guest->context = *context;
+    return guest;
+}
+
+struct copy *hypervisor_copy(const struct hypervisor *hypervisor, const struct vm_context *context,
+                             struct error *err)
+{
+    struct copy *copy;
+
+    if (!hypervisor_available(hypervisor, err))
+        return NULL;
+    copy = hypervisor->copy_new();
+    copy->hypervisor = hypervisor;
+    copy->context = *context;
+    return copy;
+}

@@ -1,0 +1,79 @@
+/* A copy that is a plain QEMU process. */
+#ifndef XMIG_HOST_QEMU_COPY_COPY_H
+#define XMIG_HOST_QEMU_COPY_COPY_H
+
+#include "host/images/disk-images.h"
+#include "host/qemu/qemu.h"
+#include "xmig/copy.h"
+
+struct qemu_copy {
+    struct copy base;
+    struct qemu qemu;
+    const cJSON *params; /* borrowed */
+    uid_t uid;           /* whom QEMU runs as, or comes to run as */
+    bool as_self;        /* it is started with our own rights */
+    struct child *child;
+    char *program;
+    char *log;
+    struct disk_images images;
+    cJSON *machine;  /* the fact of the machine started here; NULL */
+    cJSON *sealed;   /* PREPARED's facts; NULL */
+    cJSON *ports;    /* facts of the taps made ports of a bridge here; NULL */
+    cJSON *settings; /* QEMU's own for migrations; NULL: not known */
+    cJSON *notes;    /* for the plan: an array of strings */
+};
+
+static inline struct qemu_copy *qemu_copy_of(struct copy *copy)
+{
+    return (struct qemu_copy *)copy;
+}
+
+/* ---- check.c: may it come here? ---- */
+
+bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err);
+/* Does "OPTION help" of the target's QEMU list it? */
+bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
+                     struct error *err);
+/* check-line.c: ports; and files of QEMU's own and sound, of which only the program knows. */
+bool qemu_check_line(const cJSON *qemu, struct error *err);
+bool qemu_check_line_with_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err);
+void qemu_plan_recv(struct copy *copy, struct plan *plan);
+
+/* ---- target.c ---- */
+
+bool qemu_create_machine(struct copy *copy, struct error *err);
+bool qemu_start_device_model(struct copy *copy, struct error *err);
+int qemu_open_lane(struct copy *copy, const char *name, struct error *err);
+bool qemu_flush_disks(struct copy *copy, struct error *err);
+bool qemu_ram_listen(struct copy *copy, struct error *err);
+bool qemu_ram_recv(struct copy *copy, struct error *err);
+bool qemu_seal(struct copy *copy, struct error *err);
+bool qemu_disks_have_names(struct copy *copy, struct error *err);
+bool qemu_before_resume(struct copy *copy, struct error *err);
+bool qemu_copy_resume(struct copy *copy, struct error *err);
+void qemu_after_resume(struct copy *copy);
+enum run_state qemu_copy_state(struct copy *copy);
+bool qemu_copy_destroy(struct copy *copy, struct error *err);
+bool qemu_disks_discard(struct copy *copy, struct error *err);
+bool qemu_disks_keep(struct copy *copy, struct error *err);
+bool qemu_copy_reattach(struct qemu_copy *vm, const cJSON *records, struct error *err);
+void qemu_copy_done(struct qemu_copy *vm);
+
+/* ---- start.c: the target's process ---- */
+
+/* Start the machine of the parameters, paused, and connect to it. */
+bool qemu_start(struct qemu_copy *vm, struct error *err);
+/* Add the last words of its log to an error that they may explain. Always false. */
+bool qemu_explain(struct qemu_copy *vm, struct error *err);
+/* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
+char *qemu_socket(const struct qemu_copy *vm, const char *name);
+/* Remove what a QEMU that was killed leaves: sockets and pid files, ours and its own. */
+void qemu_sweep(struct qemu_copy *vm, pid_t pid);
+
+/* ---- never-ran.c, runs-again.c ---- */
+
+void qemu_remember_sealed(struct copy *copy, cJSON *facts);
+bool qemu_copy_never_ran(struct copy *copy, struct error *err);
+bool qemu_copy_runs_again(struct copy *copy, char *who, size_t size);
+
+#endif

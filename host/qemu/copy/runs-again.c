@@ -1,0 +1,63 @@
+/* A copy that has ended: has somebody started the VM again, from the disks made here? */
+#include "host/system/others.h"
+
+#include <stdio.h>
+
+#include "host/qemu/copy/copy.h"
+
+static bool is_any_qemu(void *arg, const char *line, size_t len)
+{
+    AUTO_JSON cJSON *words = qemu_words(line, len);
+
+    (void)arg;
+    return words != NULL;
+}
+
+struct again {
+    char *who;
+    size_t size;
+    bool found;
+};
+
+static void look_for_qemu(void *arg, const struct other *other)
+{
+    struct again *again = arg;
+
+    if (again->found || !other->is_copy || !other->has_image)
+        return;
+    again->found = true;
+    snprintf(again->who, again->size, "%s", other->who);
+}
+
+/* The names under which the disks were made: the guest was to find them there. */
+static struct image_identity *made_images(const cJSON *facts, size_t *count)
+{
+    struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(facts) + 1, sizeof(*all)));
+    const cJSON *fact;
+
+    *count = 0;
+    cJSON_ArrayForEach (fact, facts) {
+        struct stat st;
+
+        if (stat(json_string_or(fact, "path", ""), &st) == 0)
+            all[(*count)++] = image_identity(&st);
+    }
+    return all;
+}
+
+static bool target_runs_again(const struct qemu_copy *vm, struct again *again)
+{
+    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
+    AUTO_FREE struct image_identity *images = made_images(vm->images.facts, &search.image_count);
+
+    search.images = images;
+    others_each(&search, look_for_qemu, again);
+    return again->found;
+}
+
+bool qemu_copy_runs_again(struct copy *copy, char *who, size_t size)
+{
+    struct again again = { who, size, false };
+
+    return target_runs_again(qemu_copy_of(copy), &again);
+}

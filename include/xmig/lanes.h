@@ -1,0 +1,84 @@
+/* The two ends of a lane: the sender's door, to which its hypervisor connects, and the receiver's,
+ * which leads to its own.
+ */
+#ifndef XMIG_LANES_H
+#define XMIG_LANES_H
+
+#include "xmig/transport.h"
+
+/* A unix socket that this machine's hypervisor connects to: each connection
+ * becomes a lane. So a hung lane can be cut, and a broken one replaced.
+ */
+struct lane_door;
+struct lane_door *lane_door_new(struct transport *transport, const char *name, struct error *err);
+const char *lane_door_path(const struct lane_door *door);
+/* How many connections have come in, and what went wrong with the last (false): also when
+ * its lane broke later. A lane that was cut has not gone wrong.
+ */
+size_t lane_door_count(const struct lane_door *door);
+bool lane_door_ok(const struct lane_door *door, struct error *err);
+/* Its lanes live on with the transport, which must be freed later. NULL is fine. */
+void lane_door_free(struct lane_door *door);
+
+/* The receiver's door: where `xmig lane`, and a later `xmig recv` of the same
+ * migration, find the process that owns it. In RUNTIME_DIR/ID/recv.sock; the directory is
+ * made, with mode 0700, if it is missing. A ticket may therefore stand in a command line
+ * for all to see: it keeps lanes of one migration apart, and the directory's mode keeps
+ * other users out.
+ */
+struct receiver_door_ops {
+    /* Connect lane `name` to the hypervisor: a descriptor the door takes, or -1. Runs on
+     * the loop, and so cannot wait.
+     */
+    int (*lane)(void *arg, const char *name, struct error *err);
+    /* A new control connection for this migration (descriptors taken). Closing both
+     * ends it.
+     */
+    void (*control)(void *arg, int in_fd, int out_fd);
+    void *arg;
+};
+struct receiver_door;
+struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_dir, const char *id,
+                                        const char *ticket, struct receiver_door_ops ops,
+                                        struct error *err);
+void receiver_door_free(struct receiver_door *door);
+const char *receiver_door_path(const struct receiver_door *door);
+
+/* The name of a lane that leads nowhere: it says one byte when it is open, and ends with its
+ * reader.
+ */
+#define LANE_PROBE "probe"
+
+/**
+ * What `xmig lane` does: ask the receiver's door for lane `name`, then move
+ * bytes between it and `in`/`out` until both directions have ended. Blocks.
+ */
+bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
+               int in, int out, struct error *err);
+
+/* The same from the sender's machine, through a socket that leads to the receiver's door. */
+bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,
+                   struct error *err);
+
+/**
+ * Hand a control connection to the living receiver of `id`, and stay until it
+ * is through with it. Blocks.
+ *
+ * @param timeout_ms  for the receiver to say that it takes it
+ * @return false with ERROR_LOST: there is none; ERROR_TIMEOUT: it does not answer
+ */
+bool receiver_door_hand_over(const char *runtime_dir, const char *id, int in, int out,
+                             uint64_t timeout_ms, struct error *err);
+
+/**
+ * Move bytes both ways, from `a_in` to `b` and from `b` to `a_out`, until both
+ * directions have ended. Blocks. `a_in` and `a_out` may be one descriptor.
+ *
+ * An end of file is passed on: by shutdown(2) to a socket; anything else is closed for the
+ * other end, though its number stays the caller's. Descriptors are left non-blocking.
+ *
+ * @return false also when bytes could not be delivered
+ */
+bool relay_both(int a_in, int a_out, int b, struct error *err);
+
+#endif

@@ -1,0 +1,68 @@
+/* What a VM's two objects have in common: the guest at the source (guest.h) and the copy
+ * at the target (copy.h).
+ *
+ * `params` is the JSON object that travels from the guest's describe() to the copy. The
+ * stages know of it only:
+ *     "name"   what the VM shall be called at the target
+ *     "disks"  array of {"name": "vda", "size": virtual bytes}
+ *     "memory" bytes of guest RAM
+ * whatever else the two halves of a hypervisor need is theirs.
+ */
+#ifndef XMIG_VM_H
+#define XMIG_VM_H
+
+#include "xmig/event.h"
+#include "xmig/json.h"
+#include "xmig/loop.h"
+#include "xmig/plan.h"
+
+enum run_state {
+    RUN_UNKNOWN, /* the hypervisor could not be asked */
+    RUN_GONE,    /* there is no such VM (any more) */
+    RUN_PAUSED,  /* the VM exists, and no vCPU runs */
+    RUN_RUNNING,
+};
+
+const char *run_state_name(enum run_state state);
+
+enum ram_mode {
+    RAM_AUTO,     /* the hypervisor chooses what is safe */
+    RAM_LIVE,     /* passes until the rest fits the downtime */
+    RAM_ONE_PASS, /* one live pass, the rest with the guest stopped */
+    RAM_STOPPED,  /* the guest is stopped for all of it */
+};
+
+/* What the user asked for, as far as a hypervisor is concerned. Borrowed. */
+struct vm_options {
+    const char *new_name;      /* --name; NULL: the same */
+    const cJSON *disk_targets; /* --disk NAME=PATH: object NAME → PATH; NULL */
+    const cJSON *bridges;      /* --bridge OLD=NEW: object OLD → NEW; NULL */
+    const cJSON *overwrite;    /* --overwrite NAME: object NAME → true; NULL */
+    const cJSON *shared;       /* --shared NAME: object NAME → true; NULL */
+    const cJSON *lose;         /* --lose DISK=WHAT: object DISK → {WHAT: true}; NULL */
+    const cJSON *trust;        /* --trust PATH: object PATH → true; NULL */
+    const cJSON *eject;        /* --eject NAME: object NAME → true; NULL */
+    const char *device_model;  /* --device-model, at the target; NULL: as at the source */
+    enum ram_mode ram;         /* --ram */
+    uint64_t max_downtime_ms;  /* --max-downtime */
+    bool has_deadline;         /* --deadline: until then the hypervisor does not give up */
+    bool mirrors_disks;        /* false: --without drive-mirror, the images are shared */
+};
+
+/* What a guest or a copy may use. Borrowed; outlives both. */
+struct vm_context {
+    struct loop *loop;
+    struct event_sink events;
+    const char *id;          /* the migration's */
+    const char *state_dir;   /* of this migration: STATE_DIR/ID; exists once it began */
+    const char *runtime_dir; /* of this migration: RUNTIME_DIR/ID, mode 0700 */
+    struct vm_options options;
+    /* Write a fact to the journal, durably. A thing that was made is noted *before* anybody
+     * can mistake it for somebody else's, so that `xmig recover` can clean up after a
+     * crash and nothing else is ever touched. `fact` is borrowed.
+     */
+    bool (*note)(void *arg, const cJSON *fact, struct error *err);
+    void *note_arg;
+};
+
+#endif
