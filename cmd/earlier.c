@@ -1,6 +1,8 @@
 /* Settling a VM's earlier migrations before another one begins. */
 #include "earlier.h"
 
+#include "recover.h"
+
 #include <stdio.h>
 
 #include "xmig/cleanup.h"

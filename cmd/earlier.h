@@ -13,10 +13,4 @@
 bool earlier_settle(const struct places *places, const char *vm, bool look_only,
                     struct report *report, struct error *err);
 
-/* As `xmig recover ID` at the source, but without its words: what came of it; `*finished`: its
- * journal is closed. recover.c
- */
-void recover_silently(const struct places *places, const char *id, struct result *result,
-                      bool *finished);
-
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "pipeline/commit/reopen.h"
 #include "xmig/cleanup.h"
 
 static const char *sender_meaning(const struct journal *journal)
@@ -81,20 +82,17 @@ bool journal_is_finished(const struct journal *journal)
 
 int worker_pid(const struct migration *m)
 {
-    return (int)json_uint_or(journal_find(m->journal, RECORD_BEGIN), "pid", 0);
+    uint64_t start_time;
+
+    return (int)reopen_living_owner(m, &start_time);
 }
 
 enum worker find_worker(struct migration *m, char **status)
 {
-    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
-
     *status = NULL;
     if (recover_owner_at_work(m, status))
         return WORKER_AT_WORK;
-    if (!journal_rebooted_since(m->journal, begin) &&
-        process_lives(worker_pid(m), json_uint_or(begin, "process_started", 0)))
-        return WORKER_SILENT;
-    return WORKER_NONE;
+    return reopen_owner_lives(m) ? WORKER_SILENT : WORKER_NONE;
 }
 
 const cJSON *newest_record(const struct journal *journal)

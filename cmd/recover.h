@@ -5,6 +5,12 @@
 #include "places.h"
 #include "xmig/commit.h"
 
+/* As `xmig recover ID` at the source, but without its words: what came of it; `*finished`: its
+ * journal is closed.
+ */
+void recover_silently(const struct places *places, const char *id, struct result *result,
+                      bool *finished);
+
 enum unattended {
     UNATTENDED_GOES_ON, /* settled, or to be asked again soon */
     UNATTENDED_NEEDS_A_PERSON,

@@ -4,18 +4,8 @@
 #ifndef XMIG_HOST_SYSTEM_OTHERS_H
 #define XMIG_HOST_SYSTEM_OTHERS_H
 
-#include <sys/stat.h>
-
+#include "host/system/image-identity.h"
 #include "xmig/json.h"
-
-/* What a name leads to: a file, or a block device, whatever it is called. */
-struct image_identity {
-    uint64_t device;
-    uint64_t inode; /* 0: it is the block device `device` */
-};
-
-struct image_identity image_identity(const struct stat *st);
-bool image_is_same(const struct image_identity *one, const struct image_identity *other);
 
 struct others_search {
     const struct image_identity *images;

@@ -8,10 +8,6 @@
 #include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
 
-enum {
-    HELP_MS = 20000
-};
-
 static const cJSON *get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
@@ -120,7 +116,7 @@ static bool check_searched(struct qemu_copy *vm, const cJSON *qemu, struct error
 
     if (!searched || !searched->child)
         return true;
-    if (!program_run(vm->base.context.loop, words, &folders, HELP_MS, err))
+    if (!program_run(vm->base.context.loop, words, &folders, QEMU_HELP_MS, err))
         return false;
     cJSON_ArrayForEach (name, searched) {
         const char *text = cJSON_IsString(name) ? name->valuestring : "";

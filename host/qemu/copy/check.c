@@ -17,10 +17,6 @@
 #include "xmig/units.h"
 #include "host/qemu/drives.h"
 
-enum {
-    HELP_MS = 20000
-};
-
 static const cJSON *get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
@@ -52,35 +48,6 @@ static bool check_program(struct qemu_copy *vm, const cJSON *qemu, struct error 
     return true;
 }
 
-/* The first words of the lines of "-machine help" are what there is. */
-static bool lists(const char *text, const char *wanted)
-{
-    size_t len = strlen(wanted);
-    const char *line = text;
-
-    while (line) {
-        if (!strncmp(line, wanted, len) && (line[len] == ' ' || line[len] == '\n' || !line[len]))
-            return true;
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
-    }
-    return false;
-}
-
-bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
-                     struct error *err)
-{
-    const char *const words[] = { vm->program, option, "help", NULL };
-    AUTO_FREE char *help = NULL;
-
-    if (!program_run(vm->base.context.loop, words, &help, HELP_MS, err))
-        return false;
-    if (lists(help, wanted))
-        return true;
-    return error_set(err, ERROR_REFUSED, "%s at the target knows no %s '%s'", vm->program,
-                     option + 1, wanted);
-}
-
 static bool check_machine(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
     const char *machine = json_string(qemu, "machine", err);
@@ -106,7 +73,7 @@ static bool note_version(struct qemu_copy *vm, const cJSON *qemu, struct error *
     unsigned here_major, here_minor;
     const char *number;
 
-    if (!program_run(vm->base.context.loop, words, &text, HELP_MS, err))
+    if (!program_run(vm->base.context.loop, words, &text, QEMU_HELP_MS, err))
         return false;
     number = strstr(text, "version ");
     if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)

@@ -6,6 +6,10 @@
 #include "host/qemu/qemu.h"
 #include "xmig/copy.h"
 
+enum {
+    QEMU_HELP_MS = 20000 /* for a program to start, say what it knows, and end */
+};
+
 struct qemu_copy {
     struct copy base;
     struct qemu qemu;

@@ -1,0 +1,102 @@
+/* Settling a migration where nobody is there to be asked: for the guardian, after a boot, and
+ * before another move of the VM.
+ */
+#include "recover.h"
+
+#include <stdio.h>
+
+#include "meaning.h"
+#include "recover-attempt.h"
+#include "report-json.h"
+#include "xmig/cleanup.h"
+
+void recover_silently(const struct places *places, const char *id, struct result *result,
+                      bool *finished)
+{
+    const struct recover_command_options options = {
+        .output = { .quiet = true, .progress = PROGRESS_NEVER },
+        .id = id,
+        .has_side = true,
+        .side = SIDE_SEND,
+    };
+    struct report *report = report_new("xmig", &options.output, stdout, stderr);
+    struct recovering recovering = { .options = &options, .places = places, .report = report };
+    struct ending ending;
+
+    (void)attempt(&recovering, false, &ending);
+    *result = ending.result;
+    *finished = recovering.m.journal && journal_is_finished(recovering.m.journal);
+    attempt_end(&recovering);
+    report_free(report);
+}
+
+/* It was heard what the target knows, and that settles nothing. */
+static bool needs_a_person(const struct recovering *recovering, const struct result *result)
+{
+    return (attempt_is_open(result) && recovering->m.answered) || result->choice ||
+           result->outcome == OUTCOME_NOWHERE;
+}
+
+/* What it is like is in the migration's log, besides `told`, and `see` gets it. */
+static void run_unattended(const struct places *places,
+                           const struct recover_command_options *options, FILE *told,
+                           void (*see)(void *arg, const struct recovering *recovering,
+                                       const struct ending *ending),
+                           void *arg)
+{
+    struct report *report = report_new("xmig guard", &options->output, told, told);
+    struct recovering recovering = { .options = options, .places = places, .report = report };
+    struct ending ending;
+
+    (void)attempt(&recovering, false, &ending);
+    see(arg, &recovering, &ending);
+    (void)attempt_finish(&recovering, &ending);
+    report_free(report);
+}
+
+static void see_need(void *arg, const struct recovering *recovering, const struct ending *ending)
+{
+    *(bool *)arg = needs_a_person(recovering, &ending->result);
+}
+
+enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
+                                   bool lease_is_over)
+{
+    const struct recover_command_options options = {
+        .output = { .quiet = true, .progress = PROGRESS_NEVER },
+        .id = id,
+        .has_side = true,
+        .side = side,
+        .unattended = true,
+        .who = "the guardian: ",
+        .recover.lease_is_over = lease_is_over,
+    };
+    bool needs;
+
+    run_unattended(places, &options, stderr, see_need, &needs);
+    return needs ? UNATTENDED_NEEDS_A_PERSON : UNATTENDED_GOES_ON;
+}
+
+static void see_ending(void *arg, const struct recovering *recovering, const struct ending *ending)
+{
+    (void)recovering;
+    *(cJSON **)arg = json_of_ending(ending, 0);
+}
+
+cJSON *recover_one_of_all(const struct places *places, const char *id, enum side side)
+{
+    const struct recover_command_options options = {
+        .output = { .quiet = true, .progress = PROGRESS_NEVER },
+        .id = id,
+        .has_side = true,
+        .side = side,
+        .unattended = true,
+        .who = "recover --all: ",
+    };
+    FILE *nowhere = must(fopen("/dev/null", "we"));
+    cJSON *body = NULL;
+
+    run_unattended(places, &options, nowhere, see_ending, &body);
+    fclose(nowhere);
+    return body;
+}
