@@ -17,7 +17,7 @@
 #include "host/images/disk-device.h"
 #include "host/images/disk-mapping.h"
 #include "host/images/disk-sync.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/system/program.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"

@@ -7,7 +7,7 @@
 
 #include "host/images/disk-device.h"
 #include "core/notes.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 #define BY_NAME "rename"
 #define BY_READ_ONLY "read-only"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 static const cJSON *specific(const cJSON *image)
 {

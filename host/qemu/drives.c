@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "qmp/argv/keyvals.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 /* ---- paths ---- */
 

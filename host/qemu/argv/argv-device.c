@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv/argv-rewrite.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 /* Those that are, or lead to, a piece of this very host. */
 static const char *const bound_devices[] = {

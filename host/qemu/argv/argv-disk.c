@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "host/qemu/argv/argv-rewrite.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 /* The disk that has an image of this name: as QEMU says it, or as it is called now. */
 static struct argv_disk *find_name(const struct rewriting *r, bool as_said, const char *name)

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv/argv-rewrite.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 void rewriting_emit(struct rewriting *r, const char *option, const char *value)
 {

@@ -1,6 +1,6 @@
 /* Looking things up on a QEMU's command line. */
 #include "host/qemu/argv/argv-rewrite.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 char *argv_name(const cJSON *words)
 {

@@ -6,7 +6,7 @@
 
 #include "host/qemu/argv/argv-rewrite.h"
 #include "qmp/argv/keyvals.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 /* ---- options that are easy ---- */
 

@@ -8,7 +8,7 @@
 #include "host/images/disk-device.h"
 #include "host/images/file-hash.h"
 #include "core/notes.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/system/program.h"
 #include "host/qemu/guest/machine.h"
 #include "host/qemu/taps.h"

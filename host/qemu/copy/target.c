@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "host/images/image-contents.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/qemu/guest/machine.h"
 #include "qmp/settings.h"
 #include "xmig/journal.h"

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "host/images/file-hash.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/qemu/guest/machine.h"
 #include "host/qemu/taps.h"
 #include "host/images/shared-images.h"

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "host/images/image-contents.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/qemu/guest/machine.h"
 #include "host/images/source-image.h"
 #include "host/qemu/drives.h"

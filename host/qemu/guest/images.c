@@ -1,5 +1,5 @@
 /* The source's images are what QEMU has open, not what has their names by now. */
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/images/open-files.h"
 #include "host/qemu/guest/guest.h"
 

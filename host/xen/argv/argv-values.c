@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "qmp/argv/keyvals.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 /* ---- what the rewriters are made of ---- */
 

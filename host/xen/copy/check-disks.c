@@ -1,5 +1,5 @@
 /* May the disks come here? */
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
 #include "host/xen/xen.h"

@@ -1,5 +1,5 @@
 /* The target's disks, exported by its device model's NBD server for as long as the mirrors need. */
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/xen/xen.h"
 
 /* A disk that is emulated is open twice, for its PV backend, too, which looks at it anew when

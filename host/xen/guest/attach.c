@@ -7,7 +7,7 @@
 
 #include <xen/hvm/params.h>
 
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/xen/guest/refuse.h"
 #include "xmig/process.h"
 

@@ -1,5 +1,5 @@
 /* By which way does the guest use a disk: the emulated one, or a PV driver's? */
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/xen/xen.h"
 
 static const cJSON *image_of(const cJSON *block)

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "host/images/image-contents.h"
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 #include "host/images/source-image.h"
 #include "host/xen/xen.h"
 

@@ -1,5 +1,5 @@
 /* Paths: absolute, real, renamed. */
-#include "host/system/paths.h"
+#include "xmig/paths.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* Paths on the command line of a VM, and what becomes of them when it gets a new name. */
-#ifndef XMIG_HOST_SYSTEM_PATHS_H
-#define XMIG_HOST_SYSTEM_PATHS_H
+/* Paths: absolute, real, and what becomes of them when a VM gets a new name. */
+#ifndef XMIG_PATHS_H
+#define XMIG_PATHS_H
 
 #include "xmig/error.h"
 
