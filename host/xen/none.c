@@ -4,7 +4,8 @@
 
 static bool available(struct error *err)
 {
-    return error_set(err, ERROR_REFUSED, "this xmig was built without Xen");
+    return error_set(err, ERROR_REFUSED,
+                     "this xmig was built without Xen: install one that has it, and ask again");
 }
 
 const struct hypervisor xen_hypervisor = {

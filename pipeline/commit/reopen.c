@@ -64,12 +64,27 @@ static bool begin_attempt(struct migration *m, struct error *err)
            error_set(err, ERROR_REFUSED, "process %d has this migration", (int)owner_pid(m));
 }
 
+/* NULL: this xmig, or this machine, cannot handle such VMs. */
+static const struct hypervisor *hypervisor_of(const struct migration *m, struct error *err)
+{
+    const char *name = json_string(journal_find(m->journal, RECORD_BEGIN), "host", err);
+    const struct hypervisor *hypervisor = name ? hypervisor_find(name) : NULL;
+
+    if (name && !hypervisor)
+        error_set(err, ERROR_REFUSED,
+                  "this xmig cannot handle a '%s' VM: it was built without; nothing was touched",
+                  name);
+    return hypervisor && hypervisor_available(hypervisor, err) ? hypervisor : NULL;
+}
+
 bool reopen_end_owner(struct migration *m, struct error *err)
 {
     enum {
         DEATH_MS = 10000
     };
 
+    if (!hypervisor_of(m, err))
+        return false;
     if (m->unattended)
         return begin_attempt(m, err);
     if (!reopen_owner_lives(m))
@@ -81,18 +96,14 @@ bool reopen_end_owner(struct migration *m, struct error *err)
 
 bool reopen_host(struct migration *m, struct error *err)
 {
-    const cJSON *begin = journal_find(m->journal, RECORD_BEGIN);
-    const char *name = json_string(begin, "host", err);
-    const struct hypervisor *hypervisor = name ? hypervisor_find(name) : NULL;
+    const struct hypervisor *hypervisor = hypervisor_of(m, err);
     struct vm_context context;
 
-    if (!name)
-        return false;
     if (!hypervisor)
-        return error_set(err, ERROR_REFUSED,
-                         "this xmig cannot handle a '%s' VM: it was built without", name);
+        return false;
     migration_vm_context(m, &context);
-    context.options.mirrors_disks = json_true(begin, "mirrors_disks");
+    context.options.mirrors_disks =
+        json_true(journal_find(m->journal, RECORD_BEGIN), "mirrors_disks");
     if (m->side == SIDE_SEND) {
         m->guest = hypervisor_guest(hypervisor, &context, err);
         return m->guest && guest_reattach(m->guest, journal_records(m->journal), err);

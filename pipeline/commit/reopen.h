@@ -5,7 +5,8 @@
 #include "xmig/move.h"
 
 /* The process that has the migration does not answer: end it, by pid and start time. The
- * guardian (m->unattended) ends nobody, and gives way.
+ * guardian (m->unattended) ends nobody, and gives way. False, and nothing touched: also when this
+ * xmig cannot handle such VMs.
  */
 bool reopen_end_owner(struct migration *m, struct error *err);
 
