@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -24,8 +25,9 @@ static const char help_text[] =
     "\n"
     "Removes the journals and logs of migrations that are finished, and what dead processes\n"
     "of theirs have left in the runtime directory. Images of disks stay: see xmig clean.\n"
-    "One that is not finished is never forgotten: xmig recover settles it. ID may be the\n"
-    "beginning of one, or the VM's name.\n"
+    "One that is not finished is never forgotten: xmig recover settles it; nor one that has\n"
+    "brought a VM here which runs, for its log is there. ID may be the beginning of one, or the\n"
+    "VM's name.\n"
     "\n"
     "      --older AGE  all that ended more than AGE ago: 12h, or 720h for 30 days\n"
     "      --json       for programs: see xmig-json(5)\n"
@@ -84,6 +86,36 @@ static bool remove_files(const char *directory, bool journals, struct error *err
     return ok;
 }
 
+/* A write lease is given only on a file that nobody else has open. */
+static bool is_in_use(int dir, const char *name)
+{
+    AUTO_CLOSE int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) < 0 && errno == EAGAIN;
+}
+
+/* A VM that was moved here writes its log there as long as it runs. */
+static bool is_quiet(const struct forgetting *forgetting, const char *id, struct error *err)
+{
+    AUTO_FREE char *state = tidy_join(forgetting->places.state_dir, id);
+    DIR *dir = opendir(state);
+    const struct dirent *entry;
+    bool ok = true;
+
+    while (ok && dir && (entry = readdir(dir))) {
+        const char *end = strrchr(entry->d_name, '.');
+
+        ok = !end || strcmp(end, ".log") != 0 || !is_in_use(dirfd(dir), entry->d_name) ||
+             error_set(err, ERROR_REFUSED,
+                       "migration %s is kept: the VM that it brought here runs, and '%s/%s' is its "
+                       "log. Forget it when the VM has ended",
+                       id, state, entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return ok;
+}
+
 static bool forget(struct forgetting *forgetting, const char *id, struct error *err)
 {
     AUTO_FREE char *state = tidy_join(forgetting->places.state_dir, id);
@@ -109,7 +141,7 @@ static bool forget_one(struct forgetting *forgetting, const char *word, struct e
 
     return find_id(forgetting->places.state_dir, &forgetting->identity, word, id, err) &&
            tidy_is_finished(forgetting->places.state_dir, &forgetting->identity, id, NULL, err) &&
-           forget(forgetting, id, err);
+           is_quiet(forgetting, id, err) && forget(forgetting, id, err);
 }
 
 static void forget_if_old(void *arg, const char *id, enum side side)
@@ -120,7 +152,7 @@ static void forget_if_old(void *arg, const char *id, enum side side)
 
     (void)side; /* of its two sides the second finds nothing any more */
     if (!tidy_is_finished(forgetting->places.state_dir, &forgetting->identity, id, &age_ms, NULL) ||
-        age_ms < forgetting->older_ms)
+        age_ms < forgetting->older_ms || !is_quiet(forgetting, id, NULL))
         return;
     if (!forget(forgetting, id, &err))
         wrap_say(stderr, WRAP_INDENT, "xmig forget: %s: %s", id, err.text);

@@ -134,7 +134,7 @@ class Tidying(unittest.TestCase):
                               timeout=60, env=machine.environment, check=False)
         return done.stdout + done.stderr, done.returncode
 
-    def test_old_images_and_journals_go_at_a_persons_word_only(self):
+    def test_old_images_and_journals_go_at_a_persons_word_and_a_running_vms_log_stays(self):
         with Machine(*DISK) as machine:
             result, status = machine.send()
             self.assertEqual(status, 0, result)
@@ -148,8 +148,13 @@ class Tidying(unittest.TestCase):
             self.assertEqual((status, os.path.exists(old)), (0, False), said)
             self.assertEqual(machine.target.state(), "running")
             said, status = self.xmig(machine, "forget", result["id"])
-            self.assertEqual((status, os.listdir(machine.folder + "/state")), (0, []), said)
+            self.assertEqual((status, os.listdir(machine.folder + "/state")), (3, [result["id"]]), said)
+            self.assertIn("qemu.log", said)
             self.assertEqual(machine.target.state(), "running")
+            machine.target.ask("quit")
+            machine.wait(lambda: not machine.processes(), "the end of QEMU")
+            said, status = self.xmig(machine, "forget", result["id"])
+            self.assertEqual((status, os.listdir(machine.folder + "/state")), (0, []), said)
 
     def test_another_file_of_that_name_stays(self):
         with Machine(*DISK) as machine:
