@@ -3,12 +3,8 @@
  * exactly one side owns the running VM, exit status and recover say which, and
  * nothing is left over.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/helpers.h"
 #include "world.h"
 #include "xmig/stage.h"
 
@@ -200,8 +196,8 @@ static void a_peer_of_another_protocol_is_refused_before_anything_is_touched(voi
     world_send(&world, &result);
     world_join(&world);
     assert_int_equal(result.outcome, OUTCOME_REFUSED);
-    assert_non_null(strstr(result.error.text, "xmig 0.1, which speaks protocol 1"));
-    assert_non_null(strstr(result.error.text, "install the newer one"));
+    assert_says(result.error.text, "xmig 0.1, which speaks protocol 1");
+    assert_says(result.error.text, "install the newer one");
     assert_true(nothing_began(&world));
     assert_int_equal(world_received(&world)->error.kind, ERROR_LOST);
     world_done(&world);

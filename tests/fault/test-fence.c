@@ -1,31 +1,7 @@
 /* The fence, and the look for others: a service manager, or a colleague, starts the old copy at
  * the source again, and there are never two that run because of us.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "world.h"
-
-static const struct recover_options plain = { 0 };
-
-/* Does it when the source has written a record. */
-struct moment {
-    const struct world *world;
-    enum record record;
-    const char *mark;
-};
-
-static bool at_the_moment(void *arg, enum record record, bool written)
-{
-    const struct moment *moment = arg;
-
-    if (written && record == moment->record)
-        world_mark(moment->world, SIDE_SEND, moment->mark, true);
-    return true;
-}
+#include "scene.h"
 
 static bool is_fenced(const struct world *world)
 {
@@ -35,23 +11,12 @@ static bool is_fenced(const struct world *world)
     return machine.fenced;
 }
 
-#define SCENE(RECORD, MARK)                                                                        \
-    struct world world;                                                                            \
-    struct result result;                                                                          \
-    struct moment moment = { &world, RECORD, MARK };                                               \
-    (void)unused;                                                                                  \
-    world_init(&world);                                                                            \
-    world.hook[SIDE_SEND] = (struct journal_hook)                                                  \
-    {                                                                                              \
-        at_the_moment, &moment                                                                     \
-    }
-
 static void another_that_comes_before_go_leaves_it_unsaid(void **unused)
 {
-    SCENE(RECORD_COMMIT, "another");
+    SCENE_AT(RECORD_COMMIT, "another");
     world_send_with(&world, "", &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_non_null(strstr(result.error.text, "another simulated VM"));
+    assert_says(result.error.text, "another simulated VM");
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
@@ -71,10 +36,10 @@ static void another_that_comes_before_go_leaves_it_unsaid(void **unused)
 
 static void what_cannot_be_fenced_is_taken_back_before_anything_was_said(void **unused)
 {
-    SCENE(RECORD_COMMIT, "unfenceable");
+    SCENE_AT(RECORD_COMMIT, "unfenceable");
     world_send_with(&world, "", &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
-    assert_non_null(strstr(result.error.text, "cannot be fenced"));
+    assert_says(result.error.text, "cannot be fenced");
     assert_null(strstr(result.error.text, "gave the VM back")); /* at our word: that is not why */
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_join(&world);
@@ -87,7 +52,7 @@ static void what_cannot_be_fenced_is_taken_back_before_anything_was_said(void **
 
 static void a_recover_takes_back_what_it_cannot_fence(void **unused)
 {
-    SCENE(RECORD_COMMIT, "unfenceable");
+    SCENE_AT(RECORD_COMMIT, "unfenceable");
     world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
@@ -100,8 +65,7 @@ static void a_recover_takes_back_what_it_cannot_fence(void **unused)
 /* To take the VM back, with nothing here to take it back to, would destroy the only copy. */
 static void a_dead_copy_that_cannot_be_fenced_is_not_taken_back(void **unused)
 {
-    static const struct recover_options forward = { .forward = true };
-    SCENE(RECORD_COMMIT, "unfenceable");
+    SCENE_AT(RECORD_COMMIT, "unfenceable");
     world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_reset(&world, SIDE_SEND);
     world_recover(&world, SIDE_SEND, forward, &result);
@@ -120,8 +84,7 @@ static void a_dead_copy_that_cannot_be_fenced_is_not_taken_back(void **unused)
 /* What could still be given up knowingly stays so. */
 static void forward_writes_no_commit_beside_another(void **unused)
 {
-    static const struct recover_options forward = { .forward = true };
-    SCENE(RECORD_CLOSED, "another");
+    SCENE_AT(RECORD_CLOSED, "another");
     world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_reset(&world, SIDE_SEND);
     world_mark(&world, SIDE_SEND, "another", true);
@@ -137,7 +100,7 @@ static void forward_writes_no_commit_beside_another(void **unused)
 
 static void another_keeps_the_source_from_running_again(void **unused)
 {
-    SCENE(RECORD_PAUSING, "another");
+    SCENE_AT(RECORD_PAUSING, "another");
     world_send_with(&world, "ram-stream:end:recv:fail", &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
@@ -151,7 +114,7 @@ static void another_keeps_the_source_from_running_again(void **unused)
 
 static void another_beside_a_guest_that_was_never_paused_does_not_matter(void **unused)
 {
-    SCENE(RECORD_BEGIN, "another");
+    SCENE_AT(RECORD_BEGIN, "another");
     world_mark(&world, SIDE_SEND, "another", true);
     world_send_with(&world, "ram-stream:begin:send:fail", &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
@@ -161,7 +124,7 @@ static void another_beside_a_guest_that_was_never_paused_does_not_matter(void **
 
 static void a_proof_does_not_let_the_source_run_beside_another(void **unused)
 {
-    SCENE(RECORD_COMMIT, "another");
+    SCENE_AT(RECORD_COMMIT, "another");
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
@@ -180,7 +143,7 @@ static void a_proof_does_not_let_the_source_run_beside_another(void **unused)
 /* GO was said before it came: not DONE, and nothing is ended. */
 static void another_beside_a_guest_that_runs_at_the_target_is_reported(void **unused)
 {
-    SCENE(RECORD_OWNED, "another");
+    SCENE_AT(RECORD_OWNED, "another");
     world.hook[SIDE_RECV] = world.hook[SIDE_SEND];
     world_send_with(&world, "", &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
@@ -197,7 +160,7 @@ static void another_beside_a_guest_that_runs_at_the_target_is_reported(void **un
 
 static void another_is_not_ended_with_the_old_copy(void **unused)
 {
-    SCENE(RECORD_DONE, "another");
+    SCENE_AT(RECORD_DONE, "another");
     world_send_with(&world, "DONE:after:send:crash", &result);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
@@ -213,7 +176,7 @@ static void a_recover_that_decides_nothing_waits_for_no_goodbye(void **unused)
         PARTING_MS = 3000 /* how long a session waits for one */
     };
     uint64_t quickest_ms = PARTING_MS;
-    SCENE(RECORD_COMMIT, "another");
+    SCENE_AT(RECORD_COMMIT, "another");
 
     world_send_with(&world, "COMMIT:after:send:crash", &result);
     for (int i = 0; i < 5 && quickest_ms >= PARTING_MS; i++) {
@@ -244,7 +207,7 @@ static void one_that_is_started_again_before_commit_is_the_sources(void **unused
                                           "COMMIT:before:send:crash" };
 
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-        SCENE(RECORD_NONE, "again");
+        SCENE;
         lose_the_source(&world, faults[i]);
         world_mark(&world, SIDE_SEND, "again", true);
         world_recover(&world, SIDE_SEND, plain, &result);
@@ -260,7 +223,7 @@ static void one_that_is_started_again_before_commit_is_the_sources(void **unused
 
 static void one_that_is_started_again_after_commit_decides_nothing(void **unused)
 {
-    SCENE(RECORD_NONE, "again");
+    SCENE;
     lose_the_source(&world, "COMMIT:after:send:crash");
     world_mark(&world, SIDE_SEND, "again", true);
     world_mark(&world, SIDE_SEND, "another", true);
@@ -279,7 +242,7 @@ static void one_that_is_started_again_after_commit_decides_nothing(void **unused
 /* Its fence has been taken off, and somebody was quicker than we. */
 static void one_that_is_started_again_after_the_proof_is_the_sources(void **unused)
 {
-    SCENE(RECORD_NONE, "again");
+    SCENE;
     world.options.lease_ms = 50;
     lose_the_source(&world, "COMMIT:after:send:crash");
     world_join(&world);
@@ -299,7 +262,7 @@ static void one_that_is_started_again_after_the_proof_is_the_sources(void **unus
 /* … and before the fence was put up: it is the one that contests. */
 static void one_that_is_started_again_is_the_sources_once_it_is_given_back(void **unused)
 {
-    SCENE(RECORD_NONE, "again");
+    SCENE;
     world.options.lease_ms = 50;
     lose_the_source(&world, "COMMIT:after:send:crash");
     world_join(&world);

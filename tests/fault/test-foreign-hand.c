@@ -1,13 +1,7 @@
 /* Another hand than xmig's: a second monitor's `cont`, at either side and at any moment. What then
  * has run is never given back, and never handed over as if it had not. See world.h.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "world.h"
+#include "scene.h"
 
 /* Lets the guest of `side` run as the record is written at the other side, or at this one. */
 struct hand {
@@ -43,34 +37,6 @@ static bool at_record(void *arg, enum record record, bool written)
     return record != RECORD_NOTE || !hand->done || !hand->notes_nothing;
 }
 
-static void put(const struct world *world, enum side side, enum run_state state)
-{
-    struct machine machine;
-
-    world_look(world, side, &machine);
-    machine_set_state(&machine, state);
-    assert_true(machine_save(&machine, NULL));
-}
-
-static enum outcome recover_at(struct world *world, enum side side, struct recover_options options)
-{
-    struct result result;
-
-    world_recover(world, side, options, &result);
-    return result.outcome;
-}
-
-static const struct recover_options plain = { 0 };
-static const struct recover_options forward = { .forward = true };
-static const struct recover_options back = { .back = true };
-static const struct recover_options on_my_word = { .peer_is_dead = true };
-
-#define SCENE                                                                                      \
-    struct world world;                                                                            \
-    struct result result;                                                                          \
-    (void)unused;                                                                                  \
-    world_init(&world)
-
 /* The moment is the receiver's PREPARED, which comes before the sender's COMMIT. */
 #define HAND_AT_PREPARED(side, ...)                                                                \
     struct hand hand = { &world, side, RECORD_PREPARED, __VA_ARGS__ };                             \
@@ -84,7 +50,7 @@ static void a_source_that_runs_before_commit_goes_on_and_nothing_is_handed_over(
     SCENE;
     HAND_AT_PREPARED(SIDE_SEND, false, false, false, false);
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
-    assert_non_null(strstr(result.error.text, "somebody"));
+    assert_says(result.error.text, "somebody");
     world_join(&world);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
@@ -165,7 +131,7 @@ static void a_sender_that_gives_up_decides_nothing_when_the_copy_has_run(void **
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
-    assert_non_null(strstr(world_received(&world)->error.text, "somebody let"));
+    assert_says(world_received(&world)->error.text, "somebody let");
     world_done(&world);
 }
 
@@ -178,7 +144,7 @@ static void a_committed_sender_that_asks_hears_that_the_copy_has_run(void **unus
     world_join(&world);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_non_null(strstr(result.error.text, "somebody has let the target's copy run"));
+    assert_says(result.error.text, "somebody has let the target's copy run");
     world_join(&world);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
@@ -370,7 +336,7 @@ static void a_copy_whose_disk_has_lost_its_name_is_given_back(void **unused)
     SCENE;
     NAMES_ARE_LOST_AT_PREPARED;
     assert_int_equal(world_send_with(&world, "", &result), OUTCOME_ROLLED_BACK);
-    assert_non_null(strstr(result.error.text, "has lost its name"));
+    assert_says(result.error.text, "has lost its name");
     world_join(&world);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);

@@ -2,15 +2,9 @@
  * anything is touched. The sender here is a session and no more.
  */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/socket.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/helpers.h"
 #include "world.h"
-#include "xmig/cleanup.h"
 #include "xmig/stage.h"
 
 enum {
@@ -55,7 +49,7 @@ static void begin(struct talk *talk, const char *peer_address)
     *talk = (struct talk){ .peer_address = peer_address };
     world_init(&talk->world);
     journal_new_id(talk->world.id);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    make_pair(pair);
     talk->loop = loop_new();
     talk->session = session_new(talk->loop, pair[0], pair[0], SIDE_SEND, timing, NULL);
     talk->fd = pair[1];
@@ -113,8 +107,7 @@ static void assert_refused(struct talk *talk, cJSON *hello, const char *why)
     struct error err = { 0 };
 
     assert_false(is_taken(talk, hello, &err));
-    if (!strstr(err.text, why))
-        fail_msg("'%s' does not say '%s'", err.text, why);
+    assert_says(err.text, why);
     end(talk);
     assert_int_equal(talk->result.outcome, OUTCOME_REFUSED);
 }
@@ -250,8 +243,7 @@ static void assert_known_as(const char *from, const char *address, const char *n
     hello = good_hello(&talk);
     if (from)
         cJSON_AddStringToObject(hello, "from", from);
-    if (!begin_a_move(&talk, hello, &err))
-        fail_msg("%s", err.text);
+    assert_ok(begin_a_move(&talk, hello, &err), &err);
     journal = journal_open(talk.world.state_dir[SIDE_RECV], talk.world.id, SIDE_RECV,
                            &talk.world.identity[SIDE_RECV], &health, NULL);
     assert_non_null(journal);

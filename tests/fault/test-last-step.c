@@ -1,21 +1,10 @@
 /* The target's last step, to let the guest run, goes wrong: what never ran is given back, and what
  * may have run is not.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include "scene.h"
 
-#include <cmocka.h>
-
-#include "world.h"
-
-static const struct recover_options plain = { 0 };
-
-#define SCENE(MARK)                                                                                \
-    struct world world;                                                                            \
-    struct result result;                                                                          \
-    (void)unused;                                                                                  \
-    world_init(&world);                                                                            \
+#define SCENE_WITH(MARK)                                                                           \
+    SCENE;                                                                                         \
     world_mark(&world, SIDE_RECV, MARK, true)
 
 static void assert_given_back(struct world *world, const struct result *result)
@@ -38,7 +27,7 @@ static void assert_handed_over(struct world *world, const struct result *result)
 
 static void a_target_that_cannot_let_it_run_gives_it_back(void **unused)
 {
-    SCENE("unresumable");
+    SCENE_WITH("unresumable");
     world_send_with(&world, "", &result);
     assert_given_back(&world, &result);
     world_done(&world);
@@ -46,7 +35,7 @@ static void a_target_that_cannot_let_it_run_gives_it_back(void **unused)
 
 static void a_target_that_is_not_ready_for_it_gives_it_back(void **unused)
 {
-    SCENE("unready");
+    SCENE_WITH("unready");
     world_send_with(&world, "", &result);
     assert_given_back(&world, &result);
     world_done(&world);
@@ -54,7 +43,7 @@ static void a_target_that_is_not_ready_for_it_gives_it_back(void **unused)
 
 static void a_target_whose_host_does_not_answer_has_it_when_it_runs(void **unused)
 {
-    SCENE("silent");
+    SCENE_WITH("silent");
     world_send_with(&world, "", &result);
     assert_handed_over(&world, &result);
     world_done(&world);
@@ -72,7 +61,7 @@ static void lose_the_receiver(struct world *world, const char *fault)
 
 static void an_owned_copy_that_cannot_run_after_a_crash_is_given_back(void **unused)
 {
-    SCENE("unresumable");
+    SCENE_WITH("unresumable");
     lose_the_receiver(&world, "OWNED:after:recv:crash");
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_given_back(&world, &result);
@@ -81,7 +70,7 @@ static void an_owned_copy_that_cannot_run_after_a_crash_is_given_back(void **unu
 
 static void a_copy_that_may_have_run_before_a_crash_is_not_given_back(void **unused)
 {
-    SCENE("unresumable");
+    SCENE_WITH("unresumable");
     lose_the_receiver(&world, "RESUMING:after:recv:crash");
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
@@ -97,7 +86,7 @@ static void a_copy_that_may_have_run_before_a_crash_is_not_given_back(void **unu
 
 static void a_copy_that_runs_after_a_crash_is_the_targets_whatever_its_host_said(void **unused)
 {
-    SCENE("silent");
+    SCENE_WITH("silent");
     lose_the_receiver(&world, "RESUMING:after:recv:crash");
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_handed_over(&world, &result);
@@ -108,12 +97,12 @@ static void a_copy_that_runs_after_a_crash_is_the_targets_whatever_its_host_said
 
 static void what_may_have_run_is_not_given_back_at_the_end_of_the_lease(void **unused)
 {
-    SCENE("unknowable");
+    SCENE_WITH("unknowable");
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:after:send:crash", &result);
     world_join(&world);
     assert_int_equal(world_received(&world)->outcome, OUTCOME_UNDECIDED);
-    assert_non_null(strstr(world_received(&world)->error.text, "is not known"));
+    assert_says(world_received(&world)->error.text, "is not known");
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
 
     world_mark(&world, SIDE_RECV, "unknowable", false);
@@ -124,14 +113,14 @@ static void what_may_have_run_is_not_given_back_at_the_end_of_the_lease(void **u
 
 static void a_look_that_cannot_tell_decides_nothing(void **unused)
 {
-    SCENE("unknowable");
+    SCENE_WITH("unknowable");
     world.options.lease_ms = 50;
     world_send_with(&world, "COMMIT:before:send:crash", &result);
     world_join(&world);
     world_reset(&world, SIDE_SEND);
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
-    assert_non_null(strstr(result.error.text, "the target's answer is 'wait'"));
+    assert_says(result.error.text, "the target's answer is 'wait'");
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     world_done(&world);
@@ -139,7 +128,7 @@ static void a_look_that_cannot_tell_decides_nothing(void **unused)
 
 static void a_dead_receivers_copy_is_given_back_at_the_end_of_its_lease(void **unused)
 {
-    SCENE("nothing");
+    SCENE_WITH("nothing");
     lose_the_receiver(&world, "OWNED:before:recv:crash");
     world_recover(&world, SIDE_RECV, (struct recover_options){ .lease_is_over = true }, &result);
     assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
@@ -152,7 +141,7 @@ static void a_dead_receivers_copy_is_given_back_at_the_end_of_its_lease(void **u
 /* 1, 2, 4 … ms: it is not far from an answer. */
 static void a_target_that_is_at_it_is_asked_again_soon(void **unused)
 {
-    SCENE("unresumable");
+    SCENE_WITH("unresumable");
     lose_the_receiver(&world, "RESUMING:after:recv:crash");
     world.dials = 0;
     world.options.patience_ms = 500;

@@ -1,43 +1,7 @@
 /* A guest that turns itself off while it is moved, or that somebody stops: nothing of ours keeps it
  * from running, so nothing of ours lets it run, and whoever asks is told why it does not.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "world.h"
-
-static const struct recover_options plain = { 0 };
-
-/* What happens to the guest, or to others at the source, when the source has written a record. */
-struct moment {
-    const struct world *world;
-    enum record record;
-    const char *marks[3];
-};
-
-static bool at_the_moment(void *arg, enum record record, bool written)
-{
-    const struct moment *moment = arg;
-
-    if (written && record == moment->record)
-        for (const char *const *mark = moment->marks; *mark; mark++)
-            world_mark(moment->world, SIDE_SEND, *mark, true);
-    return true;
-}
-
-#define SCENE(RECORD, ...)                                                                         \
-    struct world world;                                                                            \
-    struct result result;                                                                          \
-    struct moment moment = { &world, RECORD, { __VA_ARGS__ } };                                    \
-    (void)unused;                                                                                  \
-    world_init(&world);                                                                            \
-    world.hook[SIDE_SEND] = (struct journal_hook)                                                  \
-    {                                                                                              \
-        at_the_moment, &moment                                                                     \
-    }
+#include "scene.h"
 
 static void assert_both_closed(struct world *world)
 {
@@ -49,7 +13,7 @@ static void assert_both_closed(struct world *world)
 
 static void a_guest_that_turns_itself_off_while_it_is_copied_leaves_nothing_to_settle(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_mark(&world, SIDE_SEND, "ended", true);
     assert_int_equal(world_send_with(&world, "drive-mirror:end:send", &result), OUTCOME_NOWHERE);
     assert_string_equal(result.stopped, "it has turned itself off");
@@ -59,7 +23,7 @@ static void a_guest_that_turns_itself_off_while_it_is_copied_leaves_nothing_to_s
 
 static void a_guest_that_somebody_stops_while_it_is_copied_leaves_nothing_to_settle(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_mark(&world, SIDE_SEND, "stopped", true);
     assert_int_equal(world_send_with(&world, "ram-stream:begin:send", &result), OUTCOME_PAUSED);
     assert_string_equal(result.stopped, "somebody has stopped it");
@@ -69,7 +33,7 @@ static void a_guest_that_somebody_stops_while_it_is_copied_leaves_nothing_to_set
 
 static void recover_tells_why_a_guest_does_not_run_here(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_mark(&world, SIDE_SEND, "stopped", true);
     world_send_with(&world, "drive-mirror:end:send:crash", &result);
     world_recover(&world, SIDE_SEND, plain, &result);
@@ -82,7 +46,7 @@ static void recover_tells_why_a_guest_does_not_run_here(void **unused)
 
 static void recover_tells_that_a_guest_has_turned_itself_off(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_mark(&world, SIDE_SEND, "ended", true);
     world_send_with(&world, "drive-mirror:end:send:crash", &result);
     world_recover(&world, SIDE_SEND, plain, &result);
@@ -95,7 +59,7 @@ static void recover_tells_that_a_guest_has_turned_itself_off(void **unused)
 /* Which is ours to be told, whatever became of the copy that was handed over. */
 static void a_guest_that_died_at_the_target_is_not_told_as_stopped_here(void **unused)
 {
-    SCENE(RECORD_COMMIT, "stopped");
+    SCENE_AT(RECORD_COMMIT, "stopped");
     world.unreachable_after_commit = true;
     world_send_with(&world, "RESUMING:after:recv:crash", &result);
     world_join(&world);
@@ -104,17 +68,17 @@ static void a_guest_that_died_at_the_target_is_not_told_as_stopped_here(void **u
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_NOWHERE);
     assert_string_equal(result.stopped, "");
-    assert_non_null(strstr(result.error.text, "its copy has died"));
+    assert_says(result.error.text, "its copy has died");
     world_done(&world);
 }
 
 static void a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person(void **unused)
 {
-    SCENE(RECORD_PAUSING, "ended");
+    SCENE_AT(RECORD_PAUSING, "ended");
     assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_UNDECIDED);
     assert_true(result.choice);
     assert_int_equal(result.state, RUN_GONE);
-    assert_non_null(strstr(result.error.text, "the target has a complete copy"));
+    assert_says(result.error.text, "the target has a complete copy");
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
@@ -125,7 +89,7 @@ static void a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person(void
 
 static void a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice(void **unused)
 {
-    SCENE(RECORD_PAUSING, "ended");
+    SCENE_AT(RECORD_PAUSING, "ended");
     assert_int_equal(world_send_with(&world, "ram-stream:end:recv", &result), OUTCOME_NOWHERE);
     assert_false(result.choice);
     assert_both_closed(&world);
@@ -134,7 +98,7 @@ static void a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice(v
 
 static void a_guest_that_was_started_again_after_its_pause_leaves_no_choice(void **unused)
 {
-    SCENE(RECORD_PAUSING, "ended", "again");
+    SCENE_AT(RECORD_PAUSING, "ended", "again");
     assert_int_equal(world_send_with(&world, "COMMIT:before:send", &result), OUTCOME_ROLLED_BACK);
     assert_false(result.choice);
     assert_string_equal(result.again, "a simulated process");
@@ -144,7 +108,7 @@ static void a_guest_that_was_started_again_after_its_pause_leaves_no_choice(void
 
 static void a_guest_that_was_started_again_is_not_told_as_ended(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_mark(&world, SIDE_SEND, "ended", true);
     world_send_with(&world, "drive-mirror:end:send:crash", &result);
     world_mark(&world, SIDE_SEND, "again", true);
@@ -158,7 +122,7 @@ static void a_guest_that_was_started_again_is_not_told_as_ended(void **unused)
 
 static void of_a_settled_migration_recover_tells_where_the_guest_is(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_send_with(&world, "drive-mirror:end:send", &result);
     assert_both_closed(&world);
     world_recover(&world, SIDE_SEND, plain, &result);
@@ -175,7 +139,7 @@ static void of_a_settled_migration_recover_tells_where_the_guest_is(void **unuse
 static void with_shared_images_and_a_dead_target_a_stopped_guest_is_told_as_stopped(void **unused)
 {
     static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
 
     world.options.without = without;
     world.options.vm.mirrors_disks = false;
@@ -193,7 +157,7 @@ static void with_shared_images_and_a_dead_target_a_stopped_guest_is_told_as_stop
 /* Whatever the target has is of no use: nobody needs to be asked, nor heard. */
 static void a_guest_that_ended_before_its_pause_needs_no_choice(void **unused)
 {
-    SCENE(RECORD_NONE, NULL);
+    SCENE;
     world_send_with(&world, "drive-mirror:end:send:crash", &result);
     world_reset(&world, SIDE_SEND);
     world.unreachable = true;

@@ -1,21 +1,11 @@
 /* Two machines in one process. */
 #include "world.h"
 
-#include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "tap.h"
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 #include "xmig/hypervisor.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 static const char *const machine_files[] = { "source", "target" };
 
@@ -113,20 +103,12 @@ const struct result *world_received(const struct world *world)
     return &world->lives[0].result;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void world_done(struct world *world)
 {
     world_join(world);
     for (int side = 0; side < 2; side++)
         world_replay(world, (enum side)side);
-    nftw(world->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_all(world->dir);
     free(world->dir);
     for (int side = 0; side < 2; side++) {
         free(world->state_dir[side]);
@@ -347,15 +329,19 @@ void world_send(struct world *world, struct result *result)
     loop_free(loop);
 }
 
-enum outcome world_send_with(struct world *world, const char *fault, struct result *result)
+void world_fault(struct world *world, const char *fault)
 {
     struct error err = { 0 };
 
     world->options.fault = (struct fault){ 0 };
-    if (*fault && !fault_parse(fault, &world->options.fault, &err))
-        fail_msg("%s", err.text);
+    assert_ok(!*fault || fault_parse(fault, &world->options.fault, &err), &err);
+}
+
+enum outcome world_send_with(struct world *world, const char *fault, struct result *result)
+{
+    world_fault(world, fault);
     world_send(world, result);
-    world->options.fault = (struct fault){ 0 };
+    world_fault(world, "");
     return result->outcome;
 }
 

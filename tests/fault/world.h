@@ -74,7 +74,10 @@ bool world_has_guardian(const struct world *world, enum side side);
 /* `xmig send`. */
 void world_send(struct world *world, struct result *result);
 
-/* The same with this --fault, "": none, which nothing later suffers. */
+/* What --fault is from now on; "": none. */
+void world_fault(struct world *world, const char *fault);
+
+/* `xmig send` with this --fault, which nothing later suffers. */
 enum outcome world_send_with(struct world *world, const char *fault, struct result *result);
 
 /* `xmig recover ID` at one of the machines. */

@@ -1,14 +1,9 @@
 /* What the target asks of its QEMU before it says that the VM is complete, and what a refusal
  * means afterwards. The QEMU is only a script.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "host/qemu/copy/copy.h"
 #include "tests/fake/fake-qemu.h"
+#include "tests/unit/helpers.h"
 #include "xmig/copy-calls.h"
 
 #define SAYS_COMPLETED "query-migrate", .reply = "{\"status\": \"completed\"}"
@@ -43,6 +38,21 @@ static bool run_against(const struct exchange *script, deed *act, struct error *
     return ok;
 }
 
+static void succeeds(const struct exchange *script, deed *act)
+{
+    struct error err = { 0 };
+
+    assert_ok(run_against(script, act, &err), &err);
+}
+
+static struct error failure_of(const struct exchange *script, deed *act)
+{
+    struct error err = { 0 };
+
+    assert_false(run_against(script, act, &err));
+    return err;
+}
+
 static bool seal(struct copy *copy, struct error *err)
 {
     return copy_seal(copy, err);
@@ -67,10 +77,9 @@ static void ends_the_exports_once_all_is_here(void **unused)
         { "query-block-exports", .reply = "[]" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, seal, &err));
+    succeeds(script, seal);
 }
 
 static void is_not_complete_while_an_export_lives(void **unused)
@@ -82,10 +91,9 @@ static void is_not_complete_while_an_export_lives(void **unused)
         { "query-block-exports", .reply = "[{\"id\": \"xmig-vda\"}]" },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, seal);
     (void)unused;
 
-    assert_false(run_against(script, seal, &err));
     assert_int_equal(err.kind, ERROR_SYSTEM);
 }
 
@@ -96,10 +104,9 @@ static void is_not_complete_before_qemu_says_so(void **unused)
         { "query-status", .reply = "{\"running\": false, \"status\": \"inmigrate\"}" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_false(run_against(script, seal, &err));
+    failure_of(script, seal);
 }
 
 static void is_not_complete_when_the_guest_runs_already(void **unused)
@@ -109,30 +116,27 @@ static void is_not_complete_when_the_guest_runs_already(void **unused)
         { "query-status", .reply = "{\"running\": true, \"status\": \"running\"}" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_false(run_against(script, seal, &err));
+    failure_of(script, seal);
 }
 
 static void a_refusal_to_run_proves_that_it_never_ran(void **unused)
 {
     const struct exchange script[] = { { "cont", .reply = "error: Failed to get write lock" },
                                        { 0 } };
-    struct error err = { 0 };
+    struct error err = failure_of(script, resume);
     (void)unused;
 
-    assert_false(run_against(script, resume, &err));
     assert_int_equal(err.kind, ERROR_SYSTEM);
 }
 
 static void a_qemu_that_dies_when_told_to_run_proves_nothing(void **unused)
 {
     const struct exchange script[] = { { "cont", .action = FAKE_HANG_UP }, { 0 } };
-    struct error err = { 0 };
+    struct error err = failure_of(script, resume);
     (void)unused;
 
-    assert_false(run_against(script, resume, &err));
     assert_int_equal(err.kind, ERROR_LOST);
 }
 
@@ -144,10 +148,9 @@ static void waits_until_qemu_has_loaded_all(void **unused)
         { "migrate-incoming", .events = { MIGRATION("active"), MIGRATION("completed") } },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, listen_and_receive, &err));
+    succeeds(script, listen_and_receive);
 }
 
 static void takes_a_failed_load_for_a_failure(void **unused)
@@ -156,10 +159,9 @@ static void takes_a_failed_load_for_a_failure(void **unused)
         { "migrate-incoming", .events = { MIGRATION("active"), MIGRATION("failed") } },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, listen_and_receive);
     (void)unused;
 
-    assert_false(run_against(script, listen_and_receive, &err));
     assert_int_equal(err.kind, ERROR_SYSTEM);
 }
 

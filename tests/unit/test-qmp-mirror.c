@@ -1,66 +1,5 @@
-/* Mirrors, against a QEMU that is only a script. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "qmp/mirror-guard.h"
-#include "tests/fake/fake-qemu.h"
-
-#define ID "0123456789abcdef"
-#define NAME_A "xmig-01234567-vda"
-#define NAME_B "xmig-01234567-vdb"
-
-#define JOB(NAME, STATUS, REST)                                                                    \
-    "{\"device\": \"" NAME "\", \"status\": \"" STATUS "\", \"offset\": 5, \"len\": 7" REST "}"
-#define READY(NAME) JOB(NAME, "ready", ", \"ready\": true")
-#define CONCLUDED(NAME) JOB(NAME, "concluded", "")
-#define FAILED(NAME) JOB(NAME, "concluded", ", \"error\": \"Input/output error\"")
-
-#define STATUS(NAME, STATUS)                                                                       \
-    "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"" NAME "\", \"status\": \"" STATUS    \
-    "\"}}"
-#define COMPLETED(NAME)                                                                            \
-    "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME "\"}}",                  \
-        STATUS(NAME, "concluded")
-#define COMPLETED_WITH_ERROR(NAME)                                                                 \
-    "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME                          \
-    "\", \"error\": \"Input/output error\"}}",                                                     \
-        STATUS(NAME, "concluded")
-#define CANCELLED(NAME)                                                                            \
-    "{\"event\": \"BLOCK_JOB_CANCELLED\", \"data\": {\"device\": \"" NAME "\"}}",                  \
-        STATUS(NAME, "concluded")
-
-static const char *const both[] = { "vda", "vdb" };
-
-/* What a test does with a connection to the scripted QEMU. */
-typedef bool deed(struct qmp *q, struct error *err);
-
-static bool run_against_version(const char *greeting, const struct exchange *script, deed *act,
-                                struct error *err)
-{
-    struct loop *loop = loop_new();
-    struct fake_qemu *fake = fake_qemu_new(loop, script);
-    struct qmp *q;
-    bool ok;
-
-    if (greeting)
-        fake_qemu_greet_with(fake, greeting);
-    q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, err);
-    assert_non_null(q);
-    ok = act(q, err);
-    assert_null(fake_qemu_complaint(fake));
-    qmp_free(q);
-    fake_qemu_free(fake);
-    loop_free(loop);
-    return ok;
-}
-
-static bool run_against(const struct exchange *script, deed *act, struct error *err)
-{
-    return run_against_version(NULL, script, act, err);
-}
+/* A mirror starts and tells how far it is, against a QEMU that is only a script. */
+#include "tests/unit/mirror-scene.h"
 
 /* ---- names and numbers ---- */
 
@@ -119,10 +58,9 @@ static void mirrors_into_a_node_of_its_own_that_keeps_thin_disks_thin(void **unu
         { "blockdev-mirror", .with = "\"device\":\"virtio0\",\"target\":\"" NAME_A "\"" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, start_vda, &err));
+    succeeds(script, start_vda);
 }
 
 static bool start_vda_in_full(struct qmp *q, struct error *err)
@@ -142,10 +80,9 @@ static void unmaps_nothing_of_a_disk_that_stays_allocated_in_full(void **unused)
         { "blockdev-mirror", .reply = NULL },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, start_vda_in_full, &err));
+    succeeds(script, start_vda_in_full);
 }
 
 static void leaves_no_node_when_the_job_does_not_start(void **unused)
@@ -156,10 +93,9 @@ static void leaves_no_node_when_the_job_does_not_start(void **unused)
         { "blockdev-del", .with = NAME_A },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, start_vda);
     (void)unused;
 
-    assert_false(run_against(script, start_vda, &err));
     assert_string_equal(err.text, "vda: cannot start its mirror: QEMU refused blockdev-mirror: "
                                   "Device 'virtio0' not found");
 }
@@ -174,10 +110,9 @@ static void skips_zeroing_where_qemu_can(void **unused)
         { "blockdev-mirror", .with = "\"target-is-zero\":true" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against_version(qemu_10_1, script, start_vda_on_zeroes, &err));
+    succeeds_with(qemu_10_1, script, start_vda_on_zeroes);
 }
 
 static void takes_no_target_for_zero_that_is_not_known_to_be(void **unused)
@@ -187,10 +122,9 @@ static void takes_no_target_for_zero_that_is_not_known_to_be(void **unused)
         { "blockdev-mirror", .with = "\"sync\":\"full\"" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against_version(qemu_10_1, script, start_vda, &err));
+    succeeds_with(qemu_10_1, script, start_vda);
 }
 
 #define BLOCK(DEPTH)                                                                               \
@@ -206,10 +140,9 @@ static void lets_an_older_qemu_skip_zeroing_by_another_word(void **unused)
         { "query-block", .reply = BLOCK("0") },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, start_vda_on_zeroes, &err));
+    succeeds(script, start_vda_on_zeroes);
 }
 
 static void copies_all_of_a_disk_that_lies_on_another_image(void **unused)
@@ -220,10 +153,9 @@ static void copies_all_of_a_disk_that_lies_on_another_image(void **unused)
         { "blockdev-mirror", .with = "\"sync\":\"full\"" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, start_vda_on_zeroes, &err));
+    succeeds(script, start_vda_on_zeroes);
 }
 
 static void copies_all_of_a_disk_that_qemu_does_not_tell_to_stand_alone(void **unused)
@@ -243,9 +175,8 @@ static void copies_all_of_a_disk_that_qemu_does_not_tell_to_stand_alone(void **u
             { "blockdev-mirror", .with = "\"sync\":\"full\"" },
             { 0 },
         };
-        struct error err = { 0 };
 
-        assert_true(run_against(script, start_vda_on_zeroes, &err));
+        succeeds(script, start_vda_on_zeroes);
     }
 }
 
@@ -263,10 +194,9 @@ static void a_snapshot_at_the_moment_of_the_start_is_noticed(void **unused)
         { "blockdev-del", .with = NAME_A },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, start_vda_on_zeroes);
     (void)unused;
 
-    assert_false(run_against(script, start_vda_on_zeroes, &err));
     assert_string_equal(err.text,
                         "vda: cannot start its mirror: somebody has just made a snapshot of it");
 }
@@ -278,10 +208,9 @@ static void zeroes_what_is_not_known_to_be_zero(void **unused)
         { "blockdev-mirror", .with = "\"sync\":\"full\"" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, start_vda, &err));
+    succeeds(script, start_vda);
 }
 
 /* ---- state ---- */
@@ -299,10 +228,9 @@ static void tells_how_far_a_mirror_is(void **unused)
         { "query-block-jobs", .reply = "[" JOB(NAME_B, "running", "") ", " READY(NAME_A) "]" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, ask_vda, &err));
+    succeeds(script, ask_vda);
     assert_true(state.ready);
     assert_int_equal(state.done, 5);
     assert_int_equal(state.total, 7);
@@ -318,10 +246,9 @@ static void before_a_mirror_copies_its_target_tells_how_far_it_is(void **unused)
                    "{\"node-name\": \"" NAME_A "\", \"stats\": {\"wr_highest_offset\": 4096}}]" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, ask_vda, &err));
+    succeeds(script, ask_vda);
     assert_int_equal(state.total, 0);
     assert_int_equal(state.zeroed, 4096);
 }
@@ -332,10 +259,9 @@ static void tells_why_a_mirror_has_failed(void **unused)
         { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, ask_vda);
     (void)unused;
 
-    assert_false(run_against(script, ask_vda, &err));
     assert_string_equal(err.text, "vda: its mirror has failed: Input/output error");
 }
 
@@ -345,10 +271,9 @@ static void a_mirror_that_vanished_has_failed(void **unused)
         { "query-block-jobs", .reply = "[" READY(NAME_B) "]" },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, ask_vda);
     (void)unused;
 
-    assert_false(run_against(script, ask_vda, &err));
     assert_int_equal(err.kind, ERROR_SYSTEM);
 }
 
@@ -366,10 +291,9 @@ static void asks_once_what_all_mirrors_still_have_to_copy(void **unused)
         { "query-block-jobs", .reply = "[" JOB(NAME_B, "running", "") ", " READY(NAME_A) "]" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, ask_both, &err));
+    succeeds(script, ask_both);
     assert_int_equal(debt, 4);
     assert_false(all_ready);
 }
@@ -380,10 +304,9 @@ static void one_failed_mirror_among_others_is_found(void **unused)
         { "query-block-jobs", .reply = "[" READY(NAME_A) ", " FAILED(NAME_B) "]" },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, ask_both);
     (void)unused;
 
-    assert_false(run_against(script, ask_both, &err));
     assert_string_equal(err.text, "vdb: its mirror has failed: Input/output error");
 }
 
@@ -407,10 +330,9 @@ static void waits_for_a_mirror_no_longer_than_until_it_has_caught_up(void **unus
                       "\"}}" } },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, ask_then_wait, &err));
+    succeeds(script, ask_then_wait);
 }
 
 static bool wait_a_moment(struct qmp *q, struct error *err)
@@ -423,10 +345,9 @@ static bool wait_a_moment(struct qmp *q, struct error *err)
 static void a_mirror_that_does_not_catch_up_is_looked_at_again(void **unused)
 {
     const struct exchange script[] = { { 0 } };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, wait_a_moment, &err));
+    succeeds(script, wait_a_moment);
 }
 
 static bool ask_then_wait_for_nobody(struct qmp *q, struct error *err)
@@ -444,348 +365,10 @@ static void a_qemu_that_goes_away_is_not_waited_for(void **unused)
         { "query-block-jobs", .action = FAKE_HANG_UP },
         { 0 },
     };
-    struct error err = { 0 };
+    struct error err = failure_of(script, ask_then_wait_for_nobody);
     (void)unused;
 
-    assert_false(run_against(script, ask_then_wait_for_nobody, &err));
     assert_int_equal(err.kind, ERROR_LOST);
-}
-
-/* ---- drain ---- */
-
-#define SAYS_BOTH_READY "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]"
-
-static bool drain_both(struct qmp *q, struct error *err)
-{
-    enum {
-        ENOUGH_MS = 10000
-    };
-
-    return qmp_mirrors_drain(q, ID, both, 2, ENOUGH_MS, err);
-}
-
-static bool drain_both_quickly(struct qmp *q, struct error *err)
-{
-    enum {
-        SOON_MS = 50
-    };
-
-    return qmp_mirrors_drain(q, ID, both, 2, SOON_MS, err);
-}
-
-static void drains_all_at_once_and_asks_each_how_it_ended(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .with = "\"device\":\"" NAME_A "\",\"force\":false" },
-        { "block-job-cancel", .with = "\"device\":\"" NAME_B "\",\"force\":false",
-          .events = { COMPLETED(NAME_B), COMPLETED(NAME_A) } },
-        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, drain_both, &err));
-}
-
-static void ends_no_mirror_while_one_has_not_caught_up(void **unused)
-{
-    const char *const jobs = "[" READY(NAME_A) ", " JOB(NAME_B, "running", "") "]";
-    const struct exchange script[] = {
-        { "query-block-jobs", .reply = jobs },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-    assert_string_equal(err.text, "vdb: its mirror has not caught up");
-}
-
-static void completed_with_an_error_is_a_failure(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .events = { COMPLETED_WITH_ERROR(NAME_A) } },
-        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-    assert_string_equal(err.text, "vda: its mirror failed at the end: Input/output error");
-}
-
-static void cancelled_is_a_failure(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .events = { CANCELLED(NAME_A) } },
-        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-    assert_string_equal(err.text, "vda: its mirror ended, but did not complete");
-}
-
-static void a_job_that_concluded_with_an_error_beats_its_event(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
-        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
-        { "query-block-jobs", .reply = "[" FAILED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-    assert_int_equal(err.kind, ERROR_SYSTEM);
-}
-
-static void a_job_dismissed_by_somebody_else_proves_nothing(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .events = { COMPLETED(NAME_A) } },
-        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
-        { "query-block-jobs", .reply = "[]" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-}
-
-static void gives_up_on_a_mirror_that_does_not_move(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .reply = NULL },
-        { "block-job-cancel", .reply = NULL },
-        { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },
-        { "query-block-jobs", .reply = "[" READY(NAME_A) ", " READY(NAME_B) "]" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both_quickly, &err));
-    assert_int_equal(err.kind, ERROR_TIMEOUT);
-}
-
-static void a_mirror_that_moves_has_all_the_time_it_needs(void **unused)
-{
-#define AT(OFFSET)                                                                                 \
-    "[{\"device\": \"" NAME_A "\", \"status\": \"ready\", \"offset\": " OFFSET                     \
-    ", \"len\": 7, \"ready\": true}, " READY(NAME_B) "]"
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .reply = NULL },
-        { "block-job-cancel", .events = { COMPLETED(NAME_B) } },
-        { "query-block-jobs", .reply = AT("5") },
-        { "query-block-jobs", .reply = AT("6") },
-        { "query-block-jobs", .reply = AT("7"), .events = { COMPLETED(NAME_A) } },
-        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, drain_both_quickly, &err));
-}
-
-static void a_qemu_that_goes_away_while_a_mirror_ends_is_lost(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .reply = NULL },
-        { "block-job-cancel", .reply = NULL },
-        { "query-block-jobs", .action = FAKE_HANG_UP },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both_quickly, &err));
-    assert_int_equal(err.kind, ERROR_LOST);
-}
-
-static void a_qemu_that_talks_nonsense_while_a_mirror_ends_is_not_listened_to(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .reply = NULL },
-        { "block-job-cancel", .events = { "nonsense" } },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-    assert_int_not_equal(err.kind, ERROR_NONE);
-    assert_int_not_equal(err.kind, ERROR_TIMEOUT);
-}
-
-static void a_mirror_that_qemu_will_not_end_is_no_end(void **unused)
-{
-    const struct exchange script[] = {
-        { SAYS_BOTH_READY },
-        { "block-job-cancel", .reply = "error: no" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-    assert_non_null(strstr(err.text, "vda: "));
-}
-
-static void mirrors_that_cannot_be_asked_are_not_ended(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block-jobs", .reply = "error: no" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, drain_both, &err));
-}
-
-/* ---- stop ---- */
-
-static bool stop_vda(struct qmp *q, struct error *err)
-{
-    return qmp_mirror_stop(q, ID, "vda", err);
-}
-
-#define NODES(NAME) "[{\"node-name\": \"disk\"}, {\"node-name\": \"" NAME "\"}]"
-
-static void stops_by_force_until_the_job_has_ended(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block-jobs", .reply = "[" READY(NAME_A) "]" },
-        { "block-job-cancel", .with = "\"force\":true" },
-        { "query-block-jobs", .reply = "[" READY(NAME_A) "]" },
-        { "block-job-cancel", .with = "\"force\":true" },
-        { "query-block-jobs", .reply = "[" FAILED(NAME_A) "]" },
-        { "job-dismiss", .with = NAME_A },
-        { "query-named-block-nodes", .reply = NODES(NAME_A) },
-        { "blockdev-del", .with = NAME_A },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, stop_vda, &err));
-}
-
-#define NODES_ALL                                                                                  \
-    "[{\"node-name\": \"" NAME_A "\"}, {\"node-name\": \"here-01234567-vda\"}, "                   \
-    "{\"node-name\": \"keep-01234567-vda\"}, {\"node-name\": \"open-01234567-vda\"}]"
-
-/* The one that refuses goes first: alone it would have QEMU abort. */
-static void stopping_a_mirror_removes_its_guard(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block-jobs", .reply = "[]" },
-        { "query-named-block-nodes", .reply = NODES_ALL },
-        { "blockdev-del", .with = "keep-01234567-vda" },
-        { "blockdev-del", .with = "here-01234567-vda" },
-        { "blockdev-del", .with = "open-01234567-vda" },
-        { "blockdev-del", .with = NAME_A },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, stop_vda, &err));
-}
-
-static bool guard_vda(struct qmp *q, struct error *err)
-{
-    return mirror_guard(q, ID, "vda", "virtio0", err);
-}
-
-static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block", .reply = "[{\"device\": \"virtio0\", \"qdev\": \"/machine/x\", "
-                                  "\"inserted\": {\"node-name\": \"#block7\"}}]" },
-        { "blockdev-add", .with = "\"open-01234567-vda\",\"file\":\"#block7\"" },
-        { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
-        { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, guard_vda, &err));
-}
-
-static void the_image_of_no_device_is_not_opened_for_writing(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block", .reply = "[{\"device\": \"virtio0\", \"inserted\": "
-                                  "{\"node-name\": \"#block7\"}}]" },
-        { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
-        { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, guard_vda, &err));
-}
-
-static void a_qemu_without_blkdebug_only_keeps_the_image_open(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block", .reply = "[]" },
-        { "blockdev-add", .with = "copy-on-read" },
-        { "blockdev-add", .reply = "error: Unknown driver 'blkdebug'" },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_false(run_against(script, guard_vda, &err));
-}
-
-static void stopping_no_mirror_is_fine(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block-jobs", .reply = "[]" },
-        { "query-named-block-nodes", .reply = NODES("other") },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, stop_vda, &err));
-}
-
-static void tries_again_while_a_node_is_still_in_use(void **unused)
-{
-    const struct exchange script[] = {
-        { "query-block-jobs", .reply = "[]" },
-        { "query-named-block-nodes", .reply = NODES(NAME_A) },
-        { "blockdev-del", .reply = "error: Node " NAME_A " is in use" },
-        { "blockdev-del", .reply = NULL },
-        { 0 },
-    };
-    struct error err = { 0 };
-    (void)unused;
-
-    assert_true(run_against(script, stop_vda, &err));
 }
 
 int main(void)
@@ -812,25 +395,6 @@ int main(void)
         cmocka_unit_test(waits_for_a_mirror_no_longer_than_until_it_has_caught_up),
         cmocka_unit_test(a_mirror_that_does_not_catch_up_is_looked_at_again),
         cmocka_unit_test(a_qemu_that_goes_away_is_not_waited_for),
-        cmocka_unit_test(drains_all_at_once_and_asks_each_how_it_ended),
-        cmocka_unit_test(ends_no_mirror_while_one_has_not_caught_up),
-        cmocka_unit_test(completed_with_an_error_is_a_failure),
-        cmocka_unit_test(cancelled_is_a_failure),
-        cmocka_unit_test(a_job_that_concluded_with_an_error_beats_its_event),
-        cmocka_unit_test(a_job_dismissed_by_somebody_else_proves_nothing),
-        cmocka_unit_test(gives_up_on_a_mirror_that_does_not_move),
-        cmocka_unit_test(a_mirror_that_moves_has_all_the_time_it_needs),
-        cmocka_unit_test(a_qemu_that_goes_away_while_a_mirror_ends_is_lost),
-        cmocka_unit_test(a_qemu_that_talks_nonsense_while_a_mirror_ends_is_not_listened_to),
-        cmocka_unit_test(a_mirror_that_qemu_will_not_end_is_no_end),
-        cmocka_unit_test(mirrors_that_cannot_be_asked_are_not_ended),
-        cmocka_unit_test(stops_by_force_until_the_job_has_ended),
-        cmocka_unit_test(stopping_a_mirror_removes_its_guard),
-        cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),
-        cmocka_unit_test(the_image_of_no_device_is_not_opened_for_writing),
-        cmocka_unit_test(a_qemu_without_blkdebug_only_keeps_the_image_open),
-        cmocka_unit_test(stopping_no_mirror_is_fine),
-        cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,7 @@
 /* What others have told QEMU of migrations, against a QEMU that is only a script. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "qmp/settings.h"
-#include "tests/fake/fake-qemu.h"
+
+#include "tests/unit/scripted-qmp.h"
 
 #define ONE(NAME, STATE) "{\"capability\": \"" NAME "\", \"state\": " STATE "}"
 #define PRESENT                                                                                    \
@@ -15,24 +10,6 @@
             "[" ONE("multifd", "true") ", " ONE("events", "false") ", " ONE("xbzrle", "false") "]"
 
 static const char *const wanted[] = { "events", NULL };
-
-typedef bool deed(struct qmp *q, struct error *err);
-
-static bool run_against(const struct exchange *script, deed *act, struct error *err)
-{
-    struct loop *loop = loop_new();
-    struct fake_qemu *fake = fake_qemu_new(loop, script);
-    struct qmp *q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, err);
-    bool ok;
-
-    assert_non_null(q);
-    ok = act(q, err);
-    assert_null(fake_qemu_complaint(fake));
-    qmp_free(q);
-    fake_qemu_free(fake);
-    loop_free(loop);
-    return ok;
-}
 
 static bool read_them(struct qmp *q, struct error *err)
 {
@@ -53,10 +30,9 @@ static void reads_what_is_on_and_what_it_will_change(void **unused)
           .reply = "{\"tls-creds\": \"x\", \"downtime-limit\": 300, \"multifd-channels\": 8}" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, read_them, &err));
+    succeeds(script, read_them);
 }
 
 static bool put_them(struct qmp *q, struct error *err)
@@ -78,10 +54,9 @@ static void puts_on_what_is_needed_and_off_all_else(void **unused)
                   "\"normal\"}" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, put_them, &err));
+    succeeds(script, put_them);
 }
 
 static bool restore_them(struct qmp *q, struct error *err)
@@ -101,10 +76,9 @@ static void puts_all_back_as_it_was(void **unused)
         { "migrate-set-parameters", .with = "{\"tls-creds\":\"x\"}" },
         { 0 },
     };
-    struct error err = { 0 };
     (void)unused;
 
-    assert_true(run_against(script, restore_them, &err));
+    succeeds(script, restore_them);
 }
 
 int main(void)
