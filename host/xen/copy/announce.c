@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
 
 enum {
     REVERSE_REQUEST = 3,
@@ -54,9 +54,9 @@ static void say(int fd, const char *bridge, const uint8_t mac[MAC_SIZE])
         (void)sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-void announce_pv(struct xen *vm)
+void announce_pv(struct xen_copy *vm)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
+    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vif", vm->xen.domid);
     AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     const cJSON *id;
 
@@ -64,7 +64,7 @@ void announce_pv(struct xen *vm)
         return;
     cJSON_ArrayForEach (id, ids) {
         AUTO_JSON cJSON *keys =
-            store_values(vm->xs, "/libxl/%u/device/vif/%s", vm->domid, id->valuestring);
+            store_values(vm->xen.xs, "/libxl/%u/device/vif/%s", vm->xen.domid, id->valuestring);
         uint8_t mac[MAC_SIZE];
 
         if (read_mac(json_string_or(keys, "mac", ""), mac))
@@ -72,17 +72,17 @@ void announce_pv(struct xen *vm)
     }
 }
 
-void announce_emulated(struct xen *vm)
+void announce_emulated(struct xen_copy *vm)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
+    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vif", vm->xen.domid);
     cJSON *arguments;
 
-    if (!ids->child || !vm->q)
+    if (!ids->child || !vm->xen.q)
         return;
     arguments = must(cJSON_CreateObject());
     json_add_uint(arguments, "initial", 50);
     json_add_uint(arguments, "max", 550);
     json_add_uint(arguments, "rounds", 5);
     json_add_uint(arguments, "step", 100);
-    (void)qmp_call(vm->q, "announce-self", arguments, NULL, NULL);
+    (void)qmp_call(vm->xen.q, "announce-self", arguments, NULL, NULL);
 }

@@ -1,28 +1,31 @@
 /* May the disks come here? */
-#include "xmig/paths.h"
+#include "host/images/disk-device.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
+#include "host/xen/ground/disk-nodes.h"
+#include "xmig/paths.h"
 
 /* A block device that a domain here has is not free, whoever may open it. */
-static bool check_device_free(struct xen *vm, const char *image, struct error *err)
+static bool check_device_free(struct xen_copy *vm, const char *image, struct error *err)
 {
     static const char *const backends[] = { "vbd", "qdisk" };
     AUTO_FREE char *real = path_real("/", image);
     const cJSON *domain, *id;
 
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        AUTO_JSON cJSON *domains = store_list(vm->xs, "/local/domain/0/backend/%s", backends[i]);
+        AUTO_JSON cJSON *domains =
+            store_list(vm->xen.xs, "/local/domain/0/backend/%s", backends[i]);
 
         cJSON_ArrayForEach (domain, domains) {
-            AUTO_JSON cJSON *ids = store_list(vm->xs, "/local/domain/0/backend/%s/%s", backends[i],
-                                              domain->valuestring);
+            AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/local/domain/0/backend/%s/%s",
+                                              backends[i], domain->valuestring);
 
             cJSON_ArrayForEach (id, ids) {
                 AUTO_FREE char *params =
-                    store_read(vm->xs, "/local/domain/0/backend/%s/%s/%s/params", backends[i],
+                    store_read(vm->xen.xs, "/local/domain/0/backend/%s/%s/%s/params", backends[i],
                                domain->valuestring, id->valuestring);
-                AUTO_FREE char *other = path_real("/", params ? xen_params_path(params) : "");
+                AUTO_FREE char *other = path_real("/", params ? disk_node_path(params) : "");
 
                 if (!strcmp(real, other))
                     return error_set(err, ERROR_REFUSED,
@@ -34,34 +37,51 @@ static bool check_device_free(struct xen *vm, const char *image, struct error *e
     return true;
 }
 
-static bool check_disk(struct xen *vm, cJSON *disk, struct error *err)
+static bool check_disk(struct xen_copy *vm, cJSON *disk, struct error *err)
 {
     const char *image = json_string_or(disk, "image", "");
 
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
     if ((disk_device_is(image) && !check_device_free(vm, image, err)) ||
-        !disk_images_check(&vm->target.images, disk, err))
+        !disk_images_check(&vm->images, disk, err))
         return false;
-    disk_images_settle(&vm->target.images, disk);
+    disk_images_settle(&vm->images, disk);
     return true;
 }
 
-bool xen_check_disks(struct xen *vm, struct error *err)
+bool xen_check_disks(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *disks = json_array(vm->target.params, "disks", err);
+    const cJSON *disks = json_array(vm->params, "disks", err);
     int refused = error_aside(err);
     bool mirrors = vm->base.context.options.mirrors_disks;
     cJSON *disk;
 
     if (!disks)
         return false;
-    vm->target.images.disks = disks;
+    vm->images.disks = disks;
     cJSON_ArrayForEach (disk, disks)
         if (!error_goes_on(err,
                            check_disk(vm, disk, err) ||
                                error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"))))
             return false;
-    return !mirrors || error_aside(err) > refused ||
-           room_check(&vm->target.images, vm->target.notes, err);
+    return !mirrors || error_aside(err) > refused || room_check(&vm->images, vm->notes, err);
+}
+
+bool xen_check_media(const cJSON *media, struct error *err)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media) {
+        const char *image = json_string_or(medium, "image", "");
+        const char *name = json_string_or(medium, "name", "?");
+
+        if (*image && access(image, R_OK) < 0)
+            return error_set(
+                err, ERROR_REFUSED,
+                "'%s' of the guest holds '%s', which is not at the target: %m; put it there, "
+                "name its place with --disk %s=PATH, or take it out with --eject %s",
+                name, image, name, name);
+    }
+    return true;
 }

@@ -7,7 +7,9 @@
 #include "host/images/file-hash.h"
 #include "core/notes.h"
 #include "host/system/program.h"
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
+#include "host/xen/ground/cpu-policy.h"
+#include "host/xen/ground/domain.h"
 
 enum {
     HELP_MS = 60000,
@@ -23,14 +25,14 @@ static bool is_older(uint64_t major, uint64_t minor, uint64_t than_major, uint64
 }
 
 /* Streams are understood by what is as new as their writer. */
-static bool check_xen(struct xen *vm, struct error *err)
+static bool check_xen(struct xen_copy *vm, struct error *err)
 {
-    int version = xc_version(vm->xc, XENVER_version, NULL);
-    uint64_t major = json_uint_or(vm->target.xen, "xen_major", 0);
-    uint64_t minor = json_uint_or(vm->target.xen, "xen_minor", 0);
+    int version = xc_version(vm->xen.xc, XENVER_version, NULL);
+    uint64_t major = json_uint_or(vm->original, "xen_major", 0);
+    uint64_t minor = json_uint_or(vm->original, "xen_minor", 0);
 
     if (version < 0)
-        return xen_fail(vm, err, "cannot ask Xen for its version");
+        return xen_fail(&vm->xen, err, "cannot ask Xen for its version");
     if (is_older((uint64_t)version >> 16, (uint64_t)version & 0xffff, major, minor))
         return error_set(err, ERROR_REFUSED,
                          "Xen is older at the target (%d.%d) than at the source (%" PRIu64
@@ -53,11 +55,11 @@ static char *find_program(const cJSON *xen)
     return found;
 }
 
-static bool check_version(struct xen *vm, struct error *err)
+static bool check_version(struct xen_copy *vm, struct error *err)
 {
-    const char *const words[] = { vm->target.program, "--version", NULL };
-    uint64_t major = json_uint_or(vm->target.xen, "qemu_major", 0);
-    uint64_t minor = json_uint_or(vm->target.xen, "qemu_minor", 0);
+    const char *const words[] = { vm->program, "--version", NULL };
+    uint64_t major = json_uint_or(vm->original, "qemu_major", 0);
+    uint64_t minor = json_uint_or(vm->original, "qemu_minor", 0);
     AUTO_FREE char *text = NULL;
     unsigned here_major, here_minor;
     const char *number;
@@ -66,7 +68,7 @@ static bool check_version(struct xen *vm, struct error *err)
         return false;
     number = strstr(text, "version ");
     if (!number || sscanf(number, "version %u.%u", &here_major, &here_minor) != 2)
-        return error_set(err, ERROR_REFUSED, "'%s' does not tell its version", vm->target.program);
+        return error_set(err, ERROR_REFUSED, "'%s' does not tell its version", vm->program);
     if (is_older(here_major, here_minor, major, minor))
         return error_set(
             err, ERROR_REFUSED,
@@ -77,10 +79,10 @@ static bool check_version(struct xen *vm, struct error *err)
 }
 
 /* The first words of the lines of "-machine help" are what there is. */
-static bool check_machine(struct xen *vm, struct error *err)
+static bool check_machine(struct xen_copy *vm, struct error *err)
 {
-    const char *const words[] = { vm->target.program, "-machine", "help", NULL };
-    const char *machine = json_string_or(vm->target.xen, "machine", "");
+    const char *const words[] = { vm->program, "-machine", "help", NULL };
+    const char *machine = json_string_or(vm->original, "machine", "");
     AUTO_FREE char *help = NULL;
     AUTO_FREE char *line = xen_text("\n%s ", machine);
 
@@ -95,39 +97,39 @@ static bool check_machine(struct xen *vm, struct error *err)
 /* A package's files keep their time: with the same size it is the same build, which can all that
  * the source's can. To start it, to ask, takes longer than all other checks.
  */
-static bool is_the_sources(const struct xen *vm)
+static bool is_the_sources(const struct xen_copy *vm)
 {
     struct stat st;
 
-    return stat(vm->target.program, &st) == 0 &&
-           (uint64_t)st.st_size == json_uint_or(vm->target.xen, "program_size", 0) &&
-           (uint64_t)st.st_mtime == json_uint_or(vm->target.xen, "program_time", 0);
+    return stat(vm->program, &st) == 0 &&
+           (uint64_t)st.st_size == json_uint_or(vm->original, "program_size", 0) &&
+           (uint64_t)st.st_mtime == json_uint_or(vm->original, "program_time", 0);
 }
 
-static bool check_device_model(struct xen *vm, struct error *err)
+static bool check_device_model(struct xen_copy *vm, struct error *err)
 {
-    free(vm->target.program);
-    vm->target.program = find_program(vm->target.xen);
-    if (!vm->target.program)
+    free(vm->program);
+    vm->program = find_program(vm->original);
+    if (!vm->program)
         return error_set(
             err, ERROR_REFUSED,
             "there is no device model '%s' at the target: install qemu-system-xen, or name "
             "another with --device-model",
-            json_string_or(vm->target.xen, "program", "?"));
+            json_string_or(vm->original, "program", "?"));
     return is_the_sources(vm) || (check_version(vm, err) && check_machine(vm, err));
 }
 
 /* ---- names ---- */
 
-static bool check_name(struct xen *vm, struct error *err)
+static bool check_name(struct xen_copy *vm, struct error *err)
 {
-    const char *name = json_string_or(vm->target.params, "name", "");
+    const char *name = json_string_or(vm->params, "name", "");
     AUTO_FREE char *incoming = xen_text("%s--incoming", name);
     const char *const names[] = { name, incoming };
     uint32_t domid;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (domain_find(vm->xc, vm->xs, names[i], &domid))
+        if (domain_find(vm->xen.xc, vm->xen.xs, names[i], &domid))
             return error_set(
                 err, ERROR_REFUSED,
                 "there is a domain called '%s' at the target already (%u): give the VM another "
@@ -145,29 +147,29 @@ static bool is_this_host(const cJSON *xen)
 }
 
 /* The same domain stays it elsewhere; beside its original it must be another. */
-static bool choose_uuid(struct xen *vm, struct error *err)
+static bool choose_uuid(struct xen_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = -1;
-    const char *uuid = json_string(vm->target.xen, "uuid", err);
-    uint32_t besides = (uint32_t)json_uint_or(vm->target.xen, "domid", 0);
-    bool here = is_this_host(vm->target.xen);
+    const char *uuid = json_string(vm->original, "uuid", err);
+    uint32_t besides = (uint32_t)json_uint_or(vm->original, "domid", 0);
+    bool here = is_this_host(vm->original);
     uint32_t other;
 
     if (!uuid)
         return false;
     if (strlen(uuid) != XEN_UUID_SIZE - 1)
         return error_set(err, ERROR_PROTOCOL, "'%s' is not a UUID", uuid);
-    snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
-    if (domain_find_uuid(vm->xc, uuid, here ? besides : 0, &other))
+    snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", uuid);
+    if (domain_find_uuid(vm->xen.xc, uuid, here ? besides : 0, &other))
         return error_set(err, ERROR_REFUSED, "domain %u at the target has its UUID %s", other,
                          uuid);
     if (!here)
         return true;
     fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read(fd, vm->uuid, XEN_UUID_SIZE - 1) != XEN_UUID_SIZE - 1)
+    if (fd < 0 || read(fd, vm->xen.uuid, XEN_UUID_SIZE - 1) != XEN_UUID_SIZE - 1)
         return error_set(err, ERROR_SYSTEM, "cannot make a UUID: %m");
-    notes_add(vm->target.notes, "the source is this host: the copy gets a UUID of its own, %s",
-              vm->uuid);
+    notes_add(vm->notes, "the source is this host: the copy gets a UUID of its own, %s",
+              vm->xen.uuid);
     return true;
 }
 
@@ -180,14 +182,14 @@ static bool check_need(const cJSON *path, struct error *err)
                      cJSON_IsString(path) ? path->valuestring : "?");
 }
 
-static bool check_needs(struct xen *vm, struct error *err)
+static bool check_needs(struct xen_copy *vm, struct error *err)
 {
     const cJSON *path;
 
-    cJSON_ArrayForEach (path, xen_get(vm->target.xen, "needs"))
+    cJSON_ArrayForEach (path, xen_get(vm->original, "needs"))
         if (!error_goes_on(err, check_need(path, err)))
             return false;
-    cJSON_ArrayForEach (path, xen_get(vm->target.xen, "hashes"))
+    cJSON_ArrayForEach (path, xen_get(vm->original, "hashes"))
         if (!error_goes_on(err, file_hash_check(&vm->base.context, json_string_or(path, "path", ""),
                                                 path, err)))
             return false;
@@ -213,11 +215,11 @@ static bool check_bridge(const cJSON *keys, struct error *err)
     return true;
 }
 
-static bool check_bridges(struct xen *vm, struct error *err)
+static bool check_bridges(struct xen_copy *vm, struct error *err)
 {
     const cJSON *device;
 
-    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
         if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
             !error_goes_on(err, check_bridge(xen_get(device, "backend_keys"), err)))
             return false;
@@ -226,15 +228,15 @@ static bool check_bridges(struct xen *vm, struct error *err)
 
 /* ---- room ---- */
 
-static bool check_memory(struct xen *vm, struct error *err)
+static bool check_memory(struct xen_copy *vm, struct error *err)
 {
     xc_physinfo_t host = { 0 };
-    uint64_t needed = xen_most_pages(vm) +
-                      json_uint_or(vm->target.xen, "paging_pool", 0) / XEN_PAGE + SLACK_PAGES;
+    uint64_t needed =
+        xen_most_pages(vm) + json_uint_or(vm->original, "paging_pool", 0) / XEN_PAGE + SLACK_PAGES;
     uint64_t available;
 
-    if (xc_physinfo(vm->xc, &host) < 0)
-        return xen_fail(vm, err, "cannot ask Xen for its memory");
+    if (xc_physinfo(vm->xen.xc, &host) < 0)
+        return xen_fail(&vm->xen, err, "cannot ask Xen for its memory");
     available =
         host.free_pages > host.outstanding_pages ? host.free_pages - host.outstanding_pages : 0;
     if (needed > available)
@@ -242,63 +244,63 @@ static bool check_memory(struct xen *vm, struct error *err)
                          "the guest needs %" PRIu64 " MiB, and Xen has only %" PRIu64
                          " MiB free at the target (xl mem-set takes some from dom0)",
                          needed * XEN_PAGE / MIB, available * XEN_PAGE / MIB);
-    if (json_true(vm->target.xen, "hap") && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
+    if (json_true(vm->original, "hap") && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
         return error_set(err, ERROR_REFUSED,
                          "the guest uses nested paging (HAP), which is not "
                          "there at the target");
     return true;
 }
 
-static void note_affinity(struct xen *vm)
+static void note_affinity(struct xen_copy *vm)
 {
-    const cJSON *info = xen_get(xen_get(vm->target.xen, "config"), "b_info");
+    const cJSON *info = xen_get(xen_get(vm->original, "config"), "b_info");
 
     if (cJSON_GetArraySize(xen_get(info, "vcpu_hard_affinity")) > 0)
         notes_add(
-            vm->target.notes,
+            vm->notes,
             "the guest is bound to processors of the source: at the target it may use all ('xl "
             "vcpu-pin' binds it)");
 }
 
 /* ---- the public face ---- */
 
-bool xen_check_target(struct host *host, const cJSON *params, struct error *err)
+bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_copy *vm = xen_copy_of(copy);
     const cJSON *xen;
 
-    cJSON_Delete(vm->target.params);
-    vm->target.params = must(cJSON_Duplicate(params, true));
-    xen = json_object(vm->target.params, "xen", err);
+    cJSON_Delete(vm->params);
+    vm->params = must(cJSON_Duplicate(params, true));
+    xen = json_object(vm->params, "xen", err);
     if (!xen || !json_array(xen, "words", err) || !json_object(xen, "config", err) ||
-        !xen_open(vm, err))
+        !xen_open(&vm->xen, err))
         return false;
-    vm->target.xen = xen;
-    free(vm->target.name);
-    vm->target.name = must(strdup(json_string_or(params, "name", "?")));
-    cJSON_Delete(vm->target.notes);
-    vm->target.notes = must(cJSON_CreateArray());
+    vm->original = xen;
+    free(vm->name);
+    vm->name = must(strdup(json_string_or(params, "name", "?")));
+    cJSON_Delete(vm->notes);
+    vm->notes = must(cJSON_CreateArray());
     note_affinity(vm);
     return error_goes_on(err, check_xen(vm, err)) &&
            error_goes_on(err, check_device_model(vm, err)) &&
            error_goes_on(err, check_name(vm, err)) && error_goes_on(err, choose_uuid(vm, err)) &&
            error_goes_on(err, check_needs(vm, err)) &&
-           error_goes_on(err, media_check(xen_get(xen, "media"), err)) && check_bridges(vm, err) &&
-           error_goes_on(err, check_memory(vm, err)) &&
-           error_goes_on(err, cpu_policy_check(vm, xen_get(xen, "cpu_policy"), err)) &&
+           error_goes_on(err, xen_check_media(xen_get(xen, "media"), err)) &&
+           check_bridges(vm, err) && error_goes_on(err, check_memory(vm, err)) &&
+           error_goes_on(err, cpu_policy_check(&vm->xen, xen_get(xen, "cpu_policy"), err)) &&
            xen_check_disks(vm, err);
 }
 
-void xen_plan_recv(struct host *host, struct plan *plan)
+void xen_plan_recv(struct copy *copy, struct plan *plan)
 {
-    struct xen *vm = xen_of(host);
-    const char *name = json_string_or(vm->target.params, "name", "?");
+    struct xen_copy *vm = xen_copy_of(copy);
+    const char *name = json_string_or(vm->params, "name", "?");
     const cJSON *item;
 
-    disk_images_plan(&vm->target.images, plan);
+    disk_images_plan(&vm->images, plan);
     plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it", name,
              xen_most_pages(vm) * XEN_PAGE / MIB);
-    plan_say(plan, "run %s as its device model", vm->target.program);
-    cJSON_ArrayForEach (item, vm->target.notes)
+    plan_say(plan, "run %s as its device model", vm->program);
+    cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);
 }

@@ -1,23 +1,14 @@
 /* The empty domain: paused, without a page of memory, which is claimed for it. Order and
  * content are libxl's, up to where libxl would fill it.
  */
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
+#include "host/xen/ground/schedule.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
 #include <xen/hvm/params.h>
-
-static uint64_t number(const struct xen *vm, const char *name)
-{
-    return json_uint_or(vm->target.xen, name, 0);
-}
-
-static const cJSON *build_info(const struct xen *vm)
-{
-    return xen_get(xen_get(vm->target.xen, "config"), "b_info");
-}
 
 /* ---- the domain ---- */
 
@@ -33,55 +24,55 @@ static void set_handle(xen_domain_handle_t handle, const char *uuid)
     }
 }
 
-static unsigned grant_version(struct xen *vm)
+static unsigned grant_version(struct xen_copy *vm)
 {
     xc_physinfo_t host = { 0 };
     bool has_v2 =
-        xc_physinfo(vm->xc, &host) == 0 && (host.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2);
+        xc_physinfo(vm->xen.xc, &host) == 0 && (host.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2);
 
-    return (unsigned)json_uint_or(build_info(vm), "max_grant_version", has_v2 ? 2 : 1);
+    return (unsigned)json_uint_or(xen_original_build_info(vm), "max_grant_version", has_v2 ? 2 : 1);
 }
 
-static bool create_domain(struct xen *vm, struct error *err)
+static bool create_domain(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *info = build_info(vm);
+    const cJSON *info = xen_original_build_info(vm);
     struct xen_domctl_createdomain config = {
-        .flags = XEN_DOMCTL_CDF_hvm | (json_true(vm->target.xen, "hap") ? XEN_DOMCTL_CDF_hap : 0),
-        .max_vcpus = (uint32_t)number(vm, "vcpus"),
+        .flags = XEN_DOMCTL_CDF_hvm | (json_true(vm->original, "hap") ? XEN_DOMCTL_CDF_hap : 0),
+        .max_vcpus = (uint32_t)xen_original_number(vm, "vcpus"),
         .max_evtchn_port = (uint32_t)json_uint_or(info, "event_channels", 1023),
         .max_grant_frames = (int32_t)json_uint_or(info, "max_grant_frames", UINT32_MAX),
         .max_maptrack_frames = (int32_t)json_uint_or(info, "max_maptrack_frames", UINT32_MAX),
         .grant_opts = XEN_DOMCTL_GRANT_version(grant_version(vm)),
-        .arch.emulation_flags = (uint32_t)number(vm, "emulation"),
+        .arch.emulation_flags = (uint32_t)xen_original_number(vm, "emulation"),
     };
     uint32_t domid = 0;
 
     if (!strcmp(json_string_or(xen_get(info, "arch_x86"), "msr_relaxed", "False"), "True"))
         config.arch.misc_flags = XEN_X86_MSR_RELAXED;
-    set_handle(config.handle, vm->uuid);
-    if (xc_domain_create(vm->xc, &domid, &config) < 0)
-        return xen_fail(vm, err, "cannot create a domain");
-    vm->domid = domid;
+    set_handle(config.handle, vm->xen.uuid);
+    if (xc_domain_create(vm->xen.xc, &domid, &config) < 0)
+        return xen_fail(&vm->xen, err, "cannot create a domain");
+    vm->xen.domid = domid;
     return true;
 }
 
 /* ---- its nodes ---- */
 
-static void add_roots(struct xen *vm, struct store_batch *batch, const char *name)
+static void add_roots(struct xen_copy *vm, struct store_batch *batch, const char *name)
 {
     struct timespec now;
-    AUTO_FREE char *path = xen_text("/vm/%s", vm->uuid);
+    AUTO_FREE char *path = xen_text("/vm/%s", vm->xen.uuid);
 
     clock_gettime(CLOCK_REALTIME, &now);
-    store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u", vm->domid);
+    store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u", vm->xen.domid);
     store_add(batch, STORE_GUEST_READS, "", "%s", path);
-    store_add(batch, STORE_DOM0_ONLY, "", "/libxl/%u", vm->domid);
-    store_add(batch, STORE_AS_ABOVE, path, "/local/domain/%u/vm", vm->domid);
-    store_add(batch, STORE_AS_ABOVE, name, "/local/domain/%u/name", vm->domid);
-    store_add(batch, STORE_AS_ABOVE, vm->uuid, "%s/uuid", path);
+    store_add(batch, STORE_DOM0_ONLY, "", "/libxl/%u", vm->xen.domid);
+    store_add(batch, STORE_AS_ABOVE, path, "/local/domain/%u/vm", vm->xen.domid);
+    store_add(batch, STORE_AS_ABOVE, name, "/local/domain/%u/name", vm->xen.domid);
+    store_add(batch, STORE_AS_ABOVE, vm->xen.uuid, "%s/uuid", path);
     store_add(batch, STORE_AS_ABOVE, name, "%s/name", path);
     store_add(batch, STORE_AS_ABOVE, "hvm", "%s/image/ostype", path);
-    store_add(batch, STORE_AS_ABOVE, json_string_or(vm->target.xen, "rtc_timeoffset", ""),
+    store_add(batch, STORE_AS_ABOVE, json_string_or(vm->original, "rtc_timeoffset", ""),
               "%s/rtc/timeoffset", path);
     {
         AUTO_FREE char *start =
@@ -89,13 +80,13 @@ static void add_roots(struct xen *vm, struct store_batch *batch, const char *nam
 
         store_add(batch, STORE_AS_ABOVE, start, "%s/start_time", path);
     }
-    store_add(batch, STORE_AS_ABOVE, "hvm", "/libxl/%u/type", vm->domid);
-    store_add(batch, STORE_AS_ABOVE, "qemu_xen", "/libxl/%u/dm-version", vm->domid);
-    store_add(batch, STORE_AS_ABOVE, "", "/libxl/%u/device", vm->domid);
-    store_add(batch, STORE_DOM0_ONLY, "", "/local/domain/0/device-model/%u", vm->domid);
+    store_add(batch, STORE_AS_ABOVE, "hvm", "/libxl/%u/type", vm->xen.domid);
+    store_add(batch, STORE_AS_ABOVE, "qemu_xen", "/libxl/%u/dm-version", vm->xen.domid);
+    store_add(batch, STORE_AS_ABOVE, "", "/libxl/%u/device", vm->xen.domid);
+    store_add(batch, STORE_DOM0_ONLY, "", "/local/domain/0/device-model/%u", vm->xen.domid);
 }
 
-static void add_skeleton(struct xen *vm, struct store_batch *batch)
+static void add_skeleton(struct xen_copy *vm, struct store_batch *batch)
 {
     static const char *const read_only[] = { "cpu",     "memory",    "device",
                                              "control", "hvmloader", "platform" };
@@ -121,76 +112,77 @@ static void add_skeleton(struct xen *vm, struct store_batch *batch)
     };
 
     for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
-        store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u/%s", vm->domid, read_only[i]);
+        store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u/%s", vm->xen.domid, read_only[i]);
     for (size_t i = 0; i < sizeof(guests) / sizeof(guests[0]); i++)
-        store_add(batch, STORE_GUEST_OWNS, "", "/local/domain/%u/%s", vm->domid, guests[i]);
+        store_add(batch, STORE_GUEST_OWNS, "", "/local/domain/%u/%s", vm->xen.domid, guests[i]);
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        store_add(batch, STORE_AS_ABOVE, facts[i][1], "/local/domain/%u/%s", vm->domid,
+        store_add(batch, STORE_AS_ABOVE, facts[i][1], "/local/domain/%u/%s", vm->xen.domid,
                   facts[i][0]);
 }
 
-static void add_copies(struct xen *vm, struct store_batch *batch, const char *directory,
+static void add_copies(struct xen_copy *vm, struct store_batch *batch, const char *directory,
                        enum store_access access)
 {
     const cJSON *key;
 
-    cJSON_ArrayForEach (key, xen_get(vm->target.xen, directory))
+    cJSON_ArrayForEach (key, xen_get(vm->original, directory))
         if (cJSON_IsString(key) && *key->valuestring)
-            store_add(batch, access, key->valuestring, "/local/domain/%u/%s/%s", vm->domid,
+            store_add(batch, access, key->valuestring, "/local/domain/%u/%s/%s", vm->xen.domid,
                       directory, key->string);
 }
 
 /* What the guest's drivers have said of themselves, which they will not say again, and what
  * was said to the guest.
  */
-static void add_features(struct xen *vm, struct store_batch *batch)
+static void add_features(struct xen_copy *vm, struct store_batch *batch)
 {
     add_copies(vm, batch, "control", STORE_GUEST_OWNS);
     add_copies(vm, batch, "platform", STORE_AS_ABOVE);
     add_copies(vm, batch, "hvmloader", STORE_AS_ABOVE);
 }
 
-static bool write_skeleton(struct xen *vm, struct error *err)
+static bool write_skeleton(struct xen_copy *vm, struct error *err)
 {
-    struct store_batch batch = { .domid = vm->domid };
-    AUTO_FREE char *name = xen_text("%s--incoming", json_string_or(vm->target.params, "name", "?"));
+    struct store_batch batch = { .domid = vm->xen.domid };
+    AUTO_FREE char *name = xen_text("%s--incoming", json_string_or(vm->params, "name", "?"));
 
     add_roots(vm, &batch, name);
     add_skeleton(vm, &batch);
     add_features(vm, &batch);
-    return store_commit(vm->xs, &batch, err);
+    return store_commit(vm->xen.xs, &batch, err);
 }
 
 /* ---- what it is made of ---- */
 
 /* The ports are the low numbers that they always are because nothing has taken any yet. */
-static bool make_ports(struct xen *vm, struct error *err)
+static bool make_ports(struct xen_copy *vm, struct error *err)
 {
-    long store = store_number(vm->xs, 0, "/tool/xenstored/domid");
-    long console = store_number(vm->xs, 0, "/tool/xenconsoled/domid");
-    xc_evtchn_port_or_error_t port = xc_evtchn_alloc_unbound(vm->xc, vm->domid, (uint32_t)store);
+    long store = store_number(vm->xen.xs, 0, "/tool/xenstored/domid");
+    long console = store_number(vm->xen.xs, 0, "/tool/xenconsoled/domid");
+    xc_evtchn_port_or_error_t port =
+        xc_evtchn_alloc_unbound(vm->xen.xc, vm->xen.domid, (uint32_t)store);
 
     if (port < 0)
-        return xen_fail(vm, err, "cannot make the event channel of xenstore");
-    vm->target.store_port = (uint32_t)port;
-    port = xc_evtchn_alloc_unbound(vm->xc, vm->domid, (uint32_t)console);
+        return xen_fail(&vm->xen, err, "cannot make the event channel of xenstore");
+    vm->store_port = (uint32_t)port;
+    port = xc_evtchn_alloc_unbound(vm->xen.xc, vm->xen.domid, (uint32_t)console);
     if (port < 0)
-        return xen_fail(vm, err, "cannot make the event channel of the console");
-    vm->target.console_port = (uint32_t)port;
+        return xen_fail(&vm->xen, err, "cannot make the event channel of the console");
+    vm->console_port = (uint32_t)port;
     return true;
 }
 
-static bool set_param(struct xen *vm, uint32_t param, const char *name, struct error *err)
+static bool set_param(struct xen_copy *vm, uint32_t param, const char *name, struct error *err)
 {
-    if (xc_hvm_param_set(vm->xc, vm->domid, param, number(vm, name)) < 0)
-        return xen_fail(vm, err, "cannot set the HVM parameter '%s'", name);
+    if (xc_hvm_param_set(vm->xen.xc, vm->xen.domid, param, xen_original_number(vm, name)) < 0)
+        return xen_fail(&vm->xen, err, "cannot set the HVM parameter '%s'", name);
     return true;
 }
 
 /* As libxl counts it when it makes a domain: "localtime" is the host's. */
-static int32_t clock_offset(const struct xen *vm)
+static int32_t clock_offset(const struct xen_copy *vm)
 {
-    const cJSON *info = build_info(vm);
+    const cJSON *info = xen_original_build_info(vm);
     int32_t offset = (int32_t)cJSON_GetNumberValue(xen_get(info, "rtc_timeoffset"));
     time_t now = time(NULL);
     struct tm local;
@@ -202,81 +194,84 @@ static int32_t clock_offset(const struct xen *vm)
     return offset;
 }
 
-static bool set_clock(struct xen *vm, struct error *err)
+static bool set_clock(struct xen_copy *vm, struct error *err)
 {
     int32_t offset = clock_offset(vm);
 
-    if (xc_domain_set_tsc_info(vm->xc, vm->domid, (uint32_t)number(vm, "tsc_mode"), 0, 0, 0) < 0)
-        return xen_fail(vm, err, "cannot set the TSC mode");
-    if (offset && xc_domain_set_time_offset(vm->xc, vm->domid, offset) < 0)
-        return xen_fail(vm, err, "cannot set the clock's offset");
+    if (xc_domain_set_tsc_info(vm->xen.xc, vm->xen.domid,
+                               (uint32_t)xen_original_number(vm, "tsc_mode"), 0, 0, 0) < 0)
+        return xen_fail(&vm->xen, err, "cannot set the TSC mode");
+    if (offset && xc_domain_set_time_offset(vm->xen.xc, vm->xen.domid, offset) < 0)
+        return xen_fail(&vm->xen, err, "cannot set the clock's offset");
     return true;
 }
 
 /* It may have more than it is allowed: a guest that was asked to give memory back, and has not. */
-uint64_t xen_most_pages(const struct xen *vm)
+uint64_t xen_most_pages(const struct xen_copy *vm)
 {
-    uint64_t present = number(vm, "pages");
-    uint64_t allowed = number(vm, "max_pages");
+    uint64_t present = xen_original_number(vm, "pages");
+    uint64_t allowed = xen_original_number(vm, "max_pages");
 
     return present > allowed ? present : allowed;
 }
 
-bool xen_limit_memory(struct xen *vm, uint64_t pages, struct error *err)
+bool xen_limit_memory(struct xen_copy *vm, uint64_t pages, struct error *err)
 {
-    return xc_domain_setmaxmem(vm->xc, vm->domid, pages * XEN_PAGE / 1024) == 0 ||
-           xen_fail(vm, err, "cannot set the domain's memory");
+    return xc_domain_setmaxmem(vm->xen.xc, vm->xen.domid, pages * XEN_PAGE / 1024) == 0 ||
+           xen_fail(&vm->xen, err, "cannot set the domain's memory");
 }
 
 /* Claimed pages are nobody else's for the hours that the disks need; what comes with the
  * stream is taken from them.
  */
-static bool set_memory(struct xen *vm, struct error *err)
+static bool set_memory(struct xen_copy *vm, struct error *err)
 {
     uint64_t pages = xen_most_pages(vm);
 
     if (!xen_limit_memory(vm, pages, err))
         return false;
-    if (xc_set_paging_mempool_size(vm->xc, vm->domid, number(vm, "paging_pool")) < 0)
-        return xen_fail(vm, err, "cannot set the domain's paging pool");
-    if (xc_domain_claim_pages(vm->xc, vm->domid, pages) < 0)
-        return xen_fail(vm, err, "cannot claim memory for the domain");
+    if (xc_set_paging_mempool_size(vm->xen.xc, vm->xen.domid,
+                                   xen_original_number(vm, "paging_pool")) < 0)
+        return xen_fail(&vm->xen, err, "cannot set the domain's paging pool");
+    if (xc_domain_claim_pages(vm->xen.xc, vm->xen.domid, pages) < 0)
+        return xen_fail(&vm->xen, err, "cannot claim memory for the domain");
     return true;
 }
 
-static bool furnish(struct xen *vm, struct error *err)
+static bool furnish(struct xen_copy *vm, struct error *err)
 {
-    if (xc_domain_max_vcpus(vm->xc, vm->domid, (unsigned)number(vm, "vcpus")) < 0)
-        return xen_fail(vm, err, "cannot give the domain its processors");
+    if (xc_domain_max_vcpus(vm->xen.xc, vm->xen.domid, (unsigned)xen_original_number(vm, "vcpus")) <
+        0)
+        return xen_fail(&vm->xen, err, "cannot give the domain its processors");
     return make_ports(vm, err) && set_param(vm, HVM_PARAM_HPET_ENABLED, "hpet", err) &&
            set_param(vm, HVM_PARAM_VPT_ALIGN, "vpt_align", err) &&
            set_param(vm, HVM_PARAM_TIMER_MODE, "timer_mode", err) && set_clock(vm, err) &&
-           set_memory(vm, err) && schedule_write(vm, err);
+           set_memory(vm, err) && schedule_write(&vm->xen, xen_get(vm->original, "schedule"), err);
 }
 
 /* ---- the public face ---- */
 
 /* Its UUID tells it from all others, also after a crash that left no time to note its number. */
-static bool note_domain(struct xen *vm, struct error *err)
+static bool note_domain(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", "domain");
-    cJSON_AddStringToObject(fact, "uuid", vm->uuid);
-    json_add_uint(fact, "source_domid", number(vm, "domid"));
-    cJSON_AddStringToObject(fact, "vm_name", json_string_or(vm->target.params, "name", "?"));
+    cJSON_AddStringToObject(fact, "uuid", vm->xen.uuid);
+    json_add_uint(fact, "source_domid", xen_original_number(vm, "domid"));
+    cJSON_AddStringToObject(fact, "vm_name", json_string_or(vm->params, "name", "?"));
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
-bool xen_create_machine(struct host *host, struct error *err)
+bool xen_create_machine(struct copy *copy, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_copy *vm = xen_copy_of(copy);
 
-    if (host->context.options.mirrors_disks && !disk_images_create(&vm->target.images, err))
+    if (copy->context.options.mirrors_disks && !disk_images_create(&vm->images, err))
         return false;
     if (!note_domain(vm, err) || !create_domain(vm, err) || !write_skeleton(vm, err) ||
         !furnish(vm, err))
         return false;
-    xen_log_drain(vm->log, &host->context.events);
+    xen_log_drain(vm->xen.log, &copy->context.events);
     return true;
 }

@@ -7,7 +7,7 @@
 #include "host/system/program.h"
 #include "host/xen/argv/argv.h"
 #include "host/xen/monitor/monitor.h"
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
 #include "xmig/process.h"
 
 enum {
@@ -21,9 +21,9 @@ enum {
 
 /* ---- its process ---- */
 
-void device_model_explain(struct xen *vm, struct error *err)
+void device_model_explain(struct xen_copy *vm, struct error *err)
 {
-    AUTO_CLOSE int fd = vm->target.log ? open(vm->target.log, O_RDONLY | O_CLOEXEC) : -1;
+    AUTO_CLOSE int fd = vm->log ? open(vm->log, O_RDONLY | O_CLOEXEC) : -1;
     AUTO_FREE char *text = program_tail(fd, LOG_TAIL);
     const char *line = program_last_line(text);
     struct error said = *err;
@@ -33,7 +33,7 @@ void device_model_explain(struct xen *vm, struct error *err)
 }
 
 /* env(1) gives it what libxl gives it, and replaces itself by it. */
-static const char **command_line(const struct xen *vm, const cJSON *words, const char *domid)
+static const char **command_line(const struct xen_copy *vm, const cJSON *words, const char *domid)
 {
     static const char *const waiting[] = { "-S", "-incoming", "defer", NULL };
     size_t count = (size_t)cJSON_GetArraySize(words);
@@ -43,7 +43,7 @@ static const char **command_line(const struct xen *vm, const cJSON *words, const
 
     line[used++] = "env";
     line[used++] = domid;
-    line[used++] = vm->target.program;
+    line[used++] = vm->program;
     cJSON_ArrayForEach (word, words)
         line[used++] = word->valuestring;
     for (size_t i = 0; waiting[i]; i++)
@@ -51,60 +51,60 @@ static const char **command_line(const struct xen *vm, const cJSON *words, const
     return line;
 }
 
-static int open_log(struct xen *vm, struct error *err)
+static int open_log(struct xen_copy *vm, struct error *err)
 {
     int fd;
 
-    free(vm->target.log);
-    vm->target.log =
-        xen_text("/var/log/xen/qemu-dm-%s.log", json_string_or(vm->target.params, "name", "?"));
-    fd = open(vm->target.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+    free(vm->log);
+    vm->log = xen_text("/var/log/xen/qemu-dm-%s.log", json_string_or(vm->params, "name", "?"));
+    fd = open(vm->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0)
-        error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->target.log);
+        error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->log);
     return fd;
 }
 
-static bool note_process(struct xen *vm, struct error *err)
+static bool note_process(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(fact, "fact", "device-model");
-    json_add_uint(fact, "domid", vm->domid);
-    json_add_uint(fact, "device_model", (uint64_t)vm->target.pid);
-    json_add_uint(fact, "started", vm->target.start_time);
+    json_add_uint(fact, "domid", vm->xen.domid);
+    json_add_uint(fact, "device_model", (uint64_t)vm->pid);
+    json_add_uint(fact, "started", vm->start_time);
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
 /* xl ends the process whose number stands there. */
-static bool start_process(struct xen *vm, struct error *err)
+static bool start_process(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->target.xen, "words"), vm->domid);
-    AUTO_FREE char *domid = xen_text("XEN_DOMAIN_ID=%u", vm->domid);
+    AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->original, "words"), vm->xen.domid);
+    AUTO_FREE char *domid = xen_text("XEN_DOMAIN_ID=%u", vm->xen.domid);
     AUTO_FREE const char **line = command_line(vm, words, domid);
     AUTO_CLOSE int log = open_log(vm, err);
     AUTO_FREE char *pid = NULL;
 
     if (log < 0)
         return false;
-    vm->target.child = child_start(vm->base.context.loop, line, -1, log, log, err);
-    if (!vm->target.child)
+    vm->child = child_start(vm->base.context.loop, line, -1, log, log, err);
+    if (!vm->child)
         return false;
-    vm->target.pid = child_pid(vm->target.child);
-    vm->target.start_time = process_start_time(vm->target.pid);
-    pid = xen_text("%d", (int)vm->target.pid);
-    return store_write(vm->xs, err, pid, "/local/domain/%u/image/device-model-pid", vm->domid) &&
+    vm->pid = child_pid(vm->child);
+    vm->start_time = process_start_time(vm->pid);
+    pid = xen_text("%d", (int)vm->pid);
+    return store_write(vm->xen.xs, err, pid, "/local/domain/%u/image/device-model-pid",
+                       vm->xen.domid) &&
            note_process(vm, err);
 }
 
-static bool has_socket(const struct xen *vm)
+static bool has_socket(const struct xen_copy *vm)
 {
-    AUTO_FREE char *path = xen_text("/var/run/xen/qmp-libxenstat-%u", vm->domid);
+    AUTO_FREE char *path = xen_text("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
 
     return access(path, F_OK) == 0;
 }
 
 /* The socket is there a moment before anybody listens at it. */
-static bool await_monitor(struct xen *vm, struct error *err)
+static bool await_monitor(struct xen_copy *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
     int status;
@@ -112,9 +112,9 @@ static bool await_monitor(struct xen *vm, struct error *err)
     for (;;) {
         struct error why = { 0 };
 
-        if (has_socket(vm) && xen_connect(vm, TRY_MS, &why))
+        if (has_socket(vm) && xen_connect(&vm->xen, TRY_MS, &why))
             return true;
-        if (child_ended(vm->target.child, &status))
+        if (child_ended(vm->child, &status))
             return error_set(err, ERROR_SYSTEM, "it has ended with status %d", status);
         if (loop_now_ms() >= deadline)
             return error_set(err, ERROR_TIMEOUT, "it has not opened its monitor: %s", why.text);
@@ -123,11 +123,11 @@ static bool await_monitor(struct xen *vm, struct error *err)
     }
 }
 
-static bool check_waiting(struct xen *vm, struct error *err)
+static bool check_waiting(struct xen_copy *vm, struct error *err)
 {
     struct qmp_status status;
 
-    if (!qmp_query_status(vm->q, &status, err))
+    if (!qmp_query_status(vm->xen.q, &status, err))
         return false;
     return !strcmp(status.text, "inmigrate") ||
            error_set(err, ERROR_SYSTEM, "it is '%s', and does not wait for a migration",
@@ -135,36 +135,38 @@ static bool check_waiting(struct xen *vm, struct error *err)
 }
 
 /* Shared images stay the source's until the guest is ours. */
-static bool set_capabilities(struct xen *vm, struct error *err)
+static bool set_capabilities(struct xen_copy *vm, struct error *err)
 {
     static const char *const events[] = { "events", NULL };
     static const char *const late[] = { "events", "late-block-activate", NULL };
 
-    return qmp_set_capabilities(vm->q, vm->base.context.options.mirrors_disks ? events : late, err);
+    return qmp_set_capabilities(vm->xen.q, vm->base.context.options.mirrors_disks ? events : late,
+                                err);
 }
 
 /* As xl has somebody watch each domain. It waits as long as the guest stands still, and a
  * process less is started when it does not.
  */
-static void watch(struct xen *vm)
+static void watch(struct xen_copy *vm)
 {
     struct error err = { 0 };
 
-    if (!monitor_start(vm->base.context.loop, vm->domid, &err))
+    if (!monitor_start(vm->base.context.loop, vm->xen.domid, &err))
         event_say(&vm->base.context.events, EVENT_WARNING, NULL,
-                  "nobody will watch the guest: %s; start 'xmig monitor %u'", err.text, vm->domid);
+                  "nobody will watch the guest: %s; start 'xmig monitor %u'", err.text,
+                  vm->xen.domid);
 }
 
 /* ---- the public face ---- */
 
-bool xen_start_device_model(struct host *host, struct error *err)
+bool xen_start_device_model(struct copy *copy, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_copy *vm = xen_copy_of(copy);
 
     if (devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err) &&
         check_waiting(vm, err) && set_capabilities(vm, err) && devices_await_disks(vm, err) &&
-        exports_open(vm, err) && face_write(vm, err)) {
-        qmp_guard(vm->q, true);
+        exports_open(vm, err) && toolstack_view_write(vm, err)) {
+        qmp_guard(vm->xen.q, true);
         watch(vm);
         return true;
     }
@@ -172,25 +174,25 @@ bool xen_start_device_model(struct host *host, struct error *err)
     return error_prefix(err, "the device model");
 }
 
-static bool is_alive(const struct xen *vm)
+static bool is_alive(const struct xen_copy *vm)
 {
-    return process_lives(vm->target.pid, vm->target.start_time);
+    return process_lives(vm->pid, vm->start_time);
 }
 
 /* Asked, it takes its backends' nodes along. */
-bool device_model_end(struct xen *vm, struct error *err)
+bool device_model_end(struct xen_copy *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + END_MS;
 
-    xen_disconnect(vm);
+    xen_disconnect(&vm->xen);
     if (is_alive(vm))
-        kill(vm->target.pid, SIGTERM);
+        kill(vm->pid, SIGTERM);
     while (is_alive(vm) && loop_now_ms() < deadline)
         if (!loop_pause(vm->base.context.loop, POLL_MS, NULL))
             break;
-    if (!process_kill(vm->target.pid, vm->target.start_time, KILL_MS, err))
+    if (!process_kill(vm->pid, vm->start_time, KILL_MS, err))
         return false;
-    child_free(steal(vm->target.child));
-    vm->target.pid = 0;
+    child_free(steal(vm->child));
+    vm->pid = 0;
     return true;
 }

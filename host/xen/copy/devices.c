@@ -1,7 +1,8 @@
 /* The nodes of a domain's devices: a frontend's, a backend's, and libxl's own, which name
- * each other. The console is none of these: it is made with the domain (seal.c).
+ * each other. The console is none of these: toolstack-view.c writes it.
  */
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
+#include "host/xen/ground/disk-nodes.h"
 
 #include <stdio.h>
 
@@ -15,11 +16,11 @@ enum {
 
 /* ---- writing ---- */
 
-static const cJSON *moved_disk(const struct xen *vm, const char *dev)
+static const cJSON *moved_disk(const struct xen_copy *vm, const char *dev)
 {
     const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
         if (!strcmp(json_string_or(disk, "name", ""), dev))
             return disk;
     return NULL;
@@ -53,10 +54,10 @@ static void set_medium(cJSON *keys, const cJSON *medium)
 }
 
 /* What the backend is told of its disk. A moved disk is the device model's to serve. */
-static void set_disk(const struct xen *vm, cJSON *keys)
+static void set_disk(const struct xen_copy *vm, cJSON *keys)
 {
     const char *dev = json_string_or(keys, "dev", "");
-    const cJSON *medium = media_find(xen_get(vm->target.xen, "media"), "name", dev);
+    const cJSON *medium = media_find(xen_get(vm->original, "media"), "name", dev);
     const cJSON *disk = moved_disk(vm, dev);
     const char *format = json_string_or(disk, "format", "raw");
     AUTO_FREE char *params = NULL;
@@ -75,10 +76,10 @@ static void set_disk(const struct xen *vm, cJSON *keys)
 }
 
 /* A raw block device of the source is a kernel backend's there. */
-static const char *backend_of(const struct xen *vm, const cJSON *device)
+static const char *backend_of(const struct xen_copy *vm, const cJSON *device)
 {
     const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
-    const cJSON *medium = media_find(xen_get(vm->target.xen, "media"), "name", dev);
+    const cJSON *medium = media_find(xen_get(vm->original, "media"), "name", dev);
 
     if (!strcmp(json_string_or(device, "kind", ""), "vbd") &&
         ((vm->base.context.options.mirrors_disks && moved_disk(vm, dev)) ||
@@ -106,16 +107,16 @@ static void add_keys(struct store_batch *batch, const cJSON *keys, const char *b
     }
 }
 
-static bool write_device(struct xen *vm, const cJSON *device, struct error *err)
+static bool write_device(struct xen_copy *vm, const cJSON *device, struct error *err)
 {
-    struct store_batch batch = { .domid = vm->domid };
+    struct store_batch batch = { .domid = vm->xen.domid };
     const char *kind = json_string_or(device, "kind", "?");
     const char *id = json_string_or(device, "id", "?");
     const char *backend = backend_of(vm, device);
     AUTO_JSON cJSON *keys = must(cJSON_Duplicate(xen_get(device, "backend_keys"), true));
-    AUTO_FREE char *back = xen_text("/local/domain/0/backend/%s/%u/%s", backend, vm->domid, id);
-    AUTO_FREE char *front = xen_text("/local/domain/%u/device/%s/%s", vm->domid, kind, id);
-    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/%s/%s", vm->domid, kind, id);
+    AUTO_FREE char *back = xen_text("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, id);
+    AUTO_FREE char *front = xen_text("/local/domain/%u/device/%s/%s", vm->xen.domid, kind, id);
+    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
     const cJSON *key;
 
     if (!strcmp(kind, "vbd"))
@@ -133,14 +134,14 @@ static bool write_device(struct xen *vm, const cJSON *device, struct error *err)
     for (int i = 0; i < 2; i++) {
         const char *where = i ? libxl : back;
 
-        store_add_number(&batch, STORE_AS_ABOVE, vm->domid, "%s/frontend-id", where);
+        store_add_number(&batch, STORE_AS_ABOVE, vm->xen.domid, "%s/frontend-id", where);
         store_add(&batch, STORE_AS_ABOVE, "1", "%s/online", where);
         store_add(&batch, STORE_AS_ABOVE, "1", "%s/state", where);
     }
     cJSON_ArrayForEach (key, xen_get(device, "frontend_keys"))
         if (cJSON_IsString(key))
             store_add(&batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", front, key->string);
-    return store_commit(vm->xs, &batch, err);
+    return store_commit(vm->xen.xs, &batch, err);
 }
 
 static bool is_kind(const cJSON *device, const char *kind)
@@ -151,21 +152,21 @@ static bool is_kind(const cJSON *device, const char *kind)
 /* Before the device model starts: QEMU 10 exits when it sees a keyboard appear later, and to
  * open a disk takes it a while, for which the guest need not stand still.
  */
-bool devices_write_early(struct xen *vm, struct error *err)
+bool devices_write_early(struct xen_copy *vm, struct error *err)
 {
     const cJSON *device;
 
-    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
         if (!is_kind(device, "vif") && !write_device(vm, device, err))
             return false;
     return true;
 }
 
-bool devices_write_vifs(struct xen *vm, struct error *err)
+bool devices_write_vifs(struct xen_copy *vm, struct error *err)
 {
     const cJSON *device;
 
-    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
         if (is_kind(device, "vif") && !write_device(vm, device, err))
             return false;
     return true;
@@ -173,13 +174,13 @@ bool devices_write_vifs(struct xen *vm, struct error *err)
 
 /* ---- waiting ---- */
 
-static bool await_state(struct xen *vm, const char *backend, int wanted, uint64_t timeout_ms,
+static bool await_state(struct xen_copy *vm, const char *backend, int wanted, uint64_t timeout_ms,
                         struct error *err)
 {
     uint64_t deadline = loop_now_ms() + timeout_ms;
 
     for (;;) {
-        long state = store_number(vm->xs, -1, "%s/state", backend);
+        long state = store_number(vm->xen.xs, -1, "%s/state", backend);
 
         if (state == wanted || (state < 0 && wanted == STATE_CLOSED))
             return true;
@@ -192,24 +193,24 @@ static bool await_state(struct xen *vm, const char *backend, int wanted, uint64_
 }
 
 /* Nobody opens anything for an empty drive. */
-static bool is_empty(const struct xen *vm, const cJSON *device)
+static bool is_empty(const struct xen_copy *vm, const cJSON *device)
 {
     const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
-    const cJSON *medium = media_find(xen_get(vm->target.xen, "media"), "name", dev);
+    const cJSON *medium = media_find(xen_get(vm->original, "media"), "name", dev);
 
     return medium && !*json_string_or(medium, "image", "");
 }
 
-bool devices_await_disks(struct xen *vm, struct error *err)
+bool devices_await_disks(struct xen_copy *vm, struct error *err)
 {
     const cJSON *device;
 
-    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices")) {
+    cJSON_ArrayForEach (device, xen_get(vm->original, "devices")) {
         AUTO_FREE char *path = NULL;
 
         if (!is_kind(device, "vbd") || is_empty(vm, device))
             continue;
-        path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->domid,
+        path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->xen.domid,
                         json_string_or(device, "id", ""));
         if (!await_state(vm, path, STATE_INIT_WAIT, BACKEND_MS, err))
             return false;
@@ -220,34 +221,34 @@ bool devices_await_disks(struct xen *vm, struct error *err)
 /* ---- removal ---- */
 
 /* A kernel's backend is asked to close; the device model's are gone with it. */
-static bool remove_backend(struct xen *vm, const char *path, struct error *err)
+static bool remove_backend(struct xen_copy *vm, const char *path, struct error *err)
 {
     char backend[32];
-    AUTO_FREE char *state = store_read(vm->xs, "%s/state", path);
+    AUTO_FREE char *state = store_read(vm->xen.xs, "%s/state", path);
 
     if (sscanf(path, "/local/domain/0/backend/%31[^/]/", backend) != 1)
         return true;
     if (state && (!strcmp(backend, "vif") || !strcmp(backend, "vbd"))) {
-        (void)store_write(vm->xs, NULL, "0", "%s/online", path);
-        (void)store_write(vm->xs, NULL, "5", "%s/state", path);
+        (void)store_write(vm->xen.xs, NULL, "0", "%s/online", path);
+        (void)store_write(vm->xen.xs, NULL, "5", "%s/state", path);
         (void)await_state(vm, path, STATE_CLOSED, BACKEND_MS / 4, NULL);
     }
-    return store_remove(vm->xs, err, "%s", path) &&
-           store_remove(vm->xs, err, "/local/domain/0/backend/%s/%u", backend, vm->domid);
+    return store_remove(vm->xen.xs, err, "%s", path) &&
+           store_remove(vm->xen.xs, err, "/local/domain/0/backend/%s/%u", backend, vm->xen.domid);
 }
 
-bool devices_remove(struct xen *vm, struct error *err)
+bool devices_remove(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    AUTO_JSON cJSON *kinds = store_list(vm->xen.xs, "/libxl/%u/device", vm->xen.domid);
     const cJSON *kind, *id;
 
     cJSON_ArrayForEach (kind, kinds) {
         AUTO_JSON cJSON *ids =
-            store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind->valuestring);
+            store_list(vm->xen.xs, "/libxl/%u/device/%s", vm->xen.domid, kind->valuestring);
 
         cJSON_ArrayForEach (id, ids) {
-            AUTO_FREE char *path = store_read(vm->xs, "/libxl/%u/device/%s/%s/backend", vm->domid,
-                                              kind->valuestring, id->valuestring);
+            AUTO_FREE char *path = store_read(vm->xen.xs, "/libxl/%u/device/%s/%s/backend",
+                                              vm->xen.domid, kind->valuestring, id->valuestring);
 
             if (path && !remove_backend(vm, path, err))
                 return false;

@@ -1,6 +1,6 @@
 /* The target's disks, exported by its device model's NBD server for as long as the mirrors need. */
+#include "host/xen/copy/copy.h"
 #include "xmig/paths.h"
-#include "host/xen/xen.h"
 
 /* A disk that is emulated is open twice, for its PV backend, too, which looks at it anew when
  * the device state has been loaded: the emulated one holds the image's lock.
@@ -23,7 +23,8 @@ static const cJSON *find_open(const cJSON *blocks, const char *path)
     return found;
 }
 
-static bool export_disk(struct xen *vm, const cJSON *disk, const cJSON *blocks, struct error *err)
+static bool export_disk(struct xen_copy *vm, const cJSON *disk, const cJSON *blocks,
+                        struct error *err)
 {
     const char *name = json_string_or(disk, "name", "?");
     const cJSON *open = find_open(blocks, json_string_or(disk, "image", ""));
@@ -31,13 +32,13 @@ static bool export_disk(struct xen *vm, const cJSON *disk, const cJSON *blocks, 
 
     if (!open)
         return error_set(err, ERROR_SYSTEM, "disk '%s': it has not opened it", name);
-    return qmp_block_export_add(vm->q, id, json_string_or(open, "node-name", ""), name, err) ||
+    return qmp_block_export_add(vm->xen.q, id, json_string_or(open, "node-name", ""), name, err) ||
            error_prefix(err, "disk '%s'", name);
 }
 
 /* ---- the public face ---- */
 
-bool exports_open(struct xen *vm, struct error *err)
+bool exports_open(struct xen_copy *vm, struct error *err)
 {
     AUTO_FREE char *path = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
     AUTO_JSON cJSON *blocks = NULL;
@@ -45,16 +46,16 @@ bool exports_open(struct xen *vm, struct error *err)
 
     if (!vm->base.context.options.mirrors_disks)
         return true;
-    if (!qmp_nbd_server_start(vm->q, path, 0, err) ||
-        !qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    if (!qmp_nbd_server_start(vm->xen.q, path, 0, err) ||
+        !qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
         if (!export_disk(vm, disk, blocks, err))
             return false;
     return true;
 }
 
-bool exports_close(struct xen *vm, struct error *err)
+bool exports_close(struct xen_copy *vm, struct error *err)
 {
-    return qmp_nbd_server_stop(vm->q, err);
+    return qmp_nbd_server_stop(vm->xen.q, err);
 }

@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 #include "host/system/program.h"
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
+#include "host/xen/ground/config.h"
 
 enum {
     SCRIPT_MS = 120000, /* a busy host forks slowly */
@@ -23,15 +24,15 @@ struct vif {
     const cJSON *keys; /* its backend's */
 };
 
-static bool run_script(struct xen *vm, const struct vif *vif, const char *action, const char *type,
-                       struct error *err)
+static bool run_script(struct xen_copy *vm, const struct vif *vif, const char *action,
+                       const char *type, struct error *err)
 {
     const char *script = json_string_or(vif->keys, "script", "/etc/xen/scripts/vif-bridge");
     const char *gateway = json_string_or(vif->keys, "gatewaydev", "");
     AUTO_FREE char *script_word = xen_text("script=%s", script);
-    AUTO_FREE char *path_word = xen_text("XENBUS_PATH=backend/vif/%u/%s", vm->domid, vif->id);
-    AUTO_FREE char *tap_word = xen_text("INTERFACE=vif%u.%s-emu", vm->domid, vif->id);
-    AUTO_FREE char *vif_word = xen_text("vif=vif%u.%s", vm->domid, vif->id);
+    AUTO_FREE char *path_word = xen_text("XENBUS_PATH=backend/vif/%u/%s", vm->xen.domid, vif->id);
+    AUTO_FREE char *tap_word = xen_text("INTERFACE=vif%u.%s-emu", vm->xen.domid, vif->id);
+    AUTO_FREE char *vif_word = xen_text("vif=vif%u.%s", vm->xen.domid, vif->id);
     AUTO_FREE char *net_word = xen_text("netdev=%s", gateway);
     AUTO_FREE char *type_word = xen_text("type_if=%s", type);
     const char *const words[] = { "env",     script_word, "XENBUS_TYPE=vif",
@@ -44,12 +45,12 @@ static bool run_script(struct xen *vm, const struct vif *vif, const char *action
                         script, action, SCRIPT_LOG);
 }
 
-static bool await_backend(struct xen *vm, const struct vif *vif, struct error *err)
+static bool await_backend(struct xen_copy *vm, const struct vif *vif, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + BACKEND_MS;
 
-    while (store_number(vm->xs, 0, "/local/domain/0/backend/vif/%u/%s/state", vm->domid, vif->id) <
-           STATE_INIT_WAIT) {
+    while (store_number(vm->xen.xs, 0, "/local/domain/0/backend/vif/%u/%s/state", vm->xen.domid,
+                        vif->id) < STATE_INIT_WAIT) {
         if (loop_now_ms() >= deadline)
             return error_set(err, ERROR_TIMEOUT,
                              "network interface %s: its backend does not appear", vif->id);
@@ -62,18 +63,18 @@ static bool await_backend(struct xen *vm, const struct vif *vif, struct error *e
 /* QEMU's end of an emulated interface; there is none when the guest uses the PV one instead, as it
  * goes with the device state that says so, some moments after that is loaded.
  */
-static bool has_tap(const struct xen *vm, const struct vif *vif)
+static bool has_tap(const struct xen_copy *vm, const struct vif *vif)
 {
-    AUTO_FREE char *path = xen_text("/sys/class/net/vif%u.%s-emu", vm->domid, vif->id);
+    AUTO_FREE char *path = xen_text("/sys/class/net/vif%u.%s-emu", vm->xen.domid, vif->id);
 
     return access(path, F_OK) == 0;
 }
 
-static bool is_used_as_pv(const struct xen *vm, const struct vif *vif)
+static bool is_used_as_pv(const struct xen_copy *vm, const struct vif *vif)
 {
     const cJSON *device;
 
-    cJSON_ArrayForEach (device, xen_get(vm->target.xen, "devices"))
+    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
         if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
             !strcmp(json_string_or(device, "id", ""), vif->id))
             return json_true(device, "is_connected");
@@ -81,7 +82,7 @@ static bool is_used_as_pv(const struct xen *vm, const struct vif *vif)
 }
 
 /* A script for a tap that is about to go would only take time from a guest that connects anew. */
-static void await_unplugged(struct xen *vm, const struct vif *vif)
+static void await_unplugged(struct xen_copy *vm, const struct vif *vif)
 {
     uint64_t deadline = loop_now_ms() + UNPLUG_MS;
 
@@ -90,7 +91,7 @@ static void await_unplugged(struct xen *vm, const struct vif *vif)
         continue;
 }
 
-static bool join_tap(struct xen *vm, const struct vif *vif, struct error *err)
+static bool join_tap(struct xen_copy *vm, const struct vif *vif, struct error *err)
 {
     struct error why = { 0 };
 
@@ -105,7 +106,7 @@ static bool join_tap(struct xen *vm, const struct vif *vif, struct error *err)
 /* What was never joined cannot be parted, and is gone all the same; a tap was never joined to
  * anything as long as its guest could be destroyed, and went with the device model.
  */
-static void part(struct xen *vm, const struct vif *vif)
+static void part(struct xen_copy *vm, const struct vif *vif)
 {
     struct error err = { 0 };
 
@@ -113,7 +114,7 @@ static void part(struct xen *vm, const struct vif *vif)
         event_say(&vm->base.context.events, EVENT_DEBUG, NULL, "%s", err.text);
 }
 
-static bool take_step(struct xen *vm, const struct vif *vif, enum hotplug_step step,
+static bool take_step(struct xen_copy *vm, const struct vif *vif, enum hotplug_step step,
                       struct error *err)
 {
     switch (step) {
@@ -128,24 +129,24 @@ static bool take_step(struct xen *vm, const struct vif *vif, enum hotplug_step s
     return true;
 }
 
-static bool runs_scripts(struct xen *vm)
+static bool runs_scripts(struct xen_copy *vm)
 {
-    AUTO_JSON cJSON *config = config_read(vm->domid, vm->uuid, NULL);
+    AUTO_JSON cJSON *config = config_read(vm->xen.domid, vm->xen.uuid, NULL);
     const cJSON *info = xen_get(config, "c_info");
 
     return strcmp(json_string_or(info, "run_hotplug_scripts", "True"), "False") != 0;
 }
 
-bool hotplug_vifs(struct xen *vm, enum hotplug_step step, struct error *err)
+bool hotplug_vifs(struct xen_copy *vm, enum hotplug_step step, struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vif", vm->domid);
+    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vif", vm->xen.domid);
     const cJSON *id;
 
     if (!ids->child || !runs_scripts(vm))
         return true;
     cJSON_ArrayForEach (id, ids) {
         AUTO_JSON cJSON *keys =
-            store_values(vm->xs, "/libxl/%u/device/vif/%s", vm->domid, id->valuestring);
+            store_values(vm->xen.xs, "/libxl/%u/device/vif/%s", vm->xen.domid, id->valuestring);
         const struct vif vif = { id->valuestring, keys };
 
         if (!take_step(vm, &vif, step, err))

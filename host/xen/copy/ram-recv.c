@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <xenctrl.h>
+#include <xenguest.h>
+
 #include "transport/lanes/codec.h"
 #include "host/xen/ground/device-state.h"
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
 #include "xmig/turns.h"
 
 enum {
@@ -16,7 +19,7 @@ enum {
 };
 
 struct receiving {
-    struct xen *vm;
+    struct xen_copy *vm;
     xc_interface *xc; /* the thread's own */
     struct codec *codec;
     int plain; /* what comes out of the lane */
@@ -27,33 +30,33 @@ struct receiving {
 
 /* ---- lanes ---- */
 
-void xen_ram_close(struct xen *vm)
+void xen_ram_close(struct xen_copy *vm)
 {
-    cleanup_close(&vm->target.ram);
-    cleanup_close(&vm->target.ram_lane);
-    vm->target.ram = vm->target.ram_lane = -1;
+    cleanup_close(&vm->ram);
+    cleanup_close(&vm->ram_lane);
+    vm->ram = vm->ram_lane = -1;
 }
 
-static int open_ram(struct xen *vm, struct error *err)
+static int open_ram(struct xen_copy *vm, struct error *err)
 {
-    if (vm->target.ram_lane < 0)
+    if (vm->ram_lane < 0)
         error_set(err, ERROR_REFUSED, "nothing waits for RAM here");
-    return steal_fd(&vm->target.ram_lane);
+    return steal_fd(&vm->ram_lane);
 }
 
-static bool is_disk(const struct xen *vm, const char *name)
+static bool is_disk(const struct xen_copy *vm, const char *name)
 {
     const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
         if (!strcmp(json_string_or(disk, "name", ""), name))
             return true;
     return false;
 }
 
-int xen_open_lane(struct host *host, const char *name, struct error *err)
+int xen_open_lane(struct copy *copy, const char *name, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_copy *vm = xen_copy_of(copy);
     AUTO_FREE char *path = NULL;
 
     if (!strcmp(name, "ram"))
@@ -62,25 +65,25 @@ int xen_open_lane(struct host *host, const char *name, struct error *err)
         error_set(err, ERROR_REFUSED, "there is no lane '%s'", name);
         return -1;
     }
-    path = xen_text("%s/nbd.sock", host->context.runtime_dir);
+    path = xen_text("%s/nbd.sock", copy->context.runtime_dir);
     return connect_unix(path, err);
 }
 
-bool xen_flush_disks(struct host *host, struct error *err)
+bool xen_flush_disks(struct copy *copy, struct error *err)
 {
-    return disk_images_sync(&xen_of(host)->target.images, err);
+    return disk_images_sync(&xen_copy_of(copy)->images, err);
 }
 
-bool xen_ram_listen(struct host *host, struct error *err)
+bool xen_ram_listen(struct copy *copy, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_copy *vm = xen_copy_of(copy);
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot make a socket pair: %m");
     xen_ram_close(vm);
-    vm->target.ram = pair[0];
-    vm->target.ram_lane = pair[1];
+    vm->ram = pair[0];
+    vm->ram_lane = pair[1];
     return true;
 }
 
@@ -109,18 +112,16 @@ static void expect_end(struct receiving *receiving)
 static void run(struct turns *turns, void *arg)
 {
     struct receiving *receiving = arg;
-    struct xen_target *target = &receiving->vm->target;
+    struct xen_copy *vm = receiving->vm;
     struct restore_callbacks callbacks = { .static_data_done = on_static_data, .data = receiving };
 
     (void)turns;
-    receiving->result =
-        xc_domain_restore(receiving->xc, receiving->plain, receiving->vm->domid, target->store_port,
-                          &target->store_gfn, 0, target->console_port, &target->console_gfn, 0,
-                          XC_STREAM_PLAIN, &callbacks, -1);
+    receiving->result = xc_domain_restore(receiving->xc, receiving->plain, receiving->vm->xen.domid,
+                                          vm->store_port, &vm->store_gfn, 0, vm->console_port,
+                                          &vm->console_gfn, 0, XC_STREAM_PLAIN, &callbacks, -1);
     receiving->number = errno;
-    if (receiving->result == 0 &&
-        device_state_receive(receiving->plain, &target->device_state, &target->device_state_size,
-                             &receiving->error))
+    if (receiving->result == 0 && device_state_receive(receiving->plain, &vm->device_state,
+                                                       &vm->device_state_size, &receiving->error))
         expect_end(receiving);
     (void)codec_free(steal(receiving->codec), &receiving->error);
 }
@@ -129,14 +130,14 @@ static void cancel(void *arg)
 {
     struct receiving *receiving = arg;
 
-    shutdown(receiving->vm->target.ram, SHUT_RDWR);
+    shutdown(receiving->vm->ram, SHUT_RDWR);
 }
 
 static bool look(void *arg, struct error *err)
 {
     struct receiving *receiving = arg;
 
-    xen_log_drain(receiving->vm->log, &receiving->vm->base.context.events);
+    xen_log_drain(receiving->vm->xen.log, &receiving->vm->base.context.events);
     if (loop_now_ms() - receiving->synced_ms < SYNC_EVERY_MS)
         return true;
     if (!xen_flush_disks(&receiving->vm->base, err))
@@ -147,35 +148,35 @@ static bool look(void *arg, struct error *err)
 
 static bool conclude(struct receiving *receiving, struct error *err)
 {
-    struct xen *vm = receiving->vm;
+    struct xen_copy *vm = receiving->vm;
 
-    xen_log_drain(vm->log, &vm->base.context.events);
+    xen_log_drain(vm->xen.log, &vm->base.context.events);
     if (receiving->result != 0 && !receiving->error.kind) {
         errno = receiving->number;
-        return xen_fail(vm, err, "receiving RAM");
+        return xen_fail(&vm->xen, err, "receiving RAM");
     }
     if (receiving->error.kind) {
         *err = receiving->error;
         return false;
     }
-    vm->target.restored = true;
+    vm->restored = true;
     return true;
 }
 
-bool xen_ram_recv(struct host *host, struct error *err)
+bool xen_ram_recv(struct copy *copy, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_copy *vm = xen_copy_of(copy);
     struct receiving receiving = { .vm = vm, .synced_ms = loop_now_ms() };
     const struct turns_work work = {
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = &receiving
     };
     bool ok;
 
-    receiving.xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
+    receiving.xc = xen_open_for_thread(&vm->xen, err);
     if (!receiving.xc)
-        return xen_fail(vm, err, "cannot talk to Xen");
-    receiving.codec = codec_decompress(vm->target.ram, &receiving.plain, err);
-    ok = receiving.codec && turns_run(host->context.loop, &work, err) && conclude(&receiving, err);
+        return false;
+    receiving.codec = codec_decompress(vm->ram, &receiving.plain, err);
+    ok = receiving.codec && turns_run(copy->context.loop, &work, err) && conclude(&receiving, err);
     xc_interface_close(receiving.xc);
     xen_ram_close(vm);
     return ok;

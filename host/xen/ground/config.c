@@ -1,6 +1,8 @@
 /* libxl's configuration of a domain: a file of JSON, which ends in a NUL, beside others that
  * are named for the domain's number and UUID. libxl's lock is held while it is used.
  */
+#include "host/xen/ground/config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -8,7 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "host/xen/xen.h"
+#include "host/xen/ground/connection.h"
 
 #define DIRECTORY "/var/lib/xen"
 

@@ -1,7 +1,9 @@
 /* The processor that a guest was promised, and whether this host has its like. */
-#include "host/xen/xen.h"
+#include "host/xen/ground/cpu-policy.h"
 
 #include <stdio.h>
+
+#include <xenguest.h>
 
 #include "host/xen/ground/cpu-features.h"
 
@@ -18,16 +20,16 @@ static void free_serial(struct serial *serial)
     free(serial->msrs);
 }
 
-static bool serialise(struct xen *vm, const xc_cpu_policy_t *policy, struct serial *serial,
+static bool serialise(struct xen *xen, const xc_cpu_policy_t *policy, struct serial *serial,
                       struct error *err)
 {
-    if (xc_cpu_policy_get_size(vm->xc, &serial->leaf_count, &serial->msr_count) < 0)
-        return xen_fail(vm, err, "cannot ask for the size of a CPU policy");
+    if (xc_cpu_policy_get_size(xen->xc, &serial->leaf_count, &serial->msr_count) < 0)
+        return xen_fail(xen, err, "cannot ask for the size of a CPU policy");
     serial->leaves = must(calloc(serial->leaf_count + 1, sizeof(*serial->leaves)));
     serial->msrs = must(calloc(serial->msr_count + 1, sizeof(*serial->msrs)));
-    if (xc_cpu_policy_serialise(vm->xc, policy, serial->leaves, &serial->leaf_count, serial->msrs,
+    if (xc_cpu_policy_serialise(xen->xc, policy, serial->leaves, &serial->leaf_count, serial->msrs,
                                 &serial->msr_count) < 0)
-        return xen_fail(vm, err, "cannot write a CPU policy down");
+        return xen_fail(xen, err, "cannot write a CPU policy down");
     return true;
 }
 
@@ -78,17 +80,17 @@ static bool from_text(const cJSON *text, struct serial *serial, struct error *er
 
 /* ---- at the source ---- */
 
-bool cpu_policy_read(struct xen *vm, cJSON *xen, struct error *err)
+bool cpu_policy_read(struct xen *xen, cJSON *params, struct error *err)
 {
-    cJSON *out = cJSON_AddObjectToObject(xen, "cpu_policy");
+    cJSON *out = cJSON_AddObjectToObject(params, "cpu_policy");
     xc_cpu_policy_t *policy = must(xc_cpu_policy_init());
     struct serial serial = { 0 };
     bool ok;
 
-    if (xc_cpu_policy_get_domain(vm->xc, vm->domid, policy) < 0)
-        ok = xen_fail(vm, err, "cannot read the guest's CPU policy");
+    if (xc_cpu_policy_get_domain(xen->xc, xen->domid, policy) < 0)
+        ok = xen_fail(xen, err, "cannot read the guest's CPU policy");
     else
-        ok = serialise(vm, policy, &serial, err);
+        ok = serialise(xen, policy, &serial, err);
     if (ok) {
         add_hex(out, "leaves", serial.leaves, serial.leaf_count * sizeof(*serial.leaves));
         add_hex(out, "msrs", serial.msrs, serial.msr_count * sizeof(*serial.msrs));
@@ -100,11 +102,11 @@ bool cpu_policy_read(struct xen *vm, cJSON *xen, struct error *err)
 
 /* ---- at the target ---- */
 
-static bool fits(struct xen *vm, xc_cpu_policy_t *host, const struct serial *guest,
+static bool fits(struct xen *xen, xc_cpu_policy_t *host, const struct serial *guest,
                  struct error *err)
 {
     struct serial most = { 0 };
-    bool ok = serialise(vm, host, &most, err) &&
+    bool ok = serialise(xen, host, &most, err) &&
               cpu_features_fit((struct cpu_leaves){ guest->leaves, guest->leaf_count },
                                (struct cpu_leaves){ most.leaves, most.leaf_count }, err);
 
@@ -113,28 +115,28 @@ static bool fits(struct xen *vm, xc_cpu_policy_t *host, const struct serial *gue
 }
 
 /* What Xen compares is little more than how many leaves there are, and what an MSR tells. */
-static bool is_compatible(struct xen *vm, xc_cpu_policy_t *host, const struct serial *guest,
+static bool is_compatible(struct xen *xen, xc_cpu_policy_t *host, const struct serial *guest,
                           struct error *err)
 {
     xc_cpu_policy_t *policy = must(xc_cpu_policy_init());
     bool ok;
 
-    if (xc_cpu_policy_update_cpuid(vm->xc, policy, guest->leaves, guest->leaf_count) < 0 ||
-        xc_cpu_policy_update_msrs(vm->xc, policy, guest->msrs, guest->msr_count) < 0)
+    if (xc_cpu_policy_update_cpuid(xen->xc, policy, guest->leaves, guest->leaf_count) < 0 ||
+        xc_cpu_policy_update_msrs(xen->xc, policy, guest->msrs, guest->msr_count) < 0)
         ok = error_set(err, ERROR_REFUSED,
                        "the guest's processor has what Xen at the target does not know of");
     else
         ok =
-            xc_cpu_policy_is_compatible(vm->xc, host, policy) ||
+            xc_cpu_policy_is_compatible(xen->xc, host, policy) ||
             error_set(
                 err, ERROR_REFUSED,
                 "the processors at the target cannot do what the guest was promised at the source");
-    free(xen_log_complaint(vm->log));
+    free(xen_log_complaint(xen->log));
     xc_cpu_policy_destroy(policy);
     return ok;
 }
 
-bool cpu_policy_check(struct xen *vm, const cJSON *text, struct error *err)
+bool cpu_policy_check(struct xen *xen, const cJSON *text, struct error *err)
 {
     xc_cpu_policy_t *host = must(xc_cpu_policy_init());
     struct serial guest = { 0 };
@@ -142,10 +144,10 @@ bool cpu_policy_check(struct xen *vm, const cJSON *text, struct error *err)
 
     if (!from_text(text, &guest, err))
         ok = false;
-    else if (xc_cpu_policy_get_system(vm->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
-        ok = xen_fail(vm, err, "cannot read what processor this host can offer");
+    else if (xc_cpu_policy_get_system(xen->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
+        ok = xen_fail(xen, err, "cannot read what processor this host can offer");
     else
-        ok = fits(vm, host, &guest, err) && is_compatible(vm, host, &guest, err);
+        ok = fits(xen, host, &guest, err) && is_compatible(xen, host, &guest, err);
     free_serial(&guest);
     xc_cpu_policy_destroy(host);
     return ok;

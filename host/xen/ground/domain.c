@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "host/xen/xen.h"
+#include "host/xen/ground/domain.h"
 
 /* The call answers for the next domain if there is no such one. */
 bool domain_info(xc_interface *xc, uint32_t domid, xc_domaininfo_t *info)
@@ -118,26 +118,28 @@ bool domain_find_uuid(xc_interface *xc, const char *uuid, uint32_t besides, uint
     return find(xc, has_uuid, &wanted, domid);
 }
 
-struct copy {
-    const struct xen *vm;
+struct alike {
+    const struct xen *xen;
+    const char *name;
 };
 
-static bool is_copy(const xc_domaininfo_t *info, void *arg)
+static bool is_alike(const xc_domaininfo_t *info, void *arg)
 {
-    const struct copy *copy = arg;
-    const struct xen *vm = copy->vm;
+    const struct alike *alike = arg;
+    const struct xen *xen = alike->xen;
     char uuid[XEN_UUID_SIZE];
 
     domain_uuid(info, uuid);
-    return info->domain != vm->domid &&
-           (!strcmp(uuid, vm->uuid) || has_name(vm->xs, info->domain, vm->source.name));
+    return info->domain != xen->domid &&
+           (!strcmp(uuid, xen->uuid) ||
+            (alike->name && has_name(xen->xs, info->domain, alike->name)));
 }
 
-bool domain_find_copy(const struct xen *vm, uint32_t *domid)
+bool domain_find_namesake(const struct xen *xen, const char *name, uint32_t *domid)
 {
-    struct copy copy = { vm };
+    struct alike alike = { xen, name };
 
-    return find(vm->xc, is_copy, &copy, domid);
+    return find(xen->xc, is_alike, &alike, domid);
 }
 
 bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason)
@@ -159,19 +161,36 @@ enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid)
     return info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_paused) ? RUN_PAUSED : RUN_RUNNING;
 }
 
-bool domain_is_held(const struct xen *vm)
+enum run_state xen_state(const struct xen *xen)
+{
+    return domain_state(xen->xc, xen->domid, xen->uuid);
+}
+
+bool domain_is_held(const struct xen *xen)
 {
     xc_domaininfo_t info;
 
-    return domain_state(vm->xc, vm->domid, vm->uuid) == RUN_PAUSED &&
-           domain_info(vm->xc, vm->domid, &info) && !(info.flags & XEN_DOMINF_shutdown);
+    return xen_state(xen) == RUN_PAUSED && domain_info(xen->xc, xen->domid, &info) &&
+           !(info.flags & XEN_DOMINF_shutdown);
 }
 
-bool domain_rename(struct xen *vm, const char *name, struct error *err)
+bool domain_time_run(const struct xen *xen, uint64_t *ns)
 {
-    struct store_batch batch = { .domid = vm->domid };
+    xc_domaininfo_t info;
+    char uuid[XEN_UUID_SIZE];
 
-    store_add(&batch, STORE_AS_ABOVE, name, "/local/domain/%u/name", vm->domid);
-    store_add(&batch, STORE_AS_ABOVE, name, "/vm/%s/name", vm->uuid);
-    return store_commit(vm->xs, &batch, err);
+    if (xen->domid == 0 || !domain_info(xen->xc, xen->domid, &info))
+        return false;
+    domain_uuid(&info, uuid);
+    *ns = info.cpu_time;
+    return !strcmp(uuid, xen->uuid);
+}
+
+bool domain_rename(struct xen *xen, const char *name, struct error *err)
+{
+    struct store_batch batch = { .domid = xen->domid };
+
+    store_add(&batch, STORE_AS_ABOVE, name, "/local/domain/%u/name", xen->domid);
+    store_add(&batch, STORE_AS_ABOVE, name, "/vm/%s/name", xen->uuid);
+    return store_commit(xen->xs, &batch, err);
 }

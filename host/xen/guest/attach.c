@@ -1,5 +1,5 @@
 /* Finding the domain to be moved, and refusing early what cannot be. */
-#include "host/xen/xen.h"
+#include "host/xen/guest/guest.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,8 +7,10 @@
 
 #include <xen/hvm/params.h>
 
+#include "host/xen/ground/config.h"
+#include "host/xen/ground/domain.h"
+#include "host/xen/guest/movable.h"
 #include "xmig/paths.h"
-#include "host/xen/guest/refuse.h"
 #include "xmig/process.h"
 
 /* The command line of process `pid`, without the program: NUL-terminated words in a file. */
@@ -31,104 +33,103 @@ static cJSON *read_words(pid_t pid, struct error *err)
     return steal(words);
 }
 
-static bool read_device_model(struct xen *vm, struct error *err)
+static bool read_device_model(struct xen_guest *vm, struct error *err)
 {
-    struct xen_source *source = &vm->source;
     AUTO_FREE char *link = NULL;
 
-    source->pid =
-        (pid_t)store_number(vm->xs, 0, "/local/domain/%u/image/device-model-pid", vm->domid);
-    if (source->pid <= 0)
+    vm->pid = (pid_t)store_number(vm->xen.xs, 0, "/local/domain/%u/image/device-model-pid",
+                                  vm->xen.domid);
+    if (vm->pid <= 0)
         return error_set(err, ERROR_REFUSED, "it has no device model of its own");
-    source->start_time = process_start_time(source->pid);
-    source->words = read_words(source->pid, err);
-    if (!source->words)
+    vm->start_time = process_start_time(vm->pid);
+    vm->words = read_words(vm->pid, err);
+    if (!vm->words)
         return false;
-    link = xen_text("/proc/%d/exe", (int)source->pid);
-    source->program = path_real("/", link);
-    if (!xen_connect(vm, QMP_CONNECT_MS, err))
+    link = xen_text("/proc/%d/exe", (int)vm->pid);
+    vm->program = path_real("/", link);
+    if (!xen_connect(&vm->xen, QMP_CONNECT_MS, err))
         return error_prefix(err, "its device model");
     return true;
 }
 
 /* What cannot be moved need not have a configuration. */
-static bool check_domain(struct xen *vm, const xc_domaininfo_t *info, struct error *err)
+static bool check_domain(struct xen_guest *vm, const xc_domaininfo_t *info, struct error *err)
 {
-    AUTO_FREE char *type = store_read(vm->xs, "/libxl/%u/type", vm->domid);
-    AUTO_FREE char *model = store_read(vm->xs, "/libxl/%u/dm-version", vm->domid);
+    AUTO_FREE char *type = store_read(vm->xen.xs, "/libxl/%u/type", vm->xen.domid);
+    AUTO_FREE char *model = store_read(vm->xen.xs, "/libxl/%u/dm-version", vm->xen.domid);
     AUTO_FREE char *stub =
-        store_read(vm->xs, "/local/domain/%u/image/device-model-domid", vm->domid);
-    struct domain_facts facts = { .type = type,
-                                  .model = model,
-                                  .has_stub = stub != NULL,
-                                  .info = info,
-                                  .config = vm->source.config };
+        store_read(vm->xen.xs, "/local/domain/%u/image/device-model-domid", vm->xen.domid);
+    struct domain_facts facts = {
+        .type = type, .model = model, .has_stub = stub != NULL, .info = info, .config = vm->config
+    };
 
     if (info->flags & XEN_DOMINF_hvm_guest &&
-        xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &facts.sleep_state) < 0)
-        return xen_fail(vm, err, "cannot ask whether it sleeps");
-    return refuse_domain(&facts, err);
+        xc_hvm_param_get(vm->xen.xc, vm->xen.domid, HVM_PARAM_ACPI_S_STATE, &facts.sleep_state) < 0)
+        return xen_fail(&vm->xen, err, "cannot ask whether it sleeps");
+    return check_movable(&facts, err);
 }
 
-static bool read_domain(struct xen *vm, struct error *err)
+static bool read_domain(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };
     xc_domaininfo_t info;
 
-    if (!domain_info(vm->xc, vm->domid, &info))
+    if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
         return error_set(err, ERROR_REFUSED, "it is gone");
-    domain_uuid(&info, vm->uuid);
-    vm->source.name = store_read(vm->xs, "/local/domain/%u/name", vm->domid);
-    if (!vm->source.name)
+    domain_uuid(&info, vm->xen.uuid);
+    vm->name = store_read(vm->xen.xs, "/local/domain/%u/name", vm->xen.domid);
+    if (!vm->name)
         return error_set(err, ERROR_REFUSED, "it has no name in xenstore");
-    vm->source.config = config_read(vm->domid, vm->uuid, &why);
+    vm->config = config_read(vm->xen.domid, vm->xen.uuid, &why);
     if (!check_domain(vm, &info, err))
         return false;
-    if (!vm->source.config)
+    if (!vm->config)
         *err = why;
-    return vm->source.config != NULL;
+    return vm->config != NULL;
 }
 
 /* The file goes with libxl's others of the domain. */
-static bool take_lock(struct xen *vm, struct error *err)
+static bool take_lock(struct xen_guest *vm, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->domid, vm->uuid);
+    AUTO_FREE char *path =
+        xen_text("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->xen.domid, vm->xen.uuid);
 
-    vm->source.lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (vm->source.lock < 0)
+    vm->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (vm->lock < 0)
         return error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", path);
-    if (flock(vm->source.lock, LOCK_EX | LOCK_NB) == 0)
+    if (flock(vm->lock, LOCK_EX | LOCK_NB) == 0)
         return true;
-    cleanup_close(&vm->source.lock);
-    vm->source.lock = 0;
+    cleanup_close(&vm->lock);
+    vm->lock = -1;
     return error_set(err, ERROR_REFUSED,
                      "another xmig is at work on it: see 'xmig list' and 'xmig recover'");
 }
 
-void xen_source_unlock(struct xen *vm)
+void xen_guest_unlock(struct xen_guest *vm)
 {
-    AUTO_FREE char *path = xen_text("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->domid, vm->uuid);
+    AUTO_FREE char *path =
+        xen_text("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->xen.domid, vm->xen.uuid);
 
-    if (vm->source.lock <= 0)
+    if (vm->lock < 0)
         return;
     unlink(path);
-    cleanup_close(&vm->source.lock);
+    cleanup_close(&vm->lock);
 }
 
-bool xen_attach(struct host *host, const char *name, struct error *err)
+bool xen_attach(struct guest *guest, const char *name, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     uint32_t domid;
 
-    if (!xen_open(vm, err))
+    if (!xen_open(&vm->xen, err))
         return false;
-    if (!domain_find(vm->xc, vm->xs, name, &domid))
+    if (!domain_find(vm->xen.xc, vm->xen.xs, name, &domid))
         return error_set(err, ERROR_REFUSED, "Xen has no domain called '%s'", name);
-    vm->domid = domid;
+    vm->xen.domid = domid;
     if (!read_domain(vm, err) || !take_lock(vm, err) || !read_device_model(vm, err) ||
-        !qmp_refuse_block_jobs(vm->q, err))
+        !qmp_refuse_block_jobs(vm->xen.q, err))
         return error_prefix(err, "the domain '%s' cannot be moved", name);
-    snprintf(host->called, sizeof(host->called), "%s", vm->source.name);
-    qmp_guard(vm->q, true);
+    snprintf(guest->called, sizeof(guest->called), "%s", vm->name);
+    qmp_guard(vm->xen.q, true);
     return true;
 }

@@ -6,22 +6,22 @@
 #include "host/images/file-hash.h"
 #include "host/images/shared-images.h"
 #include "host/xen/argv/argv.h"
-#include "host/xen/xen.h"
+#include "host/xen/guest/guest.h"
 
 /* ---- the device model ---- */
 
 /* "pc" means another machine in every version of QEMU: the running one is asked. */
-static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
+static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
 {
-    AUTO_FREE char *exe = xen_text("/proc/%d/exe", (int)vm->source.pid);
+    AUTO_FREE char *exe = xen_text("/proc/%d/exe", (int)vm->pid);
     struct stat st;
     uint64_t major, minor;
 
-    free(vm->source.machine);
-    vm->source.machine = qmp_query_machine(vm->q, err);
-    if (!vm->source.machine || !qmp_query_version(vm->q, &major, &minor, err))
+    free(vm->machine);
+    vm->machine = qmp_query_machine(vm->xen.q, err);
+    if (!vm->machine || !qmp_query_version(vm->xen.q, &major, &minor, err))
         return false;
-    cJSON_AddStringToObject(xen, "machine", vm->source.machine);
+    cJSON_AddStringToObject(xen, "machine", vm->machine);
     json_add_uint(xen, "qemu_major", major);
     json_add_uint(xen, "qemu_minor", minor);
     if (stat(exe, &st) == 0) {
@@ -32,7 +32,7 @@ static bool add_machine(struct xen *vm, cJSON *xen, struct error *err)
 }
 
 /* Of what the guest only reads: its content tells whether the target has the same. */
-static bool add_hash(struct xen *vm, cJSON *hashes, const char *here, const char *there,
+static bool add_hash(struct xen_guest *vm, cJSON *hashes, const char *here, const char *there,
                      struct error *err)
 {
     cJSON *hash = must(cJSON_CreateObject());
@@ -42,7 +42,7 @@ static bool add_hash(struct xen *vm, cJSON *hashes, const char *here, const char
     return file_hash_describe(&vm->base.context, here, hash, err);
 }
 
-static bool add_hashes(struct xen *vm, cJSON *xen, const cJSON *needs, struct error *err)
+static bool add_hashes(struct xen_guest *vm, cJSON *xen, const cJSON *needs, struct error *err)
 {
     cJSON *hashes = cJSON_AddArrayToObject(xen, "hashes");
     const cJSON *item;
@@ -50,7 +50,7 @@ static bool add_hashes(struct xen *vm, cJSON *xen, const cJSON *needs, struct er
     cJSON_ArrayForEach (item, needs)
         if (!add_hash(vm, hashes, item->valuestring, item->valuestring, err))
             return false;
-    cJSON_ArrayForEach (item, vm->source.media) {
+    cJSON_ArrayForEach (item, vm->media) {
         const char *image = json_string_or(item, "image", "");
 
         if (*image && !add_hash(vm, hashes, json_string_or(item, "source", ""), image, err))
@@ -59,13 +59,14 @@ static bool add_hashes(struct xen *vm, cJSON *xen, const cJSON *needs, struct er
     return true;
 }
 
-static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, struct error *err)
+static bool add_device_model(struct xen_guest *vm, cJSON *xen, const cJSON *disks,
+                             struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
-    struct xen_argv argv = { .name = vm->source.name,
+    struct xen_argv argv = { .name = vm->name,
                              .new_name = options->new_name,
                              .disks = disks,
-                             .media = vm->source.media,
+                             .media = vm->media,
                              .bridges = options->bridges,
                              .needs = cJSON_AddArrayToObject(xen, "needs"),
                              .renamed = cJSON_AddObjectToObject(xen, "renamed") };
@@ -73,15 +74,15 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
 
     if (!add_machine(vm, xen, err))
         return false;
-    argv.machine = vm->source.machine;
-    words = xen_argv_rewrite(vm->source.words, &argv, err);
+    argv.machine = vm->machine;
+    words = xen_argv_rewrite(vm->words, &argv, err);
     if (!words)
         return false;
     cJSON_AddItemToObject(xen, "words", words);
     if (!add_hashes(vm, xen, argv.needs, err))
         return false;
     cJSON_AddStringToObject(xen, "program",
-                            options->device_model ? options->device_model : vm->source.program);
+                            options->device_model ? options->device_model : vm->program);
     cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);
     return true;
 }
@@ -89,7 +90,7 @@ static bool add_device_model(struct xen *vm, cJSON *xen, const cJSON *disks, str
 /* ---- the disks ---- */
 
 /* With shared images the target must prove that it has the same ones. */
-static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *params,
+static bool offer_proof(struct xen_guest *vm, const struct xen_disk *disk, cJSON *params,
                         struct error *err)
 {
     char *proof = NULL;
@@ -99,21 +100,21 @@ static bool offer_proof(struct xen *vm, const struct xen_disk *disk, cJSON *para
     if (!shared_offer(disk->path, vm->base.context.id,
                       json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
         return false;
-    if (!vm->source.proofs)
-        vm->source.proofs = must(cJSON_CreateArray());
+    if (!vm->proofs)
+        vm->proofs = must(cJSON_CreateArray());
     if (proof)
-        cJSON_AddItemToArray(vm->source.proofs, must(cJSON_CreateString(proof)));
+        cJSON_AddItemToArray(vm->proofs, must(cJSON_CreateString(proof)));
     free(proof);
     return true;
 }
 
-static bool add_disks(struct xen *vm, cJSON *disks, struct error *err)
+static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
 {
-    if (!xen_source_disks_read(vm, err))
+    if (!xen_guest_disks_read(vm, err))
         return false;
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        const struct xen_disk *disk = &vm->source.disks[i];
-        cJSON *params = xen_source_disk_params(vm, disk, err);
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        const struct xen_disk *disk = &vm->disks[i];
+        cJSON *params = xen_guest_disk_params(vm, disk, err);
 
         if (!params)
             return error_prefix(err, "disk '%s'", disk->name);
@@ -135,9 +136,9 @@ static void read_boot_id(char boot[40])
 }
 
 /* What the guest's drivers have said of themselves, and will not say again. */
-static cJSON *read_features(struct xen *vm)
+static cJSON *read_features(struct xen_guest *vm)
 {
-    cJSON *features = store_values(vm->xs, "/local/domain/%u/control", vm->domid);
+    cJSON *features = store_values(vm->xen.xs, "/local/domain/%u/control", vm->xen.domid);
     cJSON *said = must(cJSON_CreateObject());
     const cJSON *feature;
 
@@ -149,39 +150,41 @@ static cJSON *read_features(struct xen *vm)
 }
 
 /* What the guest has made of its clock. */
-static void add_clock(struct xen *vm, cJSON *xen)
+static void add_clock(struct xen_guest *vm, cJSON *xen)
 {
-    AUTO_FREE char *offset = store_read(vm->xs, "/vm/%s/rtc/timeoffset", vm->uuid);
+    AUTO_FREE char *offset = store_read(vm->xen.xs, "/vm/%s/rtc/timeoffset", vm->xen.uuid);
 
     cJSON_AddStringToObject(xen, "rtc_timeoffset", offset ? offset : "");
 }
 
-static bool add_domain(struct xen *vm, cJSON *xen, struct error *err)
+static bool add_domain(struct xen_guest *vm, cJSON *xen, struct error *err)
 {
     char boot[40];
 
-    cJSON_Delete(vm->source.devices);
-    vm->source.devices = devices_read(vm, err);
-    if (!vm->source.devices)
+    cJSON_Delete(vm->devices);
+    vm->devices = devices_read(vm, err);
+    if (!vm->devices)
         return false;
     read_boot_id(boot);
-    cJSON_AddItemToObject(xen, "devices", must(cJSON_Duplicate(vm->source.devices, true)));
-    cJSON_AddItemToObject(xen, "media", must(cJSON_Duplicate(vm->source.media, true)));
-    json_add_uint(xen, "domid", vm->domid);
-    cJSON_AddStringToObject(xen, "uuid", vm->uuid);
+    cJSON_AddItemToObject(xen, "devices", must(cJSON_Duplicate(vm->devices, true)));
+    cJSON_AddItemToObject(xen, "media", must(cJSON_Duplicate(vm->media, true)));
+    json_add_uint(xen, "domid", vm->xen.domid);
+    cJSON_AddStringToObject(xen, "uuid", vm->xen.uuid);
     cJSON_AddStringToObject(xen, "boot", boot);
-    cJSON_AddStringToObject(xen, "source_name", vm->source.name);
+    cJSON_AddStringToObject(xen, "source_name", vm->name);
     cJSON_AddItemToObject(xen, "control", read_features(vm));
     cJSON_AddItemToObject(xen, "platform",
-                          store_values(vm->xs, "/local/domain/%u/platform", vm->domid));
+                          store_values(vm->xen.xs, "/local/domain/%u/platform", vm->xen.domid));
     cJSON_AddItemToObject(xen, "hvmloader",
-                          store_values(vm->xs, "/local/domain/%u/hvmloader", vm->domid));
+                          store_values(vm->xen.xs, "/local/domain/%u/hvmloader", vm->xen.domid));
     add_clock(vm, xen);
-    cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->source.config, true)));
-    json_add_uint(xen, "memory_target",
-                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/target", vm->domid));
-    json_add_uint(xen, "videoram",
-                  (uint64_t)store_number(vm->xs, 0, "/local/domain/%u/memory/videoram", vm->domid));
+    cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->config, true)));
+    json_add_uint(
+        xen, "memory_target",
+        (uint64_t)store_number(vm->xen.xs, 0, "/local/domain/%u/memory/target", vm->xen.domid));
+    json_add_uint(
+        xen, "videoram",
+        (uint64_t)store_number(vm->xen.xs, 0, "/local/domain/%u/memory/videoram", vm->xen.domid));
     return true;
 }
 
@@ -201,48 +204,48 @@ static void cross_bridges(cJSON *xen, const cJSON *bridges)
 
 /* ---- the public face ---- */
 
-bool xen_describe(struct host *host, cJSON *params, struct error *err)
+bool xen_describe(struct guest *guest, cJSON *params, struct error *err)
 {
-    struct xen *vm = xen_of(host);
-    const char *new_name = host->context.options.new_name;
+    struct xen_guest *vm = xen_guest_of(guest);
+    const char *new_name = guest->context.options.new_name;
     cJSON *disks = cJSON_AddArrayToObject(params, "disks");
     cJSON *xen = cJSON_AddObjectToObject(params, "xen");
 
-    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->source.name);
+    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->name);
     if (!add_disks(vm, disks, err) || !add_device_model(vm, xen, disks, err) ||
         !add_domain(vm, xen, err) || !hardware_read(vm, xen, err))
         return false;
-    cross_bridges(xen, host->context.options.bridges);
+    cross_bridges(xen, guest->context.options.bridges);
     json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
     return xen_fence_describe(vm, err) && xen_images_are_ours(vm, err);
 }
 
-void xen_plan_send(struct host *host, struct plan *plan)
+void xen_plan_send(struct guest *guest, struct plan *plan)
 {
-    const struct xen *vm = xen_of(host);
+    const struct xen_guest *vm = xen_guest_of(guest);
 
-    plan_say(plan, "move the Xen domain '%s' (%u) with its %zu disks", vm->source.name, vm->domid,
-             vm->source.disk_count);
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'",
-                 vm->source.disks[i].name, vm->source.disks[i].path, vm->source.disks[i].format,
-                 (unsigned long long)vm->source.disks[i].size, vm->source.disks[i].device);
+    plan_say(plan, "move the Xen domain '%s' (%u) with its %zu disks", vm->name, vm->xen.domid,
+             vm->disk_count);
+    for (size_t i = 0; i < vm->disk_count; i++)
+        plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'", vm->disks[i].name,
+                 vm->disks[i].path, vm->disks[i].format, (unsigned long long)vm->disks[i].size,
+                 vm->disks[i].device);
     xen_fence_plan(vm, plan);
 }
 
-bool xen_remember(struct host *host, cJSON *facts, struct error *err)
+bool xen_remember(struct guest *guest, cJSON *facts, struct error *err)
 {
-    const struct xen *vm = xen_of(host);
+    const struct xen_guest *vm = xen_guest_of(guest);
     cJSON *disks = cJSON_AddArrayToObject(facts, "disks");
 
     (void)err;
-    json_add_uint(facts, "domid", vm->domid);
-    cJSON_AddStringToObject(facts, "uuid", vm->uuid);
-    cJSON_AddStringToObject(facts, "name", vm->source.name);
-    json_add_uint(facts, "device_model", (uint64_t)vm->source.pid);
-    json_add_uint(facts, "device_model_started", vm->source.start_time);
-    cJSON_AddItemToObject(facts, "images", cJSON_Duplicate(vm->source.images, true));
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->source.disks[i].name)));
+    json_add_uint(facts, "domid", vm->xen.domid);
+    cJSON_AddStringToObject(facts, "uuid", vm->xen.uuid);
+    cJSON_AddStringToObject(facts, "name", vm->name);
+    json_add_uint(facts, "device_model", (uint64_t)vm->pid);
+    json_add_uint(facts, "device_model_started", vm->start_time);
+    cJSON_AddItemToObject(facts, "images", cJSON_Duplicate(vm->images, true));
+    for (size_t i = 0; i < vm->disk_count; i++)
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->disks[i].name)));
     return true;
 }

@@ -1,5 +1,5 @@
 /* The source's devices, as libxl has noted them. */
-#include "host/xen/xen.h"
+#include "host/xen/guest/guest.h"
 
 #include <stdio.h>
 
@@ -7,22 +7,22 @@ enum {
     STATE_CONNECTED = 4 /* xen/io/xenbus.h */
 };
 
-bool device_is_connected(struct xen *vm, const char *kind, const char *id)
+bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id)
 {
-    return store_number(vm->xs, 0, "/local/domain/%u/device/%s/%s/state", vm->domid, kind, id) ==
-           STATE_CONNECTED;
+    return store_number(vm->xen.xs, 0, "/local/domain/%u/device/%s/%s/state", vm->xen.domid, kind,
+                        id) == STATE_CONNECTED;
 }
 
 /* What of a frontend's own keys the toolstack has written, not the guest. */
-static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
+static cJSON *read_frontend(struct xen_guest *vm, const char *kind, const char *id)
 {
     static const char *const names[] = { "virtual-device", "device-type", "trusted",
                                          "handle",         "mac",         "mtu" };
     cJSON *keys = must(cJSON_CreateObject());
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        AUTO_FREE char *value =
-            store_read(vm->xs, "/local/domain/%u/device/%s/%s/%s", vm->domid, kind, id, names[i]);
+        AUTO_FREE char *value = store_read(vm->xen.xs, "/local/domain/%u/device/%s/%s/%s",
+                                           vm->xen.domid, kind, id, names[i]);
 
         if (value)
             cJSON_AddStringToObject(keys, names[i], value);
@@ -30,7 +30,7 @@ static cJSON *read_frontend(struct xen *vm, const char *kind, const char *id)
     return keys;
 }
 
-static void cross_bridge(const struct xen *vm, cJSON *keys)
+static void cross_bridge(const struct xen_guest *vm, cJSON *keys)
 {
     const char *bridge = json_string_or(keys, "bridge", "");
     const char *other = json_string_or(vm->base.context.options.bridges, bridge, NULL);
@@ -41,10 +41,11 @@ static void cross_bridge(const struct xen *vm, cJSON *keys)
     cJSON_AddStringToObject(keys, "bridge", other);
 }
 
-static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const char *id,
+static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, const char *id,
                         struct error *err)
 {
-    AUTO_JSON cJSON *keys = store_values(vm->xs, "/libxl/%u/device/%s/%s", vm->domid, kind, id);
+    AUTO_JSON cJSON *keys =
+        store_values(vm->xen.xs, "/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
     const char *path = json_string_or(keys, "backend", "");
     unsigned domain;
     char backend[32];
@@ -70,15 +71,15 @@ static bool read_device(struct xen *vm, cJSON *devices, const char *kind, const 
     return true;
 }
 
-cJSON *devices_read(struct xen *vm, struct error *err)
+cJSON *devices_read(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *devices = must(cJSON_CreateArray());
-    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    AUTO_JSON cJSON *kinds = store_list(vm->xen.xs, "/libxl/%u/device", vm->xen.domid);
     const cJSON *kind, *id;
 
     cJSON_ArrayForEach (kind, kinds) {
         AUTO_JSON cJSON *ids =
-            store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind->valuestring);
+            store_list(vm->xen.xs, "/libxl/%u/device/%s", vm->xen.domid, kind->valuestring);
 
         if (!strcmp(kind->valuestring, "console"))
             continue;
@@ -102,13 +103,13 @@ static bool has_device(const cJSON *devices, const char *kind, const char *id)
     return false;
 }
 
-static bool check_kind(struct xen *vm, const char *kind, int *count, struct error *err)
+static bool check_kind(struct xen_guest *vm, const char *kind, int *count, struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/%s", vm->domid, kind);
+    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/%s", vm->xen.domid, kind);
     const cJSON *id;
 
     cJSON_ArrayForEach (id, ids) {
-        if (!has_device(vm->source.devices, kind, id->valuestring))
+        if (!has_device(vm->devices, kind, id->valuestring))
             return error_set(err, ERROR_SYSTEM,
                              "the device %s/%s was attached while the guest was being moved: try "
                              "again",
@@ -118,9 +119,9 @@ static bool check_kind(struct xen *vm, const char *kind, int *count, struct erro
     return true;
 }
 
-bool devices_recheck(struct xen *vm, struct error *err)
+bool devices_recheck(struct xen_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *kinds = store_list(vm->xs, "/libxl/%u/device", vm->domid);
+    AUTO_JSON cJSON *kinds = store_list(vm->xen.xs, "/libxl/%u/device", vm->xen.domid);
     const cJSON *kind;
     int count = 0;
 
@@ -128,7 +129,7 @@ bool devices_recheck(struct xen *vm, struct error *err)
         if (strcmp(kind->valuestring, "console") != 0 &&
             !check_kind(vm, kind->valuestring, &count, err))
             return false;
-    if (count != cJSON_GetArraySize(vm->source.devices))
+    if (count != cJSON_GetArraySize(vm->devices))
         return error_set(err, ERROR_SYSTEM,
                          "a device was removed while the guest was being moved: try again");
     return media_recheck(vm, err);

@@ -4,14 +4,15 @@
 #include "host/images/image-contents.h"
 #include "xmig/paths.h"
 #include "host/images/source-image.h"
-#include "host/xen/xen.h"
+#include "host/xen/ground/disk-nodes.h"
+#include "host/xen/guest/guest.h"
 
 /* ---- the way by which the guest uses it ---- */
 
-static const cJSON *choose_block(struct xen *vm, struct xen_disk *disk, const cJSON *blocks,
+static const cJSON *choose_block(struct xen_guest *vm, struct xen_disk *disk, const cJSON *blocks,
                                  struct error *err)
 {
-    return disk_way(disk, blocks, device_is_connected(vm, "vbd", disk->id), err);
+    return disk_block_in_use(disk, blocks, device_is_connected(vm, "vbd", disk->id), err);
 }
 
 /* ---- its image ---- */
@@ -38,24 +39,17 @@ static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *
     return source_image_check(format, image, err);
 }
 
-static bool choose_target(struct xen *vm, struct xen_disk *disk, struct error *err)
+static bool choose_target(struct xen_guest *vm, struct xen_disk *disk, struct error *err)
 {
     disk->target = source_image_target(&vm->base.context.options, disk->name, disk->path,
-                                       disk->is_block_device, vm->source.name, err);
+                                       disk->is_block_device, vm->name, err);
     return disk->target != NULL;
 }
 
 /* ---- one disk ---- */
 
-const char *xen_params_path(const char *params)
-{
-    const char *colon = strchr(params, ':');
-
-    return *params == '/' || !colon ? params : colon + 1;
-}
-
-static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, const char *id,
-                      const cJSON *blocks, struct error *err)
+static bool read_disk(struct xen_guest *vm, struct xen_disk *disk, const cJSON *keys,
+                      const char *id, const cJSON *blocks, struct error *err)
 {
     const char *params = json_string_or(keys, "params", "");
     const cJSON *block;
@@ -63,7 +57,7 @@ static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, 
     disk->id = must(strdup(id));
     disk->is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
     disk->name = must(strdup(json_string_or(keys, "dev", "?")));
-    disk->path = must(strdup(xen_params_path(params)));
+    disk->path = must(strdup(disk_node_path(params)));
     block = choose_block(vm, disk, blocks, err);
     if (!block)
         return false;
@@ -74,20 +68,13 @@ static bool read_disk(struct xen *vm, struct xen_disk *disk, const cJSON *keys, 
            choose_target(vm, disk, err);
 }
 
-bool xen_disk_moves(const cJSON *keys)
-{
-    return !strcmp(json_string_or(keys, "device-type", "disk"), "disk") &&
-           !strcmp(json_string_or(keys, "mode", "w"), "w");
-}
-
-static bool add_disk(struct xen *vm, const cJSON *keys, const char *id, const cJSON *blocks,
+static bool add_disk(struct xen_guest *vm, const cJSON *keys, const char *id, const cJSON *blocks,
                      struct error *err)
 {
-    struct xen_source *source = &vm->source;
     struct xen_disk *disk;
 
-    source->disks = must(realloc(source->disks, (source->disk_count + 1) * sizeof(*disk)));
-    disk = &source->disks[source->disk_count++];
+    vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*disk)));
+    disk = &vm->disks[vm->disk_count++];
     *disk = (struct xen_disk){ 0 };
     if (read_disk(vm, disk, keys, id, blocks, err))
         return true;
@@ -96,57 +83,57 @@ static bool add_disk(struct xen *vm, const cJSON *keys, const char *id, const cJ
 
 /* ---- all of them ---- */
 
-static bool has_name(const struct xen_source *source, const char *name, bool has_medium)
+static bool has_name(const struct xen_guest *vm, const char *name, bool has_medium)
 {
-    for (size_t i = 0; !has_medium && i < source->disk_count; i++)
-        if (!strcmp(source->disks[i].name, name))
+    for (size_t i = 0; !has_medium && i < vm->disk_count; i++)
+        if (!strcmp(vm->disks[i].name, name))
             return true;
-    return media_find(source->media, "name", name) != NULL;
+    return media_find(vm->media, "name", name) != NULL;
 }
 
 /* An option that means no disk is a slip of the pen with consequences. */
-static bool check_choices(struct xen *vm, struct error *err)
+static bool check_choices(struct xen_guest *vm, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
     const cJSON *choice;
 
     cJSON_ArrayForEach (choice, options->disk_targets)
-        if (!has_name(&vm->source, choice->string, false))
+        if (!has_name(vm, choice->string, false))
             return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
     cJSON_ArrayForEach (choice, options->overwrite)
         if (!json_string_or(options->disk_targets, choice->string, NULL))
             return error_set(err, ERROR_REFUSED, "--overwrite %s: only what --disk %s=PATH names",
                              choice->string, choice->string);
     cJSON_ArrayForEach (choice, options->shared)
-        if (options->mirrors_disks || !has_name(&vm->source, choice->string, false))
+        if (options->mirrors_disks || !has_name(vm, choice->string, false))
             return error_set(err, ERROR_REFUSED,
                              "--shared %s: only a disk of the VM's, with --without drive-mirror",
                              choice->string);
     cJSON_ArrayForEach (choice, options->eject)
-        if (!has_name(&vm->source, choice->string, true))
+        if (!has_name(vm, choice->string, true))
             return error_set(err, ERROR_REFUSED, "the VM has no CD-ROM drive called '%s'",
                              choice->string);
     return true;
 }
 
-bool xen_source_disks_read(struct xen *vm, struct error *err)
+bool xen_guest_disks_read(struct xen_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vbd", vm->domid);
+    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vbd", vm->xen.domid);
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *id;
 
-    xen_source_disks_done(&vm->source);
-    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    xen_guest_disks_done(vm);
+    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return false;
     cJSON_ArrayForEach (id, ids) {
         AUTO_JSON cJSON *keys =
-            store_values(vm->xs, "/libxl/%u/device/vbd/%s", vm->domid, id->valuestring);
+            store_values(vm->xen.xs, "/libxl/%u/device/vbd/%s", vm->xen.domid, id->valuestring);
 
-        if (xen_disk_moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
+        if (disk_node_moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
             return false;
     }
-    vm->source.media = media_read(vm, err);
-    return vm->source.media && check_choices(vm, err);
+    vm->media = media_read(vm, err);
+    return vm->media && check_choices(vm, err);
 }
 
 static bool has_changed_way(const char *name, struct error *err)
@@ -158,10 +145,10 @@ static bool has_changed_way(const char *name, struct error *err)
 }
 
 /* A PV driver that is not through with connecting has written nothing yet. */
-bool xen_source_ways_recheck(struct xen *vm, struct error *err)
+bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err)
 {
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        const struct xen_disk *disk = &vm->source.disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        const struct xen_disk *disk = &vm->disks[i];
 
         if (disk->is_emulated && device_is_connected(vm, "vbd", disk->id))
             return has_changed_way(disk->name, err);
@@ -170,14 +157,14 @@ bool xen_source_ways_recheck(struct xen *vm, struct error *err)
 }
 
 /* A guest that loads its PV drivers leaves the emulated disk, and so the mirror, behind. */
-bool xen_source_disks_recheck(struct xen *vm, struct error *err)
+bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
 
-    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return false;
-    for (size_t i = 0; i < vm->source.disk_count; i++) {
-        struct xen_disk disk = vm->source.disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        struct xen_disk disk = vm->disks[i];
         const cJSON *block = choose_block(vm, &disk, blocks, err);
 
         if (!block)
@@ -188,10 +175,10 @@ bool xen_source_disks_recheck(struct xen *vm, struct error *err)
     return true;
 }
 
-void xen_source_disks_done(struct xen_source *source)
+void xen_guest_disks_done(struct xen_guest *vm)
 {
-    for (size_t i = 0; i < source->disk_count; i++) {
-        struct xen_disk *disk = &source->disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        struct xen_disk *disk = &vm->disks[i];
 
         free(disk->name);
         free(disk->id);
@@ -201,14 +188,15 @@ void xen_source_disks_done(struct xen_source *source)
         free(disk->format);
         cJSON_Delete(disk->options);
     }
-    free(steal(source->disks));
-    source->disk_count = 0;
-    cJSON_Delete(steal(source->media));
+    free(steal(vm->disks));
+    vm->disk_count = 0;
+    cJSON_Delete(steal(vm->media));
 }
 
 /* ---- for the target ---- */
 
-cJSON *xen_source_disk_params(const struct xen *vm, const struct xen_disk *disk, struct error *err)
+cJSON *xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
+                             struct error *err)
 {
     AUTO_JSON cJSON *params = must(cJSON_CreateObject());
 

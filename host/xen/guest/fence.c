@@ -4,7 +4,8 @@
 #include "host/images/image-fence.h"
 
 #include "host/images/open-files.h"
-#include "host/xen/xen.h"
+#include "host/xen/ground/domain.h"
+#include "host/xen/guest/guest.h"
 
 static const char cure[] = "take its configuration out of /etc/xen/auto";
 
@@ -22,58 +23,57 @@ static bool check_open(struct open_files *files, const struct xen_disk *disk, st
                      disk->name, disk->path);
 }
 
-static bool check_all_open(const struct xen *vm, struct error *err)
+static bool check_all_open(const struct xen_guest *vm, struct error *err)
 {
     struct open_files files;
     bool ok = true;
 
-    open_files_read(vm->source.pid, "/", &files);
-    for (size_t i = 0; ok && i < vm->source.disk_count; i++)
-        ok = check_open(&files, &vm->source.disks[i], err);
+    open_files_read(vm->pid, "/", &files);
+    for (size_t i = 0; ok && i < vm->disk_count; i++)
+        ok = check_open(&files, &vm->disks[i], err);
     open_files_done(&files);
     return ok;
 }
 
-bool xen_fence_describe(struct xen *vm, struct error *err)
+bool xen_fence_describe(struct xen_guest *vm, struct error *err)
 {
     bool mirrors = vm->base.context.options.mirrors_disks;
 
-    cJSON_Delete(vm->source.images);
-    vm->source.images = must(cJSON_CreateArray());
+    cJSON_Delete(vm->images);
+    vm->images = must(cJSON_CreateArray());
     if (mirrors && !check_all_open(vm, err))
         return false;
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        if (!image_fence_add(vm->source.images, vm->source.disks[i].path, !mirrors, err))
-            return error_prefix(err, "disk '%s'", vm->source.disks[i].name);
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!image_fence_add(vm->images, vm->disks[i].path, !mirrors, err))
+            return error_prefix(err, "disk '%s'", vm->disks[i].name);
     return true;
 }
 
-void xen_fence_plan(const struct xen *vm, struct plan *plan)
+void xen_fence_plan(const struct xen_guest *vm, struct plan *plan)
 {
-    image_fence_plan(vm->source.images, cure, plan);
+    image_fence_plan(vm->images, cure, plan);
 }
 
-void xen_fence_tell(const struct xen *vm)
+void xen_fence_tell(const struct xen_guest *vm)
 {
-    image_fence_tell(vm->source.images, vm->base.context.id, cure, &vm->base.context.events);
+    image_fence_tell(vm->images, vm->base.context.id, cure, &vm->base.context.events);
 }
 
-bool xen_source_fence(struct host *host, struct error *err)
+bool xen_guest_fence(struct guest *guest, struct error *err)
 {
-    struct xen *vm = xen_of(host);
-    AUTO_FREE char *name = xen_text("%s--migratedaway", vm->source.name);
+    struct xen_guest *vm = xen_guest_of(guest);
+    AUTO_FREE char *name = xen_text("%s--migratedaway", vm->name);
 
-    if (!image_fence_set(vm->source.images, host->context.id, true, err))
+    if (!image_fence_set(vm->images, guest->context.id, true, err))
         return false;
-    return domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE || domain_rename(vm, name, err);
+    return xen_state(&vm->xen) == RUN_GONE || domain_rename(&vm->xen, name, err);
 }
 
-bool xen_source_unfence(struct host *host, struct error *err)
+bool xen_guest_unfence(struct guest *guest, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
 
-    if (!image_fence_set(vm->source.images, host->context.id, false, err))
+    if (!image_fence_set(vm->images, guest->context.id, false, err))
         return false;
-    return domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE ||
-           domain_rename(vm, vm->source.name, err);
+    return xen_state(&vm->xen) == RUN_GONE || domain_rename(&vm->xen, vm->name, err);
 }

@@ -1,7 +1,8 @@
 /* What lies in the source's CD-ROM drives, and where it lies at the target. It may have been
  * changed since the device model was started: the running one is asked.
  */
-#include "host/xen/xen.h"
+#include "host/xen/ground/disk-nodes.h"
+#include "host/xen/guest/guest.h"
 
 /* What the device model calls the drive of a CD-ROM. */
 static const cJSON *find_drive(const cJSON *blocks, const char *drive)
@@ -21,10 +22,10 @@ static const char *present(const cJSON *blocks, const char *drive, const char *p
 {
     const cJSON *block = find_drive(blocks, drive);
 
-    return block && !xen_get(block, "inserted") ? "" : xen_params_path(params);
+    return block && !xen_get(block, "inserted") ? "" : disk_node_path(params);
 }
 
-static cJSON *describe(struct xen *vm, const cJSON *blocks, const cJSON *keys, const char *id)
+static cJSON *describe(struct xen_guest *vm, const cJSON *blocks, const cJSON *keys, const char *id)
 {
     const struct vm_options *options = &vm->base.context.options;
     const char *name = json_string_or(keys, "dev", "?");
@@ -43,7 +44,6 @@ static cJSON *describe(struct xen *vm, const cJSON *blocks, const cJSON *keys, c
     return medium;
 }
 
-/* A block device would be another host's drive. */
 static bool check(const cJSON *medium, struct error *err)
 {
     const char *image = json_string_or(medium, "image", "");
@@ -56,18 +56,18 @@ static bool check(const cJSON *medium, struct error *err)
     return true;
 }
 
-static cJSON *read_media(struct xen *vm, const cJSON *blocks, struct error *err)
+static cJSON *read_media(struct xen_guest *vm, const cJSON *blocks, struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xs, "/libxl/%u/device/vbd", vm->domid);
+    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vbd", vm->xen.domid);
     AUTO_JSON cJSON *media = must(cJSON_CreateArray());
     const cJSON *id;
 
     cJSON_ArrayForEach (id, ids) {
         AUTO_JSON cJSON *keys =
-            store_values(vm->xs, "/libxl/%u/device/vbd/%s", vm->domid, id->valuestring);
+            store_values(vm->xen.xs, "/libxl/%u/device/vbd/%s", vm->xen.domid, id->valuestring);
         cJSON *medium;
 
-        if (xen_disk_moves(keys))
+        if (disk_node_moves(keys))
             continue;
         medium = describe(vm, blocks, keys, id->valuestring);
         cJSON_AddItemToArray(media, medium);
@@ -77,27 +77,27 @@ static cJSON *read_media(struct xen *vm, const cJSON *blocks, struct error *err)
     return steal(media);
 }
 
-cJSON *media_read(struct xen *vm, struct error *err)
+cJSON *media_read(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
 
-    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return NULL;
     return read_media(vm, blocks, err);
 }
 
-bool media_recheck(struct xen *vm, struct error *err)
+bool media_recheck(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *medium;
 
-    if (!vm->source.media->child)
+    if (!vm->media->child)
         return true;
-    if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
+    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (medium, vm->source.media) {
-        AUTO_FREE char *params = store_read(vm->xs, "/libxl/%u/device/vbd/%s/params", vm->domid,
-                                            json_string_or(medium, "id", ""));
+    cJSON_ArrayForEach (medium, vm->media) {
+        AUTO_FREE char *params = store_read(vm->xen.xs, "/libxl/%u/device/vbd/%s/params",
+                                            vm->xen.domid, json_string_or(medium, "id", ""));
         const char *now =
             present(blocks, json_string_or(medium, "drive", ""), params ? params : "");
 
@@ -106,36 +106,6 @@ bool media_recheck(struct xen *vm, struct error *err)
                              "the medium of '%s' was changed while the guest was being moved: try "
                              "again",
                              json_string_or(medium, "name", "?"));
-    }
-    return true;
-}
-
-/* ---- at the target ---- */
-
-const cJSON *media_find(const cJSON *media, const char *member, const char *value)
-{
-    const cJSON *medium;
-
-    cJSON_ArrayForEach (medium, media)
-        if (!strcmp(json_string_or(medium, member, ""), value))
-            return medium;
-    return NULL;
-}
-
-bool media_check(const cJSON *media, struct error *err)
-{
-    const cJSON *medium;
-
-    cJSON_ArrayForEach (medium, media) {
-        const char *image = json_string_or(medium, "image", "");
-        const char *name = json_string_or(medium, "name", "?");
-
-        if (*image && access(image, R_OK) < 0)
-            return error_set(
-                err, ERROR_REFUSED,
-                "'%s' of the guest holds '%s', which is not at the target: %m; put it there, "
-                "name its place with --disk %s=PATH, or take it out with --eject %s",
-                name, image, name, name);
     }
     return true;
 }

@@ -1,49 +1,50 @@
 /* The mirrors of the source's disks. */
 #include "host/images/disk-device.h"
-#include "host/xen/xen.h"
+#include "host/xen/ground/domain.h"
+#include "host/xen/guest/guest.h"
+#include "qmp/mirror.h"
 
 enum {
     DRAIN_MS = 120000
 };
 
-static const struct xen_disk *find_disk(const struct xen *vm, const char *name)
+static const struct xen_disk *find_disk(const struct xen_guest *vm, const char *name)
 {
-    for (size_t i = 0; i < vm->source.disk_count; i++)
-        if (!strcmp(vm->source.disks[i].name, name))
-            return &vm->source.disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!strcmp(vm->disks[i].name, name))
+            return &vm->disks[i];
     return NULL;
 }
 
-bool xen_mirror_start(struct host *host, const char *disk, const char *path, struct error *err)
+static bool start_mirror(struct guest *guest, const char *disk, const char *path, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     const struct xen_disk *source = find_disk(vm, disk);
-    struct qmp_mirror mirror = { .id = host->context.id, .disk = disk, .socket = path };
+    struct qmp_mirror mirror = { .id = guest->context.id, .disk = disk, .socket = path };
 
     if (!source)
         return error_set(err, ERROR_PROTOCOL, "there is no disk '%s'", disk);
     mirror.device = source->device;
     mirror.size = source->size;
     mirror.target_is_zero = !disk_device_is(source->target);
-    return qmp_mirror_start(vm->q, &mirror, err);
+    return qmp_mirror_start(vm->xen.q, &mirror, err);
 }
 
 /* A guest that has been rebooted, or turned off, has another domain, or none. */
-static bool check_domain(struct xen *vm, struct error *err)
+static bool check_domain(struct xen_guest *vm, struct error *err)
 {
     xc_domaininfo_t info;
     unsigned reason;
 
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE ||
-        !domain_info(vm->xc, vm->domid, &info))
+    if (xen_state(&vm->xen) == RUN_GONE || !domain_info(vm->xen.xc, vm->xen.domid, &info))
         return error_set(err, ERROR_SYSTEM, "the guest has been rebooted or turned off");
     if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
         return error_set(err, ERROR_SYSTEM, "the guest has shut itself down (reason %u)", reason);
-    return vm->source.paused_ms || xen_check_runs(vm, err);
+    return vm->paused_ms || xen_check_runs(vm, err);
 }
 
 /* A guest that ends takes its device model along: then that is the reason. Always false. */
-static bool explain(struct xen *vm, struct error *err)
+static bool explain(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };
 
@@ -52,50 +53,59 @@ static bool explain(struct xen *vm, struct error *err)
     return false;
 }
 
-bool xen_mirror_state(struct host *host, const char *disk, struct mirror_state *state,
-                      struct error *err)
+static bool look_at_mirror(struct guest *guest, const char *disk, struct mirror_state *state,
+                           struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     struct qmp_mirror_state mirror;
 
     if (!check_domain(vm, err))
         return false;
-    if (!qmp_mirror_state(vm->q, host->context.id, disk, &mirror, err))
+    if (!qmp_mirror_state(vm->xen.q, guest->context.id, disk, &mirror, err))
         return explain(vm, err);
     *state = (struct mirror_state){ mirror.ready, mirror.done, mirror.total, mirror.zeroed };
     return true;
 }
 
-bool xen_mirror_wait(struct host *host, uint64_t timeout_ms, struct error *err)
+static bool await_mirror(struct guest *guest, uint64_t timeout_ms, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
 
-    return qmp_mirror_wait(vm->q, &vm->source.heard, timeout_ms, err) || explain(vm, err);
+    return qmp_mirror_wait(vm->xen.q, &vm->heard, timeout_ms, err) || explain(vm, err);
 }
 
-void xen_mirror_stop(struct host *host, const char *disk)
+static void stop_mirror(struct guest *guest, const char *disk)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     struct error err = { 0 };
 
-    if (!xen_connect(vm, QMP_CONNECT_MS, &err) ||
-        !qmp_mirror_stop(vm->q, host->context.id, disk, &err))
-        event_say(&host->context.events, EVENT_WARNING, NULL, "%s", err.text);
+    if (!xen_connect(&vm->xen, QMP_CONNECT_MS, &err) ||
+        !qmp_mirror_stop(vm->xen.q, guest->context.id, disk, &err))
+        event_say(&guest->context.events, EVENT_WARNING, NULL, "%s", err.text);
 }
 
+const struct mirror_ops xen_mirrors = {
+    .start = start_mirror,
+    .state = look_at_mirror,
+    .wait = await_mirror,
+    .stop = stop_mirror,
+};
+
+/* ---- all of them ---- */
+
 /* The caller frees the array. */
-static const char **names_of_mirrored(const struct xen *vm, size_t *count)
+static const char **names_of_mirrored(const struct xen_guest *vm, size_t *count)
 {
     const char **names;
 
-    *count = vm->base.context.options.mirrors_disks ? vm->source.disk_count : 0;
+    *count = vm->base.context.options.mirrors_disks ? vm->disk_count : 0;
     names = must(calloc(*count + 1, sizeof(*names)));
     for (size_t i = 0; i < *count; i++)
-        names[i] = vm->source.disks[i].name;
+        names[i] = vm->disks[i].name;
     return names;
 }
 
-bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error *err)
+bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, bool *ready, struct error *err)
 {
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
@@ -105,14 +115,14 @@ bool xen_mirrors_debt(struct xen *vm, uint64_t *bytes, bool *ready, struct error
     if (!check_domain(vm, err))
         return false;
     return count == 0 ||
-           qmp_mirrors_debt(vm->q, vm->base.context.id, names, count, bytes, ready, err) ||
+           qmp_mirrors_debt(vm->xen.q, vm->base.context.id, names, count, bytes, ready, err) ||
            explain(vm, err);
 }
 
-bool xen_mirrors_drain(struct xen *vm, struct error *err)
+bool xen_mirrors_drain(struct xen_guest *vm, struct error *err)
 {
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
 
-    return qmp_mirrors_drain(vm->q, vm->base.context.id, names, count, DRAIN_MS, err);
+    return qmp_mirrors_drain(vm->xen.q, vm->base.context.id, names, count, DRAIN_MS, err);
 }

@@ -2,7 +2,8 @@
 #include <stdio.h>
 
 #include "host/images/image-fence.h"
-#include "host/xen/xen.h"
+#include "host/xen/ground/domain.h"
+#include "host/xen/guest/guest.h"
 #include "xmig/process.h"
 
 enum {
@@ -11,7 +12,7 @@ enum {
 };
 
 struct looking {
-    const struct xen *vm;
+    const struct xen_guest *vm;
     struct error *err;
     bool found;
 };
@@ -19,7 +20,7 @@ struct looking {
 static void look_at(void *arg, const struct other *other)
 {
     struct looking *looking = arg;
-    const cJSON *fact = cJSON_GetArrayItem(looking->vm->source.images, (int)other->image);
+    const cJSON *fact = cJSON_GetArrayItem(looking->vm->images, (int)other->image);
 
     if (looking->found)
         return;
@@ -27,32 +28,31 @@ static void look_at(void *arg, const struct other *other)
     error_set(looking->err, ERROR_REFUSED,
               "%s of the source host has '%s', a disk of the domain '%s' (%u), open for writing; "
               "its own device model is process %d",
-              other->who, json_string_or(fact, "path", "?"), looking->vm->source.name,
-              looking->vm->domid, (int)looking->vm->source.pid);
+              other->who, json_string_or(fact, "path", "?"), looking->vm->name,
+              looking->vm->xen.domid, (int)looking->vm->pid);
 }
 
 /* Of a domain that is no more, nobody knows. */
-static bool kernel_may_serve(const struct xen_source *source)
+static bool kernel_may_serve(const struct xen_guest *vm)
 {
-    bool may = source->disk_count == 0;
+    bool may = vm->disk_count == 0;
 
-    for (size_t i = 0; i < source->disk_count; i++)
-        may = may || source->disks[i].is_kernels;
+    for (size_t i = 0; i < vm->disk_count; i++)
+        may = may || vm->disks[i].is_kernels;
     return may;
 }
 
 /* A shared image may have other users, here as elsewhere: whoever shares it sees to that. */
-bool xen_images_are_ours(const struct xen *vm, struct error *err)
+bool xen_images_are_ours(const struct xen_guest *vm, struct error *err)
 {
-    const struct xen_source *source = &vm->source;
     struct looking looking = { .vm = vm, .err = err };
     struct others_search search = {
-        .own = process_lives(source->pid, source->start_time) ? source->pid : 0,
+        .own = process_lives(vm->pid, vm->start_time) ? vm->pid : 0,
         .id = vm->base.context.id,
-        .leaves_kernel_out = kernel_may_serve(source),
+        .leaves_kernel_out = kernel_may_serve(vm),
     };
     AUTO_FREE struct image_identity *images =
-        image_fence_identities(source->images, search.id, &search.image_count);
+        image_fence_identities(vm->images, search.id, &search.image_count);
 
     if (!vm->base.context.options.mirrors_disks)
         return true;
@@ -62,13 +62,13 @@ bool xen_images_are_ours(const struct xen *vm, struct error *err)
 }
 
 /* One that is only being made comes to nothing without its images, and is given a moment to. */
-static bool find_copy(const struct xen *vm, uint32_t *domid)
+static bool find_copy(const struct xen_guest *vm, uint32_t *domid)
 {
     uint64_t begin = loop_now_ms();
     xc_domaininfo_t info;
 
-    while (domain_find_copy(vm, domid)) {
-        if ((domain_info(vm->xc, *domid, &info) && info.cpu_time > 0) ||
+    while (domain_find_namesake(&vm->xen, vm->name, domid)) {
+        if ((domain_info(vm->xen.xc, *domid, &info) && info.cpu_time > 0) ||
             loop_now_ms() - begin >= MAKING_MS || !loop_pause(vm->base.context.loop, POLL_MS, NULL))
             return true;
     }
@@ -76,9 +76,9 @@ static bool find_copy(const struct xen *vm, uint32_t *domid)
 }
 
 /* The target's copy on this very host has a name and a UUID of its own. */
-bool xen_nobody_else(struct host *host, struct error *err)
+bool xen_nobody_else(struct guest *guest, struct error *err)
 {
-    const struct xen *vm = xen_of(host);
+    const struct xen_guest *vm = xen_guest_of(guest);
     uint32_t domid;
 
     if (find_copy(vm, &domid))
@@ -86,19 +86,17 @@ bool xen_nobody_else(struct host *host, struct error *err)
             err, ERROR_REFUSED,
             "a second domain of the name or UUID of '%s' is on the source host (domain "
             "%u); the VM's own is domain %u",
-            vm->source.name, domid, vm->domid);
+            vm->name, domid, vm->xen.domid);
     return xen_images_are_ours(vm, err);
 }
 
-bool xen_runs_again(struct host *host, char *who, size_t size)
+bool xen_guest_runs_again(struct guest *guest, char *who, size_t size)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     uint32_t domid;
 
-    if (vm->source.images ? !domain_find_copy(vm, &domid)
-                          : !vm->uuid[0] || !domain_find_uuid(vm->xc, vm->uuid, vm->domid, &domid))
-        return false;
-    if (domain_state(vm->xc, domid, NULL) != RUN_RUNNING)
+    if (!domain_find_namesake(&vm->xen, vm->name, &domid) ||
+        domain_state(vm->xen.xc, domid, NULL) != RUN_RUNNING)
         return false;
     snprintf(who, size, "domain %u", domid);
     return true;

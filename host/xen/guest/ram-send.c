@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "host/xen/ground/device-state.h"
+#include "host/xen/ground/domain.h"
 #include "host/xen/guest/ram-send.h"
 
 enum {
@@ -32,8 +33,8 @@ static void dirty_log_turn(void *arg)
     struct error err = { 0 };
 
     cJSON_AddBoolToObject(arguments, "enable", sending->enable);
-    sending->answer = qmp_call_within(sending->vm->q, "xen-set-global-dirty-log", arguments, NULL,
-                                      DIRTY_LOG_MS, &err)
+    sending->answer = qmp_call_within(sending->vm->xen.q, "xen-set-global-dirty-log", arguments,
+                                      NULL, DIRTY_LOG_MS, &err)
                           ? 0
                           : -1;
     if (sending->answer < 0 && !sending->error.kind)
@@ -52,7 +53,7 @@ static int on_dirty_log(uint32_t domid, unsigned enable, void *arg)
 
 /* ---- the suspension ---- */
 
-static void tell_downtime(struct xen *vm, const char *part, uint64_t since_ms)
+static void tell_downtime(struct xen_guest *vm, const char *part, uint64_t since_ms)
 {
     event_emit(&vm->base.context.events, (struct event){ .kind = EVENT_DOWNTIME,
                                                          .subject = part,
@@ -64,16 +65,16 @@ static void tell_downtime(struct xen *vm, const char *part, uint64_t since_ms)
  */
 static bool save_devices(struct sending *sending, struct error *err)
 {
-    struct xen *vm = sending->vm;
+    struct xen_guest *vm = sending->vm;
     cJSON *arguments = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(arguments, "filename", sending->state_path);
     cJSON_AddBoolToObject(arguments, "live", !vm->base.context.options.mirrors_disks);
-    return qmp_call_within(vm->q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
+    return qmp_call_within(vm->xen.q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
 }
 
 /* Is much of RAM sent with the guest suspended, because --ram says so? */
-static bool sends_suspended(const struct xen *vm)
+static bool sends_suspended(const struct xen_guest *vm)
 {
     enum ram_mode mode = vm->base.context.options.ram;
 
@@ -86,7 +87,7 @@ static bool sends_suspended(const struct xen *vm)
  */
 static bool suspend(struct sending *sending, struct error *err)
 {
-    struct xen *vm = sending->vm;
+    struct xen_guest *vm = sending->vm;
     uint64_t debt, since_ms;
     bool ready;
 
@@ -97,14 +98,14 @@ static bool suspend(struct sending *sending, struct error *err)
     sending->pausing = true;
     if (!guest_suspend(vm, err))
         return false;
-    tell_downtime(vm, "pause", vm->source.paused_ms);
-    xen_source_watch(vm);
+    tell_downtime(vm, "pause", vm->paused_ms);
+    xen_guest_watch(vm);
     if (!sends_suspended(vm))
         ram_hooks_paused(sending->hooks);
     since_ms = loop_now_ms();
-    if (!xen_source_ways_recheck(vm, err))
+    if (!xen_guest_drivers_recheck(vm, err))
         return false;
-    if (!qmp_stop(vm->q, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
+    if (!qmp_stop(vm->xen.q, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
         return error_prefix(err, "stopping the device model");
     if (!save_devices(sending, err))
         return error_prefix(err, "saving the device state");
@@ -115,7 +116,7 @@ static bool suspend(struct sending *sending, struct error *err)
     tell_downtime(vm, "drain", since_ms);
     sending->drained_ms = loop_now_ms();
     if (sends_suspended(vm))
-        vm->source.ram_since_ms = vm->source.ram_moved_ms = sending->drained_ms;
+        vm->ram_since_ms = vm->ram_moved_ms = sending->drained_ms;
     return true;
 }
 
@@ -170,7 +171,7 @@ static void run(struct turns *turns, void *arg)
 
     sending->turns = turns;
     be_modest(true);
-    sending->result = xc_domain_save(sending->xc, sending->plain, sending->vm->domid, flags,
+    sending->result = xc_domain_save(sending->xc, sending->plain, sending->vm->xen.domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;
     if (sending->result == 0 && !turns_cancelled(turns))
@@ -186,7 +187,7 @@ static void tell_progress(struct sending *sending)
     unsigned long frames, total;
     uint64_t done;
 
-    xen_log_progress(sending->vm->log, &frames, &total);
+    xen_log_progress(sending->vm->xen.log, &frames, &total);
     if (total == 0 || sending->pass > 0)
         return;
     done = (uint64_t)frames * XEN_PAGE;
@@ -200,12 +201,12 @@ static void tell_progress(struct sending *sending)
 
 static void follow_paused_ram(struct sending *sending)
 {
-    struct xen_source *source = &sending->vm->source;
+    struct xen_guest *vm = sending->vm;
     unsigned long frames, total;
 
-    xen_log_progress(sending->vm->log, &frames, &total);
-    if (source->ram_since_ms && frames != sending->seen)
-        source->ram_moved_ms = loop_now_ms();
+    xen_log_progress(sending->vm->xen.log, &frames, &total);
+    if (vm->ram_since_ms && frames != sending->seen)
+        vm->ram_moved_ms = loop_now_ms();
     sending->seen = frames;
 }
 
@@ -216,7 +217,7 @@ static bool look(void *arg, struct error *err)
     uint64_t debt, now_ms = loop_now_ms();
     bool ready;
 
-    xen_log_drain(sending->vm->log, &sending->vm->base.context.events);
+    xen_log_drain(sending->vm->xen.log, &sending->vm->base.context.events);
     tell_progress(sending);
     follow_paused_ram(sending);
     if (sending->pausing || now_ms - sending->looked_ms < MIRRORS_MS)
@@ -230,9 +231,9 @@ static bool look(void *arg, struct error *err)
 /* What went wrong first: what libxc called back knows best. */
 static bool conclude(struct sending *sending, struct error *err)
 {
-    struct xen *vm = sending->vm;
+    struct xen_guest *vm = sending->vm;
 
-    xen_log_drain(vm->log, &vm->base.context.events);
+    xen_log_drain(vm->xen.log, &vm->base.context.events);
     if (sending->error.kind) {
         *err = sending->error;
         return false;
@@ -240,12 +241,12 @@ static bool conclude(struct sending *sending, struct error *err)
     if (sending->result == 0)
         return true;
     errno = sending->number;
-    return xen_fail(vm, err, "sending RAM");
+    return xen_fail(&vm->xen, err, "sending RAM");
 }
 
 static bool transfer(struct sending *sending, struct error *err)
 {
-    struct xen *vm = sending->vm;
+    struct xen_guest *vm = sending->vm;
     const struct turns_work work = {
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = sending
     };
@@ -261,17 +262,17 @@ static bool transfer(struct sending *sending, struct error *err)
 
 static bool prepare(struct sending *sending, const char *path, struct error *err)
 {
-    struct xen *vm = sending->vm;
+    struct xen_guest *vm = sending->vm;
     xc_domaininfo_t info;
 
-    if (!domain_info(vm->xc, vm->domid, &info))
+    if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
         return error_set(err, ERROR_SYSTEM, "the domain is gone");
-    if (!devices_recheck(vm, err) || !xen_source_disks_recheck(vm, err))
+    if (!devices_recheck(vm, err) || !xen_guest_disks_recheck(vm, err))
         return false;
     sending->ram = info.tot_pages * XEN_PAGE;
-    sending->xc = xc_interface_open(xen_log_logger(vm->log), xen_log_logger(vm->log), 0);
+    sending->xc = xen_open_for_thread(&vm->xen, err);
     if (!sending->xc)
-        return xen_fail(vm, err, "cannot talk to Xen");
+        return false;
     sending->fd = connect_unix(path, err);
     if (sending->fd < 0)
         return false;
@@ -279,18 +280,18 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
     return sending->codec != NULL;
 }
 
-bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *hooks,
+bool xen_ram_send(struct guest *guest, const char *path, const struct ram_hooks *hooks,
                   struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     struct sending sending = { .vm = vm,
                                .hooks = hooks,
                                .fd = -1,
-                               .precopy.max_downtime_ms = host->context.options.max_downtime_ms,
-                               .precopy.has_deadline = host->context.options.has_deadline };
+                               .precopy.max_downtime_ms = guest->context.options.max_downtime_ms,
+                               .precopy.has_deadline = guest->context.options.has_deadline };
     bool ok;
 
-    sending.state_path = xen_text("%s/device-state", host->context.runtime_dir);
+    sending.state_path = xen_text("%s/device-state", guest->context.runtime_dir);
     ok = prepare(&sending, path, err) && transfer(&sending, err);
     unlink(sending.state_path);
     free(sending.state_path);
@@ -300,18 +301,17 @@ bool xen_ram_send(struct host *host, const char *path, const struct ram_hooks *h
     return ok;
 }
 
-uint64_t xen_paused_at(struct host *host)
+uint64_t xen_paused_at(struct guest *guest)
 {
-    return xen_of(host)->source.paused_ms;
+    return xen_guest_of(guest)->paused_ms;
 }
 
 /* While it is only asked to suspend itself it runs. */
-uint64_t xen_paused_for(struct host *host, bool with_ram)
+uint64_t xen_paused_for(struct guest *guest, bool with_ram)
 {
-    const struct xen_source *source = &xen_of(host)->source;
+    const struct xen_guest *vm = xen_guest_of(guest);
 
-    if (!source->suspended_ms)
+    if (!vm->suspended_ms)
         return 0;
-    return loop_now_ms() - source->suspended_ms -
-           (with_ram ? 0 : source->ram_moved_ms - source->ram_since_ms);
+    return loop_now_ms() - vm->suspended_ms - (with_ram ? 0 : vm->ram_moved_ms - vm->ram_since_ms);
 }

@@ -2,13 +2,16 @@
 #ifndef XMIG_HOST_XEN_GUEST_RAM_SEND_H
 #define XMIG_HOST_XEN_GUEST_RAM_SEND_H
 
+#include <xenctrl.h>
+#include <xenguest.h>
+
 #include "transport/lanes/codec.h"
 #include "host/xen/guest/precopy.h"
-#include "host/xen/xen.h"
+#include "host/xen/guest/guest.h"
 #include "xmig/turns.h"
 
 struct sending {
-    struct xen *vm;
+    struct xen_guest *vm;
     const struct ram_hooks *hooks;
     struct turns *turns;
     xc_interface *xc; /* the thread's own */

@@ -2,83 +2,69 @@
  * resume, a guest that turns itself off or crashes. The hypervisor counts the time that a domain's
  * processors have run: of one that was never let go, none.
  */
-#include "host/xen/xen.h"
+#include "host/xen/guest/guest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "host/images/image-fence.h"
+#include "host/xen/ground/domain.h"
 
 enum {
     SETTLE_MS = 100 /* a processor that was told to stop is still on its way for microseconds */
 };
 
-/* ---- the time that it has run ---- */
-
-/* Sets *ns to the time it has run so far. False: it is gone, or another has its number. */
-static bool time_run(struct xen *vm, uint64_t *ns)
-{
-    xc_domaininfo_t info;
-    char uuid[XEN_UUID_SIZE];
-
-    if (vm->domid == 0 || !domain_info(vm->xc, vm->domid, &info))
-        return false;
-    domain_uuid(&info, uuid);
-    *ns = info.cpu_time;
-    return !strcmp(uuid, vm->uuid);
-}
-
-void xen_source_watch(struct xen *vm)
+void xen_guest_watch(struct xen_guest *vm)
 {
     uint64_t begin = loop_now_ms();
     xc_domaininfo_t info;
 
-    while (domain_info(vm->xc, vm->domid, &info) && (info.flags & XEN_DOMINF_running) &&
+    while (domain_info(vm->xen.xc, vm->xen.domid, &info) && (info.flags & XEN_DOMINF_running) &&
            loop_now_ms() - begin < SETTLE_MS)
         ;
-    if (!time_run(vm, &vm->source.ran_ns))
-        vm->source.ran_ns = 0;
+    if (!domain_time_run(&vm->xen, &vm->ran_ns))
+        vm->ran_ns = 0;
 }
 
 /* As text: a double would not hold it. */
-void xen_source_watch_note(const struct xen *vm, cJSON *fact)
+void xen_guest_watch_note(const struct xen_guest *vm, cJSON *fact)
 {
     char text[24];
 
-    snprintf(text, sizeof(text), "%" PRIu64, vm->source.ran_ns);
+    snprintf(text, sizeof(text), "%" PRIu64, vm->ran_ns);
     cJSON_AddStringToObject(fact, "ran_ns", text);
 }
 
-void xen_source_watch_found(struct xen *vm, const cJSON *fact)
+void xen_guest_watch_found(struct xen_guest *vm, const cJSON *fact)
 {
-    vm->source.ran_ns = strtoull(json_string_or(fact, "ran_ns", "0"), NULL, 10);
+    vm->ran_ns = strtoull(json_string_or(fact, "ran_ns", "0"), NULL, 10);
 }
 
 /* Since it was suspended. False also where that is not known. */
-static bool has_run(struct xen *vm)
+static bool has_run(struct xen_guest *vm)
 {
     uint64_t ns;
 
-    if (vm->source.ran || domain_state(vm->xc, vm->domid, vm->uuid) == RUN_RUNNING)
+    if (vm->ran || xen_state(&vm->xen) == RUN_RUNNING)
         return true;
-    return vm->source.ran_ns != 0 && time_run(vm, &ns) && ns != vm->source.ran_ns;
+    return vm->ran_ns != 0 && domain_time_run(&vm->xen, &ns) && ns != vm->ran_ns;
 }
 
-bool xen_source_unchanged(struct host *host, struct error *err)
+bool xen_guest_unchanged(struct guest *guest, struct error *err)
 {
-    struct xen *vm = xen_of(host);
+    struct xen_guest *vm = xen_guest_of(guest);
     uint64_t ns;
 
     if (has_run(vm))
         return error_set(err, ERROR_REFUSED,
                          "somebody has let the domain run here after it was suspended to be "
                          "handed over");
-    return (vm->source.ran_ns != 0 && time_run(vm, &ns)) ||
+    return (vm->ran_ns != 0 && domain_time_run(&vm->xen, &ns)) ||
            error_set(err, ERROR_SYSTEM,
                      "whether the guest has run here since it was suspended cannot be told");
 }
 
-static void note(struct xen *vm, const char *what, const char *why)
+static void note(struct xen_guest *vm, const char *what, const char *why)
 {
     struct vm_context *context = &vm->base.context;
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
@@ -88,23 +74,23 @@ static void note(struct xen *vm, const char *what, const char *why)
     (void)context->note(context->note_arg, fact, NULL); /* before the journal there is no need */
 }
 
-bool xen_source_ran(struct xen *vm, struct error *err)
+bool xen_guest_ran(struct xen_guest *vm, struct error *err)
 {
     char images[384];
 
     if (!has_run(vm))
         return false;
-    if (!vm->source.ran)
+    if (!vm->ran)
         note(vm, "ran", "somebody has let it run");
-    vm->source.ran = true;
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_RUNNING)
-        (void)xc_domain_pause(vm->xc, vm->domid);
-    image_fence_names(vm->source.images, images, sizeof(images));
+    vm->ran = true;
+    if (xen_state(&vm->xen) == RUN_RUNNING)
+        (void)xc_domain_pause(vm->xen.xc, vm->xen.domid);
+    image_fence_names(vm->images, images, sizeof(images));
     error_set(err, ERROR_REFUSED,
               "somebody has let the old copy here (domain %u) run after the VM was handed over: it "
               "is paused, and was not ended, for what it has written since is nowhere else (%s). "
               "Look at it, end it with 'xl destroy %u', and run 'xmig recover %s'",
-              vm->domid, images, vm->domid, vm->base.context.id);
+              vm->xen.domid, images, vm->xen.domid, vm->base.context.id);
     return true;
 }
 
@@ -122,27 +108,27 @@ static const char *why_shut_down(unsigned reason)
     }
 }
 
-static void find_why_gone(struct xen *vm)
+static void find_why_gone(struct xen_guest *vm)
 {
     char images[384];
 
-    image_fence_names(vm->source.images, images, sizeof(images));
+    image_fence_names(vm->images, images, sizeof(images));
     snprintf(vm->base.stopped, sizeof(vm->base.stopped),
              "it was turned off, or its domain destroyed; its disks are here: %s", images);
 }
 
-bool xen_is_left_alone(struct xen *vm)
+bool xen_is_left_alone(struct xen_guest *vm)
 {
     char *stopped = vm->base.stopped;
     size_t size = sizeof(vm->base.stopped);
     xc_domaininfo_t info;
     unsigned reason;
 
-    if (*stopped || vm->source.destroyed)
+    if (*stopped || vm->destroyed)
         return *stopped;
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_GONE)
+    if (xen_state(&vm->xen) == RUN_GONE)
         find_why_gone(vm);
-    else if (!domain_info(vm->xc, vm->domid, &info))
+    else if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
         return false;
     else if (domain_is_shut_down(&info, &reason) && reason != SHUTDOWN_suspend)
         snprintf(stopped, size, "%s (reason %u)", why_shut_down(reason), reason);
@@ -153,33 +139,8 @@ bool xen_is_left_alone(struct xen *vm)
     return *stopped;
 }
 
-bool xen_check_runs(struct xen *vm, struct error *err)
+bool xen_check_runs(struct xen_guest *vm, struct error *err)
 {
-    return !domain_is_held(vm) ||
+    return !domain_is_held(&vm->xen) ||
            error_set(err, ERROR_SYSTEM, "somebody has paused the domain, or is destroying it");
-}
-
-/* ---- the target's copy ---- */
-
-/* What it has run is known to Xen as long as the domain is there: nothing to write down. */
-void xen_remember_sealed(struct host *host, cJSON *facts)
-{
-    (void)host;
-    (void)facts;
-}
-
-bool xen_copy_never_ran(struct host *host, struct error *err)
-{
-    struct xen *vm = xen_of(host);
-    uint64_t ns;
-
-    if (!time_run(vm, &ns))
-        return true;
-    if (domain_state(vm->xc, vm->domid, vm->uuid) == RUN_RUNNING &&
-        xc_domain_pause(vm->xc, vm->domid) < 0)
-        return xen_fail(vm, err, "the copy here runs, and cannot be paused");
-    if (time_run(vm, &ns) && ns == 0)
-        return true;
-    return error_set(err, ERROR_REFUSED, "somebody has let the copy here (domain %u) run",
-                     vm->domid);
 }

@@ -2,12 +2,14 @@
  * asked, lest they do not find their new backends; any other is just stopped and does not
  * notice.
  */
-#include "host/xen/xen.h"
+#include "host/xen/ground/domain.h"
+#include "host/xen/guest/guest.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include <xenevtchn.h>
+#include <xenguest.h>
 #include <xen/hvm/params.h>
 
 #include "host/xen/monitor/monitor.h"
@@ -20,20 +22,20 @@ enum {
 };
 
 /* Often at first; a guest that takes long needs the processor more than we do. */
-static bool pause_between_looks(struct xen *vm, uint64_t since_ms, struct error *err)
+static bool pause_between_looks(struct xen_guest *vm, uint64_t since_ms, struct error *err)
 {
     uint64_t share_ms = (loop_now_ms() - since_ms) / 20;
 
     return loop_pause(vm->base.context.loop, share_ms > POLL_MS ? share_ms : POLL_MS, err);
 }
 
-static bool is_suspended(struct xen *vm, bool *suspended, struct error *err)
+static bool is_suspended(struct xen_guest *vm, bool *suspended, struct error *err)
 {
     xc_domaininfo_t info;
     unsigned reason;
 
     *suspended = false;
-    if (!domain_info(vm->xc, vm->domid, &info))
+    if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
         return error_set(err, ERROR_SYSTEM, "the guest is gone");
     if (!domain_is_shut_down(&info, &reason))
         return true;
@@ -44,7 +46,7 @@ static bool is_suspended(struct xen *vm, bool *suspended, struct error *err)
                                    reason);
 }
 
-static bool await_suspended(struct xen *vm, uint64_t timeout_ms, struct error *err)
+static bool await_suspended(struct xen_guest *vm, uint64_t timeout_ms, struct error *err)
 {
     uint64_t begin = loop_now_ms();
     bool suspended;
@@ -63,29 +65,29 @@ static bool await_suspended(struct xen *vm, uint64_t timeout_ms, struct error *e
 
 /* ---- by an event channel of the guest's ---- */
 
-static bool notify(struct xen *vm, xenevtchn_handle *channels, int port, struct error *err)
+static bool notify(struct xen_guest *vm, xenevtchn_handle *channels, int port, struct error *err)
 {
     int lock = -1;
-    int local = xc_suspend_evtchn_init_exclusive(vm->xc, channels, vm->domid, port, &lock);
+    int local = xc_suspend_evtchn_init_exclusive(vm->xen.xc, channels, vm->xen.domid, port, &lock);
     bool ok;
 
     if (local < 0)
-        return xen_fail(vm, err, "cannot bind the guest's suspend event channel");
+        return xen_fail(&vm->xen, err, "cannot bind the guest's suspend event channel");
     ok = xenevtchn_notify(channels, (evtchn_port_t)local) == 0 ||
-         xen_fail(vm, err, "cannot notify the guest");
+         xen_fail(&vm->xen, err, "cannot notify the guest");
     ok = ok && await_suspended(vm, SUSPEND_MS, err);
-    xc_suspend_evtchn_release(vm->xc, channels, vm->domid, local, &lock);
+    xc_suspend_evtchn_release(vm->xen.xc, channels, vm->xen.domid, local, &lock);
     return ok;
 }
 
-static bool suspend_by_channel(struct xen *vm, int port, struct error *err)
+static bool suspend_by_channel(struct xen_guest *vm, int port, struct error *err)
 {
     xenevtchn_handle *channels = xenevtchn_open(NULL, 0);
     bool ok;
 
     if (!channels)
-        return xen_fail(vm, err, "cannot use event channels");
-    vm->source.asked = true;
+        return xen_fail(&vm->xen, err, "cannot use event channels");
+    vm->asked = true;
     ok = notify(vm, channels, port, err);
     xenevtchn_close(channels);
     return ok;
@@ -93,43 +95,44 @@ static bool suspend_by_channel(struct xen *vm, int port, struct error *err)
 
 /* ---- by a request in xenstore ---- */
 
-static char *request_path(const struct xen *vm)
+static char *request_path(const struct xen_guest *vm)
 {
-    return xen_text("/local/domain/%u/control/shutdown", vm->domid);
+    return xen_text("/local/domain/%u/control/shutdown", vm->xen.domid);
 }
 
-static bool is_pending(struct xen *vm)
+static bool is_pending(struct xen_guest *vm)
 {
-    AUTO_FREE char *value = store_read(vm->xs, "/local/domain/%u/control/shutdown", vm->domid);
+    AUTO_FREE char *value =
+        store_read(vm->xen.xs, "/local/domain/%u/control/shutdown", vm->xen.domid);
 
     return value && !strcmp(value, "suspend");
 }
 
 /* Take the request back, unless the guest has just taken it. */
-static bool withdraw(struct xen *vm)
+static bool withdraw(struct xen_guest *vm)
 {
     AUTO_FREE char *path = request_path(vm);
 
     for (;;) {
-        xs_transaction_t transaction = xs_transaction_start(vm->xs);
+        xs_transaction_t transaction = xs_transaction_start(vm->xen.xs);
         unsigned len;
-        AUTO_FREE char *value = transaction ? xs_read(vm->xs, transaction, path, &len) : NULL;
+        AUTO_FREE char *value = transaction ? xs_read(vm->xen.xs, transaction, path, &len) : NULL;
         bool pending = value && !strcmp(value, "suspend");
 
         if (!transaction)
             return false;
-        if (!pending || !xs_write(vm->xs, transaction, path, "", 0)) {
-            (void)xs_transaction_end(vm->xs, transaction, true);
+        if (!pending || !xs_write(vm->xen.xs, transaction, path, "", 0)) {
+            (void)xs_transaction_end(vm->xen.xs, transaction, true);
             return false;
         }
-        if (xs_transaction_end(vm->xs, transaction, false))
+        if (xs_transaction_end(vm->xen.xs, transaction, false))
             return true;
         if (errno != EAGAIN)
             return false;
     }
 }
 
-static bool await_answer(struct xen *vm, struct error *err)
+static bool await_answer(struct xen_guest *vm, struct error *err)
 {
     uint64_t begin = loop_now_ms();
 
@@ -137,7 +140,7 @@ static bool await_answer(struct xen *vm, struct error *err)
         if (loop_now_ms() - begin >= ANSWER_MS) {
             if (!withdraw(vm))
                 return true;
-            vm->source.asked = false;
+            vm->asked = false;
             return error_set(err, ERROR_TIMEOUT,
                              "the guest does not answer the request to "
                              "suspend itself");
@@ -148,69 +151,69 @@ static bool await_answer(struct xen *vm, struct error *err)
     return true;
 }
 
-static bool suspend_by_request(struct xen *vm, struct error *err)
+static bool suspend_by_request(struct xen_guest *vm, struct error *err)
 {
     AUTO_FREE char *path = request_path(vm);
 
-    vm->source.asked = true;
-    return store_write(vm->xs, err, "suspend", "%s", path) && await_answer(vm, err) &&
+    vm->asked = true;
+    return store_write(vm->xen.xs, err, "suspend", "%s", path) && await_answer(vm, err) &&
            await_suspended(vm, SUSPEND_MS, err);
 }
 
 /* ---- the public face ---- */
 
-static bool suspend(struct xen *vm, struct error *err)
+static bool suspend(struct xen_guest *vm, struct error *err)
 {
     uint64_t callback = 0, sleep_state = 0;
-    int port = xs_suspend_evtchn_port((int)vm->domid);
+    int port = xs_suspend_evtchn_port((int)vm->xen.domid);
 
-    if (xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_CALLBACK_IRQ, &callback) < 0 ||
-        xc_hvm_param_get(vm->xc, vm->domid, HVM_PARAM_ACPI_S_STATE, &sleep_state) < 0)
-        return xen_fail(vm, err, "cannot ask whether the guest has PV drivers");
-    vm->source.paused_ms = loop_now_ms();
+    if (xc_hvm_param_get(vm->xen.xc, vm->xen.domid, HVM_PARAM_CALLBACK_IRQ, &callback) < 0 ||
+        xc_hvm_param_get(vm->xen.xc, vm->xen.domid, HVM_PARAM_ACPI_S_STATE, &sleep_state) < 0)
+        return xen_fail(&vm->xen, err, "cannot ask whether the guest has PV drivers");
+    vm->paused_ms = loop_now_ms();
     if (sleep_state == 0 && port >= 0)
         return suspend_by_channel(vm, port, err);
     if (sleep_state == 0 && callback != 0)
         return suspend_by_request(vm, err);
-    if (xc_domain_shutdown(vm->xc, vm->domid, SHUTDOWN_suspend) < 0)
-        return xen_fail(vm, err, "cannot suspend the guest");
+    if (xc_domain_shutdown(vm->xen.xc, vm->xen.domid, SHUTDOWN_suspend) < 0)
+        return xen_fail(&vm->xen, err, "cannot suspend the guest");
     return await_suspended(vm, SUSPEND_MS, err);
 }
 
-bool guest_suspend(struct xen *vm, struct error *err)
+bool guest_suspend(struct xen_guest *vm, struct error *err)
 {
     if (!suspend(vm, err))
         return false;
-    vm->source.suspended_ms = loop_now_ms();
+    vm->suspended_ms = loop_now_ms();
     return true;
 }
 
 /* xl's monitor of the domain ends when it sees it suspended: ours takes its place. */
-static bool go_on(struct xen *vm, struct error *err)
+static bool go_on(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };
 
-    if (xc_domain_resume(vm->xc, vm->domid, 1) < 0)
-        return xen_fail(vm, err, "cannot let the guest go on");
-    if (!xs_resume_domain(vm->xs, vm->domid))
+    if (xc_domain_resume(vm->xen.xc, vm->xen.domid, 1) < 0)
+        return xen_fail(&vm->xen, err, "cannot let the guest go on");
+    if (!xs_resume_domain(vm->xen.xs, vm->xen.domid))
         event_say(&vm->base.context.events, EVENT_WARNING, NULL,
                   "xenstore was not told that the guest goes on: %s", strerror(errno));
-    if (!monitor_start(vm->base.context.loop, vm->domid, &why))
+    if (!monitor_start(vm->base.context.loop, vm->xen.domid, &why))
         event_say(&vm->base.context.events, EVENT_WARNING, NULL,
                   "nobody watches the guest any more: %s", why.text);
     return true;
 }
 
 /* What nothing can take back is written down: after a crash of ours it still holds. */
-static bool owe(struct xen *vm, struct error *err)
+static bool owe(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
     struct error why = { 0 };
 
     cJSON_AddStringToObject(fact, "fact", "suspend-acknowledged");
-    if (!vm->source.owes && !vm->base.context.note(vm->base.context.note_arg, fact, &why))
+    if (!vm->suspend_pending && !vm->base.context.note(vm->base.context.note_arg, fact, &why))
         event_say(&vm->base.context.events, EVENT_WARNING, NULL, "%s", why.text);
-    vm->source.owes = true;
+    vm->suspend_pending = true;
     return error_set(err, ERROR_TIMEOUT,
                      "the guest has taken the request to suspend itself, and does not follow it; "
                      "nothing can take that back. It runs now, and may stop at any time: when 'xl "
@@ -219,19 +222,19 @@ static bool owe(struct xen *vm, struct error *err)
 }
 
 /* A guest that has taken the request will suspend itself, though we have given up. */
-bool guest_resume(struct xen *vm, struct error *err)
+bool guest_unsuspend(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };
     bool suspended;
 
     if (!is_suspended(vm, &suspended, err))
         return false;
-    if (!suspended && (vm->source.owes || (vm->source.asked && !withdraw(vm)))) {
+    if (!suspended && (vm->suspend_pending || (vm->asked && !withdraw(vm)))) {
         suspended = await_suspended(vm, LATE_MS, &why);
         if (!suspended)
             return owe(vm, err);
     }
-    vm->source.owes = false;
-    vm->source.suspended_ms = 0;
+    vm->suspend_pending = false;
+    vm->suspended_ms = 0;
     return !suspended || go_on(vm, err);
 }

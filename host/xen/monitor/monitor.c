@@ -1,5 +1,7 @@
 /* Watching a domain, as xl does for those it has started. */
-#include "host/xen/xen.h"
+#include "host/xen/ground/config.h"
+#include "host/xen/ground/connection.h"
+#include "host/xen/ground/domain.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +11,8 @@
 #include <time.h>
 
 #include "host/xen/monitor/monitor.h"
-#include "host/xen/ground/rebuild.h"
-#include "host/xen/ground/watch.h"
+#include "host/xen/monitor/rebuild.h"
+#include "host/xen/monitor/domain-watch.h"
 
 enum {
     LOOK_MS = 10000 /* though nothing was told */
@@ -192,7 +194,7 @@ bool monitor_run(struct loop *loop, const char *domain, const struct event_sink 
                  struct error *err)
 {
     struct monitor monitor = { .loop = loop, .events = events, .log = xen_log_new(), .lock = -1 };
-    bool ok = xen_host.available(err);
+    bool ok = xen_available(err);
 
     if (ok) {
         monitor.xc = xc_interface_open(xen_log_logger(monitor.log), xen_log_logger(monitor.log), 0);

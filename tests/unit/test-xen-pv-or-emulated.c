@@ -1,5 +1,5 @@
 /* Which of a disk's two ways is mirrored. */
-#include "host/xen/xen.h"
+#include "host/xen/guest/guest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ static void is_mirrored_from(const char *device, const char *text, bool connecte
     struct xen_disk disk = hda();
     struct error err = { 0 };
     AUTO_JSON cJSON *blocks = cJSON_Parse(text);
-    const cJSON *block = disk_way(&disk, blocks, connected, &err);
+    const cJSON *block = disk_block_in_use(&disk, blocks, connected, &err);
 
     if (!block)
         fail_msg("%s", err.text);
@@ -39,7 +39,7 @@ static void is_refused(const char *because, const char *text, bool connected, bo
     AUTO_JSON cJSON *blocks = cJSON_Parse(text);
 
     disk.is_kernels = is_kernels;
-    assert_null(disk_way(&disk, blocks, connected, &err));
+    assert_null(disk_block_in_use(&disk, blocks, connected, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_non_null(strstr(err.text, because));
 }

@@ -1,8 +1,8 @@
 /* Ending a domain and making it anew, which is libxl's business. Only for guests that have
  * rebooted or turned themselves off; no move needs it.
  */
-#ifndef XMIG_HOST_XEN_GROUND_REBUILD_H
-#define XMIG_HOST_XEN_GROUND_REBUILD_H
+#ifndef XMIG_HOST_XEN_MONITOR_REBUILD_H
+#define XMIG_HOST_XEN_MONITOR_REBUILD_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* The one place where libxl is called. */
-#include "host/xen/ground/rebuild.h"
+#include "host/xen/monitor/rebuild.h"
 
 #include <libxl.h>
 #include <libxl_utils.h>

@@ -1,6 +1,6 @@
 /* What Xen's libraries have to say: kept, instead of printed. */
-#ifndef XMIG_HOST_XEN_GROUND_LOG_H
-#define XMIG_HOST_XEN_GROUND_LOG_H
+#ifndef XMIG_HOST_XEN_GROUND_LIBRARY_LOG_H
+#define XMIG_HOST_XEN_GROUND_LIBRARY_LOG_H
 
 #include <xentoollog.h>
 

@@ -1,6 +1,6 @@
 /* Waiting for something to happen to domains. */
-#ifndef XMIG_HOST_XEN_GROUND_WATCH_H
-#define XMIG_HOST_XEN_GROUND_WATCH_H
+#ifndef XMIG_HOST_XEN_MONITOR_DOMAIN_WATCH_H
+#define XMIG_HOST_XEN_MONITOR_DOMAIN_WATCH_H
 
 #include <xenstore.h>
 

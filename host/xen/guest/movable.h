@@ -1,6 +1,6 @@
 /* What cannot be moved, decided from what is known of a domain. */
-#ifndef XMIG_HOST_XEN_GUEST_REFUSE_H
-#define XMIG_HOST_XEN_GUEST_REFUSE_H
+#ifndef XMIG_HOST_XEN_GUEST_MOVABLE_H
+#define XMIG_HOST_XEN_GUEST_MOVABLE_H
 
 #include <xenctrl.h>
 
@@ -17,6 +17,6 @@ struct domain_facts {
 };
 
 /* False with the reason if such a domain cannot be moved. */
-bool refuse_domain(const struct domain_facts *facts, struct error *err);
+bool check_movable(const struct domain_facts *facts, struct error *err);
 
 #endif

@@ -1,11 +1,11 @@
 /* What cannot be moved is refused at the source, each thing with its reason. */
-#include "host/xen/guest/refuse.h"
+#include "host/xen/guest/movable.h"
 
 #include <string.h>
 
 /* ---- what it is ---- */
 
-static bool refuse_type(const struct domain_facts *facts, struct error *err)
+static bool check_type(const struct domain_facts *facts, struct error *err)
 {
     const char *type = facts->type;
 
@@ -29,7 +29,7 @@ static bool refuse_type(const struct domain_facts *facts, struct error *err)
 
 /* ---- how it is ---- */
 
-static bool refuse_shutdown(const xc_domaininfo_t *info, struct error *err)
+static bool check_shutdown(const xc_domaininfo_t *info, struct error *err)
 {
     unsigned reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
 
@@ -42,13 +42,13 @@ static bool refuse_shutdown(const xc_domaininfo_t *info, struct error *err)
     return error_set(err, ERROR_REFUSED, "it has been shut down: only a running VM is moved");
 }
 
-static bool refuse_state(const struct domain_facts *facts, struct error *err)
+static bool check_state(const struct domain_facts *facts, struct error *err)
 {
     const xc_domaininfo_t *info = facts->info;
 
     if (info->flags & XEN_DOMINF_dying)
         return error_set(err, ERROR_REFUSED, "it is being destroyed");
-    if (!refuse_shutdown(info, err))
+    if (!check_shutdown(info, err))
         return false;
     if (info->flags & XEN_DOMINF_paused)
         return error_set(err, ERROR_REFUSED,
@@ -68,7 +68,7 @@ static bool refuse_state(const struct domain_facts *facts, struct error *err)
 
 /* ---- what it has ---- */
 
-static bool refuse_devices(const cJSON *config, struct error *err)
+static bool check_devices(const cJSON *config, struct error *err)
 {
     static const struct {
         const char *member, *what;
@@ -99,7 +99,7 @@ static bool is_on(const cJSON *object, const char *name)
     return !strcmp(json_string_or(object, name, "False"), "True");
 }
 
-static bool refuse_display(const cJSON *hvm, struct error *err)
+static bool check_display(const cJSON *hvm, struct error *err)
 {
     const cJSON *vnc = cJSON_GetObjectItemCaseSensitive(hvm, "vnc");
 
@@ -115,7 +115,7 @@ static bool refuse_display(const cJSON *hvm, struct error *err)
     return true;
 }
 
-static bool refuse_features(const cJSON *config, struct error *err)
+static bool check_features(const cJSON *config, struct error *err)
 {
     const cJSON *info = cJSON_GetObjectItemCaseSensitive(config, "b_info");
     const cJSON *hvm = cJSON_GetObjectItemCaseSensitive(info, "type.hvm");
@@ -135,13 +135,13 @@ static bool refuse_features(const cJSON *config, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "its device model is restricted (dm_restrict), and would not be so at the "
                          "target");
-    return refuse_display(hvm, err);
+    return check_display(hvm, err);
 }
 
 /* ---- the public face ---- */
 
-bool refuse_domain(const struct domain_facts *facts, struct error *err)
+bool check_movable(const struct domain_facts *facts, struct error *err)
 {
-    return refuse_type(facts, err) && refuse_state(facts, err) &&
-           refuse_devices(facts->config, err) && refuse_features(facts->config, err);
+    return check_type(facts, err) && check_state(facts, err) && check_devices(facts->config, err) &&
+           check_features(facts->config, err);
 }

@@ -1,6 +1,6 @@
 /* By which way does the guest use a disk: the emulated one, or a PV driver's? */
+#include "host/xen/guest/guest.h"
 #include "xmig/paths.h"
-#include "host/xen/xen.h"
 
 static const cJSON *image_of(const cJSON *block)
 {
@@ -38,7 +38,8 @@ static const cJSON *find_block(const cJSON *blocks, const char *path, bool emula
 }
 
 /* A mirror sees only what is written by its own way. */
-const cJSON *disk_way(struct xen_disk *disk, const cJSON *blocks, bool connected, struct error *err)
+const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
+                               struct error *err)
 {
     const cJSON *emulated = find_block(blocks, disk->path, true, disk->name);
     const cJSON *pv = find_block(blocks, disk->path, false, disk->name);

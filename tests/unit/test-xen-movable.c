@@ -1,5 +1,5 @@
 /* What of Xen's domains cannot be moved, and what is said of it. */
-#include "host/xen/guest/refuse.h"
+#include "host/xen/guest/movable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@ static void is_refused(const struct domain_facts *facts, const char *because)
 {
     struct error err = { 0 };
 
-    assert_false(refuse_domain(facts, &err));
+    assert_false(check_movable(facts, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
     if (!strstr(err.text, because))
         fail_msg("'%s' does not tell of '%s'", err.text, because);
@@ -61,7 +61,7 @@ static void an_ordinary_hvm_guest_may_go(void **unused)
     (void)unused;
     set_up(&facts, &info);
     facts.config = config;
-    assert_true(refuse_domain(&facts, &err));
+    assert_true(check_movable(&facts, &err));
 }
 
 static void other_kinds_of_guests_are_refused(void **unused)

@@ -1,12 +1,12 @@
 /* The domain becomes complete: xenstore learns of it, its devices' state is loaded, its disks are
  * its own. Nothing of it runs yet, and the guest stands still meanwhile: what need not be done here
- * is done before (face.c).
+ * is done before (toolstack-view.c).
  */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
 
 enum {
     LOAD_MS = 120000,
@@ -14,21 +14,21 @@ enum {
 };
 
 /* Only now is the page there, by which xenstore speaks with the guest. */
-static bool introduce(struct xen *vm, struct error *err)
+static bool introduce(struct xen_copy *vm, struct error *err)
 {
-    if (!xs_introduce_domain(vm->xs, vm->domid, vm->target.store_gfn, vm->target.store_port))
-        return xen_fail(vm, err, "cannot introduce the domain to xenstore");
+    if (!xs_introduce_domain(vm->xen.xs, vm->xen.domid, vm->store_gfn, vm->store_port))
+        return xen_fail(&vm->xen, err, "cannot introduce the domain to xenstore");
     return true;
 }
 
 /* ---- the device state ---- */
 
-static bool write_state(const struct xen *vm, const char *path, struct error *err)
+static bool write_state(const struct xen_copy *vm, const char *path, struct error *err)
 {
     const struct timeval limit = { .tv_sec = WRITE_S };
     AUTO_CLOSE int fd = connect_unix(path, err);
-    const char *rest = vm->target.device_state;
-    size_t left = vm->target.device_state_size;
+    const char *rest = vm->device_state;
+    size_t left = vm->device_state_size;
 
     if (fd < 0)
         return false;
@@ -44,10 +44,10 @@ static bool write_state(const struct xen *vm, const char *path, struct error *er
     return true;
 }
 
-static bool await_loaded(struct xen *vm, size_t mark, struct error *err)
+static bool await_loaded(struct xen_copy *vm, size_t mark, struct error *err)
 {
     for (;;) {
-        const cJSON *data = qmp_wait_event(vm->q, &mark, "MIGRATION", NULL, NULL, LOAD_MS, err);
+        const cJSON *data = qmp_wait_event(vm->xen.q, &mark, "MIGRATION", NULL, NULL, LOAD_MS, err);
         const char *status = json_string_or(data, "status", "");
 
         if (!data)
@@ -59,23 +59,23 @@ static bool await_loaded(struct xen *vm, size_t mark, struct error *err)
     }
 }
 
-static bool check_paused(struct xen *vm, struct error *err)
+static bool check_paused(struct xen_copy *vm, struct error *err)
 {
     struct qmp_status status;
 
-    if (!qmp_query_status(vm->q, &status, err))
+    if (!qmp_query_status(vm->xen.q, &status, err))
         return false;
     return !strcmp(status.text, "paused") ||
            error_set(err, ERROR_SYSTEM, "the device model is '%s', not 'paused'", status.text);
 }
 
-static bool load_state(struct xen *vm, struct error *err)
+static bool load_state(struct xen_copy *vm, struct error *err)
 {
     AUTO_FREE char *path = xen_text("%s/incoming.sock", vm->base.context.runtime_dir);
-    size_t mark = qmp_mark(vm->q);
+    size_t mark = qmp_mark(vm->xen.q);
     bool ok;
 
-    ok = qmp_migrate_incoming(vm->q, path, err) && write_state(vm, path, err) &&
+    ok = qmp_migrate_incoming(vm->xen.q, path, err) && write_state(vm, path, err) &&
          await_loaded(vm, mark, err) && check_paused(vm, err);
     unlink(path);
     if (!ok)
@@ -85,19 +85,19 @@ static bool load_state(struct xen *vm, struct error *err)
 
 /* ---- the public face ---- */
 
-static bool build(struct xen *vm, struct error *err)
+static bool build(struct xen_copy *vm, struct error *err)
 {
-    if (!vm->target.restored)
+    if (!vm->restored)
         return error_set(err, ERROR_SYSTEM, "there is no RAM to go with it");
-    if (xc_domain_claim_pages(vm->xc, vm->domid, 0) < 0)
-        return xen_fail(vm, err, "cannot give the claimed memory back");
-    if (!xen_limit_memory(vm, json_uint_or(vm->target.xen, "max_pages", 0), err))
+    if (xc_domain_claim_pages(vm->xen.xc, vm->xen.domid, 0) < 0)
+        return xen_fail(&vm->xen, err, "cannot give the claimed memory back");
+    if (!xen_limit_memory(vm, json_uint_or(vm->original, "max_pages", 0), err))
         return false;
-    return face_write_rings(vm, err) && introduce(vm, err);
+    return toolstack_view_write_rings(vm, err) && introduce(vm, err);
 }
 
 /* The guest stands still meanwhile: where the time goes is worth a line. */
-static void tell(struct xen *vm, const char *what, uint64_t *since_ms)
+static void tell(struct xen_copy *vm, const char *what, uint64_t *since_ms)
 {
     uint64_t now_ms = loop_now_ms();
 
@@ -107,10 +107,10 @@ static void tell(struct xen *vm, const char *what, uint64_t *since_ms)
 }
 
 /* The exports end before the state is loaded: then the guest's devices own the images. */
-bool xen_seal(struct host *host, struct error *err)
+bool xen_seal(struct copy *copy, struct error *err)
 {
-    struct xen *vm = xen_of(host);
-    bool mirrors = host->context.options.mirrors_disks;
+    struct xen_copy *vm = xen_copy_of(copy);
+    bool mirrors = copy->context.options.mirrors_disks;
     uint64_t since_ms = loop_now_ms();
 
     if (!build(vm, err))
@@ -122,7 +122,7 @@ bool xen_seal(struct host *host, struct error *err)
     if (!load_state(vm, err))
         return false;
     tell(vm, "loading the device state", &since_ms);
-    if (mirrors && !disk_images_sync(&vm->target.images, err))
+    if (mirrors && !disk_images_sync(&vm->images, err))
         return false;
     tell(vm, "making the disks durable", &since_ms);
     return true;

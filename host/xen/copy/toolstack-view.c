@@ -3,7 +3,8 @@
  */
 #include <stdio.h>
 
-#include "host/xen/xen.h"
+#include "host/xen/copy/copy.h"
+#include "host/xen/ground/config.h"
 
 enum {
     CONSOLE_LIMIT = 1048576 /* bytes that xenconsoled keeps for who does not read */
@@ -17,7 +18,7 @@ static void replace(cJSON *object, const char *name, const char *value)
     cJSON_AddStringToObject(object, name, value);
 }
 
-static void set_disk(const struct xen *vm, cJSON *config, const cJSON *disk)
+static void set_disk(const struct xen_copy *vm, cJSON *config, const cJSON *disk)
 {
     cJSON *item;
 
@@ -49,11 +50,11 @@ static void set_medium(cJSON *config, const cJSON *medium)
 }
 
 /* Files of the device model's that were renamed are in its arguments here, too. */
-static void set_arguments(const struct xen *vm, cJSON *config)
+static void set_arguments(const struct xen_copy *vm, cJSON *config)
 {
     static const char *const lists[] = { "extra", "extra_hvm" };
     cJSON *info = xen_get(config, "b_info") ? cJSON_GetObjectItem(config, "b_info") : NULL;
-    const cJSON *renamed = xen_get(vm->target.xen, "renamed");
+    const cJSON *renamed = xen_get(vm->original, "renamed");
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         cJSON *word;
@@ -67,30 +68,30 @@ static void set_arguments(const struct xen *vm, cJSON *config)
     }
 }
 
-static bool write_config(struct xen *vm, struct error *err)
+static bool write_config(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *config = must(cJSON_Duplicate(xen_get(vm->target.xen, "config"), true));
+    AUTO_JSON cJSON *config = must(cJSON_Duplicate(xen_get(vm->original, "config"), true));
     cJSON *info = cJSON_GetObjectItem(config, "c_info");
     const cJSON *disk;
 
-    replace(info, "name", json_string_or(vm->target.params, "name", "?"));
-    replace(info, "uuid", vm->uuid);
-    cJSON_ArrayForEach (disk, xen_get(vm->target.params, "disks"))
+    replace(info, "name", json_string_or(vm->params, "name", "?"));
+    replace(info, "uuid", vm->xen.uuid);
+    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
         set_disk(vm, config, disk);
-    cJSON_ArrayForEach (disk, xen_get(vm->target.xen, "media"))
+    cJSON_ArrayForEach (disk, xen_get(vm->original, "media"))
         set_medium(config, disk);
     set_arguments(vm, config);
-    return config_write(vm->domid, vm->uuid, config, err);
+    return config_write(vm->xen.domid, vm->xen.uuid, config, err);
 }
 
 /* ---- consoles of the device model ---- */
 
-static bool write_serial(struct xen *vm, struct error *err)
+static bool write_serial(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *devices = NULL;
     const cJSON *device;
 
-    if (!qmp_call(vm->q, "query-chardev", NULL, &devices, err))
+    if (!qmp_call(vm->xen.q, "query-chardev", NULL, &devices, err))
         return false;
     cJSON_ArrayForEach (device, devices) {
         const char *file = json_string_or(device, "filename", "");
@@ -98,39 +99,30 @@ static bool write_serial(struct xen *vm, struct error *err)
 
         if (sscanf(json_string_or(device, "label", ""), "serial%u", &port) == 1 &&
             !strncmp(file, "pty:", 4) &&
-            !store_write(vm->xs, err, file + 4, "/local/domain/%u/serial/%u/tty", vm->domid, port))
+            !store_write(vm->xen.xs, err, file + 4, "/local/domain/%u/serial/%u/tty", vm->xen.domid,
+                         port))
             return false;
     }
     return true;
 }
 
-static bool write_vnc(struct xen *vm, struct error *err)
+static bool write_vnc(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *vnc = NULL;
 
-    if (!qmp_call(vm->q, "query-vnc", NULL, &vnc, NULL) || !json_true(vnc, "enabled"))
+    if (!qmp_call(vm->xen.q, "query-vnc", NULL, &vnc, NULL) || !json_true(vnc, "enabled"))
         return true;
-    return store_write(vm->xs, err, json_string_or(vnc, "host", ""),
-                       "/local/domain/%u/console/vnc-listen", vm->domid) &&
-           store_write(vm->xs, err, json_string_or(vnc, "service", ""),
-                       "/local/domain/%u/console/vnc-port", vm->domid);
+    return store_write(vm->xen.xs, err, json_string_or(vnc, "host", ""),
+                       "/local/domain/%u/console/vnc-listen", vm->xen.domid) &&
+           store_write(vm->xen.xs, err, json_string_or(vnc, "service", ""),
+                       "/local/domain/%u/console/vnc-port", vm->xen.domid);
 }
 
 /* ---- memory and console ---- */
 
-static uint64_t number(const struct xen *vm, const char *name)
+static bool is_online(const struct xen_copy *vm, unsigned vcpu)
 {
-    return json_uint_or(vm->target.xen, name, 0);
-}
-
-static const cJSON *build_info(const struct xen *vm)
-{
-    return xen_get(xen_get(vm->target.xen, "config"), "b_info");
-}
-
-static bool is_online(const struct xen *vm, unsigned vcpu)
-{
-    const cJSON *online = xen_get(build_info(vm), "avail_vcpus");
+    const cJSON *online = xen_get(xen_original_build_info(vm), "avail_vcpus");
     const cJSON *item;
 
     cJSON_ArrayForEach (item, online)
@@ -139,33 +131,34 @@ static bool is_online(const struct xen *vm, unsigned vcpu)
     return !online;
 }
 
-static bool write_memory(struct xen *vm, struct error *err)
+static bool write_memory(struct xen_copy *vm, struct error *err)
 {
-    struct store_batch batch = { .domid = vm->domid };
-    uint64_t static_max =
-        json_uint_or(build_info(vm), "max_memkb", number(vm, "max_pages") * XEN_PAGE / 1024);
+    struct store_batch batch = { .domid = vm->xen.domid };
+    uint64_t static_max = json_uint_or(xen_original_build_info(vm), "max_memkb",
+                                       xen_original_number(vm, "max_pages") * XEN_PAGE / 1024);
 
     store_add_number(&batch, STORE_AS_ABOVE, (long long)static_max,
-                     "/local/domain/%u/memory/static-max", vm->domid);
-    store_add_number(&batch, STORE_AS_ABOVE, (long long)number(vm, "memory_target"),
-                     "/local/domain/%u/memory/target", vm->domid);
-    store_add_number(&batch, STORE_AS_ABOVE, (long long)number(vm, "videoram"),
-                     "/local/domain/%u/memory/videoram", vm->domid);
-    store_add_number(&batch, STORE_AS_ABOVE, vm->domid, "/local/domain/%u/domid", vm->domid);
-    store_add_number(&batch, STORE_AS_ABOVE, vm->target.store_port, "/local/domain/%u/store/port",
-                     vm->domid);
-    for (unsigned i = 0; i < number(vm, "vcpus"); i++)
+                     "/local/domain/%u/memory/static-max", vm->xen.domid);
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)xen_original_number(vm, "memory_target"),
+                     "/local/domain/%u/memory/target", vm->xen.domid);
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)xen_original_number(vm, "videoram"),
+                     "/local/domain/%u/memory/videoram", vm->xen.domid);
+    store_add_number(&batch, STORE_AS_ABOVE, vm->xen.domid, "/local/domain/%u/domid",
+                     vm->xen.domid);
+    store_add_number(&batch, STORE_AS_ABOVE, vm->store_port, "/local/domain/%u/store/port",
+                     vm->xen.domid);
+    for (unsigned i = 0; i < xen_original_number(vm, "vcpus"); i++)
         store_add(&batch, STORE_AS_ABOVE, is_online(vm, i) ? "online" : "offline",
-                  "/local/domain/%u/cpu/%u/availability", vm->domid, i);
-    return store_commit(vm->xs, &batch, err);
+                  "/local/domain/%u/cpu/%u/availability", vm->xen.domid, i);
+    return store_commit(vm->xen.xs, &batch, err);
 }
 
-static bool write_console(struct xen *vm, struct error *err)
+static bool write_console(struct xen_copy *vm, struct error *err)
 {
-    struct store_batch batch = { .domid = vm->domid };
-    AUTO_FREE char *back = xen_text("/local/domain/0/backend/console/%u/0", vm->domid);
-    AUTO_FREE char *front = xen_text("/local/domain/%u/console", vm->domid);
-    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/console/0", vm->domid);
+    struct store_batch batch = { .domid = vm->xen.domid };
+    AUTO_FREE char *back = xen_text("/local/domain/0/backend/console/%u/0", vm->xen.domid);
+    AUTO_FREE char *front = xen_text("/local/domain/%u/console", vm->xen.domid);
+    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/console/0", vm->xen.domid);
 
     store_add(&batch, STORE_GUEST_READS, "", "%s", front);
     store_add(&batch, STORE_GUEST_READS, "", "%s", back);
@@ -175,7 +168,7 @@ static bool write_console(struct xen *vm, struct error *err)
         const char *where = i ? libxl : back;
 
         store_add(&batch, STORE_AS_ABOVE, front, "%s/frontend", where);
-        store_add_number(&batch, STORE_AS_ABOVE, vm->domid, "%s/frontend-id", where);
+        store_add_number(&batch, STORE_AS_ABOVE, vm->xen.domid, "%s/frontend-id", where);
         store_add(&batch, STORE_AS_ABOVE, "1", "%s/online", where);
         store_add(&batch, STORE_AS_ABOVE, "1", "%s/state", where);
         store_add(&batch, STORE_AS_ABOVE, "vt100", "%s/protocol", where);
@@ -186,24 +179,25 @@ static bool write_console(struct xen *vm, struct error *err)
     store_add(&batch, STORE_AS_ABOVE, "xenconsoled", "%s/type", front);
     store_add(&batch, STORE_AS_ABOVE, "pty", "%s/output", front);
     store_add(&batch, STORE_AS_ABOVE, "", "%s/tty", front);
-    store_add_number(&batch, STORE_AS_ABOVE, vm->target.console_port, "%s/port", front);
-    return store_commit(vm->xs, &batch, err);
+    store_add_number(&batch, STORE_AS_ABOVE, vm->console_port, "%s/port", front);
+    return store_commit(vm->xen.xs, &batch, err);
 }
 
 /* ---- the public face ---- */
 
-bool face_write(struct xen *vm, struct error *err)
+bool toolstack_view_write(struct xen_copy *vm, struct error *err)
 {
     return write_config(vm, err) && write_serial(vm, err) && write_vnc(vm, err) &&
            write_memory(vm, err) && write_console(vm, err) && devices_write_vifs(vm, err) &&
            hotplug_vifs(vm, HOTPLUG_ONLINE, err);
 }
 
-bool face_write_rings(struct xen *vm, struct error *err)
+bool toolstack_view_write_rings(struct xen_copy *vm, struct error *err)
 {
-    AUTO_FREE char *store = xen_text("%lu", vm->target.store_gfn);
-    AUTO_FREE char *console = xen_text("%lu", vm->target.console_gfn);
+    AUTO_FREE char *store = xen_text("%lu", vm->store_gfn);
+    AUTO_FREE char *console = xen_text("%lu", vm->console_gfn);
 
-    return store_write(vm->xs, err, store, "/local/domain/%u/store/ring-ref", vm->domid) &&
-           store_write(vm->xs, err, console, "/local/domain/%u/console/ring-ref", vm->domid);
+    return store_write(vm->xen.xs, err, store, "/local/domain/%u/store/ring-ref", vm->xen.domid) &&
+           store_write(vm->xen.xs, err, console, "/local/domain/%u/console/ring-ref",
+                       vm->xen.domid);
 }

@@ -1,5 +1,5 @@
 /* A logger for Xen's libraries, which print to stderr without one. */
-#include "host/xen/ground/log.h"
+#include "host/xen/ground/library-log.h"
 
 #include <pthread.h>
 #include <stdarg.h>

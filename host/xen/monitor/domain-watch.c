@@ -1,5 +1,5 @@
 /* xenstore tells when a domain is shut down or gone, though not which. */
-#include "host/xen/ground/watch.h"
+#include "host/xen/monitor/domain-watch.h"
 
 #include "xmig/cleanup.h"
 

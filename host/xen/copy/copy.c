@@ -1,0 +1,135 @@
+/* The table of what a copy of Xen's can do; finding one again after a crash; letting go of it. */
+#include "host/xen/copy/copy.h"
+
+#include <stdio.h>
+
+#include "host/xen/ground/domain.h"
+#include "xmig/journal.h"
+
+/* The device model outlives us: whether it shall end is not decided by our end. */
+static void free_copy(struct copy *copy)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+
+    xen_ram_close(vm);
+    xen_done(&vm->xen);
+    child_release(steal(vm->child));
+    disk_images_done(&vm->images);
+    cJSON_Delete(vm->notes);
+    cJSON_Delete(vm->params);
+    free(vm->program);
+    free(vm->log);
+    free(vm->name);
+    free(vm->device_state);
+    free(vm);
+}
+
+/* ---- its disks ---- */
+
+static bool disks_have_names(struct copy *copy, struct error *err)
+{
+    return disk_images_have_names(&xen_copy_of(copy)->images, err);
+}
+
+static bool disks_discard(struct copy *copy, struct error *err)
+{
+    return disk_images_discard(&xen_copy_of(copy)->images, err);
+}
+
+static bool disks_keep(struct copy *copy, struct error *err)
+{
+    return disk_images_keep(&xen_copy_of(copy)->images, err);
+}
+
+/* ---- after a crash ---- */
+
+/* The domain is gone; is what it had in xenstore still there? */
+static bool has_nodes(struct xen_copy *vm)
+{
+    AUTO_FREE char *path = store_read(vm->xen.xs, "/local/domain/%u/vm", vm->xen.domid);
+
+    return vm->xen.domid != 0 && path && !strcmp(path + strlen("/vm/"), vm->xen.uuid);
+}
+
+/* Since the copy was begun; the newest records may be those of whoever looks at it now. */
+static bool has_booted_since(const cJSON *records)
+{
+    const cJSON *begin = cJSON_GetArrayItem(records, 0);
+    struct identity here;
+
+    return identity_read(&here, NULL) && strcmp(json_string_or(begin, "boot", ""), here.boot) != 0;
+}
+
+/* What bears its numbers now, or even its UUID, is not what was noted. */
+static void forget_numbers(struct xen_copy *vm)
+{
+    vm->domid_before_boot = vm->xen.domid;
+    vm->xen.domid = 0;
+    vm->pid = 0;
+}
+
+static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+    const cJSON *record;
+
+    if (!xen_open(&vm->xen, err))
+        return false;
+    disk_images_reattach(&vm->images, records);
+    cJSON_ArrayForEach (record, records) {
+        const char *fact = json_string_or(record, "fact", "");
+
+        if (!strcmp(fact, "domain")) {
+            snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", json_string_or(record, "uuid", ""));
+            free(vm->name);
+            vm->name = must(strdup(json_string_or(record, "vm_name", "?")));
+        } else if (!strcmp(fact, "device-model")) {
+            vm->xen.domid = (uint32_t)json_uint_or(record, "domid", 0);
+            vm->pid = (pid_t)json_uint_or(record, "device_model", 0);
+            vm->start_time = json_uint_or(record, "started", 0);
+        }
+    }
+    if (has_booted_since(records))
+        forget_numbers(vm);
+    else if (*vm->xen.uuid && !domain_find_uuid(vm->xen.xc, vm->xen.uuid, 0, &vm->xen.domid) &&
+             !has_nodes(vm))
+        vm->xen.domid = 0;
+    return true;
+}
+
+/* ---- the table ---- */
+
+static const struct copy_ops ops = {
+    .free = free_copy,
+    .check = xen_check_target,
+    .plan = xen_plan_recv,
+    .create = xen_create_machine,
+    .start = xen_start_device_model,
+    .open_lane = xen_open_lane,
+    .flush_disks = xen_flush_disks,
+    .ram_listen = xen_ram_listen,
+    .ram_recv = xen_ram_recv,
+    .seal = xen_seal,
+    .never_ran = xen_copy_never_ran,
+    .disks_have_names = disks_have_names,
+    .before_resume = xen_before_resume,
+    .resume = xen_copy_resume,
+    .after_resume = xen_after_resume,
+    .state = xen_copy_state,
+    .runs_again = xen_copy_runs_again,
+    .destroy = xen_copy_destroy,
+    .disks_discard = disks_discard,
+    .disks_keep = disks_keep,
+    .reattach = reattach,
+};
+
+struct copy *xen_copy_new(void)
+{
+    struct xen_copy *vm = must(calloc(1, sizeof(*vm)));
+
+    vm->base.ops = &ops;
+    vm->ram = vm->ram_lane = -1;
+    xen_init(&vm->xen, &vm->base.context);
+    disk_images_init(&vm->images, &vm->base.context);
+    return &vm->base;
+}

@@ -1,0 +1,98 @@
+/* End the domain made here, and remove all that is left of it in xenstore and in libxl's files. */
+#include "host/xen/copy/copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "host/xen/ground/config.h"
+#include "host/xen/ground/domain.h"
+
+/* libxl does not use a number again for a while that was used just now. */
+static void remember_number(uint32_t domid)
+{
+    AUTO_CLOSE int lock =
+        open("/var/run/xen/domid-history.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    AUTO_CLOSE int fd =
+        open("/var/run/xen/domid-history", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    struct timespec now;
+
+    if (lock < 0 || fd < 0 || flock(lock, LOCK_EX) < 0)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)dprintf(fd, "%lld %u\n", (long long)now.tv_sec, domid);
+}
+
+static bool remove_nodes(struct xen_copy *vm, struct error *err)
+{
+    AUTO_FREE char *own = store_read(vm->xen.xs, "/local/domain/%u/vm", vm->xen.domid);
+
+    if (own && !store_remove(vm->xen.xs, err, "/vm/%s", vm->xen.uuid))
+        return false;
+    return store_remove(vm->xen.xs, err, "/local/domain/0/device-model/%u", vm->xen.domid) &&
+           store_remove(vm->xen.xs, err, "/local/domain/0/backend/console/%u", vm->xen.domid) &&
+           store_remove(vm->xen.xs, err, "/local/domain/%u", vm->xen.domid) &&
+           store_remove(vm->xen.xs, err, "/libxl/%u", vm->xen.domid);
+}
+
+static void remove_sockets(struct xen_copy *vm)
+{
+    AUTO_FREE char *nbd = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
+    AUTO_FREE char *libxl = xen_text("/var/run/xen/qmp-libxl-%u", vm->xen.domid);
+    AUTO_FREE char *libxenstat = xen_text("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
+
+    unlink(nbd);
+    unlink(libxl);
+    unlink(libxenstat);
+}
+
+static bool destroy_domain(struct xen_copy *vm, struct error *err)
+{
+    (void)xc_domain_claim_pages(vm->xen.xc, vm->xen.domid, 0);
+    if (xc_domain_destroy(vm->xen.xc, vm->xen.domid) < 0 && errno != ESRCH)
+        return xen_fail(&vm->xen, err, "cannot destroy domain %u", vm->xen.domid);
+    (void)xs_release_domain(vm->xen.xs, vm->xen.domid);
+    return true;
+}
+
+/* Somebody may have destroyed it, and another may have its number: its UUID tells. */
+static bool is_ours(struct xen_copy *vm)
+{
+    xc_domaininfo_t info;
+    char uuid[XEN_UUID_SIZE];
+
+    if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
+        return true;
+    domain_uuid(&info, uuid);
+    return !strcmp(uuid, vm->xen.uuid);
+}
+
+/* After a boot libxl's files are all that is left of the domain, unless they are another's. */
+static void remove_stale_config(struct xen_copy *vm)
+{
+    uint32_t domid = vm->domid_before_boot;
+
+    if (domid != 0 && domain_state(vm->xen.xc, domid, vm->xen.uuid) == RUN_GONE)
+        config_remove(domid, vm->xen.uuid);
+}
+
+bool xen_copy_destroy(struct copy *copy, struct error *err)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+
+    xen_ram_close(vm);
+    if (!device_model_end(vm, err))
+        return false;
+    remove_stale_config(vm);
+    if (vm->xen.domid == 0 || !is_ours(vm))
+        return true;
+    (void)hotplug_vifs(vm, HOTPLUG_OFFLINE, NULL);
+    if (!devices_remove(vm, err) || !destroy_domain(vm, err) || !remove_nodes(vm, err))
+        return false;
+    config_remove(vm->xen.domid, vm->xen.uuid);
+    remove_sockets(vm);
+    remember_number(vm->xen.domid);
+    vm->xen.domid = 0;
+    return true;
+}

@@ -1,0 +1,52 @@
+/* The guest is handed over: give it its name, let it run, join it to its networks. */
+#include "host/xen/copy/copy.h"
+
+#include "host/xen/ground/domain.h"
+
+enum {
+    CONNECT_MS = 20000
+};
+
+bool xen_before_resume(struct copy *copy, struct error *err)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+
+    return domain_rename(&vm->xen, vm->name, err);
+}
+
+/* Until the hypervisor lets its processors go, it provably has not run. */
+bool xen_copy_resume(struct copy *copy, struct error *err)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+
+    if (!xen_connect(&vm->xen, CONNECT_MS, err) || !qmp_cont(vm->xen.q, err)) {
+        err->kind = ERROR_SYSTEM;
+        return error_prefix(err, "the device model");
+    }
+    if (xc_domain_unpause(vm->xen.xc, vm->xen.domid) < 0)
+        return xen_fail(&vm->xen, err, "cannot unpause the domain");
+    return true;
+}
+
+/* The scripts take longer than all else; that the guest runs meanwhile costs nobody anything. */
+static void join_networks(struct xen_copy *vm)
+{
+    struct error err = { 0 };
+
+    announce_pv(vm);
+    if (!hotplug_vifs(vm, HOTPLUG_TAP, &err))
+        event_say(&vm->base.context.events, EVENT_WARNING, NULL,
+                  "the guest runs, but is not joined to its network: %s", err.text);
+    announce_emulated(vm);
+}
+
+void xen_after_resume(struct copy *copy)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+
+    if (xen_connect(&vm->xen, CONNECT_MS, NULL))
+        qmp_guard(vm->xen.q, false);
+    join_networks(vm);
+    xen_disconnect(&vm->xen);
+    child_release(steal(vm->child));
+}

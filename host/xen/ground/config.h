@@ -1,0 +1,15 @@
+/* libxl's configuration of a domain, which xl and the monitor read. */
+#ifndef XMIG_HOST_XEN_GROUND_CONFIG_H
+#define XMIG_HOST_XEN_GROUND_CONFIG_H
+
+#include <stdint.h>
+
+#include "xmig/json.h"
+
+/* The caller frees it. */
+cJSON *config_read(uint32_t domid, const char *uuid, struct error *err);
+bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct error *err);
+/* Delete all of libxl's files of the domain. */
+void config_remove(uint32_t domid, const char *uuid);
+
+#endif

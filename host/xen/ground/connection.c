@@ -1,0 +1,104 @@
+/* Opening and closing what a domain is reached by, and what everything here uses. */
+#include "host/xen/ground/connection.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+bool xen_fail(struct xen *xen, struct error *err, const char *format, ...)
+{
+    int number = errno;
+    AUTO_FREE char *complaint = xen_log_complaint(xen->log);
+    AUTO_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    if (*complaint)
+        return error_set(err, ERROR_SYSTEM, "%s: %s (%s)", text, strerror(number), complaint);
+    return error_set(err, ERROR_SYSTEM, "%s: %s", text, strerror(number));
+}
+
+char *xen_text(const char *format, ...)
+{
+    char *text;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    return text;
+}
+
+/* /proc/xen may not be mounted; the device is there on every Xen host. */
+bool xen_available(struct error *err)
+{
+    AUTO_FREE char *type = NULL;
+    size_t size = 0;
+    FILE *file = fopen("/sys/hypervisor/type", "re");
+    bool on_xen = file && getline(&type, &size, file) > 0 && !strncmp(type, "xen", 3);
+
+    if (file)
+        fclose(file);
+    if (!on_xen)
+        return error_set(err, ERROR_REFUSED, "this machine is not a Xen host");
+    if (access("/dev/xen/privcmd", R_OK | W_OK) < 0)
+        return error_set(err, ERROR_REFUSED, "this Xen host cannot be used: /dev/xen/privcmd: %m");
+    return true;
+}
+
+/* ---- connections ---- */
+
+void xen_init(struct xen *xen, const struct vm_context *context)
+{
+    *xen = (struct xen){ .context = context, .log = xen_log_new() };
+}
+
+void xen_done(struct xen *xen)
+{
+    xen_disconnect(xen);
+    if (xen->xs)
+        xs_close(xen->xs);
+    if (xen->xc)
+        xc_interface_close(xen->xc);
+    xen_log_free(xen->log);
+}
+
+xc_interface *xen_open_for_thread(struct xen *xen, struct error *err)
+{
+    xc_interface *xc = xc_interface_open(xen_log_logger(xen->log), xen_log_logger(xen->log), 0);
+
+    if (!xc)
+        xen_fail(xen, err, "cannot talk to Xen");
+    return xc;
+}
+
+bool xen_open(struct xen *xen, struct error *err)
+{
+    if (!xen->xc)
+        xen->xc = xen_open_for_thread(xen, err);
+    if (!xen->xc)
+        return false;
+    if (!xen->xs)
+        xen->xs = xs_open(0);
+    return xen->xs || xen_fail(xen, err, "cannot talk to xenstore");
+}
+
+bool xen_connect(struct xen *xen, uint64_t timeout_ms, struct error *err)
+{
+    AUTO_FREE char *path = xen_text("/var/run/xen/qmp-libxenstat-%u", xen->domid);
+
+    if (xen->q && !qmp_lost(xen->q, NULL))
+        return true;
+    xen_disconnect(xen);
+    xen->q = qmp_connect(xen->context->loop, path, timeout_ms, err);
+    return xen->q != NULL;
+}
+
+void xen_disconnect(struct xen *xen)
+{
+    qmp_free(steal(xen->q));
+}

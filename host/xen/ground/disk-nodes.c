@@ -1,0 +1,27 @@
+/* Reading what libxl has noted of disks. */
+#include "host/xen/ground/disk-nodes.h"
+
+#include <string.h>
+
+const char *disk_node_path(const char *params)
+{
+    const char *colon = strchr(params, ':');
+
+    return *params == '/' || !colon ? params : colon + 1;
+}
+
+bool disk_node_moves(const cJSON *keys)
+{
+    return !strcmp(json_string_or(keys, "device-type", "disk"), "disk") &&
+           !strcmp(json_string_or(keys, "mode", "w"), "w");
+}
+
+const cJSON *media_find(const cJSON *media, const char *member, const char *value)
+{
+    const cJSON *medium;
+
+    cJSON_ArrayForEach (medium, media)
+        if (!strcmp(json_string_or(medium, member, ""), value))
+            return medium;
+    return NULL;
+}

@@ -1,0 +1,178 @@
+/* A guest that is a domain of Xen's. */
+#ifndef XMIG_HOST_XEN_GUEST_GUEST_H
+#define XMIG_HOST_XEN_GUEST_GUEST_H
+
+#include "host/hypervisors.h"
+#include "host/xen/ground/connection.h"
+#include "xmig/guest.h"
+
+/* A disk that moves: writable, and served by the device model. */
+struct xen_disk {
+    char *name;   /* as the guest's configuration has it: "hda", "sdb" */
+    char *id;     /* … as xenstore has it: "768" */
+    char *device; /* what the device model's commands call what the guest uses of it */
+    char *path;
+    char *target;   /* its image at the target */
+    char *format;   /* "raw", "qcow2" */
+    cJSON *options; /* of the format */
+    uint64_t size, allocated;
+    bool is_block_device;
+    bool is_kernels;  /* its PV backend is the kernel's, not the device model's */
+    bool is_emulated; /* IDE, AHCI, SCSI; else the guest uses the PV disk */
+};
+
+struct xen_guest {
+    struct guest base;
+    struct xen xen;
+    char *name; /* what it is called here */
+    pid_t pid;  /* of the device model */
+    uint64_t start_time;
+    cJSON *config; /* libxl's */
+    cJSON *words;  /* the device model's command line, without the program */
+    char *program;
+    char *machine; /* the versioned type */
+    struct xen_disk *disks;
+    size_t disk_count;
+    size_t heard;   /* of the mirrors' events */
+    cJSON *media;   /* of CD-ROM drives; media_read()'s */
+    cJSON *devices; /* as they were described; devices_read()'s */
+    cJSON *proofs;  /* paths of files beside shared images */
+    cJSON *images;  /* facts of those that are fenced; host/images/image-fence.h */
+    uint64_t paused_ms;
+    uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
+    uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
+    uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: not */
+    uint64_t ram_moved_ms; /* when that has last moved */
+    bool asked;            /* the guest was asked to suspend itself */
+    bool suspend_pending;  /* it has taken the request, and may follow it at any time */
+    int lock;              /* held while a migration is at work on the domain; -1: not */
+    bool ran;              /* somebody has let it run after it was handed over */
+    bool destroyed;        /* by us */
+    bool reattached;       /* after a crash: what is left of mirrors is not ours to know */
+};
+
+static inline struct xen_guest *xen_guest_of(struct guest *guest)
+{
+    return (struct xen_guest *)guest;
+}
+
+struct guest *xen_guest_new(void);
+
+/* ---- attach.c ---- */
+
+bool xen_attach(struct guest *guest, const char *name, struct error *err);
+void xen_guest_unlock(struct xen_guest *vm);
+
+/* ---- describe.c ---- */
+
+bool xen_describe(struct guest *guest, cJSON *params, struct error *err);
+void xen_plan_send(struct guest *guest, struct plan *plan);
+bool xen_remember(struct guest *guest, cJSON *facts, struct error *err);
+
+/* ---- devices-read.c: the nodes of devices ---- */
+
+/* Every device but the console: an array of {kind, id, backend, backend_keys, frontend_keys,
+ * is_connected}.
+ */
+cJSON *devices_read(struct xen_guest *vm, struct error *err);
+/* Whether the guest uses device `kind`/`id` by its PV driver now. */
+bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id);
+/* Has nobody attached or removed a device, or changed a medium, since they were read? */
+bool devices_recheck(struct xen_guest *vm, struct error *err);
+
+/* ---- disks.c ---- */
+
+bool xen_guest_disks_read(struct xen_guest *vm, struct error *err);
+void xen_guest_disks_done(struct xen_guest *vm);
+cJSON *xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
+                             struct error *err);
+/* Does the guest still use each disk the way that is mirrored? */
+bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err);
+/* The same with the guest suspended, quickly: has it loaded a PV driver? */
+bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err);
+
+/* ---- pv-or-emulated.c ---- */
+
+/* What of the device model's `blocks` (query-block) the guest uses of a disk whose PV frontend is
+ * connected or not; sets `is_emulated`. NULL, refused: that cannot be mirrored.
+ */
+const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
+                               struct error *err);
+/* What the disk's mirror is told to copy. */
+const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
+
+/* ---- media.c: what is only read ---- */
+
+/* An array of {"name", "drive", "source", "image"}; "image" is "" if the drive is empty, or shall
+ * be at the target.
+ */
+cJSON *media_read(struct xen_guest *vm, struct error *err);
+/* Has nobody changed one since? */
+bool media_recheck(struct xen_guest *vm, struct error *err);
+
+/* ---- hardware.c: what of a domain is not in its configuration ---- */
+
+bool hardware_read(struct xen_guest *vm, cJSON *xen, struct error *err);
+
+/* ---- mirror.c ---- */
+
+extern const struct mirror_ops xen_mirrors;
+/* With the guest suspended: send what is left, prove it, remove the mirrors. */
+bool xen_mirrors_drain(struct xen_guest *vm, struct error *err);
+/* What the mirrors still have to send. An error when one has died. */
+bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, bool *ready, struct error *err);
+
+/* ---- suspend.c ---- */
+
+/* Have the guest suspend itself, or be suspended. */
+bool guest_suspend(struct xen_guest *vm, struct error *err);
+/* The reverse, if the guest was suspended, or has been asked to. */
+bool guest_unsuspend(struct xen_guest *vm, struct error *err);
+
+/* ---- ram-send.c ---- */
+
+bool xen_ram_send(struct guest *guest, const char *path, const struct ram_hooks *hooks,
+                  struct error *err);
+uint64_t xen_paused_at(struct guest *guest);
+uint64_t xen_paused_for(struct guest *guest, bool with_ram);
+
+/* ---- run-state.c: what others do to it ---- */
+
+/* The domain is suspended: from now on it does not run. */
+void xen_guest_watch(struct xen_guest *vm);
+/* The same, as the journal's `fact` has it. */
+void xen_guest_watch_note(const struct xen_guest *vm, cJSON *fact);
+void xen_guest_watch_found(struct xen_guest *vm, const cJSON *fact);
+/* After it was handed over: has somebody let the old copy run? Then it is paused, and `err` says
+ * so.
+ */
+bool xen_guest_ran(struct xen_guest *vm, struct error *err);
+/* Before it is suspended: has nobody paused it? */
+bool xen_check_runs(struct xen_guest *vm, struct error *err);
+/* Something else than xmig keeps it from running, or has ended it: notes what that is. */
+bool xen_is_left_alone(struct xen_guest *vm);
+bool xen_guest_unchanged(struct guest *guest, struct error *err);
+
+/* ---- resume.c ---- */
+
+enum run_state xen_guest_state(struct guest *guest);
+bool xen_guest_resume(struct guest *guest, struct error *err);
+bool xen_guest_destroy(struct guest *guest, struct error *err);
+
+/* ---- fence.c ---- */
+
+/* Note which images are fenced, and how; refuse what cannot be. */
+bool xen_fence_describe(struct xen_guest *vm, struct error *err);
+void xen_fence_plan(const struct xen_guest *vm, struct plan *plan);
+void xen_fence_tell(const struct xen_guest *vm);
+bool xen_guest_fence(struct guest *guest, struct error *err);
+bool xen_guest_unfence(struct guest *guest, struct error *err);
+
+/* ---- others.c ---- */
+
+/* Does nobody but the device model write to a disk that is mirrored? */
+bool xen_images_are_ours(const struct xen_guest *vm, struct error *err);
+bool xen_nobody_else(struct guest *guest, struct error *err);
+bool xen_guest_runs_again(struct guest *guest, char *who, size_t size);
+
+#endif

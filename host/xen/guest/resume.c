@@ -1,0 +1,158 @@
+/* Does the guest run, let it go on, end it: after an attempt that failed, a move, a crash. */
+#include "host/xen/guest/guest.h"
+
+#include <sys/resource.h>
+
+#include "host/system/program.h"
+#include "host/xen/ground/config.h"
+#include "host/xen/ground/domain.h"
+#include "qmp/mirror.h"
+#include "xmig/process.h"
+
+enum {
+    LOWEST_NICE = 19,
+    DESTROY_MS = 120000,
+    STATUS_MS = 3000,
+    REBUILD_MS = 15000,
+    START_MS = 60000,
+    POLL_MS = 200
+};
+
+/* xl, or our monitor, makes it anew: it is paused until it is complete. */
+static void await_running(struct xen_guest *vm)
+{
+    uint64_t deadline = loop_now_ms() + START_MS;
+
+    while (xen_state(&vm->xen) == RUN_PAUSED && loop_now_ms() < deadline)
+        if (!loop_pause(vm->base.context.loop, POLL_MS, NULL))
+            return;
+}
+
+/* A guest that has rebooted has a new domain, which xl needs a while to make; and a domain that is
+ * destroyed is paused first.
+ */
+static void follow_end(struct xen_guest *vm)
+{
+    uint64_t deadline = loop_now_ms() + REBUILD_MS;
+    bool was_paused = domain_is_held(&vm->xen);
+    uint32_t domid;
+
+    /* The loss of its device model has interrupted every wait, and is no news any more. */
+    xen_disconnect(&vm->xen);
+    loop_clear_interruption(vm->base.context.loop);
+    do {
+        if (domain_find_uuid(vm->xen.xc, vm->xen.uuid, vm->xen.domid, &domid)) {
+            event_say(&vm->base.context.events, EVENT_NOTE, NULL,
+                      "the guest has rebooted, and is domain %u now", domid);
+            vm->xen.domid = domid;
+            await_running(vm);
+            return;
+        }
+    } while (loop_pause(vm->base.context.loop, POLL_MS, NULL) && loop_now_ms() < deadline &&
+             (!was_paused || domain_is_held(&vm->xen)));
+    (void)xen_is_left_alone(vm);
+}
+
+static bool has_shut_down(struct xen_guest *vm)
+{
+    xc_domaininfo_t info;
+    unsigned reason;
+
+    return domain_info(vm->xen.xc, vm->xen.domid, &info) && domain_is_shut_down(&info, &reason) &&
+           reason != SHUTDOWN_suspend;
+}
+
+/* Somebody ends the domain: first its device model, at last itself. */
+static bool is_ending(struct xen_guest *vm)
+{
+    if (xen_state(&vm->xen) == RUN_GONE || has_shut_down(vm) || domain_is_held(&vm->xen))
+        return true;
+    /* It closes its monitor a moment before it is gone. */
+    return !process_lives(vm->pid, vm->start_time) || !xen_connect(&vm->xen, STATUS_MS, NULL);
+}
+
+/* A guest whose device model stands still does not run, whatever its processors do, and one
+ * that may stop at any time is not to be relied on.
+ */
+enum run_state xen_guest_state(struct guest *guest)
+{
+    struct xen_guest *vm = xen_guest_of(guest);
+    struct qmp_status status;
+    enum run_state state;
+
+    if (!*vm->base.stopped && !vm->destroyed && !vm->reattached && is_ending(vm))
+        follow_end(vm);
+    if (vm->reattached && domain_is_held(&vm->xen))
+        (void)xen_is_left_alone(vm);
+    state = xen_state(&vm->xen);
+    if (state == RUN_RUNNING && vm->suspend_pending)
+        return RUN_PAUSED;
+    if (state != RUN_RUNNING)
+        return state;
+    if (!xen_connect(&vm->xen, STATUS_MS, NULL) || !qmp_query_status(vm->xen.q, &status, NULL))
+        return RUN_UNKNOWN;
+    return status.running ? RUN_RUNNING : RUN_PAUSED;
+}
+
+static bool device_model_goes_on(struct xen_guest *vm, struct error *err)
+{
+    struct qmp_status status;
+
+    if (!xen_connect(&vm->xen, QMP_CONNECT_MS, err) || !qmp_query_status(vm->xen.q, &status, err))
+        return false;
+    return status.running || qmp_cont(vm->xen.q, err);
+}
+
+/* What mirrors a dead process has left. */
+static bool stop_mirrors(struct xen_guest *vm, struct error *err)
+{
+    for (size_t i = 0; i < vm->disk_count; i++)
+        if (!qmp_mirror_stop(vm->xen.q, vm->base.context.id, vm->disks[i].name, err))
+            return false;
+    return true;
+}
+
+bool xen_guest_resume(struct guest *guest, struct error *err)
+{
+    struct xen_guest *vm = xen_guest_of(guest);
+
+    if (xen_state(&vm->xen) == RUN_GONE)
+        return error_set(err, ERROR_SYSTEM, "the domain '%s' is gone", vm->name);
+    if (has_shut_down(vm) && xen_is_left_alone(vm))
+        return true;
+    if (vm->xen.q)
+        qmp_guard(vm->xen.q, false);
+    if (!device_model_goes_on(vm, err) || !guest_unsuspend(vm, err))
+        return false;
+    return !vm->reattached || stop_mirrors(vm, err);
+}
+
+/* libxl made it, and knows all that belongs to it. */
+bool xen_guest_destroy(struct guest *guest, struct error *err)
+{
+    struct xen_guest *vm = xen_guest_of(guest);
+    AUTO_FREE char *number = xen_text("%u", vm->xen.domid);
+    AUTO_FREE char *xl = program_find("xl");
+    const char *const words[] = { xl ? xl : "/usr/sbin/xl", "destroy", number, NULL };
+
+    xen_disconnect(&vm->xen);
+    vm->destroyed = true;
+    switch (xen_state(&vm->xen)) {
+    case RUN_GONE: /* with the power, and libxl's files of it are left */
+        config_remove(vm->xen.domid, vm->xen.uuid);
+        xen_fence_tell(vm);
+        return true;
+    case RUN_RUNNING:
+    case RUN_PAUSED:
+    case RUN_UNKNOWN:
+        if (xen_guest_ran(vm, err))
+            return false;
+        break;
+    }
+    /* All that is left to do comes after what others want of this host. */
+    (void)setpriority(PRIO_PROCESS, 0, LOWEST_NICE);
+    if (!program_run(guest->context.loop, words, NULL, DESTROY_MS, err))
+        return error_prefix(err, "destroying the old copy");
+    xen_fence_tell(vm);
+    return true;
+}
