@@ -82,14 +82,6 @@ struct child *child_start_foreground(struct loop *loop, const char *const argv[]
     return start(loop, argv, stdio, true, err);
 }
 
-struct child *child_within(struct loop *loop)
-{
-    struct child *child = must(calloc(1, sizeof(*child)));
-
-    child->loop = loop;
-    return child;
-}
-
 void child_on_end(struct child *child, void (*ended)(void *arg), void *arg)
 {
     child->on_end = ended;
@@ -137,12 +129,8 @@ static void kill_and_reap(pid_t pid, bool foreground)
 
 void child_release(struct child *child)
 {
-    if (!child)
-        return;
-    if (child->pid)
+    if (child)
         uv_close((uv_handle_t *)&child->process, on_closed);
-    else
-        free(child);
 }
 
 void child_free(struct child *child)

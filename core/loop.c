@@ -123,6 +123,21 @@ bool loop_wait(struct loop *loop, bool (*ready)(void *arg), void *arg, uint64_t 
     return ok;
 }
 
+bool loop_wait_anyway(struct loop *loop, bool (*ready)(void *arg), void *arg, uint64_t timeout_ms)
+{
+    struct error interruption = { 0 };
+    bool came;
+
+    if (loop_wait(loop, ready, arg, timeout_ms, &interruption))
+        return true;
+    if (!loop_interrupted(loop))
+        return false;
+    loop_clear_interruption(loop);
+    came = loop_wait(loop, ready, arg, timeout_ms, NULL);
+    loop_interrupt(loop, &interruption);
+    return came;
+}
+
 static bool never(void *arg)
 {
     (void)arg;

@@ -68,15 +68,16 @@ static bool check_protocol(const struct migration *m, const cJSON *theirs, struc
 
 static bool dial(struct migration *m, bool anew, struct error *err)
 {
-    struct child *child = NULL;
-    int fd = transport_control(m->transport, anew, &child, err);
+    struct link *link = transport_control(m->transport, anew, err);
+    int fd;
 
     session_free(m->peer);
     m->peer = NULL;
-    child_release(m->control);
-    m->control = child;
-    if (fd < 0)
+    link_leave(m->control);
+    m->control = link;
+    if (!link)
         return false;
+    fd = steal_fd(&link->fd);
     m->peer = session_new(m->loop, fd, fd, SIDE_SEND, m->options->timing, err);
     return m->peer != NULL;
 }

@@ -153,7 +153,7 @@ void migration_done(struct migration *m)
     receiver_door_free(m->door);
     listener_free(m->status);
     session_free(m->peer);
-    child_release(m->control);
+    link_leave(m->control);
     guest_free(m->guest);
     copy_free(m->copy);
     transport_free(m->transport);

@@ -19,6 +19,10 @@ void argv_done(struct argv *argv);
 
 #define AUTO_ARGV __attribute__((cleanup(argv_done)))
 
+/* Start the words with `fd` as their standard input and output. */
+struct link *start_link(struct loop *loop, const struct argv *argv, int fd, int errors,
+                        struct error *err);
+
 /* The command line for a shell: `remote_path` (NULL: "xmig") as it stands, for it may set
  * variables first, and then each word, quoted. The caller frees it.
  */
@@ -26,8 +30,5 @@ char *remote_command(const char *remote_path, const char *const words[]);
 
 /* What the exit status of `xmig recv`, started by a shell `where`, tells. */
 void explain_status(const char *where, int status, struct error *err);
-
-/* Wait for a child's end also when the loop has been interrupted. False: it goes on. */
-bool wait_for_end_anyway(struct loop *loop, struct child *child, uint64_t timeout_ms, int *status);
 
 #endif

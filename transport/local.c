@@ -12,8 +12,8 @@ static bool local_accepts(const char *rest, struct error *err)
     return error_set(err, ERROR_REFUSED, "'local:' is this machine; nothing may follow");
 }
 
-static struct child *local_dial(struct transport *transport, const char *const words[], int fd,
-                                struct error *err)
+static struct link *local_dial(struct transport *transport, const char *const words[], int fd,
+                               struct error *err)
 {
     AUTO_FREE char *command = NULL;
     AUTO_ARGV struct argv argv = { 0 };
@@ -26,7 +26,7 @@ static struct child *local_dial(struct transport *transport, const char *const w
         argv_add(&argv, "/proc/self/exe");
         argv_add_all(&argv, words);
     }
-    return child_start(transport->loop, argv.words, fd, fd, STDERR_FILENO, err);
+    return start_link(transport->loop, &argv, fd, STDERR_FILENO, err);
 }
 
 static void local_explain(struct transport *transport, int status, struct error *err)

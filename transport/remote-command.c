@@ -23,6 +23,12 @@ void argv_done(struct argv *argv)
     free(argv->words);
 }
 
+struct link *start_link(struct loop *loop, const struct argv *argv, int fd, int errors,
+                        struct error *err)
+{
+    return link_of_child(loop, child_start(loop, argv->words, fd, fd, errors, err));
+}
+
 static void put_quoted(FILE *out, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -72,19 +78,4 @@ void explain_status(const char *where, int status, struct error *err)
     else
         error_set(err, ERROR_PEER, "xmig recv on %s ended with status %d before its first word",
                   where, status);
-}
-
-bool wait_for_end_anyway(struct loop *loop, struct child *child, uint64_t timeout_ms, int *status)
-{
-    struct error interruption = { 0 };
-    bool ended;
-
-    if (child_wait(child, timeout_ms, status, &interruption))
-        return true;
-    if (!loop_interrupted(loop))
-        return false;
-    loop_clear_interruption(loop);
-    ended = child_wait(child, timeout_ms, status, NULL);
-    loop_interrupt(loop, &interruption);
-    return ended;
 }

@@ -377,15 +377,18 @@ static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master
     argv_add(argv, socket);
 }
 
+static bool has_ended(void *child)
+{
+    return child_ended(child, NULL);
+}
+
 /* An ssh that is asking for a password has switched the terminal's echo off: it is asked
  * to end, so that it can switch it on again.
  */
 static void end_gently(struct loop *loop, struct child *child)
 {
-    int status;
-
     kill(child_pid(child), SIGTERM);
-    (void)wait_for_end_anyway(loop, child, LOCAL_TIMEOUT_MS, &status);
+    (void)loop_wait_anyway(loop, has_ended, child, LOCAL_TIMEOUT_MS);
 }
 
 static bool await_master(struct loop *loop, const struct ssh *ssh, struct child *child,
@@ -433,14 +436,13 @@ static void end_master(struct loop *loop, const struct ssh *ssh)
 {
     AUTO_ARGV struct argv argv = { 0 };
     struct child *child;
-    int status;
 
     add_ssh(&argv, ssh, "ControlMaster=no", ssh->control_value);
     argv_add_all(&argv, (const char *const[]){ "-O", "exit", NULL });
     add_target(&argv, ssh);
     child = child_start(loop, argv.words, -1, -1, -1, NULL);
     if (child)
-        (void)wait_for_end_anyway(loop, child, LOCAL_TIMEOUT_MS, &status);
+        (void)loop_wait_anyway(loop, has_ended, child, LOCAL_TIMEOUT_MS);
     child_free(child);
     (void)unlink(ssh->control_path);
 }
@@ -491,8 +493,8 @@ static void add_connection(struct argv *argv, const struct ssh *ssh, bool is_lan
     add_target(argv, ssh);
 }
 
-static struct child *connect_to(struct transport *transport, bool past, const char *const words[],
-                                int fd, struct error *err)
+static struct link *connect_to(struct transport *transport, bool past, const char *const words[],
+                               int fd, struct error *err)
 {
     struct ssh *ssh = ssh_of(transport);
     AUTO_FREE char *command = remote_command(transport->options.remote_path, words);
@@ -503,7 +505,7 @@ static struct child *connect_to(struct transport *transport, bool past, const ch
     ssh->went_past = past;
     if (ssh->lanes.forwarded && is_lane) {
         ssh_lanes_add_words(&argv, &ssh->lanes, words);
-        return child_start(transport->loop, argv.words, fd, fd, errors, err);
+        return start_link(transport->loop, &argv, fd, errors, err);
     }
     if (ssh->is_openssh) {
         add_connection(&argv, ssh, is_lane);
@@ -512,17 +514,17 @@ static struct child *connect_to(struct transport *transport, bool past, const ch
         argv_add(&argv, ssh->dest.host);
     }
     argv_add(&argv, command);
-    return child_start(transport->loop, argv.words, fd, fd, errors, err);
+    return start_link(transport->loop, &argv, fd, errors, err);
 }
 
-static struct child *ssh_dial(struct transport *transport, const char *const words[], int fd,
-                              struct error *err)
+static struct link *ssh_dial(struct transport *transport, const char *const words[], int fd,
+                             struct error *err)
 {
     return connect_to(transport, !ssh_of(transport)->master_runs, words, fd, err);
 }
 
-static struct child *ssh_dial_anew(struct transport *transport, const char *const words[], int fd,
-                                   struct error *err)
+static struct link *ssh_dial_anew(struct transport *transport, const char *const words[], int fd,
+                                  struct error *err)
 {
     return connect_to(transport, true, words, fd, err);
 }

@@ -97,43 +97,42 @@ bool transport_open(struct transport *transport, struct error *err)
     return !transport->ops->open || transport->ops->open(transport, err);
 }
 
-static struct child *dial(struct transport *transport, bool anew, const char *const words[], int fd,
-                          struct error *err)
+static struct link *dial(struct transport *transport, bool anew, const char *const words[], int fd,
+                         struct error *err)
 {
     if (anew && transport->ops->dial_anew)
         return transport->ops->dial_anew(transport, words, fd, err);
     return transport->ops->dial(transport, words, fd, err);
 }
 
-int transport_control(struct transport *transport, bool anew, struct child **child,
-                      struct error *err)
+struct link *transport_control(struct transport *transport, bool anew, struct error *err)
 {
     static const char *const words[] = { "recv", NULL };
     AUTO_CLOSE int ours = -1;
     AUTO_CLOSE int theirs = -1;
+    struct link *link;
     int both[2];
 
-    *child = NULL;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0) {
         error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
-        return -1;
+        return NULL;
     }
     ours = both[0];
     theirs = both[1];
-    *child = dial(transport, anew, words, theirs, err);
-    return *child ? steal_fd(&ours) : -1;
+    link = dial(transport, anew, words, theirs, err);
+    if (link)
+        link->fd = steal_fd(&ours);
+    return link;
 }
 
-void transport_explain(struct transport *transport, struct child *child, struct error *err)
+void transport_explain(struct transport *transport, struct link *link, struct error *err)
 {
     enum {
-        LAST_BREATH_MS = 3000 /* its connection is closed: the process is about to end */
+        LAST_BREATH_MS = 3000 /* the connection is closed: the link is about to end */
     };
-    int status = 0;
 
-    if (transport->ops->explain && child &&
-        wait_for_end_anyway(transport->loop, child, LAST_BREATH_MS, &status))
-        transport->ops->explain(transport, status, err);
+    if (transport->ops->explain && link && link_wait_anyway(link, LAST_BREATH_MS))
+        transport->ops->explain(transport, link->status, err);
 }
 
 bool transport_make_room(struct transport *transport, size_t lanes, struct error *err)

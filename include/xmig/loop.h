@@ -37,6 +37,9 @@ uv_loop_t *loop_uv(struct loop *loop);
 bool loop_wait(struct loop *loop, bool (*ready)(void *arg), void *arg, uint64_t timeout_ms,
                struct error *err);
 
+/* The same also when the loop has been interrupted; the interruption stays. */
+bool loop_wait_anyway(struct loop *loop, bool (*ready)(void *arg), void *arg, uint64_t timeout_ms);
+
 /* Let `delay_ms` pass, doing what comes in. False: interrupted. */
 bool loop_pause(struct loop *loop, uint64_t delay_ms, struct error *err);
 
@@ -67,9 +70,6 @@ struct child *child_start_foreground(struct loop *loop, const char *const argv[]
 
 /* `ended(arg)` runs on the loop when it has ended, and may free it. */
 void child_on_end(struct child *child, void (*ended)(void *arg), void *arg);
-
-/* No process: stands for one whose work is done within ours, by a thread. It never ends. */
-struct child *child_within(struct loop *loop);
 
 pid_t child_pid(const struct child *child);
 

@@ -38,7 +38,7 @@ struct migration {
     struct identity identity;
     struct loop *loop;
     struct session *peer;
-    struct child *control;       /* sender: what carries the session; or NULL */
+    struct link *control;        /* sender: what carries the session; or NULL */
     struct transport *transport; /* sender */
     struct receiver_door *door;  /* receiver */
     struct listener *status;     /* sender: answers who asks what it is doing */

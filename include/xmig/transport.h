@@ -1,10 +1,10 @@
 /* Ways to reach the peer's xmig.
  *
- * A transport starts `xmig WORDS…` on the other machine with one socket of
- * ours as its standard input and output, and knows nothing of what is said.
+ * A transport starts `xmig WORDS…` on the other machine, joins one socket of
+ * ours to its standard input and output, and knows nothing of what is said.
  * Two kinds of connection are made: control (`xmig recv`), and lanes (`xmig
- * lane ID TICKET NAME`): separate byte streams with a name ("disk/vda", "ram"),
- * which reach the receiving hypervisor without passing through this process.
+ * lane ID TICKET NAME`): separate byte streams with a name ("disk/vda", "ram").
+ * To add a transport: docs/writing-a-transport.md.
  *
  * Processes that use any of this ignore SIGPIPE.
  */
@@ -13,7 +13,7 @@
 
 #include "xmig/event.h"
 #include "xmig/json.h"
-#include "xmig/loop.h"
+#include "xmig/link.h"
 
 struct transport;
 
@@ -32,17 +32,19 @@ struct transport_ops {
     bool (*accepts)(const char *rest, struct error *err);
     /* Authenticate, once, so that dial() need not ask. NULL: nothing to do. */
     bool (*open)(struct transport *transport, struct error *err);
-    /* Start `xmig words…` at the peer with `fd` (borrowed) as stdin and stdout. */
-    struct child *(*dial)(struct transport *transport, const char *const words[], int fd,
-                          struct error *err);
+    /* Start `xmig words…` at the peer, and join `fd` (a blocking socket, borrowed: whoever needs it
+     * later has a copy) to its stdin and stdout. When the connection ends, so does the link.
+     */
+    struct link *(*dial)(struct transport *transport, const char *const words[], int fd,
+                         struct error *err);
     /* The same by a connection of its own, which asks nobody for a password and gives up soon:
      * what open() made may be dead and not know it. NULL: dial() makes one each time.
      */
-    struct child *(*dial_anew)(struct transport *transport, const char *const words[], int fd,
-                               struct error *err);
+    struct link *(*dial_anew)(struct transport *transport, const char *const words[], int fd,
+                              struct error *err);
     /* Can `lanes` lanes be open at once? Called when the peer has said hello. NULL: any number. */
     bool (*make_room)(struct transport *transport, size_t lanes, struct error *err);
-    /* Say in words why a dialled program ended with `status` before it spoke; NULL. */
+    /* Say in words why a link ended with `status` before the peer spoke; NULL. */
     void (*explain)(struct transport *transport, int status, struct error *err);
     /* Let go of what open() made, and of `impl`. NULL: nothing to do. */
     void (*close)(struct transport *transport);
@@ -89,18 +91,17 @@ void transport_free(struct transport *transport);
 bool transport_open(struct transport *transport, struct error *err);
 
 /**
- * Start `xmig recv` at the peer. Returns our end of its stdin and stdout, which
- * the caller closes, and the child in `*child` (NULL for none), which the caller frees.
+ * Start `xmig recv` at the peer. The link's `fd` is our end of its stdin and stdout, which the
+ * caller may take.
  *
  * @param anew  by a connection of its own, past what transport_open() made
  */
-int transport_control(struct transport *transport, bool anew, struct child **child,
-                      struct error *err);
+struct link *transport_control(struct transport *transport, bool anew, struct error *err);
 
 /* Why did the control connection end before the peer's first word? Leaves `err` as it is
  * when nothing better is known. Works under an interruption, which that loss may be.
  */
-void transport_explain(struct transport *transport, struct child *child, struct error *err);
+void transport_explain(struct transport *transport, struct link *link, struct error *err);
 
 /* What lanes are opened with: the migration's id, the ticket the peer gave, and where its door is
  * (NULL: it did not say).

@@ -210,20 +210,21 @@ static void authenticates_once_for_all_connections(void **unused)
 {
     struct scene *scene = begin();
     size_t before = authentications();
-    struct child *child;
+    struct link *link;
     int fds[4];
     (void)unused;
 
     open_it(scene);
-    fds[0] = transport_control(scene->transport, false, &child, NULL);
+    link = transport_control(scene->transport, false, NULL);
+    fds[0] = link->fd;
     fds[1] = new_lane(scene, "ram");
     fds[2] = new_lane(scene, "disk-vda");
     fds[3] = new_lane(scene, "disk-vdb");
     for (int i = 0; i < 4; i++)
         assert_echoes(scene, fds[i], "hello");
     assert_int_equal(authentications(), before + 1);
-    child_free(child);
-    for (int i = 0; i < 4; i++)
+    link_free(link);
+    for (int i = 1; i < 4; i++)
         close(fds[i]);
     end(scene);
 }
@@ -246,17 +247,15 @@ static pid_t master_of(const struct scene *scene)
 static void no_signal_of_our_terminal_reaches_a_connection(void **unused)
 {
     struct scene *scene = begin();
-    struct child *child;
-    int fd;
+    struct link *link;
     (void)unused;
 
     open_it(scene);
-    fd = transport_control(scene->transport, false, &child, NULL);
-    assert_echoes(scene, fd, "hello");
-    assert_int_not_equal(getsid(child_pid(child)), getsid(0));
+    link = transport_control(scene->transport, false, NULL);
+    assert_echoes(scene, link->fd, "hello");
+    assert_int_not_equal(getsid(child_pid(link->impl)), getsid(0));
     assert_int_not_equal(getsid(master_of(scene)), getsid(0));
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(scene);
 }
 
@@ -326,14 +325,12 @@ static void cutting_ends_a_lane_that_the_far_end_does_not_read(void **unused)
 static struct error explained(struct scene *scene)
 {
     struct error err = { 0 };
-    struct child *child;
-    int fd = transport_control(scene->transport, false, &child, &err);
+    struct link *link = transport_control(scene->transport, false, &err);
 
-    assert_true(fd >= 0);
-    assert_ends(scene, fd);
-    transport_explain(scene->transport, child, &err);
-    child_free(child);
-    close(fd);
+    assert_non_null(link);
+    assert_ends(scene, link->fd);
+    transport_explain(scene->transport, link, &err);
+    link_free(link);
     return err;
 }
 
@@ -355,23 +352,22 @@ static void notices_that_the_server_has_gone(void **unused)
 {
     struct scene *scene = begin();
     struct error err = { 0 };
-    struct child *child;
-    int control, lane;
+    struct link *control;
+    int lane;
     (void)unused;
 
     open_it(scene);
-    control = transport_control(scene->transport, false, &child, NULL);
+    control = transport_control(scene->transport, false, NULL);
     lane = new_lane(scene, "ram");
-    assert_echoes(scene, control, "hello");
+    assert_echoes(scene, control->fd, "hello");
     assert_echoes(scene, lane, "hello");
     stop_server();
     assert_ends(scene, lane);
-    assert_ends(scene, control);
-    transport_explain(scene->transport, child, &err);
+    assert_ends(scene, control->fd);
+    transport_explain(scene->transport, control, &err);
     assert_int_equal(err.kind, ERROR_LOST);
     assert_non_null(strstr(err.text, "broke"));
-    child_free(child);
-    close(control);
+    link_free(control);
     close(lane);
     end(scene);
     start_server();
@@ -380,19 +376,17 @@ static void notices_that_the_server_has_gone(void **unused)
 static void connects_anew_past_a_master_that_does_not_answer(void **unused)
 {
     struct scene *scene = begin();
-    struct child *child;
+    struct link *link;
     pid_t master;
-    int fd;
     (void)unused;
 
     open_it(scene);
     master = master_of(scene);
     assert_int_equal(kill(master, SIGSTOP), 0);
-    fd = transport_control(scene->transport, true, &child, NULL);
-    assert_echoes(scene, fd, "hello");
+    link = transport_control(scene->transport, true, NULL);
+    assert_echoes(scene, link->fd, "hello");
     assert_int_equal(kill(master, SIGCONT), 0);
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(scene);
 }
 
@@ -400,19 +394,17 @@ static void connects_anew_without_asking_for_a_password(void **unused)
 {
     struct scene *scene = begin();
     struct error err = { 0 };
-    struct child *child;
-    int fd;
+    struct link *link;
     (void)unused;
 
     open_it(scene);
     assert_int_equal(set_passphrase("", "open sesame"), 0);
-    fd = transport_control(scene->transport, true, &child, NULL);
-    assert_ends(scene, fd);
-    transport_explain(scene->transport, child, &err);
+    link = transport_control(scene->transport, true, NULL);
+    assert_ends(scene, link->fd);
+    transport_explain(scene->transport, link, &err);
     assert_string_equal(err.text, "ssh could not connect to 127.0.0.1");
     assert_int_equal(set_passphrase("open sesame", ""), 0);
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(scene);
 }
 
@@ -422,8 +414,7 @@ static void goes_by_way_of_the_users_jump_host(void **unused)
     AUTO_FREE char *with_variable = format("TEST_DIR=%s %s", dir, program);
     size_t before = authentications();
     struct scene *scene;
-    struct child *child;
-    int fd;
+    struct link *link;
     (void)unused;
 
     assert_int_equal(shell(format("sed 's/^Host .*/Host behind/; $a ProxyJump 127.0.0.1\\n"
@@ -433,11 +424,10 @@ static void goes_by_way_of_the_users_jump_host(void **unused)
                      0);
     scene = begin_to("behind", with_variable);
     open_it(scene);
-    fd = transport_control(scene->transport, false, &child, NULL);
-    assert_echoes(scene, fd, "hello");
+    link = transport_control(scene->transport, false, NULL);
+    assert_echoes(scene, link->fd, "hello");
     assert_int_equal(authentications(), before + 2);
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(scene);
 }
 

@@ -227,14 +227,14 @@ static void start_receiver(struct world *world, int fd)
         abort();
 }
 
-static struct child *fail_to_dial(struct error *err)
+static struct link *fail_to_dial(struct error *err)
 {
     error_set(err, ERROR_LOST, "the network is down");
     return NULL;
 }
 
-static struct child *dial_anew(struct transport *transport, const char *const words[], int fd,
-                               struct error *err)
+static struct link *dial_anew(struct transport *transport, const char *const words[], int fd,
+                              struct error *err)
 {
     struct world *world = transport->impl;
     bool is_control = !strcmp(words[0], "recv");
@@ -249,23 +249,23 @@ static struct child *dial_anew(struct transport *transport, const char *const wo
         start_receiver(world, theirs);
     else
         start_lane(world, words, theirs);
-    return child_within(transport->loop);
+    return link_new(transport->loop, NULL, NULL); /* a thread does the work */
 }
 
 /* By the way that the move's first connection has opened. */
-static struct child *dial(struct transport *transport, const char *const words[], int fd,
-                          struct error *err)
+static struct link *dial(struct transport *transport, const char *const words[], int fd,
+                         struct error *err)
 {
     struct world *world = transport->impl;
     bool no_new_login = world->no_new_login;
-    struct child *child;
+    struct link *link;
 
     if (world->way_dies && !strcmp(words[0], "recv") && world->life_count > 0)
         return fail_to_dial(err);
     world->no_new_login = false;
-    child = dial_anew(transport, words, fd, err);
+    link = dial_anew(transport, words, fd, err);
     world->no_new_login = no_new_login;
-    return child;
+    return link;
 }
 
 static const struct transport_ops to_the_other_thread = { .scheme = "thread",

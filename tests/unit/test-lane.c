@@ -139,19 +139,19 @@ static void no_lane_is_made_after_the_cut(void **unused)
     end(scene);
 }
 
-/* Plays a lane that has hung: somebody else than the child has the socket, too, as ssh's
+/* Plays a lane that has hung: somebody else than the link has the socket, too, as ssh's
  * control master has, and does nothing any more.
  */
 static int somebody_elses = -1;
 
-static struct child *dial_and_hang(struct transport *transport, const char *const words[], int fd,
-                                   struct error *err)
+static struct link *dial_and_hang(struct transport *transport, const char *const words[], int fd,
+                                  struct error *err)
 {
     const char *const argv[] = { "sleep", "1000", NULL };
     (void)words;
 
     somebody_elses = dup(fd);
-    return child_start(transport->loop, argv, fd, fd, -1, err);
+    return link_of_child(transport->loop, child_start(transport->loop, argv, fd, fd, -1, err));
 }
 
 static void cutting_ends_the_near_end_whatever_hangs(void **unused)
@@ -171,13 +171,13 @@ static void cutting_ends_the_near_end_whatever_hangs(void **unused)
     end(scene);
 }
 
-static struct child *dial_and_fail(struct transport *transport, const char *const words[], int fd,
-                                   struct error *err)
+static struct link *dial_and_fail(struct transport *transport, const char *const words[], int fd,
+                                  struct error *err)
 {
     const char *const argv[] = { "sh", "-c", "exit 42", NULL };
     (void)words;
 
-    return child_start(transport->loop, argv, fd, fd, -1, err);
+    return link_of_child(transport->loop, child_start(transport->loop, argv, fd, fd, -1, err));
 }
 
 static void the_senders_door_tells_of_a_lane_that_broke(void **unused)
@@ -197,13 +197,13 @@ static void the_senders_door_tells_of_a_lane_that_broke(void **unused)
     end(scene);
 }
 
-static struct child *dial_and_say_done(struct transport *transport, const char *const words[],
-                                       int fd, struct error *err)
+static struct link *dial_and_say_done(struct transport *transport, const char *const words[],
+                                      int fd, struct error *err)
 {
     const char *const argv[] = { "printf", "done", NULL };
     (void)words;
 
-    return child_start(transport->loop, argv, fd, fd, -1, err);
+    return link_of_child(transport->loop, child_start(transport->loop, argv, fd, fd, -1, err));
 }
 
 /* A hypervisor at the target says that all has come, and closes: its words are still on their way

@@ -275,18 +275,16 @@ static void end(struct scene *scene)
     free(scene->rsh);
 }
 
-/* The control connection is opened and its child has ended: what is told about it? */
+/* The control connection is opened and its link has ended: what is told about it? */
 static struct error explained(struct scene *scene)
 {
     struct error err = { 0 };
-    struct child *child;
-    int fd = transport_control(scene->transport, false, &child, &err);
+    struct link *link = transport_control(scene->transport, false, &err);
 
-    assert_true(fd >= 0);
+    assert_non_null(link);
     error_set(&err, ERROR_LOST, "the connection was closed");
-    transport_explain(scene->transport, child, &err);
-    child_free(child);
-    close(fd);
+    transport_explain(scene->transport, link, &err);
+    link_free(link);
     return err;
 }
 
@@ -294,19 +292,17 @@ static void starts_this_very_program_for_a_local_move(void **unused)
 {
     struct scene scene = new_scene("local:", NULL);
     struct error err = { 0 };
-    struct child *child;
-    int fd;
+    struct link *link;
     char answer[5] = { 0 };
     (void)unused;
 
     assert_true(transport_open(scene.transport, &err));
-    fd = transport_control(scene.transport, false, &child, &err);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "hello", 5), 5);
-    assert_int_equal(read(fd, answer, sizeof(answer)), 5);
+    link = transport_control(scene.transport, false, &err);
+    assert_non_null(link);
+    assert_int_equal(write(link->fd, "hello", 5), 5);
+    assert_int_equal(read(link->fd, answer, sizeof(answer)), 5);
     assert_memory_equal(answer, "HELLO", 5);
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(&scene);
 }
 
@@ -314,16 +310,14 @@ static void starts_what_remote_path_says_for_a_local_move(void **unused)
 {
     struct scene scene = new_scene("local:", "MODE=7 sh -c 'echo $MODE $1' sh");
     struct error err = { 0 };
-    struct child *child;
-    int fd = transport_control(scene.transport, false, &child, &err);
+    struct link *link = transport_control(scene.transport, false, &err);
     char said[16] = { 0 };
     (void)unused;
 
-    assert_true(fd >= 0);
-    assert_int_equal(read(fd, said, sizeof(said) - 1), 7);
+    assert_non_null(link);
+    assert_int_equal(read(link->fd, said, sizeof(said) - 1), 7);
     assert_string_equal(said, "7 recv\n");
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(&scene);
 }
 
@@ -400,17 +394,15 @@ static void authenticates_once_and_then_joins_that_connection(void **unused)
     AUTO_FREE char *called = NULL;
     AUTO_FREE char *again = NULL;
     struct error err = { 0 };
-    struct child *child;
-    int status = -1;
-    int fd;
+    struct link *link;
     size_t asked = 2; /* for the ciphers; not where the processor has no AES */
     (void)unused;
 
     assert_true(transport_open(scene.transport, &err));
-    fd = transport_control(scene.transport, false, &child, &err);
-    assert_true(fd >= 0);
-    assert_true(child_wait(child, SOON_MS, &status, &err));
-    assert_int_equal(status, 0);
+    link = transport_control(scene.transport, false, &err);
+    assert_non_null(link);
+    assert_true(link_wait(link, SOON_MS, &err));
+    assert_int_equal(link->status, 0);
     called = calls(&scene);
     if (!strstr(called, "-G"))
         asked = 0;
@@ -421,8 +413,7 @@ static void authenticates_once_and_then_joins_that_connection(void **unused)
     asserts_order(nth_line(again, asked + 1),
                   (const char *const[]){ "-o ControlMaster=no", "-i key", "-T", "-p 2222", "-S ",
                                          scene.dir, " -- me@far true recv", NULL });
-    child_free(child);
-    close(fd);
+    link_free(link);
     end(&scene);
 }
 

@@ -1,5 +1,5 @@
-/* The sender's end of the lanes: each is an `xmig lane` at the peer whose standard input
- * and output are a socket of this machine's hypervisor.
+/* The sender's end of the lanes: each is a link to an `xmig lane` at the peer, joined to a socket
+ * of this machine's hypervisor.
  */
 #include "transport/internal.h"
 
@@ -28,8 +28,8 @@ struct lane {
     struct lane_door *door; /* it came in there; NULL: it did not, or the door has gone */
     size_t number;          /* … as its how manieth */
     char *name;
-    struct child *child;
-    int fd;            /* a copy of what the child has: shutting it down reaches all copies */
+    struct link *link;
+    int fd;            /* a copy of what the link has: shutting it down reaches all copies */
     struct pump *pump; /* NULL: no limit */
 };
 
@@ -115,15 +115,15 @@ static void leave_pump(struct transport *transport, struct pump *pump)
 
 /* ---- lanes ---- */
 
-/* Ends the lane for the hypervisor before anything else: killing the child alone would
- * not, for ssh's control master has a copy of the socket and may be stuck.
+/* The hypervisor's end comes first: cutting the link alone would not end the lane, for ssh's
+ * control master has a copy of the socket and may be stuck.
  */
 static void lane_free(struct lane *lane)
 {
     shutdown(lane->fd, SHUT_RDWR);
     close(lane->fd);
     pump_free(lane->pump);
-    child_free(lane->child);
+    link_free(lane->link);
     free(lane->name);
     free(lane);
 }
@@ -140,9 +140,8 @@ static void unlink_lane(struct lane *lane)
 static void on_end(void *arg)
 {
     struct lane *lane = arg;
-    int status = 0;
+    int status = lane->link->status;
 
-    child_ended(lane->child, &status);
     if (status && lane->door && lane->number == lane->door->count)
         error_set(&lane->door->failure, ERROR_LOST, "lane %s broke (status %d)", lane->name,
                   status);
@@ -153,7 +152,7 @@ static void on_end(void *arg)
 }
 
 /* Programs like ssh expect a blocking standard input, or set what they need themselves. */
-static struct child *dial(struct transport *transport, const char *name, int fd, struct error *err)
+static struct link *dial(struct transport *transport, const char *name, int fd, struct error *err)
 {
     const char *const words[] = { "lane", transport->id, transport->ticket, name, NULL };
 
@@ -166,12 +165,12 @@ static bool join_lane(struct transport *transport, struct lane_door *door, const
 {
     AUTO_CLOSE int fd = taken_fd;
     struct pump *pump = transport->rate ? pump_new(transport->rate, &fd, err) : NULL;
-    struct child *child = NULL;
+    struct link *link = NULL;
     struct lane *lane;
 
     if (pump || !transport->rate)
-        child = dial(transport, name, fd, err);
-    if (!child) {
+        link = dial(transport, name, fd, err);
+    if (!link) {
         pump_free(pump);
         return error_prefix(err, "lane %s", name);
     }
@@ -180,12 +179,12 @@ static bool join_lane(struct transport *transport, struct lane_door *door, const
     lane->door = door;
     lane->number = door ? door->count : 0;
     lane->name = must(strdup(name));
-    lane->child = child;
+    lane->link = link;
     lane->pump = pump;
     lane->fd = steal_fd(&fd);
     lane->next = transport->lanes;
     transport->lanes = lane;
-    child_on_end(child, on_end, lane);
+    link_on_end(link, on_end, lane);
     return true;
 }
 

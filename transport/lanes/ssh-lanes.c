@@ -17,7 +17,7 @@ enum {
 
 /* A lane to nowhere: the peer says a byte when it is open, and holds it. */
 struct probe {
-    struct child *child;
+    struct link *link;
     int fd;
 };
 
@@ -29,9 +29,9 @@ static bool probe_start(struct transport *transport, struct probe *probe, struct
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
     probe->fd = both[0];
-    probe->child = transport->ops->dial(transport, words, both[1], err);
+    probe->link = transport->ops->dial(transport, words, both[1], err);
     close(both[1]);
-    return probe->child != NULL;
+    return probe->link != NULL;
 }
 
 /* Has it said its byte (*open), or will it never? */
@@ -39,11 +39,10 @@ static bool probe_is_known(const struct probe *probe, bool *open)
 {
     struct pollfd polled = { .fd = probe->fd, .events = POLLIN };
     char byte;
-    int status;
 
     *open = poll(&polled, 1, 0) > 0 && (polled.revents & POLLIN) &&
             recv(probe->fd, &byte, 1, MSG_PEEK) == 1;
-    return *open || (polled.revents & POLLHUP) || child_ended(probe->child, &status);
+    return *open || (polled.revents & POLLHUP) || probe->link->ended;
 }
 
 static bool count_open(const struct probe *probes, size_t count, size_t *open)
@@ -89,7 +88,7 @@ static bool probe_all(struct transport *transport, size_t count, size_t *open, s
     for (size_t i = 0; i < count; i++) {
         if (probes[i].fd >= 0)
             close(probes[i].fd);
-        child_free(probes[i].child);
+        link_free(probes[i].link);
     }
     free(probes);
     return ok;
