@@ -5,6 +5,7 @@
 
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
+#include "xmig/facts.h"
 
 static const struct message_rule messages[] = {
     { "ready", SIDE_RECV },
@@ -27,7 +28,7 @@ static void plan_send(struct migration *m, void *state, struct plan *out)
  */
 static void note_disks(struct migration *m)
 {
-    AUTO_JSON cJSON *fact = verdict_fact("fact", "drained");
+    AUTO_JSON cJSON *fact = fact_new(FACT_DRAINED);
     struct error err = { 0 };
 
     guest_mark(m->guest, fact);

@@ -21,6 +21,7 @@
 #include "host/system/program.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
+#include "xmig/facts.h"
 
 enum {
     IMG_MS = 60000,
@@ -212,9 +213,8 @@ static bool has_identity(const char *path, const cJSON *fact)
 
 static bool note_image(struct disk_images *images, const char *path, int fd, struct error *err)
 {
-    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *fact = fact_new(FACT_IMAGE);
 
-    cJSON_AddStringToObject(fact, "fact", "image");
     cJSON_AddStringToObject(fact, "path", path);
     cJSON_AddItemToArray(images->facts, fact);
     if (!add_identity(fact, fd, err))
@@ -329,12 +329,11 @@ static bool create_image(struct disk_images *images, const cJSON *disk, struct e
  */
 static bool note_intent(struct disk_images *images, const cJSON *disks, struct error *err)
 {
-    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *fact = fact_new(FACT_IMAGES);
     cJSON *paths = cJSON_AddArrayToObject(fact, "paths");
     const cJSON *disk;
 
     cJSON_AddItemToArray(images->facts, fact);
-    cJSON_AddStringToObject(fact, "fact", "images");
     cJSON_ArrayForEach (disk, disks)
         cJSON_AddItemToArray(paths, cJSON_CreateString(json_string_or(disk, "image", "")));
     return images->context->note(images->context->note_arg, fact, err);
@@ -347,9 +346,8 @@ static bool create_mapping(struct disk_images *images, const cJSON *disk, struct
     const char *device = json_string_or(disk, "device", "");
     uint64_t size = json_uint_or(disk, "size", 0);
     AUTO_FREE char *command = disk_mapping_command(path, device, size);
-    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *fact = fact_new(FACT_MAPPING);
 
-    cJSON_AddStringToObject(fact, "fact", "mapping");
     cJSON_AddStringToObject(fact, "path", path);
     cJSON_AddItemToArray(images->facts, fact);
     if (!images->context->note(images->context->note_arg, fact, err) ||
@@ -421,7 +419,7 @@ static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struc
 
 static bool is_mapping(const cJSON *fact)
 {
-    return !strcmp(json_string_or(fact, "fact", ""), "mapping");
+    return fact_of(fact) == FACT_MAPPING;
 }
 
 static bool remove_mapping(struct disk_images *images, const cJSON *fact, struct error *err)
@@ -468,7 +466,7 @@ char *disk_images_kept(const cJSON *fact, const char *id)
 {
     AUTO_FREE char *kept = NULL;
 
-    if (strcmp(json_string_or(fact, "fact", ""), "image") != 0)
+    if (fact_of(fact) != FACT_IMAGE)
         return NULL;
     if (asprintf(&kept, "%s.xmig-%s", json_string_or(fact, "path", ""), id) < 0)
         abort();
@@ -503,7 +501,7 @@ bool disk_images_have_names(const struct disk_images *images, struct error *err)
     cJSON_ArrayForEach (fact, images->facts) {
         const char *path = json_string_or(fact, "path", "");
 
-        if (strcmp(json_string_or(fact, "fact", ""), "image") != 0 || has_identity(path, fact))
+        if (fact_of(fact) != FACT_IMAGE || has_identity(path, fact))
             continue;
         return error_set(err, ERROR_SYSTEM,
                          "'%s' at the target is not the image that was made for this move any "
@@ -556,9 +554,9 @@ void disk_images_reattach(struct disk_images *images, const cJSON *records)
     const cJSON *record;
 
     cJSON_ArrayForEach (record, records) {
-        const char *fact = json_string_or(record, "fact", "");
+        enum fact fact = fact_of(record);
 
-        if (!strcmp(fact, "image") || !strcmp(fact, "images") || !strcmp(fact, "mapping"))
+        if (fact == FACT_IMAGE || fact == FACT_IMAGES || fact == FACT_MAPPING)
             cJSON_AddItemToArray(images->facts, must(cJSON_Duplicate(record, true)));
     }
 }

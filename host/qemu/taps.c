@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "host/system/tap.h"
+#include "xmig/facts.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
@@ -276,9 +277,8 @@ void taps_plan(const cJSON *taps, struct plan *plan)
 
 static bool note_port(struct qemu_copy *vm, const char *name, const char *bridge, struct error *err)
 {
-    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *fact = fact_new(FACT_PORT);
 
-    cJSON_AddStringToObject(fact, "fact", "port");
     cJSON_AddStringToObject(fact, "tap", name);
     cJSON_AddStringToObject(fact, "bridge", bridge);
     taps_noted(vm, fact);

@@ -6,6 +6,7 @@
 
 #include "xmig/cleanup.h"
 #include "xmig/copy.h"
+#include "xmig/facts.h"
 
 struct simulated_copy {
     struct copy base;
@@ -36,10 +37,9 @@ static void plan(struct copy *copy, struct plan *plan)
 static bool create(struct copy *copy, struct error *err)
 {
     struct simulated *sim = &self(copy)->sim;
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_MADE);
 
     simulated_place(sim, "target");
-    cJSON_AddStringToObject(fact, "fact", "made");
     cJSON_AddStringToObject(fact, "machine_file", sim->machine.path);
     if (!copy->context.note(copy->context.note_arg, fact, err))
         return false;

@@ -24,7 +24,7 @@ static bool choose(struct result *result, const char *text)
  */
 static bool is_as_drained(struct migration *m, const struct result *result, struct error *err)
 {
-    const cJSON *drained = verdict_note(m, "drained");
+    const cJSON *drained = verdict_note(m, FACT_DRAINED);
 
     if (result->state == RUN_PAUSED)
         return guest_unchanged(m->guest, err);

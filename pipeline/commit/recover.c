@@ -14,6 +14,7 @@
 #include "pipeline/status.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
+#include "xmig/facts.h"
 
 bool recover_owner_at_work(struct migration *m, char **status)
 {
@@ -37,9 +38,8 @@ static bool needs_proof(const struct migration *m)
 /* R7: instead of a proof the operator's word will do. After ABORTED it is a note. */
 static bool note_the_word(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_WORD);
 
-    cJSON_AddStringToObject(fact, "fact", "the operator said that the peer is dead");
     return journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 

@@ -4,6 +4,7 @@
 #include "guardian.h"
 #include "xmig/cleanup.h"
 #include "xmig/hypervisor.h"
+#include "xmig/facts.h"
 
 /* The record of the process that last took the migration on: BEGIN's, or a later NOTE's. */
 static const cJSON *owner(const struct migration *m)
@@ -33,11 +34,10 @@ static uint64_t owner_start(const struct migration *m)
 /* In this order: pipeline/commit/guardian.h says why. */
 bool reopen_as_owner(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_OWNER);
 
     if (m->unattended)
         return true;
-    cJSON_AddStringToObject(fact, "fact", "owner");
     json_add_uint(fact, "process_started", process_start_time(getpid()));
     return journal_append(m->journal, RECORD_NOTE, fact, err) && guardian_end_attempt(m, err) &&
            journal_refresh(m->journal, err);

@@ -6,22 +6,9 @@
 
 #include "xmig/cleanup.h"
 
-static const char again[] = "runs again";
-static const char seen_to[] = "seen to";
-
-static bool is_noted(const struct migration *m, const char *fact)
+static bool note(struct migration *m, enum fact fact, const char *who, struct error *err)
 {
-    const cJSON *record;
-
-    cJSON_ArrayForEach (record, journal_records(m->journal))
-        if (!strcmp(json_string_or(record, "fact", ""), fact))
-            return true;
-    return false;
-}
-
-static bool note(struct migration *m, const char *fact, const char *who, struct error *err)
-{
-    AUTO_JSON cJSON *facts = verdict_fact("fact", fact);
+    AUTO_JSON cJSON *facts = fact_new(fact);
 
     if (who)
         cJSON_AddStringToObject(facts, "who", who);
@@ -33,13 +20,12 @@ bool verdict_runs_again(struct migration *m)
     struct error err = { 0 };
     char who[160];
 
-    if (is_noted(m, again))
+    if (verdict_note(m, FACT_RUNS_AGAIN))
         return true;
-    if (journal_last(m->journal) != RECORD_LOST ||
-        !copy_runs_again(m->copy, who, sizeof(who)))
+    if (journal_last(m->journal) != RECORD_LOST || !copy_runs_again(m->copy, who, sizeof(who)))
         return false;
     event_say(&m->events, EVENT_NOTE, NULL, "the VM was started here again: %s", who);
-    if (note(m, again, who, &err))
+    if (note(m, FACT_RUNS_AGAIN, who, &err))
         return true;
     event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
     return false;
@@ -47,6 +33,6 @@ bool verdict_runs_again(struct migration *m)
 
 bool verdict_see_to(struct migration *m, struct error *err)
 {
-    return (is_noted(m, seen_to) || note(m, seen_to, NULL, err)) &&
+    return (verdict_note(m, FACT_SEEN_TO) || note(m, FACT_SEEN_TO, NULL, err)) &&
            verdict_record(m, RECORD_CLOSED, NULL, err);
 }

@@ -6,26 +6,14 @@
 
 #include "xmig/cleanup.h"
 
-static const char given_up[] = "given up";
-
-static bool is_noted(const struct migration *m, const char *fact)
-{
-    const cJSON *record;
-
-    cJSON_ArrayForEach (record, journal_records(m->journal))
-        if (!strcmp(json_string_or(record, "fact", ""), fact))
-            return true;
-    return false;
-}
-
 /* In the journal, for whoever goes on when we are dead. */
 static void note_run(struct migration *m, const struct error *why)
 {
-    AUTO_JSON cJSON *fact = verdict_fact("fact", "ran");
+    AUTO_JSON cJSON *fact = fact_new(FACT_RAN);
     struct error err = { 0 };
 
     m->ran = true;
-    if (is_noted(m, "ran"))
+    if (verdict_note(m, FACT_RAN))
         return;
     event_say(&m->events, EVENT_WARNING, m->at,
               "%s: it is paused and kept; 'xmig recover' at the source asks which copy goes on",
@@ -40,11 +28,11 @@ bool verdict_never_ran(struct migration *m, struct error *err)
     struct error why = { 0 };
     bool calm = copy_never_ran(m->copy, &why);
 
-    if (m->give_up_knowingly || is_noted(m, given_up))
+    if (m->give_up_knowingly || verdict_note(m, FACT_GIVEN_UP))
         return true;
     if (!calm && why.kind == ERROR_REFUSED)
         note_run(m, &why);
-    if (is_noted(m, "ran"))
+    if (verdict_note(m, FACT_RAN))
         m->ran = true;
     if (calm && m->ran)
         error_set(&why, ERROR_REFUSED, "the copy here has run");
@@ -55,10 +43,10 @@ bool verdict_never_ran(struct migration *m, struct error *err)
 
 bool verdict_note_given_up(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *fact = verdict_fact("fact", given_up);
+    AUTO_JSON cJSON *fact = fact_new(FACT_GIVEN_UP);
 
     m->ran = false;
-    return !m->give_up_knowingly || is_noted(m, given_up) ||
+    return !m->give_up_knowingly || verdict_note(m, FACT_GIVEN_UP) ||
            journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 

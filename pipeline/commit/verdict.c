@@ -35,26 +35,21 @@ cJSON *verdict_fact(const char *name, const char *text)
     return facts;
 }
 
-const cJSON *verdict_note(const struct migration *m, const char *fact)
+const cJSON *verdict_note(const struct migration *m, enum fact fact)
 {
-    const cJSON *record, *found = NULL;
-
-    cJSON_ArrayForEach (record, journal_records(m->journal))
-        if (!strcmp(json_string_or(record, "fact", ""), fact))
-            found = record;
-    return found;
+    return fact_find(journal_records(m->journal), fact);
 }
 
 bool verdict_note_forward(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *fact = verdict_fact("fact", "forward");
+    AUTO_JSON cJSON *fact = fact_new(FACT_FORWARD);
 
     return verdict_goes_forward(m) || journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 
 bool verdict_goes_forward(const struct migration *m)
 {
-    return verdict_note(m, "forward") != NULL;
+    return verdict_note(m, FACT_FORWARD) != NULL;
 }
 
 void verdict_tell(struct migration *m, const char *state, const char *text)

@@ -7,6 +7,7 @@
 #define XMIG_PIPELINE_COMMIT_VERDICT_H
 
 #include "xmig/commit.h"
+#include "xmig/facts.h"
 
 /* For one word of the peer's; docs/wire-protocol.md. */
 enum {
@@ -17,7 +18,7 @@ enum {
 cJSON *verdict_fact(const char *name, const char *text);
 
 /* The last note of this fact, borrowed; NULL: none. */
-const cJSON *verdict_note(const struct migration *m, const char *fact);
+const cJSON *verdict_note(const struct migration *m, enum fact fact);
 
 /* A person has chosen the target's copy: from now on it may be handed over though it ran. */
 bool verdict_note_forward(struct migration *m, struct error *err);

@@ -16,6 +16,7 @@
 #include "xmig/stage.h"
 #include "xmig/hypervisor.h"
 #include "xmig/run.h"
+#include "xmig/facts.h"
 
 /* A peer at work says `alive`, and is lost when it does not: a barrier needs no other deadline. */
 #define BARRIER_MS LOOP_NO_DEADLINE
@@ -187,7 +188,7 @@ static bool exchange_plans(struct migration *m, struct error *err)
 
 static bool add_source(struct migration *m, cJSON *facts, struct error *err)
 {
-    cJSON_AddStringToObject(facts, "fact", "source");
+    fact_add(facts, FACT_SOURCE);
     cJSON_AddStringToObject(facts, "source_vm", m->vm);
     cJSON_AddStringToObject(facts, "dest", m->transport->dest);
     if (m->transport->options.rsh)

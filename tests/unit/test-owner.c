@@ -10,6 +10,7 @@
 
 #include "cmd/meaning.h"
 #include "xmig/cleanup.h"
+#include "xmig/facts.h"
 
 #define ID "0123456789abcdef"
 
@@ -18,9 +19,8 @@ static char dir[] = "/tmp/xmig-owner-XXXXXX";
 
 static cJSON *facts_of_this_process(void)
 {
-    cJSON *facts = must(cJSON_CreateObject());
+    cJSON *facts = fact_new(FACT_OWNER);
 
-    cJSON_AddStringToObject(facts, "fact", "owner");
     json_add_uint(facts, "process_started", process_start_time(getpid()));
     return facts;
 }

@@ -12,6 +12,7 @@
 #include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
 #include "xmig/process.h"
+#include "xmig/facts.h"
 
 enum {
     START_MS = 300000, /* it may have to touch hundreds of gigabytes of memory first */
@@ -267,9 +268,8 @@ static void add_new_files(cJSON *fact, const cJSON *qemu)
 static bool note_machine(struct qemu_copy *vm, struct error *err)
 {
     const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
-    cJSON *fact = must(cJSON_CreateObject());
+    cJSON *fact = fact_new(FACT_MACHINE);
 
-    cJSON_AddStringToObject(fact, "fact", "machine");
     cJSON_AddStringToObject(fact, "socket", vm->qemu.socket);
     cJSON_AddStringToObject(fact, "log", vm->log);
     add_copy(fact, qemu, "sockets");
@@ -282,9 +282,8 @@ static bool note_machine(struct qemu_copy *vm, struct error *err)
 
 static bool note_process(struct qemu_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_PROCESS);
 
-    cJSON_AddStringToObject(fact, "fact", "process");
     json_add_uint(fact, "qemu_pid", (uint64_t)vm->qemu.pid);
     json_add_uint(fact, "start_time", vm->qemu.start_time);
     return vm->base.context.note(vm->base.context.note_arg, fact, err);

@@ -8,6 +8,7 @@
 #include "xmig/journal.h"
 #include "host/qemu/taps.h"
 #include "xmig/process.h"
+#include "xmig/facts.h"
 #include "host/qemu/drives.h"
 
 enum {
@@ -398,20 +399,26 @@ static void find_by_socket(void *arg, const struct qemu_process *process)
     vm->qemu.start_time = process->start_time;
 }
 
-static void take_fact(struct qemu_copy *vm, const cJSON *record, const char *fact)
+static void take_fact(struct qemu_copy *vm, const cJSON *record)
 {
-    if (!strcmp(fact, "machine")) {
+    switch (fact_of(record)) {
+    case FACT_MACHINE:
         free(vm->qemu.socket);
         free(vm->log);
         cJSON_Delete(vm->machine);
         vm->machine = cJSON_Duplicate(record, true);
         vm->qemu.socket = must(strdup(json_string_or(record, "socket", "")));
         vm->log = must(strdup(json_string_or(record, "log", "")));
-    } else if (!strcmp(fact, "port")) {
+        break;
+    case FACT_PORT:
         taps_noted(vm, cJSON_Duplicate(record, true));
-    } else if (!strcmp(fact, "process")) {
+        break;
+    case FACT_PROCESS:
         vm->qemu.pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
         vm->qemu.start_time = json_uint_or(record, "start_time", 0);
+        break;
+    default:
+        break;
     }
 }
 
@@ -422,7 +429,7 @@ bool qemu_copy_reattach(struct qemu_copy *vm, const cJSON *records, struct error
     (void)err;
     disk_images_reattach(&vm->images, records);
     cJSON_ArrayForEach (record, records) {
-        take_fact(vm, record, json_string_or(record, "fact", ""));
+        take_fact(vm, record);
         if (!strcmp(json_string_or(record, "record", ""), record_name(RECORD_PREPARED)))
             vm->sealed = cJSON_Duplicate(record, true);
     }

@@ -1,5 +1,6 @@
 /* The table of what a guest of QEMU's can do. */
 #include "host/qemu/guest/guest.h"
+#include "xmig/facts.h"
 
 static void free_guest(struct guest *guest)
 {
@@ -16,7 +17,7 @@ static bool reattach(struct guest *guest, const cJSON *records, struct error *er
     const cJSON *record;
 
     cJSON_ArrayForEach (record, records)
-        if (!strcmp(json_string_or(record, "fact", ""), "source"))
+        if (fact_of(record) == FACT_SOURCE)
             return qemu_guest_reattach(qemu_guest_of(guest), records, record, err);
     return true;
 }

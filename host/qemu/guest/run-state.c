@@ -9,6 +9,7 @@
 #include "host/images/image-mark.h"
 #include "host/qemu/guest/guest.h"
 #include "xmig/process.h"
+#include "xmig/facts.h"
 
 enum {
     STOP_MS = 60000, /* every disk is flushed */
@@ -19,9 +20,8 @@ enum {
 static void note_stop(struct qemu_guest *vm)
 {
     struct vm_context *context = &vm->base.context;
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_STOPPED);
 
-    cJSON_AddStringToObject(fact, "fact", "stopped");
     cJSON_AddStringToObject(fact, "why", vm->base.stopped);
     (void)context->note(context->note_arg, fact, NULL); /* before the journal there is no need */
 }
@@ -166,9 +166,8 @@ bool qemu_guest_unchanged(struct guest *guest, struct error *err)
 static void note_run(struct qemu_guest *vm)
 {
     struct vm_context *context = &vm->base.context;
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_RAN);
 
-    cJSON_AddStringToObject(fact, "fact", "ran");
     if (!vm->ran)
         (void)context->note(context->note_arg, fact, NULL);
     vm->ran = true;

@@ -5,6 +5,7 @@
 #include "qmp/settings.h"
 #include "xmig/journal.h"
 #include "xmig/process.h"
+#include "xmig/facts.h"
 
 enum {
     QUIT_MS = 10000,
@@ -51,16 +52,16 @@ bool qemu_remember(struct guest *guest, cJSON *facts, struct error *err)
 
 static void take_record(struct qemu_guest *vm, const cJSON *record)
 {
-    const char *fact = json_string_or(record, "fact", "");
+    enum fact fact = fact_of(record);
 
     if (!strcmp(json_string_or(record, "record", ""), record_name(RECORD_PAUSING)))
         vm->may_pause = true;
-    if (!strcmp(fact, "stopped"))
+    if (fact == FACT_STOPPED)
         snprintf(vm->base.stopped, sizeof(vm->base.stopped), "%s",
                  json_string_or(record, "why", ""));
-    if (!strcmp(fact, "ran"))
+    if (fact == FACT_RAN)
         vm->ran = true;
-    if (!strcmp(fact, "drained")) {
+    if (fact == FACT_DRAINED) {
         cJSON_Delete(vm->drained);
         vm->drained = cJSON_Duplicate(record, true);
     }
