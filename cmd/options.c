@@ -96,10 +96,53 @@ static bool take_limit(struct migration_options *migration, int option, const ch
     }
 }
 
+/* Where an option's word is kept as it is; NULL: it is no such option. */
+static const char **text_of(struct send_options *options, int option)
+{
+    switch (option) {
+    case 'e':
+        return &options->rsh;
+    case OPTION_REMOTE_PATH:
+        return &options->remote_path;
+    case OPTION_FENCE_COMMAND:
+        return &options->migration.fence_command;
+    case OPTION_NAME:
+        return &options->migration.vm.new_name;
+    case OPTION_DEVICE_MODEL:
+        return &options->migration.vm.device_model;
+    default:
+        return NULL;
+    }
+}
+
+/* Where an option's names are collected; NULL: it is no such option. */
+static cJSON *names_of(const struct send_options *options, int option)
+{
+    switch (option) {
+    case OPTION_SHARED:
+        return options->shared;
+    case OPTION_OVERWRITE:
+        return options->overwrite;
+    case OPTION_TRUST:
+        return options->trust;
+    case OPTION_EJECT:
+        return options->eject;
+    default:
+        return NULL;
+    }
+}
+
 static bool take_send(void *arg, int option, const char *value, struct error *err)
 {
     struct send_options *options = arg;
+    const char **text = text_of(options, option);
 
+    if (text) {
+        *text = value;
+        return true;
+    }
+    if (names_of(options, option))
+        return take_name(names_of(options, option), value);
     switch (option) {
     case 'h':
         options->help = true;
@@ -107,43 +150,20 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
     case 'n':
         options->migration.dry_run = true;
         return true;
-    case 'e':
-        options->rsh = value;
-        return true;
-    case OPTION_REMOTE_PATH:
-        options->remote_path = value;
-        return true;
     case OPTION_SIMULATE:
         options->simulate = true;
-        return true;
-    case OPTION_FENCE_COMMAND:
-        options->migration.fence_command = value;
         return true;
     case OPTION_GUARDIAN:
     case OPTION_NO_GUARDIAN:
         options->has_guardian_choice = true;
         options->migration.guardian = option == OPTION_GUARDIAN;
         return true;
-    case OPTION_NAME:
-        options->migration.vm.new_name = value;
-        return true;
-    case OPTION_DEVICE_MODEL:
-        options->migration.vm.device_model = value;
-        return true;
     case OPTION_DISK:
         return take_pair(options->disk_targets, "--disk", "NAME=PATH", value, err);
     case OPTION_BRIDGE:
         return take_pair(options->bridges, "--bridge", "OLD=NEW", value, err);
-    case OPTION_SHARED:
-        return take_name(options->shared, value);
-    case OPTION_OVERWRITE:
-        return take_name(options->overwrite, value);
-    case OPTION_TRUST:
-        return take_name(options->trust, value);
     case OPTION_LOSE:
         return take_lose(options->lose, value, err);
-    case OPTION_EJECT:
-        return take_name(options->eject, value);
     case OPTION_RAM:
         return take_ram(options, value, err);
     case OPTION_WITHOUT:
@@ -190,42 +210,43 @@ static bool check_stages(struct send_options *options, struct error *err)
     return true;
 }
 
+static const struct option send_words[] = {
+    { "simulate", no_argument, NULL, OPTION_SIMULATE },
+    { "name", required_argument, NULL, OPTION_NAME },
+    { "disk", required_argument, NULL, OPTION_DISK },
+    { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
+    { "shared", required_argument, NULL, OPTION_SHARED },
+    { "trust", required_argument, NULL, OPTION_TRUST },
+    { "lose", required_argument, NULL, OPTION_LOSE },
+    { "eject", required_argument, NULL, OPTION_EJECT },
+    { "bridge", required_argument, NULL, OPTION_BRIDGE },
+    { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
+    { "ram", required_argument, NULL, OPTION_RAM },
+    { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
+    { "max-pause", required_argument, NULL, OPTION_MAX_PAUSE },
+    { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
+    { "deadline", required_argument, NULL, OPTION_DEADLINE },
+    { "lease", required_argument, NULL, OPTION_LEASE },
+    { "fence-command", required_argument, NULL, OPTION_FENCE_COMMAND },
+    { "without", required_argument, NULL, OPTION_WITHOUT },
+    { "until", required_argument, NULL, OPTION_UNTIL },
+    { "guardian", no_argument, NULL, OPTION_GUARDIAN },
+    { "no-guardian", no_argument, NULL, OPTION_NO_GUARDIAN },
+    { "dry-run", no_argument, NULL, 'n' },
+    { "fault", required_argument, NULL, OPTION_FAULT },
+    { "rsh", required_argument, NULL, 'e' },
+    { "remote-path", required_argument, NULL, OPTION_REMOTE_PATH },
+    { "json", no_argument, NULL, OPTION_JSON },
+    { "quiet", no_argument, NULL, 'q' },
+    { "verbose", no_argument, NULL, 'v' },
+    { "progress", required_argument, NULL, OPTION_PROGRESS },
+    { "help", no_argument, NULL, 'h' },
+    { 0 },
+};
+
 bool parse_send(struct send_options *options, int argc, char *argv[], struct error *err)
 {
-    static const struct option words[] = {
-        { "simulate", no_argument, NULL, OPTION_SIMULATE },
-        { "name", required_argument, NULL, OPTION_NAME },
-        { "disk", required_argument, NULL, OPTION_DISK },
-        { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
-        { "shared", required_argument, NULL, OPTION_SHARED },
-        { "trust", required_argument, NULL, OPTION_TRUST },
-        { "lose", required_argument, NULL, OPTION_LOSE },
-        { "eject", required_argument, NULL, OPTION_EJECT },
-        { "bridge", required_argument, NULL, OPTION_BRIDGE },
-        { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
-        { "ram", required_argument, NULL, OPTION_RAM },
-        { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
-        { "max-pause", required_argument, NULL, OPTION_MAX_PAUSE },
-        { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
-        { "deadline", required_argument, NULL, OPTION_DEADLINE },
-        { "lease", required_argument, NULL, OPTION_LEASE },
-        { "fence-command", required_argument, NULL, OPTION_FENCE_COMMAND },
-        { "without", required_argument, NULL, OPTION_WITHOUT },
-        { "until", required_argument, NULL, OPTION_UNTIL },
-        { "guardian", no_argument, NULL, OPTION_GUARDIAN },
-        { "no-guardian", no_argument, NULL, OPTION_NO_GUARDIAN },
-        { "dry-run", no_argument, NULL, 'n' },
-        { "fault", required_argument, NULL, OPTION_FAULT },
-        { "rsh", required_argument, NULL, 'e' },
-        { "remote-path", required_argument, NULL, OPTION_REMOTE_PATH },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "quiet", no_argument, NULL, 'q' },
-        { "verbose", no_argument, NULL, 'v' },
-        { "progress", required_argument, NULL, OPTION_PROGRESS },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-    };
-    static const struct syntax syntax = { ":ne:qvh", words, take_send };
+    static const struct syntax syntax = { ":ne:qvh", send_words, take_send };
     static const char *const names[] = { "VM", "DEST", NULL };
 
     *options = (struct send_options){ .migration = migration_default_options,

@@ -55,55 +55,58 @@ static void understands_the_forms_of_a_destination(void **unused)
     }
 }
 
+static const char *const no_destinations[] = {
+    "",
+    "-oProxyCommand=x",
+    "user@-host",
+    "-user@host",
+    "@host",
+    "user@",
+    "ho st",
+    "host\n",
+    "us er@host",
+    "host\x01",
+    "host\x7f",
+    "host:",
+    "host:0",
+    "host:65536",
+    "host:22x",
+    "host:/path",
+    "host:+22",
+    "host: 22",
+    "a:b:c",
+    "[2001:db8::1",
+    "[host]",
+    "[::1]x",
+    "[::1]:",
+    "[::1]:no",
+    "[-x]",
+    "host/path",
+    "$(id)",
+    "host;id",
+    "`id`@host",
+    "a|b",
+    "host'quot",
+    "a\"b",
+    "host\\name",
+    "<host",
+    "host&",
+    "u\"@host",
+    "[]",
+    ":22",
+    "user@[::1%;]",
+};
+
 static void refuses_what_is_no_destination(void **unused)
 {
-    const char *const cases[] = { "",
-                                  "-oProxyCommand=x",
-                                  "user@-host",
-                                  "-user@host",
-                                  "@host",
-                                  "user@",
-                                  "ho st",
-                                  "host\n",
-                                  "us er@host",
-                                  "host\x01",
-                                  "host\x7f",
-                                  "host:",
-                                  "host:0",
-                                  "host:65536",
-                                  "host:22x",
-                                  "host:/path",
-                                  "host:+22",
-                                  "host: 22",
-                                  "a:b:c",
-                                  "[2001:db8::1",
-                                  "[host]",
-                                  "[::1]x",
-                                  "[::1]:",
-                                  "[::1]:no",
-                                  "[-x]",
-                                  "host/path",
-                                  "$(id)",
-                                  "host;id",
-                                  "`id`@host",
-                                  "a|b",
-                                  "host'quot",
-                                  "a\"b",
-                                  "host\\name",
-                                  "<host",
-                                  "host&",
-                                  "u\"@host",
-                                  "[]",
-                                  ":22",
-                                  "user@[::1%;]" };
     (void)unused;
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(no_destinations) / sizeof(no_destinations[0]); i++) {
         struct ssh_dest dest;
         struct error err = { 0 };
 
-        if (ssh_parse_dest(cases[i], &dest, &err))
-            fail_msg("'%s' was accepted as '%s'", cases[i], dest.host);
+        if (ssh_parse_dest(no_destinations[i], &dest, &err))
+            fail_msg("'%s' was accepted as '%s'", no_destinations[i], dest.host);
         assert_int_equal(err.kind, ERROR_REFUSED);
         assert_true(strlen(err.text) > 0);
     }
