@@ -1,12 +1,12 @@
 /* The command line of a running QEMU, rewritten for its twin at the target.
  *
- * Every option is understood, or the move is refused: what an option that nobody looked at
- * would do at the target is not guessed.
+ * The engine is qmp/argv; this folder has the table of QEMU's options and the functions of its
+ * rows.
  */
 #ifndef XMIG_HOST_QEMU_ARGV_ARGV_H
 #define XMIG_HOST_QEMU_ARGV_ARGV_H
 
-#include "xmig/json.h"
+#include "qmp/argv/rewriting.h"
 
 /* A disk that moves. */
 struct argv_disk {
@@ -25,6 +25,7 @@ struct argv_disk {
     size_t layer;  /* out: which of `paths` it names */
 };
 
+/* All is borrowed. */
 struct argv_vm {
     const char *cwd;
     const char *name;        /* as it is */
@@ -39,20 +40,8 @@ struct argv_vm {
     const cJSON *forwards; /* of the networks of the user's: usernet.c; NULL: as the line says */
 };
 
-/* What the rewritten command line asks of the target. Arrays of strings. */
-struct argv_result {
-    cJSON *words;          /* without the program's own name */
-    cJSON *needs;          /* files and directories that it only reads: they must be there */
-    cJSON *outputs;        /* files that it writes: their directories must be there */
-    cJSON *sockets;        /* sockets that it listens at: nobody else may */
-    cJSON *bridges;        /* that QEMU joins by a helper; as they are called here */
-    cJSON *searched;       /* files that QEMU looks for in directories of its own */
-    cJSON *audio;          /* drivers for sound */
-    cJSON *ports;          /* to listen at: objects, see argv-port.c */
-    cJSON *pidfiles;       /* of the outputs */
-    cJSON *notes;          /* for the plan */
-    bool drops_privileges; /* -runas: it is started by the superuser */
-};
+/* The table of QEMU's options. */
+extern const struct option_table qemu_options;
 
 /**
  * `words` are those of the running QEMU, an array without the program's own name.
@@ -60,21 +49,22 @@ struct argv_result {
  */
 bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *result,
                   struct error *err);
-void argv_result_done(struct argv_result *result);
 
-/* What -name says, or NULL. The caller frees it. */
+/* The name that -name gives, or NULL. The caller frees the name. */
 char *argv_name(const cJSON *words);
 
-/* The unix sockets at which it speaks QMP, absolute, ours first; the caller frees it. */
+/* The absolute paths of the unix sockets at which QEMU speaks QMP, that of our own monitor first.
+ * The caller frees the array.
+ */
 cJSON *argv_qmp_sockets(const cJSON *words, const char *cwd);
 
-/* Is the option there? */
+/* Is the option on the line? */
 bool argv_has(const cJSON *words, const char *option);
 
-/* The value of the last `option` ("cpu"), borrowed; NULL: it is not there. */
+/* The value of the last `option` ("cpu"), borrowed; NULL: the line does not have that option. */
 const char *argv_value(const cJSON *words, const char *option);
 
-/* The private monitor with which xmig starts a QEMU. */
+/* The id of the private monitor with which xmig starts a QEMU. */
 #define ARGV_OWN_MONITOR "xmig-monitor"
 
 #endif

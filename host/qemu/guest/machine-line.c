@@ -1,25 +1,16 @@
 /* What a QEMU's start line makes, by name. */
-#include "host/qemu/argv/argv-rewrite.h"
+#include "host/qemu/argv/argv.h"
 #include "host/qemu/guest/machine.h"
-
-static bool is_among(const char *const names[], const char *name)
-{
-    for (size_t i = 0; names[i]; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return false;
-}
 
 bool line_says(const cJSON *words, const char *const options[], const char *id)
 {
-    const cJSON *word = words->child;
-    struct argv_step step;
+    struct option_step step = { .rest = words->child };
 
-    while (word && argv_step(&word, &step, NULL)) {
+    while (option_next(&qemu_options, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
         const char *said;
 
-        if (!step.option || !step.value || !is_among(options, step.name) ||
+        if (!step.value || !word_is_among(step.name, options) ||
             !keyvals_parse(step.value, &kv, NULL))
             continue;
         said = keyvals_get(&kv, "id");
@@ -32,28 +23,16 @@ bool line_says(const cJSON *words, const char *const options[], const char *id)
 cJSON *line_ids(const cJSON *words, const char *option, const char *key)
 {
     cJSON *ids = must(cJSON_CreateArray());
-    const cJSON *word = words->child;
-    struct argv_step step;
+    struct option_step step = { .rest = words->child };
 
-    while (word && argv_step(&word, &step, NULL)) {
+    while (option_next(&qemu_options, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
 
-        if (step.option && !strcmp(step.name, option) && keyvals_parse(step.value, &kv, NULL) &&
+        if (!strcmp(step.name, option) && keyvals_parse(step.value, &kv, NULL) &&
             keyvals_get(&kv, key))
             cJSON_AddItemToArray(ids, must(cJSON_CreateString(keyvals_get(&kv, key))));
     }
     return ids;
-}
-
-/* Machines whose plain drives are virtio's. */
-static bool prefers_virtio(const char *machine)
-{
-    static const char *const families[] = { "virt", "microvm", "s390" };
-
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-        if (!strncmp(machine, families[i], strlen(families[i])))
-            return true;
-    return false;
 }
 
 /* QEMU makes a device for each drive of virtio's, and gives it no id. */
@@ -78,13 +57,13 @@ static bool has_no_id(const char *value)
 size_t line_count_anonymous(const cJSON *words, const char *machine)
 {
     static const char *const disks[] = { "hda", "hdb", "hdc", "hdd", "cdrom", NULL };
-    bool by_default = prefers_virtio(machine);
-    const cJSON *word = words->child;
-    struct argv_step step;
+    static const char *const plainly_virtio[] = { "virt", "microvm", "s390", NULL };
+    bool by_default = word_begins_among(machine, plainly_virtio);
+    struct option_step step = { .rest = words->child };
     size_t count = 0;
 
-    while (word && argv_step(&word, &step, NULL)) {
-        if (!step.option)
+    while (option_next(&qemu_options, &step, NULL)) {
+        if (!*step.name)
             count += by_default;
         else if (!strcmp(step.name, "device"))
             count += has_no_id(step.value);
@@ -92,7 +71,7 @@ size_t line_count_anonymous(const cJSON *words, const char *machine)
             count++;
         else if (!strcmp(step.name, "drive"))
             count += makes_virtio(step.value, by_default);
-        else if (is_among(disks, step.name))
+        else if (word_is_among(step.name, disks))
             count += by_default;
     }
     return count;

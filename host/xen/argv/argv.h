@@ -1,6 +1,5 @@
-/* The command line of a device model, rewritten for its twin at the target. Every option is
- * understood, or the move is refused; their order stays, for it decides which device sits in
- * which slot.
+/* The command line of a device model, rewritten for its twin at the target. The engine is qmp/argv;
+ * this folder has the table of the options and the functions of its rows.
  */
 #ifndef XMIG_HOST_XEN_ARGV_ARGV_H
 #define XMIG_HOST_XEN_ARGV_ARGV_H
@@ -17,16 +16,17 @@ struct xen_argv {
     const cJSON *disks;   /* {"source", "image"}: what is opened elsewhere at the target */
     const cJSON *media;   /* {"drive", "image"}: what lies in the CD-ROM drives there */
     const cJSON *bridges; /* {OLD: NEW}: those called otherwise at the target; NULL: none */
-    cJSON *needs;         /* files that it only reads, and that must be there; added to */
+    cJSON *needs;         /* files that are only read, and must be there; added to */
     cJSON *renamed;       /* values that change: object OLD → NEW; added to */
 };
 
-/* What the target's device model is to be started with: an array of strings, which the
- * caller frees. `words` is without the program's own name.
+/* The words with which the target's device model is to be started: an array of strings, which the
+ * caller frees; NULL with `err` set after a refusal. `words` and the result are without the
+ * program's own name.
  */
 cJSON *xen_argv_rewrite(const cJSON *words, struct xen_argv *vm, struct error *err);
 
-/* The same with a domain's number in its places; the caller frees it. */
+/* A copy of `words` with the domain's number in its places. The caller frees the copy. */
 cJSON *xen_argv_number(const cJSON *words, unsigned domid);
 
 #endif

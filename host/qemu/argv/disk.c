@@ -3,14 +3,14 @@
  */
 #include <stdio.h>
 
-#include "host/qemu/argv/argv-rewrite.h"
+#include "host/qemu/argv/rewriters.h"
 #include "xmig/paths.h"
 
-/* The disk that has an image of this name: as QEMU says it, or as it is called now. */
-static struct argv_disk *find_name(const struct rewriting *r, bool as_said, const char *name)
+/* The disk that has an image of this name: the name that QEMU says, or its real path. */
+static struct argv_disk *find_name(const struct argv_vm *vm, bool as_said, const char *name)
 {
-    for (size_t i = 0; i < r->vm->disk_count; i++) {
-        struct argv_disk *disk = &r->vm->disks[i];
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        struct argv_disk *disk = &vm->disks[i];
         char **names = as_said ? disk->said : disk->paths;
 
         for (size_t layer = 0; names && names[layer]; layer++)
@@ -22,16 +22,16 @@ static struct argv_disk *find_name(const struct rewriting *r, bool as_said, cons
     return NULL;
 }
 
-/* The disk with this image; `*top` tells whether it is the image itself or lies beneath. What the
- * path leads to may be another file by now: QEMU keeps the word by which it opened an image.
+/* The disk that has this image; `*top`: as its top layer, and not as one that lies beneath. QEMU's
+ * own word for the image is compared first, for the path may lead to another file by now.
  */
-static struct argv_disk *find_disk(const struct rewriting *r, const char *path, bool *top)
+static struct argv_disk *find_disk(const struct argv_vm *vm, const char *path, bool *top)
 {
-    AUTO_FREE char *real = path_real(r->vm->cwd, path);
-    struct argv_disk *disk = find_name(r, true, path);
+    AUTO_FREE char *real = path_real(vm->cwd, path);
+    struct argv_disk *disk = find_name(vm, true, path);
 
     if (!disk)
-        disk = find_name(r, false, real);
+        disk = find_name(vm, false, real);
     *top = disk && disk->layer == 0;
     return disk;
 }
@@ -69,11 +69,10 @@ static const char *known_format(const char *name)
 
 /* ---- -drive ---- */
 
-static const char *file_key(const struct keyvals *kv)
+/* The first of `keys` that has a value, or NULL. */
+static const char *first_key(const struct keyvals *kv, const char *const keys[])
 {
-    static const char *const keys[] = { "file", "file.filename", "filename" };
-
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+    for (size_t i = 0; keys[i]; i++)
         if (keyvals_get(kv, keys[i]))
             return keys[i];
     return NULL;
@@ -97,7 +96,7 @@ static bool choose_format(const struct argv_disk *disk, const struct keyvals *kv
     return true;
 }
 
-/* What was about the old image, and not about the disk. */
+/* Remove the keys that describe the old image, and not the disk. */
 static void forget_image(struct keyvals *kv)
 {
     keyvals_remove_prefixed(kv, "backing");
@@ -119,7 +118,7 @@ static bool keep_thin(struct keyvals *kv, const struct argv_disk *disk)
     return said && (!strcmp(said, "unmap") || !strcmp(said, "on"));
 }
 
-/* A name that ends in another format's is a trap for whoever opens it later. */
+/* An image whose name ends in another format's would be a trap for the next person to open it. */
 static bool name_for_format(struct argv_disk *disk, struct error *err)
 {
     const char *dot = strrchr(disk->target, '.');
@@ -138,8 +137,8 @@ static bool name_for_format(struct argv_disk *disk, struct error *err)
     return true;
 }
 
-static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
-                       struct argv_disk *disk, bool top, struct error *err)
+static bool move_drive(struct keyvals *kv, const char *key, struct argv_disk *disk, bool top,
+                       struct error *err)
 {
     const char *format;
 
@@ -153,26 +152,25 @@ static bool move_drive(struct rewriting *r, struct keyvals *kv, const char *key,
     if (!keyvals_get(kv, "driver"))
         keyvals_set(kv, "format", format);
     disk->unmaps = keep_thin(kv, disk);
-    rewriting_emit_keyvals(r, "drive", kv);
     return true;
 }
 
 /* ---- media that may have been changed ---- */
 
 /* Does the image lie in a drive that can be opened, and stays there? */
-static bool stays(const struct rewriting *r, const char *path)
+static bool stays(const struct argv_vm *vm, const char *path)
 {
-    AUTO_FREE char *absolute = path_absolute(r->vm->cwd, path);
+    AUTO_FREE char *absolute = path_absolute(vm->cwd, path);
     const cJSON *medium;
 
-    cJSON_ArrayForEach (medium, r->vm->media)
+    cJSON_ArrayForEach (medium, vm->media)
         if (!strcmp(json_string_or(medium, "source", ""), absolute) &&
             !strcmp(json_string_or(medium, "image", ""), absolute))
             return true;
     return false;
 }
 
-static bool can_be_opened(const struct rewriting *r, const struct keyvals *kv)
+static bool can_be_opened(const struct argv_vm *vm, const struct keyvals *kv)
 {
     const char *media = keyvals_get(kv, "media");
     const char *interface = keyvals_get(kv, "if");
@@ -181,14 +179,14 @@ static bool can_be_opened(const struct rewriting *r, const struct keyvals *kv)
 
     if ((media && !strcmp(media, "cdrom")) || (interface && !strcmp(interface, "floppy")))
         return true;
-    cJSON_ArrayForEach (medium, r->vm->media)
+    cJSON_ArrayForEach (medium, vm->media)
         if (id && !strcmp(json_string_or(medium, "device", ""), id))
             return true;
     return false;
 }
 
 /* The target's drive is empty at its start, and gets its medium then. */
-static void empty_drive(struct rewriting *r, struct keyvals *kv)
+static void empty_drive(struct keyvals *kv)
 {
     static const char *const about_image[] = { "file", "filename", "format", "driver" };
 
@@ -196,55 +194,44 @@ static void empty_drive(struct rewriting *r, struct keyvals *kv)
         keyvals_remove(kv, about_image[i]);
     keyvals_remove_prefixed(kv, "file.");
     forget_image(kv);
-    rewriting_emit_keyvals(r, "drive", kv);
 }
 
-bool rewriting_node_stays(const struct rewriting *r, const char *node)
+bool rewriting_node_stays(const struct argv_vm *vm, const char *node)
 {
     const cJSON *medium;
 
-    cJSON_ArrayForEach (medium, r->vm->media)
+    cJSON_ArrayForEach (medium, vm->media)
         if (!strcmp(json_string_or(medium, "node", ""), node))
             return !strcmp(json_string_or(medium, "source", ""),
                            json_string_or(medium, "image", ""));
     return false;
 }
 
-static bool rewrite_drive_keyvals(struct rewriting *r, struct keyvals *kv, struct error *err)
+bool rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
-    const char *key = file_key(kv);
+    static const char *const keys[] = { "file", "file.filename", "filename", NULL };
+    const struct argv_vm *vm = qemu_of(r)->vm;
+    const char *key = first_key(kv, keys);
+    const char *file = key ? without_scheme(keyvals_get(kv, key)) : NULL;
     struct argv_disk *disk;
-    const char *file;
     bool top;
 
     if (keyvals_flag(kv, "snapshot"))
         return error_set(err, ERROR_REFUSED,
                          "a disk with snapshot=on lives in a temporary file: it cannot be moved");
-    file = key ? without_scheme(keyvals_get(kv, key)) : NULL;
-    if (file && is_local(file)) {
-        disk = find_disk(r, file, &top);
-        if (disk)
-            return move_drive(r, kv, key, disk, top, err);
-        if (*file && r->vm->media && can_be_opened(r, kv) && !stays(r, file)) {
-            empty_drive(r, kv);
-            return true;
-        }
-        if (*file) {
-            AUTO_FREE char *path = rewriting_need(r, file);
+    if (!file || !is_local(file))
+        return true;
+    disk = find_disk(vm, file, &top);
+    if (disk)
+        return move_drive(kv, key, disk, top, err);
+    if (*file && vm->media && can_be_opened(vm, kv) && !stays(vm, file)) {
+        empty_drive(kv);
+    } else if (*file) {
+        AUTO_FREE char *path = rewriting_need(r, file);
 
-            keyvals_set(kv, key, path);
-        }
+        keyvals_set(kv, key, path);
     }
-    rewriting_emit_keyvals(r, "drive", kv);
     return true;
-}
-
-bool rewrite_drive(struct rewriting *r, const char *option, const char *value, struct error *err)
-{
-    AUTO_KEYVALS struct keyvals kv = { 0 };
-
-    (void)option;
-    return keyvals_parse(value, &kv, err) && rewrite_drive_keyvals(r, &kv, err);
 }
 
 /* ---- -hda FILE and its kind, which are short for a -drive ---- */
@@ -260,30 +247,23 @@ static const struct {
     { "mtdblock", "if=mtd" },           { "sd", "if=sd" },
 };
 
-bool rewrite_hda(struct rewriting *r, const char *option, const char *value, struct error *err)
+bool rewrite_hda(struct rewriting *r, const char *value, struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     const char *drive = "";
 
     for (size_t i = 0; i < sizeof(shorts) / sizeof(shorts[0]); i++)
-        if (!strcmp(shorts[i].option, option))
+        if (!strcmp(shorts[i].option, r->option))
             drive = shorts[i].drive;
     keyvals_parse(drive, &kv, NULL);
     keyvals_set(&kv, "file", value);
-    return rewrite_drive_keyvals(r, &kv, err);
+    if (!rewrite_drive(r, &kv, err))
+        return false;
+    rewriting_emit_keyvals(r, "drive", &kv);
+    return true;
 }
 
 /* ---- -blockdev ---- */
-
-static const char *filename_key(const struct keyvals *kv)
-{
-    static const char *const keys[] = { "filename", "file.filename", "file.file.filename" };
-
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        if (keyvals_get(kv, keys[i]))
-            return keys[i];
-    return NULL;
-}
 
 /* The driver of the node that has `key`: "file.filename" → "file.driver". */
 static void use_plain_file(struct keyvals *kv, const char *key)
@@ -297,28 +277,28 @@ static void use_plain_file(struct keyvals *kv, const char *key)
 }
 
 /* A node that is written to by way of others is thin only if each of them lets zeroes pass. */
-static void remember_node(struct rewriting *r, const struct keyvals *kv,
+static void remember_node(struct qemu_rewriting *q, const struct keyvals *kv,
                           const struct argv_disk *disk)
 {
     const char *node = keyvals_get(kv, "node-name");
 
     if (node)
-        json_add_uint(r->nodes, node, (uint64_t)(disk - r->vm->disks));
+        json_add_uint(q->nodes, node, (uint64_t)(disk - q->vm->disks));
 }
 
-static void keep_thin_above(struct rewriting *r, struct keyvals *kv)
+static void keep_thin_above(struct qemu_rewriting *q, struct keyvals *kv)
 {
     const char *file = keyvals_get(kv, "file");
-    uint64_t i = file ? json_uint_or(r->nodes, file, UINT64_MAX) : UINT64_MAX;
-    struct argv_disk *disk = i < r->vm->disk_count ? &r->vm->disks[i] : NULL;
+    uint64_t i = file ? json_uint_or(q->nodes, file, UINT64_MAX) : UINT64_MAX;
+    struct argv_disk *disk = i < q->vm->disk_count ? &q->vm->disks[i] : NULL;
 
     if (!disk)
         return;
     disk->unmaps = keep_thin(kv, disk) && disk->unmaps;
-    remember_node(r, kv, disk);
+    remember_node(q, kv, disk);
 }
 
-static bool move_blockdev(struct rewriting *r, struct keyvals *kv, const char *key,
+static bool move_blockdev(struct qemu_rewriting *q, struct keyvals *kv, const char *key,
                           struct argv_disk *disk, bool top, struct error *err)
 {
     if (!top)
@@ -332,33 +312,29 @@ static bool move_blockdev(struct rewriting *r, struct keyvals *kv, const char *k
     keyvals_set(kv, key, disk->target);
     use_plain_file(kv, key);
     disk->unmaps = keep_thin(kv, disk);
-    remember_node(r, kv, disk);
-    rewriting_emit_keyvals(r, "blockdev", kv);
+    remember_node(q, kv, disk);
     return true;
 }
 
-bool rewrite_blockdev(struct rewriting *r, const char *option, const char *value, struct error *err)
+bool rewrite_blockdev(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
-    AUTO_KEYVALS struct keyvals kv = { 0 };
-    const char *key, *backing;
+    static const char *const keys[] = { "filename", "file.filename", "file.file.filename", NULL };
+    struct qemu_rewriting *q = qemu_of(r);
+    const char *backing = keyvals_get(kv, "backing");
+    const char *key = first_key(kv, keys);
     struct argv_disk *disk;
     bool top;
 
-    if (!keyvals_parse(value, &kv, err))
-        return false;
-    backing = keyvals_get(&kv, "backing");
     if (backing && *backing)
         return error_set(err, ERROR_REFUSED,
                          "a -blockdev with another as its backing cannot be moved: commit or pull "
                          "it first");
-    key = filename_key(&kv);
     if (key) {
-        disk = find_disk(r, keyvals_get(&kv, key), &top);
+        disk = find_disk(q->vm, keyvals_get(kv, key), &top);
         if (disk)
-            return move_blockdev(r, &kv, key, disk, top, err);
-        rewriting_need_key(r, &kv, key);
+            return move_blockdev(q, kv, key, disk, top, err);
+        rewriting_path_key(r, kv, key, rewriting_need);
     }
-    keep_thin_above(r, &kv);
-    rewriting_emit_keyvals(r, option, &kv);
+    keep_thin_above(q, kv);
     return true;
 }

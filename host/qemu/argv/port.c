@@ -1,7 +1,7 @@
 /* The ports that a command line has QEMU listen at: the target's check tries each. */
 #include <stdlib.h>
 
-#include "host/qemu/argv/argv-rewrite.h"
+#include "host/qemu/argv/rewriters.h"
 
 enum {
     VNC_FIRST = 5900,
@@ -16,7 +16,7 @@ static bool to_number(const char *text, unsigned long *number)
     return *text >= '0' && *text <= '9' && !*end;
 }
 
-/* One that is not said in digits is none that could be tried. */
+/* A port that is not said in digits ("ssh") is left out: the check could not try it. */
 static void add(struct rewriting *r, const char *what, const char *host, const char *port,
                 unsigned long first, const char *to, bool udp)
 {

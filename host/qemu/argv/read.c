@@ -1,5 +1,5 @@
-/* Looking things up on a QEMU's command line. */
-#include "host/qemu/argv/argv-rewrite.h"
+/* Looking up a name, a value or a socket on a QEMU's command line. */
+#include "host/qemu/argv/argv.h"
 #include "xmig/paths.h"
 
 char *argv_name(const cJSON *words)
@@ -16,23 +16,21 @@ char *argv_name(const cJSON *words)
 
 bool argv_has(const cJSON *words, const char *option)
 {
-    const cJSON *word = words->child;
-    struct argv_step step;
+    struct option_step step = { .rest = words->child };
 
-    while (word && argv_step(&word, &step, NULL))
-        if (step.option && !strcmp(step.name, option))
+    while (option_next(&qemu_options, &step, NULL))
+        if (!strcmp(step.name, option))
             return true;
     return false;
 }
 
 const char *argv_value(const cJSON *words, const char *option)
 {
-    const cJSON *word = words->child;
+    struct option_step step = { .rest = words->child };
     const char *value = NULL;
-    struct argv_step step;
 
-    while (word && argv_step(&word, &step, NULL))
-        if (step.option && !strcmp(step.name, option))
+    while (option_next(&qemu_options, &step, NULL))
+        if (!strcmp(step.name, option))
             value = step.value;
     return value;
 }
@@ -47,14 +45,13 @@ static bool is_own(const struct keyvals *kv)
 /* Is the chardev `id` used by a monitor that speaks QMP? */
 static bool is_control(const cJSON *words, const char *id)
 {
-    const cJSON *word = words->child;
-    struct argv_step step;
+    struct option_step step = { .rest = words->child };
 
-    while (word && argv_step(&word, &step, NULL)) {
+    while (option_next(&qemu_options, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
         const char *chardev, *mode;
 
-        if (!step.option || strcmp(step.name, "mon") != 0 || !keyvals_parse(step.value, &kv, NULL))
+        if (strcmp(step.name, "mon") != 0 || !keyvals_parse(step.value, &kv, NULL))
             continue;
         chardev = keyvals_get_implied(&kv, "chardev");
         mode = keyvals_get(&kv, "mode");
@@ -100,13 +97,12 @@ static void add_qmp_chardev(cJSON *sockets, const cJSON *words, const char *cwd,
 cJSON *argv_qmp_sockets(const cJSON *words, const char *cwd)
 {
     cJSON *sockets = must(cJSON_CreateArray());
-    const cJSON *word = words->child;
-    struct argv_step step;
+    struct option_step step = { .rest = words->child };
 
-    while (word && argv_step(&word, &step, NULL)) {
-        if (step.option && !strncmp(step.name, "qmp", 3))
+    while (option_next(&qemu_options, &step, NULL)) {
+        if (!strncmp(step.name, "qmp", 3))
             add_qmp_option(sockets, cwd, step.value);
-        else if (step.option && !strcmp(step.name, "chardev"))
+        else if (!strcmp(step.name, "chardev"))
             add_qmp_chardev(sockets, words, cwd, step.value);
     }
     return sockets;

@@ -1,0 +1,207 @@
+/* Options that name character devices: serial lines, monitors. */
+#include <stdio.h>
+
+#include "host/qemu/argv/rewriters.h"
+
+/* QEMU at the target must start without waiting until somebody connects. */
+static void do_not_wait(struct keyvals *kv)
+{
+    keyvals_remove(kv, "wait");
+    keyvals_set_flag(kv, "wait", false);
+}
+
+/* ---- -chardev ---- */
+
+static bool rewrite_socket(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    bool listens = keyvals_flag(kv, "server");
+
+    if (keyvals_get(kv, "fd"))
+        return error_set(err, ERROR_REFUSED,
+                         "QEMU's option -%s uses a descriptor that was handed to it: only who "
+                         "started the VM can start another one like it",
+                         r->option);
+    rewriting_path_key(r, kv, "path", listens ? rewriting_listen : rewriting_connect);
+    if (listens) {
+        rewriting_port(r, "-chardev", keyvals_get(kv, "host"), keyvals_get(kv, "port"),
+                       keyvals_get(kv, "to"));
+        do_not_wait(kv);
+    }
+    return true;
+}
+
+static bool rewrite_backend(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    static const char *const host_devices[] = {
+        "serial", "tty", "parallel", "parport", "pipe", NULL
+    };
+    const char *backend = keyvals_get_implied(kv, "backend");
+
+    if (!backend)
+        backend = "";
+    if (!strcmp(backend, "socket") && !rewrite_socket(r, kv, err))
+        return false;
+    if (!strcmp(backend, "file")) {
+        rewriting_path_key(r, kv, "path", rewriting_write);
+        rewriting_path_key(r, kv, "input-path", rewriting_need);
+        keyvals_set_flag(kv, "append", true);
+    } else if (word_is_among(backend, host_devices)) {
+        rewriting_path_key(r, kv, "path", rewriting_need);
+    }
+    if (keyvals_get(kv, "logfile")) {
+        rewriting_path_key(r, kv, "logfile", rewriting_write);
+        keyvals_set_flag(kv, "logappend", true);
+    }
+    return true;
+}
+
+static bool is_own_monitor(const char *id)
+{
+    return id && !strcmp(id, ARGV_OWN_MONITOR);
+}
+
+bool rewrite_chardev(struct rewriting *r, const char *value, struct error *err)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+
+    if (!keyvals_parse(value, &kv, err))
+        return false;
+    if (is_own_monitor(keyvals_get(&kv, "id")))
+        return true;
+    if (!rewrite_backend(r, &kv, err))
+        return false;
+    rewriting_emit_keyvals(r, r->option, &kv);
+    return true;
+}
+
+bool rewrite_mon(struct rewriting *r, const char *value, struct error *err)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+
+    if (!keyvals_parse(value, &kv, err))
+        return false;
+    return is_own_monitor(keyvals_get_implied(&kv, "chardev")) || rewriting_keep(r, value, err);
+}
+
+/* ---- the short form: -serial unix:PATH,server ---- */
+
+struct short_form {
+    const char *prefix; /* "mon:" or nothing */
+    const char *scheme; /* up to and with the colon */
+    const char *rest;
+};
+
+static const char *const schemes[] = { "unix:",   "file:",      "pipe:",   "tcp:",
+                                       "telnet:", "websocket:", "tn3270:", NULL };
+
+static struct short_form split(const char *value)
+{
+    struct short_form form = { .prefix = "", .scheme = "", .rest = value };
+
+    if (!strncmp(value, "mon:", 4)) {
+        form.prefix = "mon:";
+        form.rest += 4;
+    }
+    for (size_t i = 0; schemes[i]; i++)
+        if (!strncmp(form.rest, schemes[i], strlen(schemes[i])))
+            form.scheme = schemes[i];
+    form.rest += strlen(form.scheme);
+    return form;
+}
+
+static bool has_scheme(const struct short_form *form, const char *scheme)
+{
+    return !strcmp(form->scheme, scheme);
+}
+
+static void emit_short(struct rewriting *r, const struct short_form *form, const char *rest)
+{
+    AUTO_FREE char *value = NULL;
+
+    if (asprintf(&value, "%s%s%s", form->prefix, form->scheme, rest) < 0)
+        abort();
+    rewriting_emit(r, r->option, value);
+}
+
+/* unix:PATH,server and tcp:HOST:PORT,server */
+static bool rewrite_short_socket(struct rewriting *r, const struct short_form *form,
+                                 struct error *err)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+    AUTO_FREE char *rest = NULL;
+    const char *path;
+    bool listens;
+
+    if (!keyvals_parse(form->rest, &kv, err))
+        return false;
+    path = keyvals_get_implied(&kv, "path");
+    listens = keyvals_flag(&kv, "server");
+    if (has_scheme(form, "unix:") && path) {
+        AUTO_FREE char *target = listens ? rewriting_listen(r, path) : rewriting_connect(r, path);
+
+        keyvals_set_implied(&kv, "path", target);
+    }
+    if (path && !has_scheme(form, "unix:") && (listens || !strcmp(r->option, "gdb")))
+        rewriting_address(r, r->option, path);
+    if (listens)
+        do_not_wait(&kv);
+    rest = keyvals_print(&kv);
+    emit_short(r, form, rest);
+    return true;
+}
+
+/* Options that accept "chardev:ID". (-debugcon does, too, but then looks for another ID.) */
+static const char *const take_chardev[] = { "serial", "parallel",   "monitor",
+                                            "qmp",    "qmp-pretty", NULL };
+
+/* The short form has no word for "append": the long one takes its place. */
+static void emit_file(struct rewriting *r, const char *file)
+{
+    AUTO_KEYVALS struct keyvals kv = { 0 };
+    AUTO_FREE char *id = NULL;
+    AUTO_FREE char *device = NULL;
+    AUTO_FREE char *path = rewriting_write(r, file);
+
+    if (asprintf(&id, "xmig-file-%d", cJSON_GetArraySize(r->result->words)) < 0 ||
+        asprintf(&device, "chardev:%s", id) < 0)
+        abort();
+    keyvals_parse("file", &kv, NULL);
+    keyvals_set(&kv, "id", id);
+    keyvals_set(&kv, "path", path);
+    keyvals_set_flag(&kv, "append", true);
+    rewriting_emit_keyvals(r, "chardev", &kv);
+    rewriting_emit(r, r->option, device);
+}
+
+bool rewrite_character_device(struct rewriting *r, const char *value, struct error *err)
+{
+    struct short_form form = split(value);
+    AUTO_FREE char *path = NULL;
+
+    if (has_scheme(&form, "file:") && !*form.prefix && word_is_among(r->option, take_chardev)) {
+        emit_file(r, form.rest);
+    } else if (has_scheme(&form, "file:")) {
+        path = rewriting_write(r, form.rest);
+        emit_short(r, &form, path);
+    } else if (has_scheme(&form, "pipe:")) {
+        path = rewriting_connect(r, form.rest);
+        emit_short(r, &form, path);
+    } else if (*form.scheme) {
+        return rewrite_short_socket(r, &form, err);
+    } else {
+        if (*form.rest == '/')
+            path = rewriting_need(r, form.rest);
+        if (strstr(form.rest, "stdio"))
+            rewriting_note(r, "-%s %s: what it prints goes into the log that xmig keeps", r->option,
+                           value);
+        rewriting_emit(r, r->option, value);
+    }
+    return true;
+}
+
+/* Short for -gdb tcp::1234. */
+bool rewrite_gdb_default(struct rewriting *r, const char *value, struct error *err)
+{
+    rewriting_port(r, "-s", "", "1234", NULL);
+    return rewriting_keep(r, value, err);
+}

@@ -1,0 +1,201 @@
+/* Options that name devices, their back ends, and network connections. */
+#include "host/qemu/argv/rewriters.h"
+
+/* Prefixes of devices that are, or lead to, a piece of hardware or a process of this host. */
+static const char *const bound_devices[] = {
+    "vfio-",
+    "usb-host",
+    "usb-mtp",
+    "pci-assign",
+    "xen-",
+    "virtio-9p",
+    "vhost-user-",
+    "vhost-scsi",
+    "vhost-vdpa-",
+    "scsi-block",
+    "ivshmem",
+    "scsi-generic",
+    "ccid-card-passthru",
+    "u2f-passthru",
+    NULL,
+};
+
+static const char *const bound_objects[] = {
+    "input-linux",
+    "can-host-socketcan",
+    "cryptodev-vhost-user",
+    "x-remote-object",
+    "vfio-user-server",
+    "sgx-epc",
+    NULL,
+};
+
+static const char *const bound_networks[] = { "vhost-user", "vhost-vdpa", "netmap", NULL };
+
+/* Keys whose value is a descriptor that QEMU inherited from the process that started it. */
+static const char *const descriptor_keys[] = {
+    "fd", "fds", "vhostfd", "vhostfds", "sock_fd", NULL
+};
+
+static bool refuse_bound(const char *what, const char *which, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "the VM's %s '%s' belongs to this host: it cannot be moved", what, which);
+}
+
+static bool check_descriptors(const struct rewriting *r, const struct keyvals *kv,
+                              struct error *err)
+{
+    for (size_t i = 0; descriptor_keys[i]; i++)
+        if (keyvals_get(kv, descriptor_keys[i]))
+            return error_set(err, ERROR_REFUSED,
+                             "QEMU's option -%s uses a descriptor that was handed to it (%s): only "
+                             "who started the VM can start another one like it",
+                             r->option, descriptor_keys[i]);
+    return true;
+}
+
+static bool has_blockdev(const struct argv_vm *vm, const char *node)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, vm->nodes)
+        if (!strcmp(item->valuestring, node))
+            return true;
+    return false;
+}
+
+/* A drive whose medium has been changed since the start is empty at the target's start. */
+static void rewrite_medium(const struct argv_vm *vm, struct keyvals *kv, const char *driver)
+{
+    const char *node = keyvals_get(kv, "drive");
+    size_t len = driver ? strlen(driver) : 0;
+    bool opens =
+        (len > 3 && !strcmp(driver + len - 3, "-cd")) || (driver && !strcmp(driver, "floppy"));
+
+    if (vm->media && opens && node && has_blockdev(vm, node) && !rewriting_node_stays(vm, node))
+        keyvals_remove(kv, "drive");
+}
+
+bool rewrite_device(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    const char *driver = keyvals_get_implied(kv, "driver");
+
+    if (word_begins_among(driver, bound_devices))
+        return refuse_bound("device", driver, err);
+    if (!check_descriptors(r, kv, err))
+        return false;
+    if (keyvals_get(kv, "romfile"))
+        rewriting_searched_key(r, kv, "romfile");
+    rewrite_medium(qemu_of(r)->vm, kv, driver);
+    return true;
+}
+
+bool rewrite_usbdevice(struct rewriting *r, const char *value, struct error *err)
+{
+    if (!strncmp(value, "host", 4))
+        return refuse_bound("USB device", value, err);
+    return rewriting_keep(r, value, err);
+}
+
+bool rewrite_object(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    const char *type = keyvals_get_implied(kv, "qom-type");
+
+    if (word_begins_among(type, bound_objects))
+        return refuse_bound("object", type, err);
+    rewriting_path_key(r, kv, "mem-path", rewriting_memory);
+    rewriting_path_key(r, kv, "filename", rewriting_need);
+    rewriting_path_key(r, kv, "dir", rewriting_need);
+    if (type && !strcmp(type, "secret"))
+        rewriting_path_key(r, kv, "file", rewriting_need);
+    return true;
+}
+
+/* ---- networks ---- */
+
+static void rewrite_script(struct rewriting *r, struct keyvals *kv, const char *key)
+{
+    const char *path = keyvals_get(kv, key);
+
+    if (path && *path && strcmp(path, "no") != 0)
+        rewriting_path_key(r, kv, key, rewriting_need);
+}
+
+/* -netdev stream and dgram */
+static void rewrite_net_socket(struct rewriting *r, struct keyvals *kv)
+{
+    if (keyvals_flag(kv, "server")) {
+        rewriting_path_key(r, kv, "addr.path", rewriting_listen);
+        rewriting_port(r, "-netdev", keyvals_get(kv, "addr.host"), keyvals_get(kv, "addr.port"),
+                       NULL);
+    }
+    rewriting_path_key(r, kv, "local.path", rewriting_listen);
+}
+
+/* The network of -netdev user,id=ID; one without an id is known if it is the only one. */
+static const cJSON *forwards_of(const cJSON *forwards, const char *id)
+{
+    const cJSON *network, *only = NULL;
+
+    if (id)
+        return cJSON_GetObjectItemCaseSensitive(forwards, id);
+    cJSON_ArrayForEach (network, forwards) {
+        if (*network->string != '#' && strncmp(network->string, "__org.qemu", 10) != 0)
+            continue;
+        if (only)
+            return NULL;
+        only = network;
+    }
+    return only;
+}
+
+/* Forward the ports that are forwarded now: the monitor may have changed them since the start. */
+static void rewrite_forwards(struct rewriting *r, struct keyvals *kv)
+{
+    const cJSON *rules = forwards_of(qemu_of(r)->vm->forwards, keyvals_get(kv, "id"));
+    const cJSON *rule;
+
+    if (!rules)
+        return;
+    keyvals_remove(kv, "hostfwd");
+    cJSON_ArrayForEach (rule, rules)
+        keyvals_add(kv, "hostfwd", rule->valuestring);
+}
+
+/* QEMU's helper makes the tap and joins it to the bridge, which the target must have. */
+static void rewrite_bridge(struct rewriting *r, struct keyvals *kv)
+{
+    const char *said = keyvals_get(kv, "br");
+    const char *bridge = said ? said : "br0";
+    const char *other = json_string_or(qemu_of(r)->vm->bridges, bridge, NULL);
+
+    cJSON_AddItemToArray(r->result->bridges, must(cJSON_CreateString(bridge)));
+    if (other)
+        keyvals_set(kv, "br", other);
+}
+
+bool rewrite_net(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    const char *type = keyvals_get_implied(kv, "type");
+
+    if (word_begins_among(type, bound_networks))
+        return refuse_bound("network", type, err);
+    if (!check_descriptors(r, kv, err))
+        return false;
+    rewrite_script(r, kv, "script");
+    rewrite_script(r, kv, "downscript");
+    rewriting_path_key(r, kv, "tftp", rewriting_need);
+    rewriting_path_key(r, kv, "smb", rewriting_need);
+    rewrite_net_socket(r, kv);
+    if (type && (!strcmp(type, "bridge") || (!strcmp(type, "tap") && keyvals_get(kv, "helper"))))
+        rewrite_bridge(r, kv);
+    if (type && !strcmp(type, "user"))
+        rewrite_forwards(r, kv);
+    rewriting_forwards(r, kv);
+    if (keyvals_get(kv, "listen"))
+        rewriting_address(r, r->option, keyvals_get(kv, "listen"));
+    if (keyvals_flag(kv, "vhost") || keyvals_flag(kv, "vhostforce"))
+        rewriting_list(r->result->needs, "/dev/vhost-net");
+    return true;
+}

@@ -1,0 +1,65 @@
+/* The functions in the rows of QEMU's table (options.c), by the files that they are in. */
+#ifndef XMIG_HOST_QEMU_ARGV_REWRITERS_H
+#define XMIG_HOST_QEMU_ARGV_REWRITERS_H
+
+#include "host/qemu/argv/argv.h"
+
+struct qemu_rewriting {
+    struct rewriting base;
+    struct argv_vm *vm;
+    cJSON *nodes; /* of moved disks: the -blockdev's name → the disk's number */
+    bool has_machine;
+    bool has_accelerator;
+    bool has_name;
+    bool has_display;
+    bool closed_window;
+};
+
+static inline struct qemu_rewriting *qemu_of(struct rewriting *r)
+{
+    return (struct qemu_rewriting *)r;
+}
+
+/* machine.c */
+option_changer rewrite_machine, rewrite_name;
+option_rewriter rewrite_accel, rewrite_enable_kvm, rewrite_icount, rewrite_runas, rewrite_run_with;
+/* disk.c */
+option_changer rewrite_drive, rewrite_blockdev;
+option_rewriter rewrite_hda;
+/* chardev.c */
+option_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon, rewrite_gdb_default;
+/* display.c */
+option_changer rewrite_vnc, rewrite_spice;
+option_rewriter rewrite_display, rewrite_nographic, rewrite_window;
+/* device.c */
+option_changer rewrite_device, rewrite_object, rewrite_net;
+option_rewriter rewrite_usbdevice;
+/* audio.c */
+option_changer rewrite_audio;
+/* file.c */
+option_changer rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable, rewrite_trace;
+option_rewriter rewrite_input, rewrite_mem_path, rewrite_pidfile, rewrite_log;
+
+/* ---- file.c ---- */
+
+/* A path for the guest's memory: a directory (of huge pages) must be there, a file is written. */
+rewriting_path rewriting_memory;
+
+/* `key` has a file that QEMU looks for in its own directories, unless the path itself exists. */
+void rewriting_searched_key(struct rewriting *r, struct keyvals *kv, const char *key);
+
+/* ---- port.c: ports to listen at; `what` is the option, for people ---- */
+
+/* One of `port` up to `to` (NULL: only that one). */
+void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
+                    const char *to);
+void rewriting_address(struct rewriting *r, const char *what, const char *address);
+void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where);
+void rewriting_forwards(struct rewriting *r, const struct keyvals *kv);
+
+/* ---- disk.c ---- */
+
+/* Is the block node the medium of a drive that can be opened, and will it be so at the target? */
+bool rewriting_node_stays(const struct argv_vm *vm, const char *node);
+
+#endif
