@@ -10,6 +10,7 @@
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/ground/domain.h"
+#include "xmig/identity.h"
 
 enum {
     HELP_MS = 60000,
@@ -140,10 +141,9 @@ static bool check_name(struct xen_copy *vm, struct error *err)
 
 static bool is_this_host(const cJSON *xen)
 {
-    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    char boot[40] = "";
+    struct identity here;
 
-    return fd >= 0 && read(fd, boot, 36) == 36 && !strcmp(boot, json_string_or(xen, "boot", ""));
+    return identity_read(&here, NULL) && !strcmp(here.boot, json_string_or(xen, "boot", ""));
 }
 
 /* The same domain stays it elsewhere; beside its original it must be another. */

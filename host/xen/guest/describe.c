@@ -1,5 +1,4 @@
 /* Everything that the target must know of the source's domain. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -7,6 +6,7 @@
 #include "host/images/shared-images.h"
 #include "host/xen/argv/argv.h"
 #include "host/xen/guest/guest.h"
+#include "xmig/identity.h"
 
 /* ---- the device model ---- */
 
@@ -127,14 +127,6 @@ static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
 
 /* ---- the domain ---- */
 
-static void read_boot_id(char boot[40])
-{
-    AUTO_CLOSE int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : read(fd, boot, 36);
-
-    boot[len > 0 ? len : 0] = '\0';
-}
-
 /* What the guest's drivers have said of themselves, and will not say again. */
 static cJSON *read_features(struct xen_guest *vm)
 {
@@ -159,18 +151,18 @@ static void add_clock(struct xen_guest *vm, cJSON *xen)
 
 static bool add_domain(struct xen_guest *vm, cJSON *xen, struct error *err)
 {
-    char boot[40];
+    struct identity here = { 0 };
 
     cJSON_Delete(vm->devices);
     vm->devices = devices_read(vm, err);
     if (!vm->devices)
         return false;
-    read_boot_id(boot);
+    (void)identity_read(&here, NULL);
     cJSON_AddItemToObject(xen, "devices", must(cJSON_Duplicate(vm->devices, true)));
     cJSON_AddItemToObject(xen, "media", must(cJSON_Duplicate(vm->media, true)));
     json_add_uint(xen, "domid", vm->xen.domid);
     cJSON_AddStringToObject(xen, "uuid", vm->xen.uuid);
-    cJSON_AddStringToObject(xen, "boot", boot);
+    cJSON_AddStringToObject(xen, "boot", here.boot);
     cJSON_AddStringToObject(xen, "source_name", vm->name);
     cJSON_AddItemToObject(xen, "control", read_features(vm));
     cJSON_AddItemToObject(xen, "platform",
