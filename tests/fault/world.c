@@ -109,7 +109,6 @@ void world_done(struct world *world)
     for (int side = 0; side < 2; side++)
         world_replay(world, (enum side)side);
     remove_all(world->dir);
-    free(world->dir);
     for (int side = 0; side < 2; side++) {
         free(world->state_dir[side]);
         free(world->runtime_dir[side]);

@@ -48,12 +48,19 @@ static inline void make_pair(int both[2])
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
 }
 
-/* A new, empty directory. The caller removes it and frees its path. */
+/* A new, empty directory, which one of the next two removes. */
 static inline char *make_directory(void)
 {
     char *path = must(strdup("/tmp/xmig-test-XXXXXX"));
 
     return must(mkdtemp(path));
+}
+
+/* Removes a directory in which the test has left nothing, and frees its path. */
+static inline void remove_empty(char *path)
+{
+    assert_int_equal(rmdir(path), 0);
+    free(path);
 }
 
 static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
@@ -64,10 +71,11 @@ static inline int remove_entry(const char *path, const struct stat *st, int type
     return remove(path);
 }
 
-/* Removes a directory with all that is in it. */
-static inline void remove_all(const char *path)
+/* Removes a directory with all that is in it, and frees its path. */
+static inline void remove_all(char *path)
 {
     assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    free(path);
 }
 
 #endif

@@ -67,7 +67,6 @@ static inline int tear_down(void **unused)
     (void)unused;
     umount2(state_dir, MNT_DETACH);
     remove_all(state_dir);
-    free(state_dir);
     return 0;
 }
 

@@ -95,8 +95,7 @@ static inline void end(struct scene *scene)
     close(scene->far);
     close(scene->control[0]);
     close(scene->control[1]);
-    assert_int_equal(rmdir(scene->base), 0);
-    free(scene->base);
+    remove_empty(scene->base);
     free(scene->dir);
     free(scene);
 }

@@ -1,12 +1,7 @@
 /* The list of stages, as it must be whoever adds one to it. */
 #include "xmig/stage.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/unit/helpers.h"
 
 static size_t count(void)
 {

@@ -4,17 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 #include "xmig/process.h"
 
 enum {
@@ -56,8 +50,7 @@ static int status_of(struct scene *scene)
     struct error err = { 0 };
     int status = -1;
 
-    if (!child_wait(scene->child, SOON_MS, &status, &err))
-        fail_msg("%s", err.text);
+    assert_ok(child_wait(scene->child, SOON_MS, &status, &err), &err);
     return status;
 }
 
@@ -181,7 +174,7 @@ static void speaks_by_the_descriptors_it_was_given(void **unused)
     char said[16] = "";
     (void)unused;
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, talk), 0);
+    make_pair(talk);
     assert_int_equal(pipe2(errors, O_CLOEXEC), 0);
     child = child_start(loop, argv, talk[1], talk[1], errors[1], NULL);
     close(talk[1]);

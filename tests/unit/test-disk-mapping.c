@@ -1,14 +1,7 @@
 /* A larger device is shown as large as the disk: what dmsetup is asked, and that it is there. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "host/images/disk-mapping.h"
-#include "xmig/cleanup.h"
+
+#include "tests/unit/helpers.h"
 
 enum {
     SIZE = 10 * 1024 * 1024
@@ -42,8 +35,8 @@ static void is_refused_without_dmsetup_and_the_cure_is_said(void **unused)
     setenv("PATH", path, 1);
     assert_false(found);
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_non_null(strstr(err.text, "dmsetup"));
-    assert_non_null(strstr(err.text, "install it, or name a device of exactly the disk's size"));
+    assert_says(err.text, "dmsetup");
+    assert_says(err.text, "install it, or name a device of exactly the disk's size");
 }
 
 static void of_what_is_not_there_nothing_is_removed(void **unused)

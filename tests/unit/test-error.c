@@ -1,14 +1,9 @@
 /* Errors: what is said, in which order, and that a text that did not fit says so. */
+#include "tests/unit/helpers.h"
 #include "xmig/error.h"
 #include "xmig/json.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 /* As long as a text can be, and one byte more. */
 static char full[ERROR_TEXT_MAX];

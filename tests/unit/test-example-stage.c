@@ -1,13 +1,7 @@
 /* The stage of docs/writing-a-stage.md, in a catalog of our own: does it do what is said there? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "stages/stages.h"
 #include "tests/fault/world.h"
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
 /* Taken from the page by tests/CMakeLists.txt. */
 extern const struct stage origin_note;

@@ -2,13 +2,7 @@
 #include "xmig/fault.h"
 #include "xmig/record.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 #include "xmig/stage.h"
 
 static void assert_refused(const char *text, const char *why)
@@ -19,8 +13,7 @@ static void assert_refused(const char *text, const char *why)
     if (fault_parse(text, &fault, &err))
         fail_msg("'%s' was accepted", text);
     assert_int_equal(err.kind, ERROR_REFUSED);
-    if (!strstr(err.text, why))
-        fail_msg("'%s': %s", text, err.text);
+    assert_says(err.text, why);
     assert_string_equal(fault.point, "");
 }
 
@@ -43,8 +36,7 @@ static void understands_a_stages_phases(void **unused)
         struct fault fault = { 0 };
         struct error err = { 0 };
 
-        if (!fault_parse(cases[i].text, &fault, &err))
-            fail_msg("%s", err.text);
+        assert_ok(fault_parse(cases[i].text, &fault, &err), &err);
         assert_string_equal(fault.point, cases[i].fault.point);
         assert_int_equal(fault.phase, cases[i].fault.phase);
         assert_int_equal(fault.side, cases[i].fault.side);

@@ -1,38 +1,25 @@
 /* A migration by its id, the id's beginning, or the VM's name. */
 #include "cmd/find-id.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 #include "xmig/directory.h"
 
 static const struct identity here = { "machine", "boot" };
 
 struct scene {
-    char dir[32];
+    char *dir;
     char id[17];
     struct error err;
 };
 
 static struct scene begin(void)
 {
-    struct scene scene = { .dir = "/tmp/xmig-find-XXXXXX" };
-
-    assert_non_null(mkdtemp(scene.dir));
-    return scene;
+    return (struct scene){ .dir = make_directory() };
 }
 
 static void end(const struct scene *scene)
 {
-    char command[64];
-
-    snprintf(command, sizeof(command), "rm -r '%s'", scene->dir);
-    assert_int_equal(system(command), 0);
+    remove_all(scene->dir);
 }
 
 static void add_with(const struct scene *scene, const char *id, cJSON *facts, bool finished)
@@ -99,8 +86,8 @@ static void refuses_what_means_two_and_lists_them(void **unused)
     add(&scene, one, "web", false);
     add(&scene, other, "web", false);
     assert_false(finds(&scene, "web", one));
-    assert_non_null(strstr(scene.err.text, one));
-    assert_non_null(strstr(scene.err.text, other));
+    assert_says(scene.err.text, one);
+    assert_says(scene.err.text, other);
     assert_false(finds(&scene, "0", one));
     end(&scene);
 }

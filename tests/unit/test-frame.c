@@ -1,14 +1,7 @@
 /* Messages as bytes: whole ones, parts of them, and what was never one of ours. */
 #include "transport/frame.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 #include "xmig/session.h"
 
 /* The bytes of a literal, which may hold NULs, without its last. */

@@ -1,17 +1,12 @@
 /* The fence around images: to and fro, and nobody else's file. */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
 
 #include "host/images/image-fence.h"
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
 #define ID "0123456789abcdef"
 
-static char dir[] = "/tmp/test-image-fence.XXXXXX";
+static char *dir;
 static char image[64], moved[128], kept[128];
 
 static void make(const char *path)
@@ -31,7 +26,7 @@ static bool is_there(const char *path)
 static int make_image(void **unused)
 {
     (void)unused;
-    must(mkdtemp(dir));
+    dir = make_directory();
     snprintf(image, sizeof(image), "%s/disk.raw", dir);
     snprintf(moved, sizeof(moved), "%s.moved-" ID, image);
     snprintf(kept, sizeof(kept), "%s.kept", image);
@@ -42,11 +37,7 @@ static int make_image(void **unused)
 static int remove_image(void **unused)
 {
     (void)unused;
-    unlink(image);
-    unlink(moved);
-    unlink(kept);
-    rmdir(dir);
-    snprintf(dir, sizeof(dir), "/tmp/test-image-fence.XXXXXX");
+    remove_all(dir);
     return 0;
 }
 

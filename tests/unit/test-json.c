@@ -1,11 +1,7 @@
 /* JSON from strangers: whatever is missing, mistyped or mad is an error with a text. */
 #include "xmig/json.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/helpers.h"
 
 #define TWO_TO_53 (UINT64_C(1) << 53)
 

@@ -1,16 +1,11 @@
 /* What the kernel makes of an image is found in /sys; here that is a directory of the test's own.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
 
 #include "host/system/kernel-users.h"
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
-static char dir[64];
+static char *dir;
 
 static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void run(const char *format, ...)
@@ -28,8 +23,7 @@ static void run(const char *format, ...)
 static int make_sys(void **unused)
 {
     (void)unused;
-    snprintf(dir, sizeof(dir), "/tmp/test-kernel-users.XXXXXX");
-    must(mkdtemp(dir));
+    dir = make_directory();
     run("mkdir -p block/loop0/loop block/loop1 dev/block; touch image; echo 7:0 >block/loop0/dev");
     return 0;
 }
@@ -37,7 +31,7 @@ static int make_sys(void **unused)
 static int remove_sys(void **unused)
 {
     (void)unused;
-    run("rm -r %s", dir);
+    remove_all(dir);
     return 0;
 }
 

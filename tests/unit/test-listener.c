@@ -2,18 +2,12 @@
 #include "xmig/loop.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
 enum {
     SOON_MS = 20 * 1000
@@ -22,7 +16,7 @@ enum {
 /* A directory of our own, and whoever has connected to a socket in it. */
 struct scene {
     struct loop *loop;
-    char dir[40];
+    char *dir;
     char path[64];
     int accepted; /* the last one; -1: none */
     int count;
@@ -34,8 +28,7 @@ static struct scene *begin(void)
 
     scene->loop = loop_new();
     scene->accepted = -1;
-    strcpy(scene->dir, "/tmp/test-listener-XXXXXX");
-    assert_non_null(mkdtemp(scene->dir));
+    scene->dir = make_directory();
     snprintf(scene->path, sizeof(scene->path), "%s/socket", scene->dir);
     return scene;
 }
@@ -45,7 +38,7 @@ static void end(struct scene *scene)
 {
     loop_free(scene->loop);
     cleanup_close(&scene->accepted);
-    assert_int_equal(rmdir(scene->dir), 0);
+    remove_empty(scene->dir);
     free(scene);
 }
 
@@ -196,7 +189,7 @@ static void removes_its_socket_in_the_end(void **unused)
     assert_false(exists(scene->path));
     assert_int_equal(connect_unix(scene->path, &err), -1);
     assert_int_equal(err.kind, ERROR_SYSTEM);
-    assert_non_null(strstr(err.text, "No such file"));
+    assert_says(err.text, "No such file");
     end(scene);
 }
 
@@ -228,7 +221,7 @@ static void refuses_where_another_process_listens(void **unused)
 
     assert_null(listen_at(scene, scene->path, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_non_null(strstr(err.text, "another process listens"));
+    assert_says(err.text, "another process listens");
     fd = connect_unix(scene->path, NULL);
     assert_true(fd >= 0);
     close(fd);
@@ -316,7 +309,7 @@ static void refuses_a_path_that_is_too_long_and_leaves_it_alone(void **unused)
 
     assert_null(listen_at(scene, path, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_non_null(strstr(err.text, "is longer than 107 bytes"));
+    assert_says(err.text, "is longer than 107 bytes");
     assert_true(exists(path));
     assert_int_equal(connect_unix(path, &err), -1);
     assert_int_equal(err.kind, ERROR_REFUSED);

@@ -1,17 +1,11 @@
 /* Waiting: what ends a wait, what beats what, and that a callback never waits. */
 #include "xmig/loop.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "tests/unit/clock.h"
+#include "tests/unit/helpers.h"
 
 enum {
     SHORT_MS = 20,

@@ -1,16 +1,8 @@
 #include "cmd/option-pairs.h"
 #include "cmd/options.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
+#include "tests/unit/helpers.h"
 #include "xmig/units.h"
-#include "xmig/cleanup.h"
 
 enum {
     WORDS_MAX = 16
@@ -52,8 +44,7 @@ static void assert_complains(const char *text, const char *about)
         fail_msg("'%s' was accepted", text);
     send_options_done(&options);
     assert_int_equal(err.kind, ERROR_REFUSED);
-    if (!strstr(err.text, about))
-        fail_msg("'%s': '%s' does not say '%s'", text, err.text, about);
+    assert_says(err.text, about);
 }
 
 static bool leaves_out(const struct send_options *options, const char *stage)

@@ -1,15 +1,9 @@
 /* Who holds a migration: the process that took it on last, not the one that began it. */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
-
 #include "cmd/meaning.h"
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 #include "xmig/facts.h"
 
 #define ID "0123456789abcdef"

@@ -1,11 +1,7 @@
 /* Plans: sentences, each under the name of the stage that would do it. */
 #include "xmig/plan.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/helpers.h"
 
 static struct plan empty_plan(void)
 {

@@ -1,13 +1,7 @@
 /* The machine as QEMU has it now, and what its start line makes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "host/qemu/guest/machine.h"
 #include "tests/fake/fake-qemu.h"
+#include "tests/unit/helpers.h"
 #include "xmig/guest-calls.h"
 
 /* A command line split at spaces. */
@@ -126,11 +120,11 @@ static void sees_what_was_changed_meanwhile(void **unused)
 
     assert_true(is_still(ONE, CD, ONE, CD, &err));
     assert_false(is_still(NONE, CD, ONE, CD, &err));
-    assert_non_null(strstr(err.text, "'device[0]' (anonymous) was added"));
+    assert_says(err.text, "'device[0]' (anonymous) was added");
     assert_false(is_still(ONE, CD, NONE, CD, &err));
-    assert_non_null(strstr(err.text, "was taken out"));
+    assert_says(err.text, "was taken out");
     assert_false(is_still(ONE, CD, ONE, EMPTY, &err));
-    assert_non_null(strstr(err.text, "drive 'cd0' were changed"));
+    assert_says(err.text, "drive 'cd0' were changed");
     assert_false(is_still(ONE, EMPTY, ONE, NONE, &err));
 }
 
@@ -193,7 +187,7 @@ static void an_object_that_was_added_is_named(void **unused)
     (void)unused;
 
     assert_false(is_as_started("qemu -qmp unix:q", OBJECT("m", "monitor-qmp"), &err));
-    assert_non_null(strstr(err.text, "the object 'm' was added after the VM's start"));
+    assert_says(err.text, "the object 'm' was added after the VM's start");
     assert_false(is_as_started("qemu -qmp unix:q", OBJECT("io", "iothread"), &err));
 }
 

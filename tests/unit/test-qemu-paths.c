@@ -1,13 +1,8 @@
 /* Paths of a VM's command line, and the notation of QEMU's option arguments. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
-
 #include "qmp/argv/keyvals.h"
+#include "tests/unit/helpers.h"
 #include "xmig/paths.h"
 
 /* ---- paths ---- */
@@ -48,12 +43,11 @@ static void renames_the_whole_word_in_the_files_name(void **unused)
 
 static void a_rename_replaces_nothing(void **unused)
 {
-    char dir[] = "/tmp/test-qemu-paths.XXXXXX";
+    char *dir = make_directory();
     char a[64], b[64];
     struct error err = { 0 };
     (void)unused;
 
-    must(mkdtemp(dir));
     snprintf(a, sizeof(a), "%s/a", dir);
     snprintf(b, sizeof(b), "%s/b", dir);
     fclose(must(fopen(a, "w")));
@@ -61,9 +55,7 @@ static void a_rename_replaces_nothing(void **unused)
     fclose(must(fopen(a, "w")));
     assert_false(path_rename(a, b, &err));
     assert_int_equal(access(a, F_OK), 0);
-    unlink(a);
-    unlink(b);
-    rmdir(dir);
+    remove_all(dir);
 }
 
 /* ---- option arguments ---- */

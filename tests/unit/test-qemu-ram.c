@@ -1,15 +1,9 @@
 /* The order in which the source's QEMU is told to switch over, against one that is only a
  * script. Every other order loses something.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "host/qemu/guest/guest.h"
 #include "tests/fake/fake-qemu.h"
+#include "tests/unit/helpers.h"
 #include "xmig/guest-calls.h"
 
 #define ID "0123456789abcdef"

@@ -1,11 +1,7 @@
 /* One line of QMP: what it is taken for, and what is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "qmp/message.h"
+
+#include "tests/unit/helpers.h"
 
 static struct qmp_message parsed(const char *line)
 {

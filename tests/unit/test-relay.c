@@ -3,17 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/helpers.h"
 #include "tests/unit/traffic.h"
-#include "xmig/cleanup.h"
 
 enum {
     MUCH = 64 * 1024 * 1024 + 4711
@@ -57,7 +51,7 @@ static int new_socket(int *other)
 {
     int both[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
+    make_pair(both);
     *other = both[1];
     return both[0];
 }

@@ -1,16 +1,9 @@
 #include "cmd/report.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
-
 #include "cmd/transfers.h"
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
 /* A report that nobody watches: what it says to programs, and to people. */
 struct scene {
@@ -51,14 +44,13 @@ static void emit(struct scene *scene, struct event event)
     event_emit(&scene->sink, event);
 }
 
-static void assert_says(struct scene *scene, const char *text)
+static void assert_written(struct scene *scene, const char *text)
 {
     look(scene);
-    if (!strstr(scene->errors, text))
-        fail_msg("'%s' is not in:\n%s", text, scene->errors);
+    assert_says(scene->errors, text);
 }
 
-static void assert_does_not_say(struct scene *scene, const char *text)
+static void assert_not_written(struct scene *scene, const char *text)
 {
     look(scene);
     if (strstr(scene->errors, text))
@@ -115,9 +107,9 @@ static void tells_of_a_stage_by_lines_where_nobody_can_draw(void **unused)
     emit(&scene, (struct event){ .kind = EVENT_STAGE_BEGIN, .stage = "ram-stream" });
     emit(&scene,
          (struct event){ .kind = EVENT_STAGE_END, .stage = "ram-stream", .elapsed_ms = 1500 });
-    assert_says(&scene, "xmig: ram-stream: stream the guest's RAM");
-    assert_says(&scene, "xmig: ram-stream: done in 1.5 s\n");
-    assert_does_not_say(&scene, "\033");
+    assert_written(&scene, "xmig: ram-stream: stream the guest's RAM");
+    assert_written(&scene, "xmig: ram-stream: done in 1.5 s\n");
+    assert_not_written(&scene, "\033");
     done(&scene);
 }
 
@@ -133,8 +125,8 @@ static void draws_progress_where_it_can(void **unused)
                                  .subject = "disk/vda",
                                  .done = 1 << 30,
                                  .total = UINT64_C(4) << 30 });
-    assert_says(&scene, "  disk/vda   1.0 GiB of 4.0 GiB, 25%\n");
-    assert_says(&scene, "\033[1A");
+    assert_written(&scene, "  disk/vda   1.0 GiB of 4.0 GiB, 25%\n");
+    assert_written(&scene, "\033[1A");
     done(&scene);
 }
 
@@ -160,15 +152,15 @@ static void says_details_only_when_asked(void **unused)
     begin(&scene, (struct output_options){ 0 });
     emit(&scene, (struct event){ .kind = EVENT_RECORD, .text = "COMMIT" });
     event_say(&scene.sink, EVENT_DEBUG, NULL, "a detail");
-    assert_does_not_say(&scene, "COMMIT");
-    assert_does_not_say(&scene, "a detail");
+    assert_not_written(&scene, "COMMIT");
+    assert_not_written(&scene, "a detail");
     done(&scene);
 
     begin(&scene, (struct output_options){ .verbose = true });
     emit(&scene, (struct event){ .kind = EVENT_RECORD, .text = "COMMIT" });
     event_say(&scene.sink, EVENT_DEBUG, NULL, "a detail");
-    assert_says(&scene, "the journal says COMMIT");
-    assert_says(&scene, "a detail");
+    assert_written(&scene, "the journal says COMMIT");
+    assert_written(&scene, "a detail");
     done(&scene);
 }
 
@@ -195,8 +187,8 @@ static void ends_a_move_with_its_account(void **unused)
     emit(&scene, (struct event){ .kind = EVENT_DOWNTIME, .subject = "pause", .elapsed_ms = 2 });
     emit(&scene, (struct event){ .kind = EVENT_DOWNTIME, .subject = "ram", .elapsed_ms = 60 });
     assert_int_equal(report_end(scene.report, &ending), 0);
-    assert_says(&scene, "'web' runs on b now");
-    assert_says(&scene, "it took 12.3 s, with 84 ms of downtime (pause 2 ms, ram 60 ms)");
+    assert_written(&scene, "'web' runs on b now");
+    assert_written(&scene, "it took 12.3 s, with 84 ms of downtime (pause 2 ms, ram 60 ms)");
     done(&scene);
 }
 
@@ -236,7 +228,7 @@ static void says_what_to_do_when_it_is_undecided(void **unused)
 
     begin(&scene, (struct output_options){ 0 });
     assert_int_equal(report_end(scene.report, &ending), 6);
-    assert_says(&scene, "start it nowhere; run 'xmig recover 0123456789abcdef'");
+    assert_written(&scene, "start it nowhere; run 'xmig recover 0123456789abcdef'");
     done(&scene);
 }
 
@@ -254,8 +246,8 @@ static void says_whose_turn_it_is_where_somebody_else_has_the_vm(void **unused)
 
     ending_of_recover(&ending, &result, &recovered);
     assert_int_equal(ending.status, 6);
-    assert_non_null(strstr(ending.text, "somebody else here has 'web'"));
-    assert_non_null(strstr(ending.next, "only one of those named above is left"));
+    assert_says(ending.text, "somebody else here has 'web'");
+    assert_says(ending.next, "only one of those named above is left");
     assert_null(strstr(ending.next, "--peer-is-dead"));
 }
 
@@ -320,7 +312,7 @@ static void survives_a_hypervisor_that_counts_nonsense(void **unused)
 
 static void keeps_its_log_until_there_is_a_place_for_it(void **unused)
 {
-    char directory[] = "/tmp/xmig-report-XXXXXX";
+    char *directory = make_directory();
     AUTO_FREE char *below = NULL;
     AUTO_FREE char *path = NULL;
     char text[256] = "";
@@ -328,7 +320,6 @@ static void keeps_its_log_until_there_is_a_place_for_it(void **unused)
     FILE *file;
     (void)unused;
 
-    assert_non_null(mkdtemp(directory));
     assert_true(asprintf(&below, "%s/id", directory) > 0 && asprintf(&path, "%s/log", below) > 0);
     begin(&scene, (struct output_options){ .quiet = true });
     report_log_at(scene.report, path);
@@ -339,10 +330,10 @@ static void keeps_its_log_until_there_is_a_place_for_it(void **unused)
     file = must(fopen(path, "r"));
     assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
     fclose(file);
-    assert_non_null(strstr(text, " early\n"));
-    assert_non_null(strstr(text, " late\n"));
+    assert_says(text, " early\n");
+    assert_says(text, " late\n");
     done(&scene);
-    assert_int_equal(unlink(path) | rmdir(below) | rmdir(directory), 0);
+    remove_all(directory);
 }
 
 static struct transfer *progress(struct transfers *transfers, uint64_t done, uint64_t now_ms)

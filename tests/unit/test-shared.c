@@ -1,20 +1,12 @@
 /* Is an image at the target the same one as at the source? */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "host/images/shared-images.h"
-#include "xmig/cleanup.h"
+
+#include "tests/unit/helpers.h"
 
 #define ID "0123456789abcdef"
 
 struct scene {
-    char dir[32], image[64];
+    char *dir, image[64];
     char *proof;
     cJSON *params;
     struct error err;
@@ -23,10 +15,9 @@ struct scene {
 /* An image, offered by the source as `word` has it. */
 static struct scene offered(bool word)
 {
-    struct scene scene = { .dir = "/tmp/xmig-shared-XXXXXX", .params = must(cJSON_CreateObject()) };
+    struct scene scene = { .dir = make_directory(), .params = must(cJSON_CreateObject()) };
     FILE *file;
 
-    assert_non_null(mkdtemp(scene.dir));
     snprintf(scene.image, sizeof(scene.image), "%s/disk", scene.dir);
     file = fopen(scene.image, "we");
     assert_non_null(file);
@@ -41,7 +32,7 @@ static void end(struct scene *scene)
     if (scene->proof)
         unlink(scene->proof);
     unlink(scene->image);
-    assert_int_equal(rmdir(scene->dir), 0);
+    remove_empty(scene->dir);
     free(scene->proof);
     cJSON_Delete(scene->params);
 }
@@ -97,7 +88,7 @@ static void the_operators_word_makes_no_image(void **unused)
 
     unlink(scene.image);
     assert_false(shared_prove(scene.params, &scene.err));
-    assert_non_null(strstr(scene.err.text, "is not at the target"));
+    assert_says(scene.err.text, "is not at the target");
     end(&scene);
 }
 

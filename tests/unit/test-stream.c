@@ -3,17 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
 enum {
     LIMIT = 256 * 1024,
@@ -59,7 +52,7 @@ static struct scene *begin_with_socket(void)
 {
     int fds[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    make_pair(fds);
     return begin(fds[0], fds[0], fds[1], fds[1]);
 }
 
@@ -113,8 +106,7 @@ static void wait_until(struct scene *scene, bool (*what)(void *arg))
 {
     struct error err = { 0 };
 
-    if (!loop_wait(scene->loop, what, scene, SOON_MS, &err))
-        fail_msg("%s", err.text);
+    assert_ok(loop_wait(scene->loop, what, scene, SOON_MS, &err), &err);
 }
 
 static void assert_buffered(struct scene *scene, const char *text)
@@ -444,7 +436,7 @@ static void refuses_descriptors_that_cannot_be_waited_for(void **unused)
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     assert_null(stream_new(loop, in, out[1], LIMIT, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_non_null(strstr(err.text, "neither a socket nor a pipe"));
+    assert_says(err.text, "neither a socket nor a pipe");
     loop_free(loop);
     assert_true(is_closed(in));
     assert_true(is_closed(out[1]));

@@ -1,19 +1,12 @@
 /* Ways to the peer: what a destination means, and how ssh is asked. The ssh here is a script
  * that writes down its words; tests/e2e/test-ssh-transport.c has the real one.
  */
+#include "tests/unit/helpers.h"
 #include "transport/internal.h"
 #include "transport/ssh.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <sys/stat.h>
-
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
 
 enum {
     SOON_MS = 10 * 1000
@@ -207,7 +200,7 @@ static void leaves_the_choice_to_others_who_know_better(void **unused)
 /* A directory with a program in it that plays ssh, and a transport that uses it. */
 struct scene {
     struct loop *loop;
-    char dir[32];
+    char *dir;
     char *rsh;
     struct transport_options options;
     struct transport *transport;
@@ -244,12 +237,11 @@ static char *calls(const struct scene *scene)
 
 static struct scene new_scene(const char *dest, const char *remote_path)
 {
-    struct scene scene = { .loop = loop_new(), .dir = "/tmp/test-transport-XXXXXX" };
+    struct scene scene = { .loop = loop_new(), .dir = make_directory() };
     struct error err = { 0 };
 
-    assert_non_null(mkdtemp(scene.dir));
     scene.options = (struct transport_options){ .remote_path = remote_path };
-    scene.options.runtime_dir = must(strdup(scene.dir));
+    scene.options.runtime_dir = scene.dir;
     scene.transport = transport_new(scene.loop, dest, &scene.options, &err);
     assert_string_equal(err.text, "");
     return scene;
@@ -268,13 +260,9 @@ static struct scene with_rsh(const char *dest, const char *name, const char *mor
 
 static void end(struct scene *scene)
 {
-    AUTO_FREE char *command = NULL;
-
     transport_free(scene->transport);
     loop_free(scene->loop);
-    assert_true(asprintf(&command, "rm -r '%s'", scene->dir) > 0);
-    assert_int_equal(system(command), 0);
-    free((char *)scene->options.runtime_dir);
+    remove_all(scene->dir);
     free(scene->rsh);
 }
 
@@ -501,7 +489,7 @@ static void refuses_a_directory_that_is_too_deep_for_the_control_socket(void **u
     scene.transport->options.runtime_dir = deep;
     assert_false(transport_open(scene.transport, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_non_null(strstr(err.text, "shorter runtime directory"));
+    assert_says(err.text, "shorter runtime directory");
     end(&scene);
 }
 

@@ -1,13 +1,10 @@
 /* A thread that takes turns with the loop. */
 #include "xmig/turns.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <stdatomic.h>
+
+#include "tests/unit/helpers.h"
 
 struct scene {
     struct loop *loop;

@@ -1,13 +1,6 @@
 #include "cmd/wrap.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "xmig/cleanup.h"
+#include "tests/unit/helpers.h"
 
 static void assert_wraps(size_t width, const char *text, const char *wanted)
 {
