@@ -146,4 +146,29 @@ static inline void assert_ends(struct scene *scene, int fd)
     assert_true(read(fd, &byte, 1) <= 0);
 }
 
+/* A door of the sender's, somebody who has connected to it, and the lane behind it. */
+static inline struct lane_door *open_lane(struct scene *scene, int *near)
+{
+    struct error err = { 0 };
+    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", &err);
+
+    assert_string_equal(err.text, "");
+    *near = connect_unix(lane_door_path(door), &err);
+    assert_true(*near >= 0);
+    wait_until(scene, lane_is_there);
+    return door;
+}
+
+/* This program as `local:` starts it: `xmig lane`. */
+static inline int be_lane(char **words)
+{
+    struct error err = { 0 };
+
+    if (lane_join(getenv("TEST_LANE_DIR"), words[0], words[1], words[2], STDIN_FILENO,
+                  STDOUT_FILENO, &err))
+        return 0;
+    fprintf(stderr, "%s\n", err.text);
+    return 1;
+}
+
 #endif

@@ -3,19 +3,6 @@
  */
 #include "tests/unit/lane-scene.h"
 
-/* A door of the sender's, somebody who has connected to it, and the lane behind it. */
-static struct lane_door *open_lane(struct scene *scene, int *near)
-{
-    struct error err = { 0 };
-    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", &err);
-
-    assert_string_equal(err.text, "");
-    *near = connect_unix(lane_door_path(door), &err);
-    assert_true(*near >= 0);
-    wait_until(scene, lane_is_there);
-    return door;
-}
-
 static void a_connection_at_the_senders_door_reaches_the_receivers_hypervisor(void **unused)
 {
     struct scene *scene = begin(&transport_local);
@@ -228,18 +215,6 @@ static void the_last_words_of_a_limited_lane_arrive(void **unused)
         close(both[0]);
     }
     end(scene);
-}
-
-/* This program as `local:` starts it. */
-static int be_lane(char **words)
-{
-    struct error err = { 0 };
-
-    if (lane_join(getenv("TEST_LANE_DIR"), words[0], words[1], words[2], STDIN_FILENO,
-                  STDOUT_FILENO, &err))
-        return 0;
-    fprintf(stderr, "%s\n", err.text);
-    return 1;
 }
 
 int main(int argc, char **argv)
