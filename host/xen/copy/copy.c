@@ -5,6 +5,7 @@
 
 #include "host/xen/ground/domain.h"
 #include "xmig/journal.h"
+#include "xmig/facts.h"
 
 /* The device model outlives us: whether it shall end is not decided by our end. */
 static void free_copy(struct copy *copy)
@@ -77,13 +78,13 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
         return false;
     disk_images_reattach(&vm->images, records);
     cJSON_ArrayForEach (record, records) {
-        const char *fact = json_string_or(record, "fact", "");
+        enum fact fact = fact_of(record);
 
-        if (!strcmp(fact, "domain")) {
+        if (fact == FACT_DOMAIN) {
             snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", json_string_or(record, "uuid", ""));
             free(vm->name);
             vm->name = must(strdup(json_string_or(record, "vm_name", "?")));
-        } else if (!strcmp(fact, "device-model")) {
+        } else if (fact == FACT_DEVICE_MODEL) {
             vm->xen.domid = (uint32_t)json_uint_or(record, "domid", 0);
             vm->pid = (pid_t)json_uint_or(record, "device_model", 0);
             vm->start_time = json_uint_or(record, "started", 0);

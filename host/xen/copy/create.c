@@ -3,6 +3,7 @@
  */
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/schedule.h"
+#include "xmig/facts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -254,9 +255,8 @@ static bool furnish(struct xen_copy *vm, struct error *err)
 /* Its UUID tells it from all others, also after a crash that left no time to note its number. */
 static bool note_domain(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_DOMAIN);
 
-    cJSON_AddStringToObject(fact, "fact", "domain");
     cJSON_AddStringToObject(fact, "uuid", vm->xen.uuid);
     json_add_uint(fact, "source_domid", xen_original_number(vm, "domid"));
     cJSON_AddStringToObject(fact, "vm_name", json_string_or(vm->params, "name", "?"));

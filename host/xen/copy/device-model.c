@@ -9,6 +9,7 @@
 #include "host/xen/monitor/monitor.h"
 #include "host/xen/copy/copy.h"
 #include "xmig/process.h"
+#include "xmig/facts.h"
 
 enum {
     START_MS = 120000,
@@ -65,9 +66,8 @@ static int open_log(struct xen_copy *vm, struct error *err)
 
 static bool note_process(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_DEVICE_MODEL);
 
-    cJSON_AddStringToObject(fact, "fact", "device-model");
     json_add_uint(fact, "domid", vm->xen.domid);
     json_add_uint(fact, "device_model", (uint64_t)vm->pid);
     json_add_uint(fact, "started", vm->start_time);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "host/images/image-mark.h"
+#include "xmig/facts.h"
 
 static void free_guest(struct guest *guest)
 {
@@ -86,19 +87,26 @@ static bool reattach(struct guest *guest, const cJSON *records, struct error *er
     if (!xen_open(&vm->xen, err))
         return false;
     cJSON_ArrayForEach (record, records) {
-        const char *fact = json_string_or(record, "fact", "");
-
-        if (!strcmp(fact, "suspend-acknowledged"))
+        switch (fact_of(record)) {
+        case FACT_ACKNOWLEDGED:
             vm->suspend_pending = true;
-        if (!strcmp(fact, "drained"))
+            break;
+        case FACT_DRAINED:
             xen_guest_watch_found(vm, record);
-        if (!strcmp(fact, "ran"))
+            break;
+        case FACT_RAN:
             vm->ran = true;
-        if (!strcmp(fact, "stopped"))
+            break;
+        case FACT_STOPPED:
             snprintf(guest->stopped, sizeof(guest->stopped), "%s",
                      json_string_or(record, "why", ""));
-        if (!strcmp(fact, "source"))
+            break;
+        case FACT_SOURCE:
             source = record;
+            break;
+        default:
+            break;
+        }
     }
     return !source || find_again(vm, source, err);
 }

@@ -9,6 +9,7 @@
 
 #include "host/images/image-fence.h"
 #include "host/xen/ground/domain.h"
+#include "xmig/facts.h"
 
 enum {
     SETTLE_MS = 100 /* a processor that was told to stop is still on its way for microseconds */
@@ -64,12 +65,11 @@ bool xen_guest_unchanged(struct guest *guest, struct error *err)
                      "whether the guest has run here since it was suspended cannot be told");
 }
 
-static void note(struct xen_guest *vm, const char *what, const char *why)
+static void note(struct xen_guest *vm, enum fact what, const char *why)
 {
     struct vm_context *context = &vm->base.context;
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(what);
 
-    cJSON_AddStringToObject(fact, "fact", what);
     cJSON_AddStringToObject(fact, "why", why);
     (void)context->note(context->note_arg, fact, NULL); /* before the journal there is no need */
 }
@@ -81,7 +81,7 @@ bool xen_guest_ran(struct xen_guest *vm, struct error *err)
     if (!has_run(vm))
         return false;
     if (!vm->ran)
-        note(vm, "ran", "somebody has let it run");
+        note(vm, FACT_RAN, "somebody has let it run");
     vm->ran = true;
     if (xen_state(&vm->xen) == RUN_RUNNING)
         (void)xc_domain_pause(vm->xen.xc, vm->xen.domid);
@@ -135,7 +135,7 @@ bool xen_is_left_alone(struct xen_guest *vm)
     else if (info.flags & XEN_DOMINF_paused)
         snprintf(stopped, size, "somebody has paused it ('xl unpause' lets it run)");
     if (*stopped)
-        note(vm, "stopped", stopped);
+        note(vm, FACT_STOPPED, stopped);
     return *stopped;
 }
 

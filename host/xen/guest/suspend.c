@@ -13,6 +13,7 @@
 #include <xen/hvm/params.h>
 
 #include "host/xen/monitor/monitor.h"
+#include "xmig/facts.h"
 
 enum {
     ANSWER_MS = 60000,  /* to acknowledge the request */
@@ -207,10 +208,9 @@ static bool go_on(struct xen_guest *vm, struct error *err)
 /* What nothing can take back is written down: after a crash of ours it still holds. */
 static bool owe(struct xen_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *fact = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *fact = fact_new(FACT_ACKNOWLEDGED);
     struct error why = { 0 };
 
-    cJSON_AddStringToObject(fact, "fact", "suspend-acknowledged");
     if (!vm->suspend_pending && !vm->base.context.note(vm->base.context.note_arg, fact, &why))
         event_say(&vm->base.context.events, EVENT_WARNING, NULL, "%s", why.text);
     vm->suspend_pending = true;
