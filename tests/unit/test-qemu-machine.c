@@ -68,29 +68,24 @@ static void counts_devices_that_have_no_id(void **unused)
     "\"bps\": 5, \"image\": {\"filename\": \"a.iso\"}}}]"
 #define EMPTY "[{\"device\": \"cd0\", \"removable\": true}]"
 
+/* A machine is read: its devices without an id, its objects and its drives. */
+#define MACHINE(ANONYMOUS, OBJECTS, BLOCKS)                                                        \
+    { "qom-list", .reply = NONE }, { "qom-list", .reply = ANONYMOUS },                             \
+        { "qom-list", .reply = NONE }, { "query-pci", .reply = NONE },                             \
+        { "qom-list", .reply = OBJECTS }, { "query-chardev", .reply = NONE },                      \
+        { "human-monitor-command", .reply = "\"\"", .with = "info network" },                      \
+        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },                      \
+    {                                                                                              \
+        "query-block", .reply = BLOCKS                                                             \
+    }
+
 /* A machine read twice, with the devices without an id and the drives as given. */
 static bool is_still(const char *anonymous, const char *blocks, const char *later_anonymous,
                      const char *later_blocks, struct error *err)
 {
     const struct exchange script[] = {
-        { "qom-list", .reply = NONE },
-        { "qom-list", .reply = anonymous },
-        { "qom-list", .reply = NONE },
-        { "query-pci", .reply = NONE },
-        { "qom-list", .reply = NONE },
-        { "query-chardev", .reply = NONE },
-        { "human-monitor-command", .reply = "\"\"", .with = "info network" },
-        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },
-        { "query-block", .reply = blocks },
-        { "qom-list", .reply = NONE },
-        { "qom-list", .reply = later_anonymous },
-        { "qom-list", .reply = NONE },
-        { "query-pci", .reply = NONE },
-        { "qom-list", .reply = NONE },
-        { "query-chardev", .reply = NONE },
-        { "human-monitor-command", .reply = "\"\"", .with = "info network" },
-        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },
-        { "query-block", .reply = later_blocks },
+        MACHINE(anonymous, NONE, blocks),
+        MACHINE(later_anonymous, NONE, later_blocks),
         { 0 },
     };
     struct loop *loop = loop_new();
@@ -134,15 +129,7 @@ static void sees_what_was_changed_meanwhile(void **unused)
 static bool is_as_started(const char *line, const char *objects, struct error *err)
 {
     const struct exchange script[] = {
-        { "qom-list", .reply = NONE },
-        { "qom-list", .reply = NONE },
-        { "qom-list", .reply = NONE },
-        { "query-pci", .reply = NONE },
-        { "qom-list", .reply = objects },
-        { "query-chardev", .reply = NONE },
-        { "human-monitor-command", .reply = "\"\"", .with = "info network" },
-        { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },
-        { "query-block", .reply = NONE },
+        MACHINE(NONE, objects, NONE),
         { "query-block-exports", .reply = NONE },
         { 0 },
     };
