@@ -62,7 +62,7 @@ static bool start(struct copy *copy, struct error *err)
 }
 
 /* Where a lane ends. NULL: there is no such lane. */
-static struct lane **lane_end(struct simulated *sim, const char *name)
+static struct simulated_lane **lane_end(struct simulated *sim, const char *name)
 {
     if (!strcmp(name, "ram"))
         return &sim->ram;
@@ -75,7 +75,7 @@ static struct lane **lane_end(struct simulated *sim, const char *name)
 static int open_lane(struct copy *copy, const char *name, struct error *err)
 {
     struct simulated *sim = &self(copy)->sim;
-    struct lane **end = lane_end(sim, name);
+    struct simulated_lane **end = lane_end(sim, name);
     int pair[2];
 
     if (!end || !self(copy)->started) {
@@ -86,8 +86,8 @@ static int open_lane(struct copy *copy, const char *name, struct error *err)
         error_set(err, ERROR_SYSTEM, "cannot make a socket pair: %m");
         return -1;
     }
-    lane_free(*end);
-    *end = lane_new(copy->context.loop, pair[0], err);
+    simulated_lane_free(*end);
+    *end = simulated_lane_new(copy->context.loop, pair[0], err);
     return pair[1];
 }
 
@@ -103,7 +103,7 @@ static bool ram_has_come(void *arg)
 {
     const struct simulated *sim = arg;
 
-    return sim->ram && (lane_is_final(sim->ram) || stream_ended(sim->ram->stream, NULL));
+    return sim->ram && (simulated_lane_is_final(sim->ram) || stream_ended(sim->ram->stream, NULL));
 }
 
 static bool ram_recv(struct copy *copy, struct error *err)
@@ -112,7 +112,7 @@ static bool ram_recv(struct copy *copy, struct error *err)
 
     if (!loop_wait(copy->context.loop, ram_has_come, sim, 600000, err))
         return false;
-    return lane_await_final(sim->ram, err);
+    return simulated_lane_await_final(sim->ram, err);
 }
 
 /* All mirrored disks have said their last word before the last of RAM was sent. */
@@ -123,7 +123,7 @@ static bool seal(struct copy *copy, struct error *err)
     if (!simulated_hang_at(sim, "seal", err))
         return false;
     for (size_t i = 0; i < sim->machine.disk_count && copy->context.options.mirrors_disks; i++) {
-        if (!sim->disks[i] || !lane_is_final(sim->disks[i]))
+        if (!sim->disks[i] || !simulated_lane_is_final(sim->disks[i]))
             return error_set(err, ERROR_SYSTEM, "disk %zu is not complete", i);
         sim->machine.writes[i] = sim->disks[i]->final;
     }

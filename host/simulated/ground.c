@@ -9,8 +9,8 @@
 void simulated_end_lanes(struct simulated *sim)
 {
     for (size_t i = 0; i < MACHINE_DISKS_MAX; i++)
-        lane_free(steal(sim->disks[i]));
-    lane_free(steal(sim->ram));
+        simulated_lane_free(steal(sim->disks[i]));
+    simulated_lane_free(steal(sim->ram));
 }
 
 void simulated_place(struct simulated *sim, const char *side)

@@ -90,7 +90,7 @@ static bool mirror_start(struct guest *guest, const char *disk, const char *path
 
     if (fd < 0)
         return false;
-    sim->disks[disk_index(disk)] = lane_new(guest->context.loop, fd, err);
+    sim->disks[disk_index(disk)] = simulated_lane_new(guest->context.loop, fd, err);
     return sim->disks[disk_index(disk)] != NULL;
 }
 
@@ -98,10 +98,10 @@ static bool mirror_state(struct guest *guest, const char *disk, struct mirror_st
                          struct error *err)
 {
     struct simulated *sim = &self(guest)->sim;
-    struct lane *lane = sim->disks[disk_index(disk)];
+    struct simulated_lane *lane = sim->disks[disk_index(disk)];
 
     machine_work(&sim->machine);
-    if (!lane_pump(lane, sim->machine.disk_size, err))
+    if (!simulated_lane_pump(lane, sim->machine.disk_size, err))
         return false;
     /* What is unsent has headers, too. */
     state->done =
@@ -115,7 +115,7 @@ static void mirror_stop(struct guest *guest, const char *disk)
 {
     struct simulated *sim = &self(guest)->sim;
 
-    lane_free(steal(sim->disks[disk_index(disk)]));
+    simulated_lane_free(steal(sim->disks[disk_index(disk)]));
 }
 
 static bool drain_mirrors(struct simulated *sim, struct error *err)
@@ -128,9 +128,10 @@ static bool drain_mirrors(struct simulated *sim, struct error *err)
         if (!sim->disks[i])
             continue;
         disk_title(i, name);
-        if (!lane_complete(sim->disks[i], sim->machine.disk_size, sim->machine.writes[i], err))
+        if (!simulated_lane_complete(sim->disks[i], sim->machine.disk_size, sim->machine.writes[i],
+                                     err))
             return error_prefix(err, "%s", name);
-        lane_free(steal(sim->disks[i]));
+        simulated_lane_free(steal(sim->disks[i]));
     }
     return true;
 }
@@ -150,12 +151,12 @@ static bool ram_send(struct guest *guest, const char *path, const struct ram_hoo
     struct simulated *sim = &self(guest)->sim;
     int fd = connect_unix(path, err);
 
-    sim->ram = fd < 0 ? NULL : lane_new(guest->context.loop, fd, err);
+    sim->ram = fd < 0 ? NULL : simulated_lane_new(guest->context.loop, fd, err);
     if (!sim->ram)
         return false;
     while (sim->ram->sent < sim->machine.ram_size) {
         machine_work(&sim->machine);
-        if (!lane_pump(sim->ram, sim->machine.ram_size, err) ||
+        if (!simulated_lane_pump(sim->ram, sim->machine.ram_size, err) ||
             !stream_flush(sim->ram->stream, 60000, err))
             return false;
         tell_ram(sim);
@@ -167,7 +168,7 @@ static bool ram_send(struct guest *guest, const char *path, const struct ram_hoo
     ram_hooks_paused(hooks);
     if (!simulated_change(sim, RUN_PAUSED, err) || !drain_mirrors(sim, err))
         return false;
-    return lane_complete(sim->ram, sim->machine.ram_size, sim->machine.ram_size, err);
+    return simulated_lane_complete(sim->ram, sim->machine.ram_size, sim->machine.ram_size, err);
 }
 
 /* A simulated disk is a number of writes. */

@@ -14,7 +14,7 @@ enum {
     ACK_MS = 60000
 };
 
-static bool put(struct lane *lane, enum lane_frame type, const void *data, size_t len,
+static bool put(struct simulated_lane *lane, enum lane_frame type, const void *data, size_t len,
                 struct error *err)
 {
     uint8_t header[HEADER] = { (uint8_t)type };
@@ -25,14 +25,15 @@ static bool put(struct lane *lane, enum lane_frame type, const void *data, size_
            stream_write(lane->stream, data, len, err);
 }
 
-static bool put_number(struct lane *lane, enum lane_frame type, uint64_t number, struct error *err)
+static bool put_number(struct simulated_lane *lane, enum lane_frame type, uint64_t number,
+                       struct error *err)
 {
     char text[24];
 
     return put(lane, type, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, number), err);
 }
 
-static void take_frame(struct lane *lane, uint8_t type, const uint8_t *data, size_t len)
+static void take_frame(struct simulated_lane *lane, uint8_t type, const uint8_t *data, size_t len)
 {
     char text[24] = "";
 
@@ -49,7 +50,7 @@ static void take_frame(struct lane *lane, uint8_t type, const uint8_t *data, siz
 
 static void on_change(void *arg)
 {
-    struct lane *lane = arg;
+    struct simulated_lane *lane = arg;
 
     for (;;) {
         size_t have;
@@ -67,10 +68,10 @@ static void on_change(void *arg)
     }
 }
 
-struct lane *lane_new(struct loop *loop, int fd, struct error *err)
+struct simulated_lane *simulated_lane_new(struct loop *loop, int fd, struct error *err)
 {
     struct stream *stream = stream_new(loop, fd, fd, 4 * CHUNK, err);
-    struct lane *lane;
+    struct simulated_lane *lane;
 
     if (!stream)
         return NULL;
@@ -81,7 +82,7 @@ struct lane *lane_new(struct loop *loop, int fd, struct error *err)
     return lane;
 }
 
-void lane_free(struct lane *lane)
+void simulated_lane_free(struct simulated_lane *lane)
 {
     if (!lane)
         return;
@@ -89,7 +90,7 @@ void lane_free(struct lane *lane)
     free(lane);
 }
 
-bool lane_pump(struct lane *lane, uint64_t total, struct error *err)
+bool simulated_lane_pump(struct simulated_lane *lane, uint64_t total, struct error *err)
 {
     static const uint8_t chunk[CHUNK];
 
@@ -108,12 +109,12 @@ bool lane_pump(struct lane *lane, uint64_t total, struct error *err)
 
 static bool final_or_over(void *arg)
 {
-    const struct lane *lane = arg;
+    const struct simulated_lane *lane = arg;
 
     return lane->has_final || stream_ended(lane->stream, NULL);
 }
 
-bool lane_await_final(struct lane *lane, struct error *err)
+bool simulated_lane_await_final(struct simulated_lane *lane, struct error *err)
 {
     if (!loop_wait(lane->loop, final_or_over, lane, ACK_MS, err))
         return false;
@@ -122,12 +123,13 @@ bool lane_await_final(struct lane *lane, struct error *err)
     return true;
 }
 
-bool lane_complete(struct lane *lane, uint64_t total, uint64_t number, struct error *err)
+bool simulated_lane_complete(struct simulated_lane *lane, uint64_t total, uint64_t number,
+                             struct error *err)
 {
     while (lane->sent < total)
-        if (!lane_pump(lane, total, err) || !stream_flush(lane->stream, ACK_MS, err))
+        if (!simulated_lane_pump(lane, total, err) || !stream_flush(lane->stream, ACK_MS, err))
             return false;
-    if (!put_number(lane, FRAME_FINAL, number, err) || !lane_await_final(lane, err))
+    if (!put_number(lane, FRAME_FINAL, number, err) || !simulated_lane_await_final(lane, err))
         return false;
     if (lane->final != number)
         return error_set(err, ERROR_PROTOCOL, "the target has %" PRIu64 ", not %" PRIu64,
@@ -135,7 +137,7 @@ bool lane_complete(struct lane *lane, uint64_t total, uint64_t number, struct er
     return true;
 }
 
-bool lane_is_final(const struct lane *lane)
+bool simulated_lane_is_final(const struct simulated_lane *lane)
 {
     return lane->has_final;
 }

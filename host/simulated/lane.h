@@ -13,7 +13,7 @@ enum lane_frame {
     FRAME_ACK = 'A',   /* the same number, from the target: it is all here */
 };
 
-struct lane {
+struct simulated_lane {
     struct loop *loop;
     struct stream *stream;
     uint64_t sent;  /* bulk bytes */
@@ -23,19 +23,20 @@ struct lane {
 };
 
 /* Takes `fd`. */
-struct lane *lane_new(struct loop *loop, int fd, struct error *err);
-void lane_free(struct lane *lane);
+struct simulated_lane *simulated_lane_new(struct loop *loop, int fd, struct error *err);
+void simulated_lane_free(struct simulated_lane *lane);
 
 /* Queue bulk until `total` bytes have been sent or enough is under way. */
-bool lane_pump(struct lane *lane, uint64_t total, struct error *err);
+bool simulated_lane_pump(struct simulated_lane *lane, uint64_t total, struct error *err);
 
 /* Send all bulk, then `number` as the last word, and wait for its acknowledgement. */
-bool lane_complete(struct lane *lane, uint64_t total, uint64_t number, struct error *err);
+bool simulated_lane_complete(struct simulated_lane *lane, uint64_t total, uint64_t number,
+                             struct error *err);
 
 /* Wait for the other side's last word, and acknowledge it. */
-bool lane_await_final(struct lane *lane, struct error *err);
+bool simulated_lane_await_final(struct simulated_lane *lane, struct error *err);
 
 /* Has the last word come? (It is acknowledged as it comes.) */
-bool lane_is_final(const struct lane *lane);
+bool simulated_lane_is_final(const struct simulated_lane *lane);
 
 #endif

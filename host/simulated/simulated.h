@@ -8,8 +8,8 @@
 struct simulated {
     const struct vm_context *context;
     struct machine machine;
-    struct lane *disks[MACHINE_DISKS_MAX]; /* "disk/…" */
-    struct lane *ram;                      /* "ram" */
+    struct simulated_lane *disks[MACHINE_DISKS_MAX]; /* "disk/…" */
+    struct simulated_lane *ram;                      /* "ram" */
 };
 
 struct guest *simulated_guest_new(void);
