@@ -1,6 +1,6 @@
-/* Switches learn from a frame where an interface is. The device model sends one for each that
- * it emulates; those which the guest has unplugged in favour of a PV one it no longer has, and
- * not every PV driver speaks up by itself.
+/* Send a frame from each of the guest's network interfaces, so that switches learn where it is now.
+ * The device model does so for the interfaces that it emulates, but not for those that the guest
+ * has replaced by PV ones, and not every PV driver sends one itself.
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -14,10 +14,10 @@
 enum {
     REVERSE_REQUEST = 3,
     MAC_SIZE = 6,
-    LEAST_SIZE = 60 /* of an Ethernet frame */
+    LEAST_SIZE = 60 /* the shortest Ethernet frame */
 };
 
-/* A request of RARP, which needs no address but the interface's own, and which nobody answers. */
+/* A RARP request: it needs only the interface's own address, and nobody answers it. */
 struct frame {
     uint8_t to[MAC_SIZE], from[MAC_SIZE];
     uint16_t type, hardware, protocol;

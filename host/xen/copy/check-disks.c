@@ -1,4 +1,4 @@
-/* May the disks come here? */
+/* Can the disks be made here, and are the media here? */
 #include "host/images/disk-device.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
@@ -6,7 +6,7 @@
 #include "host/xen/ground/disk-nodes.h"
 #include "xmig/paths.h"
 
-/* A block device that a domain here has is not free, whoever may open it. */
+/* Refuse a block device that is a disk of a domain here, even if it can be opened. */
 static bool check_device_free(struct xen_copy *vm, const char *image, struct error *err)
 {
     static const char *const backends[] = { "vbd", "qdisk" };

@@ -1,4 +1,6 @@
-/* May this domain come here? Looks at everything that would otherwise fail in the middle. */
+/* Can this domain come here? Looks at everything that would otherwise fail in the middle of the
+ * move.
+ */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +17,7 @@
 enum {
     HELP_MS = 60000,
     MIB = 1024 * 1024,
-    SLACK_PAGES = 1024 /* page tables, event channels and the like */
+    SLACK_PAGES = 1024 /* for page tables, event channels and the like */
 };
 
 /* ---- versions ---- */
@@ -25,7 +27,7 @@ static bool is_older(uint64_t major, uint64_t minor, uint64_t than_major, uint64
     return major < than_major || (major == than_major && minor < than_minor);
 }
 
-/* Streams are understood by what is as new as their writer. */
+/* Xen understands the streams of its own version and of older ones. */
 static bool check_xen(struct xen_copy *vm, struct error *err)
 {
     int version = xc_version(vm->xen.xc, XENVER_version, NULL);
@@ -42,7 +44,7 @@ static bool check_xen(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-/* The source's path, if there is such a program here; else where Debian and Xen put it. */
+/* Look for the device model at the source's path, then where Debian and Xen install it. */
 static char *find_program(const cJSON *xen)
 {
     static const char *const places[] = { "/usr/libexec/xen-qemu-system-i386",
@@ -79,7 +81,7 @@ static bool check_version(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-/* The first words of the lines of "-machine help" are what there is. */
+/* Each line of "-machine help" begins with the name of a machine. */
 static bool check_machine(struct xen_copy *vm, struct error *err)
 {
     const char *const words[] = { vm->program, "-machine", "help", NULL };
@@ -95,8 +97,8 @@ static bool check_machine(struct xen_copy *vm, struct error *err)
                      machine);
 }
 
-/* A package's files keep their time: with the same size it is the same build, which can all that
- * the source's can. To start it, to ask, takes longer than all other checks.
+/* Packages preserve the times of files: with the same size and time it is the source's own build,
+ * so QEMU need not be started to be asked, which takes longer than all other checks.
  */
 static bool is_the_sources(const struct xen_copy *vm)
 {
@@ -146,7 +148,7 @@ static bool is_this_host(const cJSON *xen)
     return identity_read(&here, NULL) && !strcmp(here.boot, json_string_or(xen, "boot", ""));
 }
 
-/* The same domain stays it elsewhere; beside its original it must be another. */
+/* On another host the domain keeps its UUID; beside its original it needs a new one. */
 static bool choose_uuid(struct xen_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = -1;

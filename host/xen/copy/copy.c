@@ -1,4 +1,4 @@
-/* The table of what a copy of Xen's can do; finding one again after a crash; letting go of it. */
+/* The copy's table; also finds a copy again after a crash, and frees one. */
 #include "host/xen/copy/copy.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "xmig/journal.h"
 #include "xmig/facts.h"
 
-/* The device model outlives us: whether it shall end is not decided by our end. */
+/* The device model must outlive xmig, so it is released, not ended. */
 static void free_copy(struct copy *copy)
 {
     struct xen_copy *vm = xen_copy_of(copy);
@@ -44,7 +44,7 @@ static bool disks_keep(struct copy *copy, struct error *err)
 
 /* ---- after a crash ---- */
 
-/* The domain is gone; is what it had in xenstore still there? */
+/* The domain is gone: are its nodes in xenstore still there? */
 static bool has_nodes(struct xen_copy *vm)
 {
     AUTO_FREE char *path = store_read(vm->xen.xs, "/local/domain/%u/vm", vm->xen.domid);
@@ -52,7 +52,9 @@ static bool has_nodes(struct xen_copy *vm)
     return vm->xen.domid != 0 && path && !strcmp(path + strlen("/vm/"), vm->xen.uuid);
 }
 
-/* Since the copy was begun; the newest records may be those of whoever looks at it now. */
+/* Has the host booted since the copy was begun? The first record tells; the newest may be written
+ * by the xmig that looks at it now.
+ */
 static bool has_booted_since(const cJSON *records)
 {
     const cJSON *begin = cJSON_GetArrayItem(records, 0);
@@ -61,7 +63,7 @@ static bool has_booted_since(const cJSON *records)
     return identity_read(&here, NULL) && strcmp(json_string_or(begin, "boot", ""), here.boot) != 0;
 }
 
-/* What bears its numbers now, or even its UUID, is not what was noted. */
+/* After a boot the noted numbers, and even the UUID, may be those of something else. */
 static void forget_numbers(struct xen_copy *vm)
 {
     vm->domid_before_boot = vm->xen.domid;

@@ -1,4 +1,4 @@
-/* A copy that is a domain of Xen's. */
+/* The copy: a domain at the target. */
 #ifndef XMIG_HOST_XEN_COPY_COPY_H
 #define XMIG_HOST_XEN_COPY_COPY_H
 
@@ -10,24 +10,24 @@
 struct xen_copy {
     struct copy base;
     struct xen xen;
-    cJSON *params;         /* a copy, which says what becomes of the disks here */
+    cJSON *params; /* own duplicate: check() writes into it what becomes of the disks here */
     const cJSON *original; /* the source's domain, as the parameters describe it; borrowed */
-    char *name;            /* what it shall be called when it runs */
+    char *name;            /* its name when it runs */
     struct disk_images images;
     struct child *child; /* the device model */
     pid_t pid;
     uint64_t start_time;
     char *program;
-    char *log;    /* the device model's */
+    char *log;    /* the device model's log file */
     cJSON *notes; /* for the plan: an array of strings */
-    int ram;      /* our end of the lane; -1 */
-    int ram_lane; /* the end that the lane gets; -1 */
+    int ram;      /* xmig's end of the lane "ram"; -1: none */
+    int ram_lane; /* the end for whoever opens the lane; -1: none */
     uint32_t store_port, console_port;
     unsigned long store_gfn, console_gfn;
     char *device_state;
     size_t device_state_size;
     bool restored;
-    uint32_t domid_before_boot; /* and the host has booted since; 0: it has not */
+    uint32_t domid_before_boot; /* its number, if the host has booted since; 0: it has not */
 };
 
 static inline struct xen_copy *xen_copy_of(struct copy *copy)
@@ -60,13 +60,13 @@ bool xen_check_media(const cJSON *media, struct error *err);
 /* ---- create.c: the empty domain ---- */
 
 bool xen_create_machine(struct copy *copy, struct error *err);
-/* Pages of 4 KiB that the guest may come to have at the target before it runs there. */
+/* The most pages of 4 KiB that the guest may have at the target before it runs there. */
 uint64_t xen_most_pages(const struct xen_copy *vm);
 bool xen_limit_memory(struct xen_copy *vm, uint64_t pages, struct error *err);
 
 /* ---- devices.c: their nodes ---- */
 
-/* Those that the device model is to find when it starts. */
+/* The devices that the device model must find when it starts. */
 bool devices_write_early(struct xen_copy *vm, struct error *err);
 bool devices_write_vifs(struct xen_copy *vm, struct error *err);
 /* Wait until each disk's backend has opened its image. */
@@ -77,31 +77,29 @@ bool devices_remove(struct xen_copy *vm, struct error *err);
 
 bool xen_start_device_model(struct copy *copy, struct error *err);
 bool device_model_end(struct xen_copy *vm, struct error *err);
-/* Add the last words of its log to an error that they may explain. */
+/* Add the last line of its log to an error, which that line may explain. */
 void device_model_explain(struct xen_copy *vm, struct error *err);
 
 /* ---- exports.c ---- */
 
 bool exports_open(struct xen_copy *vm, struct error *err);
-/* From here on the images are the device model's alone. */
+/* From here on only the device model writes to the images. */
 bool exports_close(struct xen_copy *vm, struct error *err);
 
 /* ---- toolstack-view.c: what libxl and its tools look at ---- */
 
-/* Write what can be known before the guest's memory is here. */
+/* Write all that does not depend on the guest's memory. */
 bool toolstack_view_write(struct xen_copy *vm, struct error *err);
-/* The rest: where in it xenstore and the console are. */
+/* Write the rest: where in the guest's memory the rings of xenstore and the console are. */
 bool toolstack_view_write_rings(struct xen_copy *vm, struct error *err);
 
 /* ---- hotplug.c ---- */
 
 /* Run the scripts that join the guest's network interfaces to a bridge, or part them. */
 enum hotplug_step {
-    HOTPLUG_ONLINE, /* those of PV drivers: nothing comes through before the guest runs */
-    HOTPLUG_TAP,    /* the emulated ones: only when the guest is ours, for the device model
-                     * has its own say when it loads its state
-                     */
-    HOTPLUG_OFFLINE /* all */
+    HOTPLUG_ONLINE, /* PV interfaces: no frame passes before the guest runs */
+    HOTPLUG_TAP,    /* emulated interfaces: only after the guest was handed over */
+    HOTPLUG_OFFLINE /* all interfaces */
 };
 bool hotplug_vifs(struct xen_copy *vm, enum hotplug_step step, struct error *err);
 
@@ -128,8 +126,8 @@ bool xen_copy_runs_again(struct copy *copy, char *who, size_t size);
 bool xen_before_resume(struct copy *copy, struct error *err);
 bool xen_copy_resume(struct copy *copy, struct error *err);
 void xen_after_resume(struct copy *copy);
-/* Tell switches where the guest's network interfaces are now: at once, and when those that are
- * emulated are joined to their bridges.
+/* Tell switches where the guest's network interfaces are now: the PV ones at once, the emulated
+ * ones when they are joined to their bridges.
  */
 void announce_pv(struct xen_copy *vm);
 void announce_emulated(struct xen_copy *vm);

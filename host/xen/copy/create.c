@@ -1,5 +1,5 @@
-/* The empty domain: paused, without a page of memory, which is claimed for it. Order and
- * content are libxl's, up to where libxl would fill it.
+/* Make the empty domain: paused, its memory claimed but not populated. Everything is done in the
+ * order of libxl, up to where libxl would fill the memory.
  */
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/schedule.h"
@@ -132,8 +132,8 @@ static void add_copies(struct xen_copy *vm, struct store_batch *batch, const cha
                       directory, key->string);
 }
 
-/* What the guest's drivers have said of themselves, which they will not say again, and what
- * was said to the guest.
+/* Copy what the guest's drivers have written about themselves, which they do only once, and what
+ * was written for the guest.
  */
 static void add_features(struct xen_copy *vm, struct store_batch *batch)
 {
@@ -155,7 +155,7 @@ static bool write_skeleton(struct xen_copy *vm, struct error *err)
 
 /* ---- what it is made of ---- */
 
-/* The ports are the low numbers that they always are because nothing has taken any yet. */
+/* Allocate these ports first: then they have the low numbers that they always have. */
 static bool make_ports(struct xen_copy *vm, struct error *err)
 {
     long store = store_number(vm->xen.xs, 0, "/tool/xenstored/domid");
@@ -180,7 +180,7 @@ static bool set_param(struct xen_copy *vm, uint32_t param, const char *name, str
     return true;
 }
 
-/* As libxl counts it when it makes a domain: "localtime" is the host's. */
+/* Compute the offset as libxl does when it makes a domain: "localtime" is the host's. */
 static int32_t clock_offset(const struct xen_copy *vm)
 {
     const cJSON *info = xen_original_build_info(vm);
@@ -207,7 +207,8 @@ static bool set_clock(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-/* It may have more than it is allowed: a guest that was asked to give memory back, and has not. */
+/* A guest may have more than its limit: one that was asked to give memory back and has not done so.
+ */
 uint64_t xen_most_pages(const struct xen_copy *vm)
 {
     uint64_t present = xen_original_number(vm, "pages");
@@ -222,8 +223,8 @@ bool xen_limit_memory(struct xen_copy *vm, uint64_t pages, struct error *err)
            xen_fail(&vm->xen, err, "cannot set the domain's memory");
 }
 
-/* Claimed pages are nobody else's for the hours that the disks need; what comes with the
- * stream is taken from them.
+/* Claimed pages cannot be taken by others during the hours that the disks need; the stream
+ * populates them later.
  */
 static bool set_memory(struct xen_copy *vm, struct error *err)
 {
@@ -252,7 +253,7 @@ static bool furnish(struct xen_copy *vm, struct error *err)
 
 /* ---- the public face ---- */
 
-/* Its UUID tells it from all others, also after a crash that left no time to note its number. */
+/* Note the UUID first: it identifies the domain even after a crash before its number was noted. */
 static bool note_domain(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *fact = fact_new(FACT_DOMAIN);

@@ -1,4 +1,4 @@
-/* End the domain made here, and remove all that is left of it in xenstore and in libxl's files. */
+/* Destroy the domain made here, with its nodes in xenstore and libxl's files of it. */
 #include "host/xen/copy/copy.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
 
-/* libxl does not use a number again for a while that was used just now. */
+/* Enter the number into libxl's history, so that libxl does not use it again at once. */
 static void remember_number(uint32_t domid)
 {
     AUTO_CLOSE int lock =
@@ -56,19 +56,20 @@ static bool destroy_domain(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-/* Somebody may have destroyed it, and another may have its number: its UUID tells. */
-static bool is_ours(struct xen_copy *vm)
+/* Does another domain have the number now? Somebody may have destroyed ours; the UUID tells. */
+static bool has_been_replaced(const struct xen_copy *vm)
 {
     xc_domaininfo_t info;
     char uuid[XEN_UUID_SIZE];
 
     if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
-        return true;
+        return false;
     domain_uuid(&info, uuid);
-    return !strcmp(uuid, vm->xen.uuid);
+    return strcmp(uuid, vm->xen.uuid) != 0;
 }
 
-/* After a boot libxl's files are all that is left of the domain, unless they are another's. */
+/* After a boot only libxl's files are left of the domain, unless another has its number and UUID.
+ */
 static void remove_stale_config(struct xen_copy *vm)
 {
     uint32_t domid = vm->domid_before_boot;
@@ -85,7 +86,7 @@ bool xen_copy_destroy(struct copy *copy, struct error *err)
     if (!device_model_end(vm, err))
         return false;
     remove_stale_config(vm);
-    if (vm->xen.domid == 0 || !is_ours(vm))
+    if (vm->xen.domid == 0 || has_been_replaced(vm))
         return true;
     (void)hotplug_vifs(vm, HOTPLUG_OFFLINE, NULL);
     if (!devices_remove(vm, err) || !destroy_domain(vm, err) || !remove_nodes(vm, err))

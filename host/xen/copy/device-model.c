@@ -1,4 +1,4 @@
-/* The target's device model: started on an empty domain, waiting for its state. */
+/* Start the device model on the empty domain, where it waits for its state; and end it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ void device_model_explain(struct xen_copy *vm, struct error *err)
         error_set(err, said.kind, "%s (the device model's last words: %s)", said.text, line);
 }
 
-/* env(1) gives it what libxl gives it, and replaces itself by it. */
+/* env(1) sets the variable that libxl sets, and then becomes the device model. */
 static const char **command_line(const struct xen_copy *vm, const cJSON *words, const char *domid)
 {
     static const char *const waiting[] = { "-S", "-incoming", "defer", NULL };
@@ -74,7 +74,7 @@ static bool note_process(struct xen_copy *vm, struct error *err)
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 
-/* xl ends the process whose number stands there. */
+/* `xl destroy` ends the process whose number is in this node. */
 static bool start_process(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->original, "words"), vm->xen.domid);
@@ -103,7 +103,7 @@ static bool has_socket(const struct xen_copy *vm)
     return access(path, F_OK) == 0;
 }
 
-/* The socket is there a moment before anybody listens at it. */
+/* The socket exists a moment before QEMU listens on it. */
 static bool await_monitor(struct xen_copy *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
@@ -134,7 +134,7 @@ static bool check_waiting(struct xen_copy *vm, struct error *err)
                      status.text);
 }
 
-/* Shared images stay the source's until the guest is ours. */
+/* With shared images the device model must not open them for writing before the handover. */
 static bool set_capabilities(struct xen_copy *vm, struct error *err)
 {
     static const char *const events[] = { "events", NULL };
@@ -144,8 +144,8 @@ static bool set_capabilities(struct xen_copy *vm, struct error *err)
                                 err);
 }
 
-/* As xl has somebody watch each domain. It waits as long as the guest stands still, and a
- * process less is started when it does not.
+/* Start xmig's monitor, as xl starts one for each domain. Do it now: after the handover it would
+ * lengthen the guest's pause.
  */
 static void watch(struct xen_copy *vm)
 {
@@ -179,7 +179,7 @@ static bool is_alive(const struct xen_copy *vm)
     return process_lives(vm->pid, vm->start_time);
 }
 
-/* Asked, it takes its backends' nodes along. */
+/* Ask the device model to end first: then it removes its backends' nodes. */
 bool device_model_end(struct xen_copy *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + END_MS;

@@ -1,5 +1,5 @@
-/* The nodes of a domain's devices: a frontend's, a backend's, and libxl's own, which name
- * each other. The console is none of these: toolstack-view.c writes it.
+/* Write and remove the nodes of a domain's devices: frontend, backend and libxl's own, which refer
+ * to each other. The console's nodes are written by toolstack-view.c.
  */
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/disk-nodes.h"
@@ -38,8 +38,8 @@ static bool is_changed(const cJSON *medium)
     return strcmp(json_string_or(medium, "image", ""), json_string_or(medium, "source", "")) != 0;
 }
 
-/* For an empty drive libxl writes "aio:" when it makes one and "" when it empties one, which
- * ends a device model of QEMU 7.2 that sees such a device appear.
+/* For an empty drive libxl writes "aio:" when it makes the drive and "" when it empties it. Write
+ * "aio:": QEMU 7.2 exits when a device with "" appears.
  */
 static void set_medium(cJSON *keys, const cJSON *medium)
 {
@@ -53,7 +53,7 @@ static void set_medium(cJSON *keys, const cJSON *medium)
     replace(keys, "script", NULL);
 }
 
-/* What the backend is told of its disk. A moved disk is the device model's to serve. */
+/* Tell the backend its image. A disk that was copied is served by the device model. */
 static void set_disk(const struct xen_copy *vm, cJSON *keys)
 {
     const char *dev = json_string_or(keys, "dev", "");
@@ -75,7 +75,8 @@ static void set_disk(const struct xen_copy *vm, cJSON *keys)
     }
 }
 
-/* A raw block device of the source is a kernel backend's there. */
+/* At the source the kernel serves raw block devices; here the device model serves what was copied.
+ */
 static const char *backend_of(const struct xen_copy *vm, const cJSON *device)
 {
     const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
@@ -149,8 +150,8 @@ static bool is_kind(const cJSON *device, const char *kind)
     return !strcmp(json_string_or(device, "kind", ""), kind);
 }
 
-/* Before the device model starts: QEMU 10 exits when it sees a keyboard appear later, and to
- * open a disk takes it a while, for which the guest need not stand still.
+/* These nodes exist before the device model starts: QEMU 10 exits when a keyboard appears later,
+ * and opening the disks takes a while, in which the guest should still run at the source.
  */
 bool devices_write_early(struct xen_copy *vm, struct error *err)
 {
@@ -192,7 +193,7 @@ static bool await_state(struct xen_copy *vm, const char *backend, int wanted, ui
     }
 }
 
-/* Nobody opens anything for an empty drive. */
+/* For an empty drive no backend opens an image. */
 static bool is_empty(const struct xen_copy *vm, const cJSON *device)
 {
     const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
@@ -220,7 +221,7 @@ bool devices_await_disks(struct xen_copy *vm, struct error *err)
 
 /* ---- removal ---- */
 
-/* A kernel's backend is asked to close; the device model's are gone with it. */
+/* Ask a kernel backend to close; the device model's backends are gone with it. */
 static bool remove_backend(struct xen_copy *vm, const char *path, struct error *err)
 {
     char backend[32];

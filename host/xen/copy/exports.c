@@ -1,9 +1,9 @@
-/* The target's disks, exported by its device model's NBD server for as long as the mirrors need. */
+/* Export the disks by the device model's NBD server, for the mirrors to write to. */
 #include "host/xen/copy/copy.h"
 #include "xmig/paths.h"
 
-/* A disk that is emulated is open twice, for its PV backend, too, which looks at it anew when
- * the device state has been loaded: the emulated one holds the image's lock.
+/* An emulated disk is open twice, the second time for its PV backend. Export the emulated one: it
+ * holds the image's lock. The PV backend reads the image anew when the device state is loaded.
  */
 static const cJSON *find_open(const cJSON *blocks, const char *path)
 {

@@ -1,5 +1,5 @@
-/* The scripts that join a guest's network interfaces to a bridge. libxl runs them itself, and
- * nobody else does. What they are told is read from xenstore, where it still is after a crash.
+/* Run the scripts that join a guest's network interfaces to a bridge, as libxl does. Their
+ * arguments come from xenstore, where they still are after a crash.
  */
 #include <stdio.h>
 
@@ -11,17 +11,17 @@ enum {
     SCRIPT_MS = 120000, /* a busy host forks slowly */
     BACKEND_MS = 20000,
     POLL_MS = 10,
-    UNPLUG_MS = 10000, /* then its script runs, at worst in vain */
-    LOOK_MS = 200,     /* nobody waits for an interface that goes */
+    UNPLUG_MS = 10000, /* then the script runs, at worst for nothing */
+    LOOK_MS = 200,     /* nobody waits for an interface to go */
     STATE_INIT_WAIT = 2
 };
 
-/* Where Xen's own scripts write what is wrong: xen-hotplug-common.sh. */
+/* Xen's scripts write their errors to this file: xen-hotplug-common.sh. */
 static const char SCRIPT_LOG[] = "/var/log/xen/xen-hotplug.log";
 
 struct vif {
     const char *id;
-    const cJSON *keys; /* its backend's */
+    const cJSON *keys; /* of its backend */
 };
 
 static bool run_script(struct xen_copy *vm, const struct vif *vif, const char *action,
@@ -60,8 +60,8 @@ static bool await_backend(struct xen_copy *vm, const struct vif *vif, struct err
     return true;
 }
 
-/* QEMU's end of an emulated interface; there is none when the guest uses the PV one instead, as it
- * goes with the device state that says so, some moments after that is loaded.
+/* Does QEMU have a tap for the emulated interface? If the guest uses the PV one instead, QEMU
+ * removes the tap some moments after it has loaded the device state.
  */
 static bool has_tap(const struct xen_copy *vm, const struct vif *vif)
 {
@@ -81,7 +81,9 @@ static bool is_used_as_pv(const struct xen_copy *vm, const struct vif *vif)
     return false;
 }
 
-/* A script for a tap that is about to go would only take time from a guest that connects anew. */
+/* Wait while QEMU is about to remove the tap: running its script would only delay the guest's
+ * reconnect.
+ */
 static void await_unplugged(struct xen_copy *vm, const struct vif *vif)
 {
     uint64_t deadline = loop_now_ms() + UNPLUG_MS;
@@ -103,8 +105,8 @@ static bool join_tap(struct xen_copy *vm, const struct vif *vif, struct error *e
     return false;
 }
 
-/* What was never joined cannot be parted, and is gone all the same; a tap was never joined to
- * anything as long as its guest could be destroyed, and went with the device model.
+/* A failure is fine: the interface was never joined, and goes with the domain. Taps need no script:
+ * they are joined only after the handover, and go with the device model.
  */
 static void part(struct xen_copy *vm, const struct vif *vif)
 {

@@ -1,6 +1,6 @@
-/* The domain becomes complete: xenstore learns of it, its devices' state is loaded, its disks are
- * its own. Nothing of it runs yet, and the guest stands still meanwhile: what need not be done here
- * is done before (toolstack-view.c).
+/* Complete the domain: introduce it to xenstore, end the exports, load the device state, make the
+ * disks durable. The guest stands still meanwhile, so all that can be done earlier is done earlier
+ * (toolstack-view.c).
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -13,7 +13,7 @@ enum {
     WRITE_S = 30
 };
 
-/* Only now is the page there, by which xenstore speaks with the guest. */
+/* Introduce the domain only now: xenstore's ring is in the guest's memory, which is here now. */
 static bool introduce(struct xen_copy *vm, struct error *err)
 {
     if (!xs_introduce_domain(vm->xen.xs, vm->xen.domid, vm->store_gfn, vm->store_port))
@@ -96,7 +96,7 @@ static bool build(struct xen_copy *vm, struct error *err)
     return toolstack_view_write_rings(vm, err) && introduce(vm, err);
 }
 
-/* The guest stands still meanwhile: where the time goes is worth a line. */
+/* Log each step: their times are part of the guest's pause. */
 static void tell(struct xen_copy *vm, const char *what, uint64_t *since_ms)
 {
     uint64_t now_ms = loop_now_ms();
@@ -106,7 +106,8 @@ static void tell(struct xen_copy *vm, const char *what, uint64_t *since_ms)
     *since_ms = now_ms;
 }
 
-/* The exports end before the state is loaded: then the guest's devices own the images. */
+/* End the exports before the state is loaded: loading it gives the images to the guest's devices.
+ */
 bool xen_seal(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);

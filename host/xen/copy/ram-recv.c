@@ -1,5 +1,5 @@
-/* The target's RAM: libxc takes it, decompressed, out of the lane and fills the domain with it, in
- * a thread of its own; the device state follows.
+/* Receive RAM and device state. In a thread of its own, libxc reads the decompressed stream and
+ * fills the domain's memory; the device state follows in the same lane.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,16 +15,16 @@
 
 enum {
     LOOK_MS = 500,
-    SYNC_EVERY_MS = 2000 /* the disks, besides what that takes */
+    SYNC_EVERY_MS = 2000 /* flush the disks, not counting the time that takes */
 };
 
 struct receiving {
     struct xen_copy *vm;
-    xc_interface *xc; /* the thread's own */
+    xc_interface *xc; /* for the thread alone */
     struct codec *codec;
-    int plain; /* what comes out of the lane */
+    int plain; /* the decompressed content of the lane */
     int result, number;
-    uint64_t synced_ms; /* the disks */
+    uint64_t synced_ms; /* when the disks were last flushed */
     struct error error;
 };
 
@@ -89,7 +89,7 @@ bool xen_ram_listen(struct copy *copy, struct error *err)
 
 /* ---- the thread ---- */
 
-/* Streams of Xen 4.14 and later have everything in them. */
+/* Streams of Xen 4.14 and later carry the CPU policy; older ones are refused. */
 static int on_static_data(unsigned missing, void *arg)
 {
     struct receiving *receiving = arg;
@@ -100,7 +100,7 @@ static int on_static_data(unsigned missing, void *arg)
     return -1;
 }
 
-/* So that nothing is left in the lane, whose writer would take it for lost. */
+/* Read to the end: with data left in the lane its writer would see a broken connection. */
 static void expect_end(struct receiving *receiving)
 {
     char more;

@@ -1,4 +1,4 @@
-/* The guest is handed over: give it its name, let it run, join it to its networks. */
+/* After the handover: give the guest its name, let it run, join it to its networks. */
 #include "host/xen/copy/copy.h"
 
 #include "host/xen/ground/domain.h"
@@ -14,7 +14,7 @@ bool xen_before_resume(struct copy *copy, struct error *err)
     return domain_rename(&vm->xen, vm->name, err);
 }
 
-/* Until the hypervisor lets its processors go, it provably has not run. */
+/* ERROR_SYSTEM before the unpause: until then no vCPU has run, provably. */
 bool xen_copy_resume(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
@@ -28,7 +28,7 @@ bool xen_copy_resume(struct copy *copy, struct error *err)
     return true;
 }
 
-/* The scripts take longer than all else; that the guest runs meanwhile costs nobody anything. */
+/* The scripts take longer than all else, so the guest already runs meanwhile. */
 static void join_networks(struct xen_copy *vm)
 {
     struct error err = { 0 };

@@ -1,4 +1,4 @@
-/* Does the copy run, has it run before it was handed over, has it been started again? */
+/* Does the copy run? Has it run before the handover? Has somebody started it again? */
 #include "host/xen/copy/copy.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include "host/xen/ground/domain.h"
 #include "xmig/process.h"
 
-/* Without its device model a domain that has not run is no copy of anything. */
+/* A paused domain whose device model died cannot be resumed: report GONE. */
 enum run_state xen_copy_state(struct copy *copy)
 {
     struct xen_copy *vm = xen_copy_of(copy);

@@ -1,5 +1,5 @@
-/* What libxl and its tools look at: the domain's configuration, its consoles' names, its
- * network interfaces. None of it depends on the guest's memory.
+/* Write what xl and other tools of libxl look at: the domain's configuration, its consoles and its
+ * network interfaces. Most of it does not depend on the guest's memory and is written early.
  */
 #include <stdio.h>
 
@@ -7,7 +7,7 @@
 #include "host/xen/ground/config.h"
 
 enum {
-    CONSOLE_LIMIT = 1048576 /* bytes that xenconsoled keeps for who does not read */
+    CONSOLE_LIMIT = 1048576 /* bytes that xenconsoled keeps while nobody reads */
 };
 
 /* ---- libxl's configuration ---- */
@@ -49,7 +49,7 @@ static void set_medium(cJSON *config, const cJSON *medium)
     }
 }
 
-/* Files of the device model's that were renamed are in its arguments here, too. */
+/* Extra arguments for the device model may name files that have another name here. */
 static void set_arguments(const struct xen_copy *vm, cJSON *config)
 {
     static const char *const lists[] = { "extra", "extra_hvm" };

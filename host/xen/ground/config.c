@@ -1,5 +1,5 @@
-/* libxl's configuration of a domain: a file of JSON, which ends in a NUL, beside others that
- * are named for the domain's number and UUID. libxl's lock is held while it is used.
+/* Read and write libxl's configuration of a domain: a file of JSON that ends in a NUL, named after
+ * the domain's number and UUID. libxl's lock is held meanwhile.
  */
 #include "host/xen/ground/config.h"
 
@@ -19,7 +19,7 @@ static char *file_name(char kind, uint32_t domid, const char *uuid, const char *
     return xen_text(DIRECTORY "/userdata-%c.%u.%s.%s", kind, domid, uuid, what);
 }
 
-/* The holder may have removed the file: then the lock is on nothing. */
+/* A holder removes the file before it unlocks it: then open the new one. */
 static int lock(uint32_t domid, const char *uuid, struct error *err)
 {
     AUTO_FREE char *path = file_name('l', domid, uuid, "domain-userdata-lock");
@@ -37,7 +37,7 @@ static int lock(uint32_t domid, const char *uuid, struct error *err)
     }
 }
 
-/* As libxl does: the file is there only while somebody holds it. */
+/* Remove the file as libxl does: it exists only while somebody holds the lock. */
 static void unlock(uint32_t domid, const char *uuid, int fd)
 {
     AUTO_FREE char *path = file_name('l', domid, uuid, "domain-userdata-lock");

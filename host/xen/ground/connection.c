@@ -1,4 +1,4 @@
-/* Opening and closing what a domain is reached by, and what everything here uses. */
+/* Open and close the connections to a domain; errors and texts for all of host/xen. */
 #include "host/xen/ground/connection.h"
 
 #include <errno.h>

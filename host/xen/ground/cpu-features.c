@@ -4,12 +4,12 @@
 #include <string.h>
 
 enum {
-    NAMED = 12 /* as many features a message may name */
+    NAMED = 12 /* at most this many features are named in a message */
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* "Feature 37" is bit 5 of word 1: Xen's own table. */
+/* Xen's own table: "feature 37" is bit 5 of word 1. */
 #define XEN_CPUFEATURE(name, number) { #name, number },
 static const struct feature {
     const char *name;
@@ -26,7 +26,9 @@ enum cpu_register {
     EDX
 };
 
-/* Where CPUID tells the words of that table; the next ones are of an MSR, which Xen compares. */
+/* Where CPUID has the words of that table. The words after these come from an MSR, which Xen
+ * compares.
+ */
 static const struct word {
     uint32_t leaf, subleaf;
     enum cpu_register reg;
@@ -37,8 +39,8 @@ static const struct word {
     { 0x00000007, 1, EBX }, { 0x00000007, 2, EDX }, { 0x00000007, 1, ECX }, { 0x00000007, 1, EDX },
 };
 
-/* They tell of what the guest has switched on, of its processors' number or of Xen, or that
- * something is not there.
+/* Features that are no promise: they tell what the guest has switched on, how many processors it
+ * has, that it runs on Xen, or that something is missing.
  */
 static const char *const others[] = { "APIC",       "HTT",        "OSXSAVE",
                                       "HYPERVISOR", "CMP_LEGACY", "FDP_EXCP_ONLY",

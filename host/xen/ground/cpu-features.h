@@ -1,5 +1,5 @@
-/* What a guest's processor was promised to be able to do, and another host's cannot. Xen itself
- * takes it from a guest that comes, without a word, though the guest uses it.
+/* Which CPU features was a guest promised that another host lacks? Xen itself takes them away
+ * without a word when the guest arrives, though the guest uses them.
  */
 #ifndef XMIG_HOST_XEN_GROUND_CPU_FEATURES_H
 #define XMIG_HOST_XEN_GROUND_CPU_FEATURES_H
@@ -16,7 +16,8 @@ struct cpu_leaves {
     uint32_t count;
 };
 
-/* Can `host`, the most that a guest could be promised there, do all that `guest` was? */
+/* Does `host`, the most that a guest could be promised there, have all that `guest` was promised?
+ */
 bool cpu_features_fit(struct cpu_leaves guest, struct cpu_leaves host, struct error *err);
 
 #endif

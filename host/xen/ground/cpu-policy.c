@@ -1,4 +1,4 @@
-/* The processor that a guest was promised, and whether this host has its like. */
+/* Read the CPU policy that a guest was promised, and check whether this host can keep it. */
 #include "host/xen/ground/cpu-policy.h"
 
 #include <stdio.h>
@@ -114,7 +114,7 @@ static bool fits(struct xen *xen, xc_cpu_policy_t *host, const struct serial *gu
     return ok;
 }
 
-/* What Xen compares is little more than how many leaves there are, and what an MSR tells. */
+/* Ask Xen, too, whose own check compares little: how many leaves there are, and one MSR. */
 static bool is_compatible(struct xen *xen, xc_cpu_policy_t *host, const struct serial *guest,
                           struct error *err)
 {

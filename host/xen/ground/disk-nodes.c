@@ -1,4 +1,4 @@
-/* Reading what libxl has noted of disks. */
+/* Read libxl's notes of disks. */
 #include "host/xen/ground/disk-nodes.h"
 
 #include <string.h>

@@ -1,11 +1,11 @@
-/* What xenstore's nodes say of disks, and the list of media in the parameters. */
+/* Disks in xenstore's nodes, and media in the parameters. */
 #ifndef XMIG_HOST_XEN_GROUND_DISK_NODES_H
 #define XMIG_HOST_XEN_GROUND_DISK_NODES_H
 
 #include "xmig/json.h"
 
-/* The image in a node's "params": "aio:/path" and "qcow2:/path" are the device model's, "/path"
- * is the kernel's.
+/* The path of the image in a node's "params": "aio:/path" or "qcow2:/path" if the device model
+ * serves the disk, "/path" if the kernel does.
  */
 const char *disk_node_path(const char *params);
 /* Is it a disk that is copied? CD-ROM drives and read-only disks must be at the target already. */

@@ -1,10 +1,10 @@
-/* Domains, as the hypervisor and xenstore know them. */
+/* Find domains, and ask the hypervisor and xenstore about them. */
 #include <ctype.h>
 #include <stdio.h>
 
 #include "host/xen/ground/domain.h"
 
-/* The call answers for the next domain if there is no such one. */
+/* If there is no such domain, the call returns the next one. */
 bool domain_info(xc_interface *xc, uint32_t domid, xc_domaininfo_t *info)
 {
     return xc_domain_getinfolist(xc, domid, 1, info) == 1 && info->domain == domid;
@@ -35,7 +35,7 @@ static bool has_name(struct xs_handle *xs, uint32_t domid, const char *name)
     return present && !strcmp(present, name);
 }
 
-/* Dom0 has a name, too, which nobody else may have. */
+/* Dom0 is searched as well: nobody else may have its name. */
 static bool find(xc_interface *xc, bool (*matches)(const xc_domaininfo_t *info, void *arg),
                  void *arg, uint32_t *domid)
 {

@@ -17,9 +17,9 @@ bool domain_find_namesake(const struct xen *xen, const char *name, uint32_t *dom
 
 /* Has it been shut down, and why (SHUTDOWN_…)? */
 bool domain_is_shut_down(const xc_domaininfo_t *info, unsigned *reason);
-/* `uuid`: whose domain it must be, for numbers are given away again; NULL: whichever it is. */
+/* RUN_GONE if the domain has another UUID, for numbers are used again. NULL: any UUID. */
 enum run_state domain_state(xc_interface *xc, uint32_t domid, const char *uuid);
-/* The same of the connection's domain. */
+/* The state of the domain that `xen` is connected to. */
 enum run_state xen_state(const struct xen *xen);
 /* Has somebody paused the domain? xmig itself never pauses one at the source. */
 bool domain_is_held(const struct xen *xen);

@@ -8,12 +8,12 @@
 #include "xmig/cleanup.h"
 
 enum {
-    LINES_MAX = 64, /* between two looks: what is older is lost */
+    LINES_MAX = 64, /* kept between two calls of xen_log_drain(): older lines are lost */
     LINE_SIZE = 256
 };
 
 struct xen_log {
-    xentoollog_logger vtable; /* first: the library knows us by it */
+    xentoollog_logger vtable; /* must come first: the library hands us a pointer to it */
     pthread_mutex_t mutex;
     char lines[LINES_MAX][LINE_SIZE];
     unsigned long written, read; /* how many lines, ever */
@@ -37,7 +37,7 @@ static void message(xentoollog_logger *logger, xentoollog_level level, int numbe
         snprintf(line, LINE_SIZE, "%.200s: %s", text, strerror(number));
     else
         snprintf(line, LINE_SIZE, "%s", text);
-    /* The first is the cause, those that follow are its consequences. */
+    /* Keep the first complaint: later ones are its consequences. */
     if (level >= XTL_ERROR && !log->complaint[0])
         memcpy(log->complaint, line, LINE_SIZE);
     pthread_mutex_unlock(&log->mutex);

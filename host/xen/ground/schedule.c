@@ -1,5 +1,5 @@
-/* The share of the processors that a domain gets. Each scheduler has its own parameters: where
- * the target has another one, its defaults must do.
+/* A domain's share of the processors. Each scheduler has parameters of its own: if the target uses
+ * another scheduler, the copy gets its defaults.
  */
 #include "host/xen/ground/schedule.h"
 

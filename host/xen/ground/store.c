@@ -1,4 +1,4 @@
-/* xenstore, with paths in the manner of printf. */
+/* Read and write xenstore, with paths formatted as by printf. */
 #include "host/xen/ground/store.h"
 
 #include <errno.h>
@@ -162,7 +162,7 @@ static bool write_item(struct xs_handle *xs, xs_transaction_t transaction, uint3
                      item->path);
 }
 
-/* One attempt; *again: somebody else wrote meanwhile. */
+/* One attempt. Sets *again if somebody else wrote meanwhile. */
 static bool commit_once(struct xs_handle *xs, const struct store_batch *batch, bool *again,
                         struct error *err)
 {

@@ -1,4 +1,4 @@
-/* xenstore: what we read, and what we write in one transaction. */
+/* Read nodes of xenstore, and write many of them in one transaction. */
 #ifndef XMIG_HOST_XEN_GROUND_STORE_H
 #define XMIG_HOST_XEN_GROUND_STORE_H
 
@@ -8,19 +8,19 @@
 
 #include "xmig/json.h"
 
-/* Who may do what with a node besides dom0. */
+/* The rights of a node, besides dom0's. */
 enum store_access {
-    STORE_AS_ABOVE,    /* as the node above it */
-    STORE_GUEST_READS, /* dom0's */
+    STORE_AS_ABOVE,    /* the rights of the node above */
+    STORE_GUEST_READS, /* dom0 owns it */
     STORE_GUEST_OWNS,
     STORE_DOM0_ONLY,
-    STORE_FRONTEND, /* the guest's; dom0 reads */
+    STORE_FRONTEND, /* the guest owns it, dom0 reads it */
 };
 
 /* A node's value; NULL: there is none. The caller frees it. */
 char *store_read(struct xs_handle *xs, const char *path, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same as a number, or `otherwise`. */
+/* A node's value as a number; `otherwise` if there is none. */
 long store_number(struct xs_handle *xs, long otherwise, const char *path, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -44,9 +44,9 @@ struct store_item {
     char *path, *value;
 };
 
-/* Nodes that come to be all at once. */
+/* Nodes that are written in one transaction. */
 struct store_batch {
-    uint32_t domid; /* of the guest, for the rights */
+    uint32_t domid; /* the guest's number, for the rights */
     struct store_item *items;
     size_t count;
 };
@@ -56,7 +56,7 @@ void store_add(struct store_batch *batch, enum store_access access, const char *
 void store_add_number(struct store_batch *batch, enum store_access access, long long value,
                       const char *path, ...) __attribute__((format(printf, 4, 5)));
 
-/* Writes them, and frees what the batch holds in any case. */
+/* Write the nodes. What the batch holds is freed in any case. */
 bool store_commit(struct xs_handle *xs, struct store_batch *batch, struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Finding the domain to be moved, and refusing early what cannot be. */
+/* Find the domain to be moved, and refuse at once one that cannot be moved. */
 #include "host/xen/guest/guest.h"
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "xmig/paths.h"
 #include "xmig/process.h"
 
-/* The command line of process `pid`, without the program: NUL-terminated words in a file. */
+/* The command line of process `pid` without the program: /proc has it as NUL-terminated words. */
 static cJSON *read_words(pid_t pid, struct error *err)
 {
     AUTO_FREE char *path = xen_text("/proc/%d/cmdline", (int)pid);
@@ -52,7 +52,7 @@ static bool read_device_model(struct xen_guest *vm, struct error *err)
     return true;
 }
 
-/* What cannot be moved need not have a configuration. */
+/* Check movability first: domains that are refused may have no libxl configuration. */
 static bool check_domain(struct xen_guest *vm, const xc_domaininfo_t *info, struct error *err)
 {
     AUTO_FREE char *type = store_read(vm->xen.xs, "/libxl/%u/type", vm->xen.domid);
@@ -88,7 +88,7 @@ static bool read_domain(struct xen_guest *vm, struct error *err)
     return vm->config != NULL;
 }
 
-/* The file goes with libxl's others of the domain. */
+/* The name lets libxl delete the lock file together with its own files of the domain. */
 static bool take_lock(struct xen_guest *vm, struct error *err)
 {
     AUTO_FREE char *path =

@@ -1,4 +1,4 @@
-/* Everything that the target must know of the source's domain. */
+/* Collect everything that the target must know of the source's domain. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -10,7 +10,7 @@
 
 /* ---- the device model ---- */
 
-/* "pc" means another machine in every version of QEMU: the running one is asked. */
+/* Ask QEMU for its machine type: the alias "pc" means another machine in each version of QEMU. */
 static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
 {
     AUTO_FREE char *exe = xen_text("/proc/%d/exe", (int)vm->pid);
@@ -31,7 +31,7 @@ static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
     return true;
 }
 
-/* Of what the guest only reads: its content tells whether the target has the same. */
+/* Files that the guest only reads are not copied: a hash tells whether the target has the same. */
 static bool add_hash(struct xen_guest *vm, cJSON *hashes, const char *here, const char *there,
                      struct error *err)
 {
@@ -89,7 +89,8 @@ static bool add_device_model(struct xen_guest *vm, cJSON *xen, const cJSON *disk
 
 /* ---- the disks ---- */
 
-/* With shared images the target must prove that it has the same ones. */
+/* Shared images are not copied: a file beside each lets the target prove that it sees the same one.
+ */
 static bool offer_proof(struct xen_guest *vm, const struct xen_disk *disk, cJSON *params,
                         struct error *err)
 {
@@ -127,7 +128,7 @@ static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
 
 /* ---- the domain ---- */
 
-/* What the guest's drivers have said of themselves, and will not say again. */
+/* The guest's drivers announce their features only once, when they start: copy what they wrote. */
 static cJSON *read_features(struct xen_guest *vm)
 {
     cJSON *features = store_values(vm->xen.xs, "/local/domain/%u/control", vm->xen.domid);
@@ -141,7 +142,7 @@ static cJSON *read_features(struct xen_guest *vm)
     return said;
 }
 
-/* What the guest has made of its clock. */
+/* The offset that the guest has given its clock. */
 static void add_clock(struct xen_guest *vm, cJSON *xen)
 {
     AUTO_FREE char *offset = store_read(vm->xen.xs, "/vm/%s/rtc/timeoffset", vm->xen.uuid);

@@ -1,4 +1,4 @@
-/* The source's devices, as libxl has noted them. */
+/* Read the guest's devices from libxl's nodes, and look later whether they have changed. */
 #include "host/xen/guest/guest.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@ bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id)
                         id) == STATE_CONNECTED;
 }
 
-/* What of a frontend's own keys the toolstack has written, not the guest. */
+/* Of a frontend's keys, copy those that the toolstack has written, not the guest's own. */
 static cJSON *read_frontend(struct xen_guest *vm, const char *kind, const char *id)
 {
     static const char *const names[] = { "virtual-device", "device-type", "trusted",

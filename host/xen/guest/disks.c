@@ -1,4 +1,4 @@
-/* The source's disks: xenstore says which there are, the device model what they are. */
+/* The guest's disks: xenstore lists them, and the device model describes their images. */
 #include <sys/stat.h>
 
 #include "host/images/image-contents.h"
@@ -91,7 +91,7 @@ static bool has_name(const struct xen_guest *vm, const char *name, bool has_medi
     return media_find(vm->media, "name", name) != NULL;
 }
 
-/* An option that means no disk is a slip of the pen with consequences. */
+/* Refuse options for disks that do not exist: a mistyped name must not be ignored. */
 static bool check_choices(struct xen_guest *vm, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
@@ -144,7 +144,7 @@ static bool has_changed_way(const char *name, struct error *err)
                      name);
 }
 
-/* A PV driver that is not through with connecting has written nothing yet. */
+/* A PV driver that is still connecting has not written anything yet. */
 bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err)
 {
     for (size_t i = 0; i < vm->disk_count; i++) {
@@ -156,7 +156,7 @@ bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err)
     return true;
 }
 
-/* A guest that loads its PV drivers leaves the emulated disk, and so the mirror, behind. */
+/* A guest that loads its PV drivers stops using the emulated disk, which is the one mirrored. */
 bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;

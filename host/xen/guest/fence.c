@@ -1,5 +1,5 @@
-/* What keeps the old copy from being started again: its domain has another name, and so have its
- * images, or they are read-only.
+/* Keep the old copy from being started again: rename its domain and its images, or make the images
+ * read-only.
  */
 #include "host/images/image-fence.h"
 
@@ -9,7 +9,8 @@
 
 static const char cure[] = "take its configuration out of /etc/xen/auto";
 
-/* An image is what the device model has open; the kernel's backends show nothing. */
+/* The device model must have this very file open; for disks that the kernel serves nobody can tell.
+ */
 static bool check_open(struct open_files *files, const struct xen_disk *disk, struct error *err)
 {
     const struct open_file *file = open_files_by_name(files, disk->path);

@@ -1,4 +1,4 @@
-/* The table of what a guest of Xen's can do; finding one again after a crash; letting go of it. */
+/* The guest's table; also finds a guest again after a crash, and frees one. */
 #include "host/xen/guest/guest.h"
 
 #include <stdio.h>
@@ -29,7 +29,7 @@ static void free_guest(struct guest *guest)
 
 /* ---- its disks ---- */
 
-/* A device model that ends closes a qcow2, and may write to it as it does. */
+/* A qcow2 image gets no mark: the device model may still write to it when it closes it. */
 static void mark(struct guest *guest, cJSON *fact)
 {
     const struct xen_guest *vm = xen_guest_of(guest);

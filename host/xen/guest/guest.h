@@ -1,4 +1,4 @@
-/* A guest that is a domain of Xen's. */
+/* The guest: a domain at the source. */
 #ifndef XMIG_HOST_XEN_GUEST_GUEST_H
 #define XMIG_HOST_XEN_GUEST_GUEST_H
 
@@ -6,49 +6,49 @@
 #include "host/xen/ground/connection.h"
 #include "xmig/guest.h"
 
-/* A disk that moves: writable, and served by the device model. */
+/* A disk that is copied: writable, and served by the device model. */
 struct xen_disk {
-    char *name;   /* as the guest's configuration has it: "hda", "sdb" */
-    char *id;     /* … as xenstore has it: "768" */
-    char *device; /* what the device model's commands call what the guest uses of it */
+    char *name;   /* in the guest's configuration: "hda", "sdb" */
+    char *id;     /* in xenstore: "768" */
+    char *device; /* the drive or node that the guest uses, as QMP commands name it */
     char *path;
-    char *target;   /* its image at the target */
+    char *target;   /* path of its image at the target */
     char *format;   /* "raw", "qcow2" */
-    cJSON *options; /* of the format */
+    cJSON *options; /* of its format, for the new image */
     uint64_t size, allocated;
     bool is_block_device;
-    bool is_kernels;  /* its PV backend is the kernel's, not the device model's */
-    bool is_emulated; /* IDE, AHCI, SCSI; else the guest uses the PV disk */
+    bool is_kernels;  /* its PV backend is in the kernel, not in the device model */
+    bool is_emulated; /* the guest uses the IDE, AHCI or SCSI disk; else the PV disk */
 };
 
 struct xen_guest {
     struct guest base;
     struct xen xen;
-    char *name; /* what it is called here */
+    char *name; /* its name at the source */
     pid_t pid;  /* of the device model */
     uint64_t start_time;
-    cJSON *config; /* libxl's */
+    cJSON *config; /* libxl's configuration of it */
     cJSON *words;  /* the device model's command line, without the program */
     char *program;
-    char *machine; /* the versioned type */
+    char *machine; /* its versioned type: "pc-i440fx-7.2" */
     struct xen_disk *disks;
     size_t disk_count;
-    size_t heard;   /* of the mirrors' events */
-    cJSON *media;   /* of CD-ROM drives; media_read()'s */
-    cJSON *devices; /* as they were described; devices_read()'s */
-    cJSON *proofs;  /* paths of files beside shared images */
-    cJSON *images;  /* facts of those that are fenced; host/images/image-fence.h */
+    size_t heard;   /* how many of the mirrors' events have been looked at */
+    cJSON *media;   /* in CD-ROM drives, by media_read() */
+    cJSON *devices; /* as described, by devices_read() */
+    cJSON *proofs;  /* paths of the proofs beside shared images */
+    cJSON *images;  /* facts of its images, for the fence: host/images/image-fence.h */
     uint64_t paused_ms;
-    uint64_t ran_ns;       /* how long its processors had run when it was suspended; 0: not known */
-    uint64_t suspended_ms; /* when it had followed the request; 0: it has not */
-    uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: not */
-    uint64_t ram_moved_ms; /* when that has last moved */
-    bool asked;            /* the guest was asked to suspend itself */
-    bool suspend_pending;  /* it has taken the request, and may follow it at any time */
-    int lock;              /* held while a migration is at work on the domain; -1: not */
-    bool ran;              /* somebody has let it run after it was handed over */
-    bool destroyed;        /* by us */
-    bool reattached;       /* after a crash: what is left of mirrors is not ours to know */
+    uint64_t ran_ns;       /* run time of its vCPUs when it was suspended; 0: not known */
+    uint64_t suspended_ms; /* when it was suspended; 0: it is not */
+    uint64_t ram_since_ms; /* since when RAM is sent with the guest suspended, by --ram; 0: no */
+    uint64_t ram_moved_ms; /* when that last made progress */
+    bool asked;            /* to suspend itself */
+    bool suspend_pending;  /* it took the request, and may suspend itself at any time */
+    int lock;              /* held while a migration works on the domain; -1: none */
+    bool ran;              /* somebody let it run after it was handed over */
+    bool destroyed;        /* by xmig */
+    bool reattached;       /* found again after a crash: mirrors may be left in its device model */
 };
 
 static inline struct xen_guest *xen_guest_of(struct guest *guest)
@@ -88,17 +88,17 @@ cJSON *xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *
                              struct error *err);
 /* Does the guest still use each disk the way that is mirrored? */
 bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err);
-/* The same with the guest suspended, quickly: has it loaded a PV driver? */
+/* A quick check while the guest is suspended: has it loaded a PV driver since? */
 bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err);
 
 /* ---- pv-or-emulated.c ---- */
 
-/* What of the device model's `blocks` (query-block) the guest uses of a disk whose PV frontend is
- * connected or not; sets `is_emulated`. NULL, refused: that cannot be mirrored.
+/* Choose the block device of `blocks` (query-block) that the guest uses for the disk, by whether
+ * its PV frontend is connected; sets `is_emulated`. NULL, refused: the disk cannot be mirrored.
  */
 const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
                                struct error *err);
-/* What the disk's mirror is told to copy. */
+/* The name of that block device for the mirror. */
 const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
 
 /* ---- media.c: what is only read ---- */
@@ -107,7 +107,7 @@ const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
  * be at the target.
  */
 cJSON *media_read(struct xen_guest *vm, struct error *err);
-/* Has nobody changed one since? */
+/* Has nobody changed a medium since? */
 bool media_recheck(struct xen_guest *vm, struct error *err);
 
 /* ---- hardware.c: what of a domain is not in its configuration ---- */
@@ -119,15 +119,15 @@ bool hardware_read(struct xen_guest *vm, cJSON *xen, struct error *err);
 extern const struct mirror_ops xen_mirrors;
 /* With the guest suspended: send what is left, prove it, remove the mirrors. */
 bool xen_mirrors_drain(struct xen_guest *vm, struct error *err);
-/* What the mirrors still have to send. An error when one has died. */
+/* How many bytes the mirrors still have to send. An error when a mirror has died. */
 bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, bool *ready, struct error *err);
 
 /* ---- suspend.c ---- */
 
 /* Have the guest suspend itself, or be suspended. */
-bool guest_suspend(struct xen_guest *vm, struct error *err);
-/* The reverse, if the guest was suspended, or has been asked to. */
-bool guest_unsuspend(struct xen_guest *vm, struct error *err);
+bool xen_suspend(struct xen_guest *vm, struct error *err);
+/* Let the guest go on if it is suspended, or was asked to suspend itself. */
+bool xen_unsuspend(struct xen_guest *vm, struct error *err);
 
 /* ---- ram-send.c ---- */
 
@@ -138,18 +138,16 @@ uint64_t xen_paused_for(struct guest *guest, bool with_ram);
 
 /* ---- run-state.c: what others do to it ---- */
 
-/* The domain is suspended: from now on it does not run. */
+/* Note how long the suspended domain has run: from now on its run time must not grow. */
 void xen_guest_watch(struct xen_guest *vm);
-/* The same, as the journal's `fact` has it. */
+/* Write that run time to the journal's `fact`, and read it back. */
 void xen_guest_watch_note(const struct xen_guest *vm, cJSON *fact);
 void xen_guest_watch_found(struct xen_guest *vm, const cJSON *fact);
-/* After it was handed over: has somebody let the old copy run? Then it is paused, and `err` says
- * so.
- */
+/* Has somebody let the old copy run after the handover? If so it is paused, and `err` says so. */
 bool xen_guest_ran(struct xen_guest *vm, struct error *err);
-/* Before it is suspended: has nobody paused it? */
+/* Refuses if somebody has paused the domain before it is suspended. */
 bool xen_check_runs(struct xen_guest *vm, struct error *err);
-/* Something else than xmig keeps it from running, or has ended it: notes what that is. */
+/* Does something other than xmig keep the guest from running? Sets `stopped` to what it is. */
 bool xen_is_left_alone(struct xen_guest *vm);
 bool xen_guest_unchanged(struct guest *guest, struct error *err);
 

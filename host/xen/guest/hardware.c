@@ -1,5 +1,5 @@
-/* What of a domain is in the hypervisor only, and what of that the target must be given
- * before the stream comes, which brings the rest.
+/* The domain's settings that only the hypervisor knows, and that the target needs before the stream
+ * brings the rest.
  */
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/ground/domain.h"
@@ -9,7 +9,7 @@
 #include <xen/hvm/params.h>
 #include <xen/version.h>
 
-/* What libxc's stream does not carry. */
+/* The HVM parameters that libxc's stream does not carry. */
 static bool read_params(struct xen_guest *vm, cJSON *xen, struct error *err)
 {
     static const struct {

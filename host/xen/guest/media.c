@@ -1,10 +1,10 @@
-/* What lies in the source's CD-ROM drives, and where it lies at the target. It may have been
- * changed since the device model was started: the running one is asked.
+/* The media in the guest's CD-ROM drives, and where they are at the target. Media can be changed
+ * while the guest runs, so the device model is asked.
  */
 #include "host/xen/ground/disk-nodes.h"
 #include "host/xen/guest/guest.h"
 
-/* What the device model calls the drive of a CD-ROM. */
+/* The drive as the device model has it; NULL: there is none. */
 static const cJSON *find_drive(const cJSON *blocks, const char *drive)
 {
     const cJSON *block;
@@ -15,8 +15,8 @@ static const cJSON *find_drive(const cJSON *blocks, const char *drive)
     return NULL;
 }
 
-/* The path of what lies in it; "": nothing. libxl has noted what it has put there, and hands
- * the device model only a descriptor; the guest may have taken it out.
+/* The path of the medium in a drive; "": it is empty. libxl notes the path and gives the device
+ * model only a descriptor; whether the guest has ejected the medium only the device model knows.
  */
 static const char *present(const cJSON *blocks, const char *drive, const char *params)
 {

@@ -1,4 +1,4 @@
-/* The mirrors of the source's disks. */
+/* Mirror the guest's disks to the target. */
 #include "host/images/disk-device.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/guest.h"
@@ -30,7 +30,7 @@ static bool start_mirror(struct guest *guest, const char *disk, const char *path
     return qmp_mirror_start(vm->xen.q, &mirror, err);
 }
 
-/* A guest that has been rebooted, or turned off, has another domain, or none. */
+/* A guest that has rebooted has a new domain; one that was turned off has none. */
 static bool check_domain(struct xen_guest *vm, struct error *err)
 {
     xc_domaininfo_t info;
@@ -43,7 +43,9 @@ static bool check_domain(struct xen_guest *vm, struct error *err)
     return vm->paused_ms || xen_check_runs(vm, err);
 }
 
-/* A guest that ends takes its device model along: then that is the reason. Always false. */
+/* A guest that ends takes its device model with it: report the end, not the broken mirror. Always
+ * false.
+ */
 static bool explain(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };

@@ -1,4 +1,4 @@
-/* What cannot be moved is refused at the source, each thing with its reason. */
+/* Refuse, at the source, every property of a domain that cannot be moved, with its reason. */
 #include "host/xen/guest/movable.h"
 
 #include <string.h>

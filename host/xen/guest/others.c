@@ -1,4 +1,4 @@
-/* Is there another domain of this name or UUID, or does somebody else write to its images? */
+/* Is there another domain of the guest's name or UUID, or another writer to its images? */
 #include <stdio.h>
 
 #include "host/images/image-fence.h"
@@ -32,7 +32,7 @@ static void look_at(void *arg, const struct other *other)
               looking->vm->xen.domid, (int)looking->vm->pid);
 }
 
-/* Of a domain that is no more, nobody knows. */
+/* A domain that is gone has no known disks: then the kernel may have served one. */
 static bool kernel_may_serve(const struct xen_guest *vm)
 {
     bool may = vm->disk_count == 0;
@@ -42,7 +42,9 @@ static bool kernel_may_serve(const struct xen_guest *vm)
     return may;
 }
 
-/* A shared image may have other users, here as elsewhere: whoever shares it sees to that. */
+/* Shared images are not checked: they may have other users, on any host, which is up to their
+ * owner.
+ */
 bool xen_images_are_ours(const struct xen_guest *vm, struct error *err)
 {
     struct looking looking = { .vm = vm, .err = err };
@@ -61,7 +63,7 @@ bool xen_images_are_ours(const struct xen_guest *vm, struct error *err)
     return !looking.found;
 }
 
-/* One that is only being made comes to nothing without its images, and is given a moment to. */
+/* A domain that is just being made fails without its images: give it a moment to go away. */
 static bool find_copy(const struct xen_guest *vm, uint32_t *domid)
 {
     uint64_t begin = loop_now_ms();
@@ -75,7 +77,7 @@ static bool find_copy(const struct xen_guest *vm, uint32_t *domid)
     return false;
 }
 
-/* The target's copy on this very host has a name and a UUID of its own. */
+/* A copy made on this same host does not count: it has a name and a UUID of its own. */
 bool xen_nobody_else(struct guest *guest, struct error *err)
 {
     const struct xen_guest *vm = xen_guest_of(guest);

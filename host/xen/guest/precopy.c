@@ -1,13 +1,14 @@
-/* The guest is paused when what is left, of RAM and of the disks, can be sent within the
- * downtime that was asked for.
+/* Pause the guest when the rest of RAM and disks can be sent within the downtime that was asked
+ * for.
  */
 #include "host/xen/guest/precopy.h"
 
 #include <math.h>
 
 enum {
-    NOTHING_BYTES = 64 * 4096, /* so little takes no time that could be told in advance */
-    VAIN_PASSES = 5,           /* some passes are short: only time tells, too */
+    NOTHING_BYTES = 64 * 4096, /* too little to predict its time */
+    VAIN_PASSES =
+        5, /* passes without progress; STALLED_MS must pass, too, for passes can be short */
     STALLED_MS = 10000,
     HOPELESS_MS = 300000
 };
@@ -17,8 +18,8 @@ void precopy_pass_begins(struct precopy *precopy, uint64_t now_ms)
     precopy->began_ms = now_ms;
 }
 
-/* A short pass tells of its fixed costs, not of the rate: the fastest one counts. The first one
- * tells nothing of how well the pages can be compressed that the guest goes on writing to.
+/* A short pass measures its fixed costs, not the rate, so the fastest pass counts. The first pass
+ * does not show how well the pages compress that the guest keeps writing to.
  */
 void precopy_pass_ends(struct precopy *precopy, uint64_t ram, uint64_t sent, uint64_t now_ms)
 {
@@ -29,7 +30,7 @@ void precopy_pass_ends(struct precopy *precopy, uint64_t ram, uint64_t sent, uin
     precopy->pace = fmax(precopy->pace, (double)ram / (double)elapsed_ms);
 }
 
-/* Either the lane is what takes the time, or what comes before it. */
+/* The slower of the two counts: the lane, or reading and compressing RAM. */
 static uint64_t expect_ms(struct precopy *precopy, uint64_t ram, uint64_t disks)
 {
     double left = (double)ram * precopy->share + (double)disks;
@@ -40,7 +41,7 @@ static uint64_t expect_ms(struct precopy *precopy, uint64_t ram, uint64_t disks)
     return (uint64_t)fmax(left / precopy->rate, (double)ram / precopy->pace);
 }
 
-/* Less by a tenth is progress. */
+/* Progress is a tenth less than the least so far. */
 static bool becomes_less(struct precopy *precopy, uint64_t left, uint64_t now_ms)
 {
     if (precopy->least && left > precopy->least - precopy->least / 10) {

@@ -1,4 +1,4 @@
-/* By which way does the guest use a disk: the emulated one, or a PV driver's? */
+/* Does the guest use a disk as the emulated device, or through a PV driver? */
 #include "host/xen/guest/guest.h"
 #include "xmig/paths.h"
 
@@ -16,8 +16,8 @@ static bool opens(const cJSON *block, const char *path)
     return inserted && !strcmp(real, other);
 }
 
-/* A disk may be there twice: emulated, with a drive's name, and for PV drivers, as a node
- * that is named for what the guest calls it.
+/* QEMU may have a disk twice: the emulated one has a drive's name, the one for PV drivers is a node
+ * named after the guest's disk.
  */
 static const cJSON *find_block(const cJSON *blocks, const char *path, bool emulated,
                                const char *name)
@@ -37,7 +37,7 @@ static const cJSON *find_block(const cJSON *blocks, const char *path, bool emula
     return NULL;
 }
 
-/* A mirror sees only what is written by its own way. */
+/* Only one of the two is mirrored, and a mirror sees only the writes to its own block device. */
 const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
                                struct error *err)
 {
@@ -63,7 +63,6 @@ const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool 
     return NULL;
 }
 
-/* What its mirror is told to copy. */
 const char *disk_device_name(const struct xen_disk *disk, const cJSON *block)
 {
     return disk->is_emulated ? json_string_or(block, "device", "")

@@ -1,5 +1,5 @@
-/* When is the guest paused for the rest? RAM and disks are sent over the same network, and both
- * must fit the downtime that was asked for.
+/* Decide between two passes of RAM whether to pause the guest. RAM and disks share the network, so
+ * both must fit the downtime that was asked for.
  */
 #include "host/xen/guest/ram-send.h"
 
@@ -7,7 +7,7 @@ enum {
     WAIT_MS = 100 /* between passes that wait for the disks */
 };
 
-/* "(the rest, …)": what stands between the guest and its pause. The caller frees it. */
+/* Why the guest cannot be paused yet: "the rest, …". The caller frees it. */
 static char *tell_rest(const struct precopy *precopy)
 {
     enum {
@@ -83,7 +83,7 @@ static int decide(struct sending *sending)
     return follow(sending, verdict);
 }
 
-/* Called before a pass, when it is known what it would send, and after it, when it is not. */
+/* libxc asks before a pass, with the pages to send, and after it, with a count below 0. */
 static void policy_turn(void *arg)
 {
     struct sending *sending = arg;
@@ -116,7 +116,6 @@ int ram_policy(struct precopy_stats stats, void *arg)
     return sending->answer;
 }
 
-/* Somebody has lost patience with a guest that writes too fast. */
 void ram_policy_explain(const struct sending *sending, struct error *err)
 {
     AUTO_FREE char *rest = tell_rest(&sending->precopy);

@@ -1,5 +1,5 @@
-/* The source's RAM. libxc sends it, in a thread that takes turns with the loop's, and asks us
- * when to pause the guest and whether it is paused.
+/* Send the guest's RAM and device state. libxc sends RAM in a thread of its own, which takes turns
+ * with the loop's thread; its callbacks ask when to pause the guest and suspend it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,18 +13,18 @@
 
 enum {
     LOOK_MS = 500,
-    MIRRORS_MS = 2000, /* they are looked at less often: QEMU has better things to do */
+    MIRRORS_MS = 2000, /* looked at less often, to spare QEMU */
     DIRTY_LOG_MS = 10000,
-    STOP_MS = 10000, /* for QEMU to stop, besides what the mirrors have under way */
+    STOP_MS = 10000, /* for QEMU to stop, plus the time for what the mirrors have in flight */
     SAVE_MS = 30000,
     MODEST_NICE = 10,
-    SLOWEST_BYTES_PER_MS = 1024 /* below a megabyte a second nobody mirrors a disk */
+    SLOWEST_BYTES_PER_MS = 1024 /* 1 MB/s: no mirror is taken to be slower */
 };
 
 /* ---- the dirty log ---- */
 
-/* libxc switches it off only where it has switched it on: switching it off when it is not on
- * aborts QEMU 7.2, and the guest with it.
+/* Never switch the dirty log off twice: QEMU 7.2 aborts, and the guest with it. libxc only switches
+ * it off after it has switched it on.
  */
 static void dirty_log_turn(void *arg)
 {
@@ -60,8 +60,8 @@ static void tell_downtime(struct xen_guest *vm, const char *part, uint64_t since
                                                          .elapsed_ms = loop_now_ms() - since_ms });
 }
 
-/* With the mirrors' targets elsewhere the images need not be given up (live); shared ones
- * must be, before the target may touch them.
+/* "live" means that QEMU keeps its images. Shared images must be given up, before the target may
+ * touch them; mirrored ones need not.
  */
 static bool save_devices(struct sending *sending, struct error *err)
 {
@@ -73,7 +73,7 @@ static bool save_devices(struct sending *sending, struct error *err)
     return qmp_call_within(vm->xen.q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
 }
 
-/* Is much of RAM sent with the guest suspended, because --ram says so? */
+/* Does --ram say to send much of RAM with the guest suspended? */
 static bool sends_suspended(const struct xen_guest *vm)
 {
     enum ram_mode mode = vm->base.context.options.ram;
@@ -81,9 +81,9 @@ static bool sends_suspended(const struct xen_guest *vm)
     return mode == RAM_STOPPED || mode == RAM_ONE_PASS;
 }
 
-/* The order matters: after the guest, QEMU stops, whose last DMA may still write RAM; saving
- * the devices may, too. Only then RAM's last pass is made. QEMU's stop waits for what the
- * mirrors have under way, hence its deadline.
+/* The order matters. QEMU stops after the guest, and its last DMA may still write to RAM, as saving
+ * the devices may; so RAM's last pass comes after both. QEMU's stop waits for what the mirrors have
+ * in flight, so its deadline depends on that.
  */
 static bool suspend(struct sending *sending, struct error *err)
 {
@@ -96,7 +96,7 @@ static bool suspend(struct sending *sending, struct error *err)
     if (!sending->hooks->pausing(sending->hooks->arg, err))
         return false;
     sending->pausing = true;
-    if (!guest_suspend(vm, err))
+    if (!xen_suspend(vm, err))
         return false;
     tell_downtime(vm, "pause", vm->paused_ms);
     xen_guest_watch(vm);
@@ -130,15 +130,15 @@ static void suspend_turn(void *arg)
         sending->error = err;
 }
 
-/* While the guest runs, its device model goes before us. Only of this thread: what comes after
- * it has the less to do, and must not wait its turn as well.
+/* While the guest runs, its device model needs the processor more than this thread does. Only this
+ * thread's priority is lowered: the codec behind it has less to do and must not wait as well.
  */
 static void be_modest(bool modest)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), modest ? MODEST_NICE : 0);
 }
 
-/* libxc takes 0 for failure here. */
+/* Unlike elsewhere, libxc takes 0 for failure here. */
 static int on_suspend(void *arg)
 {
     struct sending *sending = arg;
@@ -177,11 +177,11 @@ static void run(struct turns *turns, void *arg)
     if (sending->result == 0 && !turns_cancelled(turns))
         (void)device_state_send(sending->plain, sending->state_path, &sending->error);
     if (sending->result != 0 || sending->error.kind)
-        cancel(sending); /* the codec shall not wait for a lane that hangs */
+        cancel(sending); /* the codec must not wait for a lane that hangs */
     (void)codec_free(steal(sending->codec), NULL);
 }
 
-/* libxc counts the frames of a pass: first those of RAM, then those that there could be. */
+/* libxc counts the frames of a pass: in the first pass those of RAM, later all that could exist. */
 static void tell_progress(struct sending *sending)
 {
     unsigned long frames, total;
@@ -210,7 +210,7 @@ static void follow_paused_ram(struct sending *sending)
     sending->seen = frames;
 }
 
-/* A mirror that has died is noticed now, and not after hours of RAM. */
+/* Look at the mirrors while RAM is sent: a dead mirror is noticed now, not after hours. */
 static bool look(void *arg, struct error *err)
 {
     struct sending *sending = arg;
@@ -228,7 +228,7 @@ static bool look(void *arg, struct error *err)
 
 /* ---- the whole ---- */
 
-/* What went wrong first: what libxc called back knows best. */
+/* An error from a callback comes before libxc's own: it is the cause. */
 static bool conclude(struct sending *sending, struct error *err)
 {
     struct xen_guest *vm = sending->vm;
@@ -306,7 +306,7 @@ uint64_t xen_paused_at(struct guest *guest)
     return xen_guest_of(guest)->paused_ms;
 }
 
-/* While it is only asked to suspend itself it runs. */
+/* A guest that was only asked to suspend itself still runs. */
 uint64_t xen_paused_for(struct guest *guest, bool with_ram)
 {
     const struct xen_guest *vm = xen_guest_of(guest);

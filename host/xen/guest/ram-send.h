@@ -1,4 +1,4 @@
-/* What the parts of sending RAM share. */
+/* The state that ram-send.c and ram-policy.c share. */
 #ifndef XMIG_HOST_XEN_GUEST_RAM_SEND_H
 #define XMIG_HOST_XEN_GUEST_RAM_SEND_H
 
@@ -14,31 +14,31 @@ struct sending {
     struct xen_guest *vm;
     const struct ram_hooks *hooks;
     struct turns *turns;
-    xc_interface *xc; /* the thread's own */
+    xc_interface *xc; /* for the thread alone */
     int fd;           /* the lane */
-    int plain;        /* what is written there comes out of it, compressed */
+    int plain;        /* what is written here comes out of the lane, compressed */
     struct codec *codec;
     char *state_path; /* where QEMU saves the device state */
     struct precopy precopy;
-    uint64_t ram; /* bytes of the guest's */
+    uint64_t ram; /* the guest's, in bytes */
     struct precopy_stats stats;
-    unsigned pass;       /* as the loop's thread knows it */
-    uint64_t pass_bytes; /* of RAM, which it sends */
-    uint64_t written;    /* … into the lane before it */
-    unsigned long seen;  /* frames of a pass, when last looked */
-    bool enable;         /* the dirty log */
+    unsigned pass;       /* the number of the present one */
+    uint64_t pass_bytes; /* of RAM, which the pass sends */
+    uint64_t written;    /* into the lane before the pass */
+    unsigned long seen;  /* frames of the pass when last looked */
+    bool enable;         /* whether to switch the dirty log on */
     int answer;
-    bool pausing;        /* the guest may be suspended */
-    uint64_t looked_ms;  /* at the mirrors */
+    bool pausing;        /* from now on the guest may be suspended */
+    uint64_t looked_ms;  /* when the mirrors were last looked at */
     uint64_t drained_ms; /* when nothing but RAM was left to send */
-    int result, number;  /* what xc_domain_save() returned, and errno */
-    struct error error;  /* what went wrong in what libxc called back */
+    int result, number;  /* of xc_domain_save(): its result and errno */
+    struct error error;  /* of a callback */
 };
 
-/* libxc's question between two passes, in its thread: go on, pause the guest, or give up? */
+/* libxc asks in its thread, between two passes: go on, pause the guest, or give up? */
 int ram_policy(struct precopy_stats stats, void *arg);
 
-/* Add to an error that has ended the passes what kept them from ending otherwise. */
+/* Add to an error that has ended the passes why the guest could not be paused before. */
 void ram_policy_explain(const struct sending *sending, struct error *err);
 
 #endif

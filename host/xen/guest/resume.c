@@ -1,4 +1,4 @@
-/* Does the guest run, let it go on, end it: after an attempt that failed, a move, a crash. */
+/* Does the guest run? Let it go on after an attempt that failed, end it after a move. */
 #include "host/xen/guest/guest.h"
 
 #include <sys/resource.h>
@@ -18,7 +18,9 @@ enum {
     POLL_MS = 200
 };
 
-/* xl, or our monitor, makes it anew: it is paused until it is complete. */
+/* A guest that reboots gets a new domain from xl or xmig's monitor, which is paused until it is
+ * complete.
+ */
 static void await_running(struct xen_guest *vm)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
@@ -28,8 +30,8 @@ static void await_running(struct xen_guest *vm)
             return;
 }
 
-/* A guest that has rebooted has a new domain, which xl needs a while to make; and a domain that is
- * destroyed is paused first.
+/* Wait for the new domain of a guest that has rebooted, which xl needs a while to make. A domain
+ * that somebody destroys is paused first, and then gets none.
  */
 static void follow_end(struct xen_guest *vm)
 {
@@ -37,7 +39,7 @@ static void follow_end(struct xen_guest *vm)
     bool was_paused = domain_is_held(&vm->xen);
     uint32_t domid;
 
-    /* The loss of its device model has interrupted every wait, and is no news any more. */
+    /* The loss of the device model has interrupted every wait: it is known by now. */
     xen_disconnect(&vm->xen);
     loop_clear_interruption(vm->base.context.loop);
     do {
@@ -62,17 +64,17 @@ static bool has_shut_down(struct xen_guest *vm)
            reason != SHUTDOWN_suspend;
 }
 
-/* Somebody ends the domain: first its device model, at last itself. */
+/* Does somebody end the domain? Its device model ends first, the domain last. */
 static bool is_ending(struct xen_guest *vm)
 {
     if (xen_state(&vm->xen) == RUN_GONE || has_shut_down(vm) || domain_is_held(&vm->xen))
         return true;
-    /* It closes its monitor a moment before it is gone. */
+    /* The device model closes its monitor a moment before it is gone. */
     return !process_lives(vm->pid, vm->start_time) || !xen_connect(&vm->xen, STATUS_MS, NULL);
 }
 
-/* A guest whose device model stands still does not run, whatever its processors do, and one
- * that may stop at any time is not to be relied on.
+/* A guest whose device model is stopped does not run, whatever its vCPUs do. One that may suspend
+ * itself at any time counts as paused, too.
  */
 enum run_state xen_guest_state(struct guest *guest)
 {
@@ -103,7 +105,7 @@ static bool device_model_goes_on(struct xen_guest *vm, struct error *err)
     return status.running || qmp_cont(vm->xen.q, err);
 }
 
-/* What mirrors a dead process has left. */
+/* Remove the mirrors that a process of xmig that died has left. */
 static bool stop_mirrors(struct xen_guest *vm, struct error *err)
 {
     for (size_t i = 0; i < vm->disk_count; i++)
@@ -122,12 +124,12 @@ bool xen_guest_resume(struct guest *guest, struct error *err)
         return true;
     if (vm->xen.q)
         qmp_guard(vm->xen.q, false);
-    if (!device_model_goes_on(vm, err) || !guest_unsuspend(vm, err))
+    if (!device_model_goes_on(vm, err) || !xen_unsuspend(vm, err))
         return false;
     return !vm->reattached || stop_mirrors(vm, err);
 }
 
-/* libxl made it, and knows all that belongs to it. */
+/* `xl destroy` removes all that belongs to the domain: libxl made it. */
 bool xen_guest_destroy(struct guest *guest, struct error *err)
 {
     struct xen_guest *vm = xen_guest_of(guest);
@@ -138,7 +140,7 @@ bool xen_guest_destroy(struct guest *guest, struct error *err)
     xen_disconnect(&vm->xen);
     vm->destroyed = true;
     switch (xen_state(&vm->xen)) {
-    case RUN_GONE: /* with the power, and libxl's files of it are left */
+    case RUN_GONE: /* by a power cut, which leaves libxl's files behind */
         config_remove(vm->xen.domid, vm->xen.uuid);
         xen_fence_tell(vm);
         return true;
@@ -149,7 +151,7 @@ bool xen_guest_destroy(struct guest *guest, struct error *err)
             return false;
         break;
     }
-    /* All that is left to do comes after what others want of this host. */
+    /* The rest is not urgent: let others on this host go first. */
     (void)setpriority(PRIO_PROCESS, 0, LOWEST_NICE);
     if (!program_run(guest->context.loop, words, NULL, DESTROY_MS, err))
         return error_prefix(err, "destroying the old copy");

@@ -1,6 +1,6 @@
-/* What happens to the domain's run state by another hand than ours: `xl pause` and `xl unpause`, a
- * resume, a guest that turns itself off or crashes. The hypervisor counts the time that a domain's
- * processors have run: of one that was never let go, none.
+/* Has somebody else changed the domain's run state: `xl pause`, `xl unpause`, a resume, a guest
+ * that turns itself off or crashes? Xen counts how long a domain's vCPUs have run, so that even a
+ * short run is seen later.
  */
 #include "host/xen/guest/guest.h"
 
@@ -12,7 +12,7 @@
 #include "xmig/facts.h"
 
 enum {
-    SETTLE_MS = 100 /* a processor that was told to stop is still on its way for microseconds */
+    SETTLE_MS = 100 /* a vCPU that was told to stop still runs for some microseconds */
 };
 
 void xen_guest_watch(struct xen_guest *vm)
@@ -27,7 +27,7 @@ void xen_guest_watch(struct xen_guest *vm)
         vm->ran_ns = 0;
 }
 
-/* As text: a double would not hold it. */
+/* The number is written as text: a double has not all of its 64 bits. */
 void xen_guest_watch_note(const struct xen_guest *vm, cJSON *fact)
 {
     char text[24];
@@ -41,7 +41,7 @@ void xen_guest_watch_found(struct xen_guest *vm, const cJSON *fact)
     vm->ran_ns = strtoull(json_string_or(fact, "ran_ns", "0"), NULL, 10);
 }
 
-/* Since it was suspended. False also where that is not known. */
+/* Has the domain run since it was suspended? False also if that is not known. */
 static bool has_run(struct xen_guest *vm)
 {
     uint64_t ns;
@@ -71,7 +71,7 @@ static void note(struct xen_guest *vm, enum fact what, const char *why)
     AUTO_JSON cJSON *fact = fact_new(what);
 
     cJSON_AddStringToObject(fact, "why", why);
-    (void)context->note(context->note_arg, fact, NULL); /* before the journal there is no need */
+    (void)context->note(context->note_arg, fact, NULL); /* no journal yet: no need */
 }
 
 bool xen_guest_ran(struct xen_guest *vm, struct error *err)

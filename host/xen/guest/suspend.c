@@ -1,6 +1,5 @@
-/* Suspending a guest, the way libxl decides it: a guest with PV drivers suspends itself when
- * asked, lest they do not find their new backends; any other is just stopped and does not
- * notice.
+/* Suspend a guest as libxl does. A guest with PV drivers is asked to suspend itself, so that the
+ * drivers connect to their new backends afterwards. Any other guest is stopped and does not notice.
  */
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/guest.h"
@@ -16,13 +15,13 @@
 #include "xmig/facts.h"
 
 enum {
-    ANSWER_MS = 60000,  /* to acknowledge the request */
-    SUSPEND_MS = 60000, /* and to follow it */
-    LATE_MS = 10000,    /* a guest that was about to when we gave up */
+    ANSWER_MS = 60000,  /* until the guest acknowledges the request */
+    SUSPEND_MS = 60000, /* and until it suspends itself */
+    LATE_MS = 10000,    /* for a guest that was about to suspend itself when xmig gave up */
     POLL_MS = 5
 };
 
-/* Often at first; a guest that takes long needs the processor more than we do. */
+/* Look often at first, then ever less: a guest that takes long needs the processor itself. */
 static bool pause_between_looks(struct xen_guest *vm, uint64_t since_ms, struct error *err)
 {
     uint64_t share_ms = (loop_now_ms() - since_ms) / 20;
@@ -109,7 +108,7 @@ static bool is_pending(struct xen_guest *vm)
     return value && !strcmp(value, "suspend");
 }
 
-/* Take the request back, unless the guest has just taken it. */
+/* Take the request back. False: the guest has acknowledged it meanwhile, or nobody can tell. */
 static bool withdraw(struct xen_guest *vm)
 {
     AUTO_FREE char *path = request_path(vm);
@@ -181,7 +180,7 @@ static bool suspend(struct xen_guest *vm, struct error *err)
     return await_suspended(vm, SUSPEND_MS, err);
 }
 
-bool guest_suspend(struct xen_guest *vm, struct error *err)
+bool xen_suspend(struct xen_guest *vm, struct error *err)
 {
     if (!suspend(vm, err))
         return false;
@@ -189,7 +188,7 @@ bool guest_suspend(struct xen_guest *vm, struct error *err)
     return true;
 }
 
-/* xl's monitor of the domain ends when it sees it suspended: ours takes its place. */
+/* Start xmig's monitor for the domain: xl's own ended when it saw the domain suspended. */
 static bool go_on(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };
@@ -205,8 +204,10 @@ static bool go_on(struct xen_guest *vm, struct error *err)
     return true;
 }
 
-/* What nothing can take back is written down: after a crash of ours it still holds. */
-static bool owe(struct xen_guest *vm, struct error *err)
+/* Write to the journal that the request is pending: nothing takes it back, not even a crash of
+ * xmig.
+ */
+static bool leave_pending(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *fact = fact_new(FACT_ACKNOWLEDGED);
     struct error why = { 0 };
@@ -221,8 +222,8 @@ static bool owe(struct xen_guest *vm, struct error *err)
                      "restart it");
 }
 
-/* A guest that has taken the request will suspend itself, though we have given up. */
-bool guest_unsuspend(struct xen_guest *vm, struct error *err)
+/* A guest that has acknowledged the request suspends itself even though xmig has given up. */
+bool xen_unsuspend(struct xen_guest *vm, struct error *err)
 {
     struct error why = { 0 };
     bool suspended;
@@ -232,7 +233,7 @@ bool guest_unsuspend(struct xen_guest *vm, struct error *err)
     if (!suspended && (vm->suspend_pending || (vm->asked && !withdraw(vm)))) {
         suspended = await_suspended(vm, LATE_MS, &why);
         if (!suspended)
-            return owe(vm, err);
+            return leave_pending(vm, err);
     }
     vm->suspend_pending = false;
     vm->suspended_ms = 0;

@@ -1,4 +1,4 @@
-/* xenstore tells when a domain is shut down or gone, though not which. */
+/* A watch on xenstore fires when any domain is shut down or gone; it does not tell which. */
 #include "host/xen/monitor/domain-watch.h"
 
 #include "xmig/cleanup.h"

@@ -1,4 +1,4 @@
-/* Starting the process that watches a domain. */
+/* Start the process that watches a domain. */
 #include <fcntl.h>
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* Watching a domain, as xl does for those it has started. */
+/* Watch a domain, as xl does for those that it has started. */
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/connection.h"
 #include "host/xen/ground/domain.h"
@@ -15,7 +15,7 @@
 #include "host/xen/monitor/domain-watch.h"
 
 enum {
-    LOOK_MS = 10000 /* though nothing was told */
+    LOOK_MS = 10000 /* look even if the watch has not fired */
 };
 
 struct monitor {
@@ -56,7 +56,7 @@ static void drop_lock(struct monitor *monitor)
 
 /* ---- until the guest ends ---- */
 
-/* A suspended guest is being moved or saved: it goes on, or its domain is destroyed. */
+/* A suspended guest is being moved or saved, so it has not ended: it goes on, or is destroyed. */
 static bool await_end(struct monitor *monitor, bool *gone, unsigned *reason, struct error *err)
 {
     struct domain_watch *watch = domain_watch_new(monitor->loop, monitor->xs, err);
@@ -134,7 +134,7 @@ static bool act_with(struct monitor *monitor, struct rebuilder *rebuilder, const
     return true;
 }
 
-/* libxl waits for its children itself, and so must be there only when we have none. */
+/* Open libxl only while xmig has no children: libxl waits for all children of the process. */
 static bool act(struct monitor *monitor, unsigned reason, const cJSON *config, bool *again,
                 struct error *err)
 {
@@ -157,7 +157,7 @@ static bool act(struct monitor *monitor, unsigned reason, const cJSON *config, b
     return ok;
 }
 
-/* One life of the guest: *again says that it has another. */
+/* Watch one domain until the guest ends. Sets *again if the guest has a new domain. */
 static bool watch_one(struct monitor *monitor, bool *again, struct error *err)
 {
     AUTO_JSON cJSON *config = NULL;

@@ -1,4 +1,4 @@
-/* What xl's own process does for a domain that xl has started: when the guest turns itself
+/* xmig's monitor does what xl's does for a domain that xl has started: when the guest turns itself
  * off or reboots, do what its configuration says.
  */
 #ifndef XMIG_HOST_XEN_MONITOR_MONITOR_H
@@ -7,13 +7,12 @@
 #include "xmig/event.h"
 #include "xmig/loop.h"
 
-/* Start `xmig monitor DOMID` as a process of its own, which outlives us. */
+/* Start `xmig monitor DOMID` as a process of its own, which outlives this one. */
 bool monitor_start(struct loop *loop, uint32_t domid, struct error *err);
 
-/**
- * What `xmig monitor` does: watch the domain, a name or a number, and its successors, for a
- * guest that reboots gets a new domain. Returns when there is nothing left to watch; at once
- * when somebody else watches it already.
+/* `xmig monitor`: watch the domain, given by name or number, and its successors, for a guest that
+ * reboots gets a new domain. Returns when there is nothing left to watch; at once if another
+ * monitor watches the domain already.
  */
 bool monitor_run(struct loop *loop, const char *domain, const struct event_sink *events,
                  struct error *err);

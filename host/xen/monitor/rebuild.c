@@ -1,4 +1,4 @@
-/* The one place where libxl is called. */
+/* Call libxl; no other file does. */
 #include "host/xen/monitor/rebuild.h"
 
 #include <libxl.h>
