@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "host/images/file-hash.h"
 #include "core/notes.h"
+#include "host/images/file-hash.h"
 #include "host/system/program.h"
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/cpu-policy.h"

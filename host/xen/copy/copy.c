@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "host/xen/ground/domain.h"
-#include "xmig/journal.h"
 #include "xmig/facts.h"
+#include "xmig/identity.h"
 
 /* The device model must outlive xmig, so it is released, not ended. */
 static void free_copy(struct copy *copy)
@@ -74,23 +74,20 @@ static void forget_numbers(struct xen_copy *vm)
 static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
-    const cJSON *record;
+    const cJSON *domain = fact_find(records, FACT_DOMAIN);
+    const cJSON *model = fact_find(records, FACT_DEVICE_MODEL);
 
     if (!xen_open(&vm->xen, err))
         return false;
     disk_images_reattach(&vm->images, records);
-    cJSON_ArrayForEach (record, records) {
-        enum fact fact = fact_of(record);
-
-        if (fact == FACT_DOMAIN) {
-            snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", json_string_or(record, "uuid", ""));
-            free(vm->name);
-            vm->name = must(strdup(json_string_or(record, "vm_name", "?")));
-        } else if (fact == FACT_DEVICE_MODEL) {
-            vm->xen.domid = (uint32_t)json_uint_or(record, "domid", 0);
-            vm->pid = (pid_t)json_uint_or(record, "device_model", 0);
-            vm->start_time = json_uint_or(record, "started", 0);
-        }
+    if (domain) {
+        snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", json_string_or(domain, "uuid", ""));
+        vm->name = must(strdup(json_string_or(domain, "vm_name", "?")));
+    }
+    if (model) {
+        vm->xen.domid = (uint32_t)json_uint_or(model, "domid", 0);
+        vm->pid = (pid_t)json_uint_or(model, "device_model", 0);
+        vm->start_time = json_uint_or(model, "started", 0);
     }
     if (has_booted_since(records))
         forget_numbers(vm);

@@ -2,14 +2,15 @@
  * order of libxl, up to where libxl would fill the memory.
  */
 #include "host/xen/copy/copy.h"
-#include "host/xen/ground/schedule.h"
-#include "xmig/facts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
 #include <xen/hvm/params.h>
+
+#include "host/xen/ground/schedule.h"
+#include "xmig/facts.h"
 
 /* ---- the domain ---- */
 

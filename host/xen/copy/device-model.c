@@ -6,10 +6,10 @@
 
 #include "host/system/program.h"
 #include "host/xen/argv/argv.h"
-#include "host/xen/monitor/monitor.h"
 #include "host/xen/copy/copy.h"
-#include "xmig/process.h"
+#include "host/xen/monitor/monitor.h"
 #include "xmig/facts.h"
+#include "xmig/process.h"
 
 enum {
     START_MS = 120000,

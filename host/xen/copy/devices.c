@@ -2,9 +2,10 @@
  * to each other. The console's nodes are written by toolstack-view.c.
  */
 #include "host/xen/copy/copy.h"
-#include "host/xen/ground/disk-nodes.h"
 
 #include <stdio.h>
+
+#include "host/xen/ground/disk-nodes.h"
 
 enum {
     BACKEND_MS = 20000,

@@ -8,9 +8,9 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
-#include "transport/lanes/codec.h"
-#include "host/xen/ground/device-state.h"
 #include "host/xen/copy/copy.h"
+#include "host/xen/ground/device-state.h"
+#include "transport/lanes/codec.h"
 #include "xmig/turns.h"
 
 enum {

@@ -1,6 +1,5 @@
 /* After the handover: give the guest its name, let it run, join it to its networks. */
 #include "host/xen/copy/copy.h"
-
 #include "host/xen/ground/domain.h"
 
 enum {

@@ -2,10 +2,10 @@
 #include <sys/stat.h>
 
 #include "host/images/image-contents.h"
-#include "xmig/paths.h"
 #include "host/images/source-image.h"
 #include "host/xen/ground/disk-nodes.h"
 #include "host/xen/guest/guest.h"
+#include "xmig/paths.h"
 
 /* ---- the way by which the guest uses it ---- */
 

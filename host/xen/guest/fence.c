@@ -2,7 +2,6 @@
  * read-only.
  */
 #include "host/images/image-fence.h"
-
 #include "host/images/open-files.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/guest.h"

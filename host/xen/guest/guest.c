@@ -82,32 +82,18 @@ static bool find_again(struct xen_guest *vm, const cJSON *fact, struct error *er
 static bool reattach(struct guest *guest, const cJSON *records, struct error *err)
 {
     struct xen_guest *vm = xen_guest_of(guest);
-    const cJSON *record, *source = NULL;
+    const cJSON *source = fact_find(records, FACT_SOURCE);
+    const cJSON *drained = fact_find(records, FACT_DRAINED);
+    const cJSON *stopped = fact_find(records, FACT_STOPPED);
 
     if (!xen_open(&vm->xen, err))
         return false;
-    cJSON_ArrayForEach (record, records) {
-        switch (fact_of(record)) {
-        case FACT_ACKNOWLEDGED:
-            vm->suspend_pending = true;
-            break;
-        case FACT_DRAINED:
-            xen_guest_watch_found(vm, record);
-            break;
-        case FACT_RAN:
-            vm->ran = true;
-            break;
-        case FACT_STOPPED:
-            snprintf(guest->stopped, sizeof(guest->stopped), "%s",
-                     json_string_or(record, "why", ""));
-            break;
-        case FACT_SOURCE:
-            source = record;
-            break;
-        default:
-            break;
-        }
-    }
+    vm->suspend_pending = fact_find(records, FACT_ACKNOWLEDGED);
+    vm->ran = fact_find(records, FACT_RAN);
+    if (drained)
+        xen_guest_watch_found(vm, drained);
+    if (stopped)
+        snprintf(guest->stopped, sizeof(guest->stopped), "%s", json_string_or(stopped, "why", ""));
     return !source || find_again(vm, source, err);
 }
 

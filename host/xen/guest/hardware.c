@@ -1,13 +1,14 @@
 /* The domain's settings that only the hypervisor knows, and that the target needs before the stream
  * brings the rest.
  */
-#include "host/xen/ground/cpu-policy.h"
-#include "host/xen/ground/domain.h"
-#include "host/xen/ground/schedule.h"
 #include "host/xen/guest/guest.h"
 
 #include <xen/hvm/params.h>
 #include <xen/version.h>
+
+#include "host/xen/ground/cpu-policy.h"
+#include "host/xen/ground/domain.h"
+#include "host/xen/ground/schedule.h"
 
 /* The HVM parameters that libxc's stream does not carry. */
 static bool read_params(struct xen_guest *vm, cJSON *xen, struct error *err)

@@ -1,7 +1,6 @@
 /* Suspend a guest as libxl does. A guest with PV drivers is asked to suspend itself, so that the
  * drivers connect to their new backends afterwards. Any other guest is stopped and does not notice.
  */
-#include "host/xen/ground/domain.h"
 #include "host/xen/guest/guest.h"
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <xenguest.h>
 #include <xen/hvm/params.h>
 
+#include "host/xen/ground/domain.h"
 #include "host/xen/monitor/monitor.h"
 #include "xmig/facts.h"
 

@@ -1,6 +1,5 @@
 /* A watch on xenstore fires when any domain is shut down or gone; it does not tell which. */
 #include "host/xen/monitor/domain-watch.h"
-
 #include "xmig/cleanup.h"
 
 struct domain_watch {

@@ -1,7 +1,5 @@
 /* Watch a domain, as xl does for those that it has started. */
-#include "host/xen/ground/config.h"
-#include "host/xen/ground/connection.h"
-#include "host/xen/ground/domain.h"
+#include "host/xen/monitor/monitor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +8,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "host/xen/monitor/monitor.h"
-#include "host/xen/monitor/rebuild.h"
+#include "host/xen/ground/config.h"
+#include "host/xen/ground/connection.h"
+#include "host/xen/ground/domain.h"
 #include "host/xen/monitor/domain-watch.h"
+#include "host/xen/monitor/rebuild.h"
 
 enum {
     LOOK_MS = 10000 /* look even if the watch has not fired */
