@@ -144,7 +144,7 @@ static void a_target_that_is_at_it_is_asked_again_soon(void **unused)
     SCENE_WITH("unresumable");
     lose_the_receiver(&world, "RESUMING:after:recv:crash");
     world.dials = 0;
-    world.options.patience_ms = 500;
+    world.options.patience_ms = 2000;
     world.options.retry_ms = 100000;
     world_recover(&world, SIDE_SEND, plain, &result);
     assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
