@@ -1,13 +1,6 @@
 /* Picks a hypervisor by name, or by asking which one knows a VM. */
 #include "host/hypervisors.h"
 
-const struct hypervisor *const hypervisor_table[] = {
-    &xen_hypervisor,
-    &qemu_hypervisor,
-    &simulated_hypervisor,
-    NULL,
-};
-
 const struct hypervisor *hypervisor_find(const char *name)
 {
     for (const struct hypervisor *const *one = hypervisor_table; *one; one++)

@@ -1,4 +1,4 @@
-/* Each hypervisor's table, for hypervisors.c. */
+/* Each hypervisor's table, for hypervisor-table.c. */
 #ifndef XMIG_HOST_HYPERVISORS_H
 #define XMIG_HOST_HYPERVISORS_H
 

@@ -1,6 +1,5 @@
 /* The copy: a VM at the target, from an empty machine until it runs there or is given back.
- *
- * The functions of copy-calls.h are what everybody calls; the table is what a hypervisor fills in.
+ * A hypervisor fills in the table; everybody else calls the functions of copy-calls.h.
  */
 #ifndef XMIG_COPY_H
 #define XMIG_COPY_H
@@ -19,57 +18,52 @@ struct copy {
 
 struct copy_ops {
     void (*free)(struct copy *copy); /* lets go; changes nothing */
-    /* Room, names, versions. Touches nothing. `params` stays valid. */
+    /* Refuse what cannot work here: room, names, versions. Touches nothing. `params` stays valid.
+     */
     bool (*check)(struct copy *copy, const cJSON *params, struct error *err);
     void (*plan)(struct copy *copy, struct plan *plan);
-    /* Make the disks and the empty machine. Notes each thing it makes. */
+    /* Make the disks and the empty machine; note each thing before it is made. */
     bool (*create)(struct copy *copy, struct error *err);
-    /* Start the device model. NULL: create() has done all. */
+    /* Start the device model, paused. NULL: create() has done it. */
     bool (*start)(struct copy *copy, struct error *err);
-    /* A connection to where lane `name` ends. The caller closes it; -1. */
+    /* Connect to where the lane "ram" or "disk/NAME" ends. The caller closes it. -1: failed. */
     int (*open_lane)(struct copy *copy, const char *name, struct error *err);
-    /* Make durable what the mirrors have brought until now, so that seal() has little to do. NULL:
-     * nothing need be.
-     */
+    /* Make durable what the mirrors have brought so far: then seal() is quick. May be NULL. */
     bool (*flush_disks)(struct copy *copy, struct error *err);
-    /* Be ready for the lane "ram" (NULL: it always is); then take what comes until it is all
-     * here, and flush the disks now and then.
+    /* Be ready for the lane "ram" (NULL: always so); then take what comes until all is here, and
+     * flush the disks now and then.
      */
     bool (*ram_listen)(struct copy *copy, struct error *err);
     bool (*ram_recv)(struct copy *copy, struct error *err);
-    /* Load the device state, end the exports, make disks and directories durable. On
-     * return the VM is complete, paused, and could be resumed after any crash of ours.
+    /* Load the device state, end the exports, make disks and directories durable. Afterwards the
+     * VM is complete and paused, and can be resumed even if this process dies.
      */
     bool (*seal)(struct copy *copy, struct error *err);
-    /* Facts for PREPARED by which never_ran() tells after a crash. NULL: none are needed. */
+    /* Facts for the record PREPARED that never_ran() needs after a crash. May be NULL. */
     void (*remember_sealed)(struct copy *copy, cJSON *facts);
-    /* Has the sealed copy never run? One that runs is paused. False, ERROR_REFUSED: it has run, or,
-     * dead, is not as it was sealed. Any other kind: that cannot be told now.
+    /* Is it proven that the sealed copy has never run? A running copy is paused at once.
+     * ERROR_REFUSED: it has run, or it is dead and its disks have changed. Other kinds: not known.
      */
     bool (*never_ran)(struct copy *copy, struct error *err);
-    /* The last look before OWNED: does what the copy writes to still have the names that the VM
-     * will be started from again? False: somebody has replaced, renamed or deleted an image.
+    /* The last look before OWNED: has nobody replaced, renamed or deleted an image that the copy
+     * has open?
      */
     bool (*disks_have_names)(struct copy *copy, struct error *err);
-    /* After OWNED: all that can be done before a vCPU runs. NULL: nothing. */
+    /* After OWNED: all that can be done before a vCPU runs. May be NULL. */
     bool (*before_resume)(struct copy *copy, struct error *err);
-    /* Run. ERROR_SYSTEM: the copy provably never ran. Any other kind: nobody knows. */
+    /* Let it run. ERROR_SYSTEM: the copy provably never ran. Other kinds: not known. */
     bool (*resume)(struct copy *copy, struct error *err);
-    /* After RUNNING: tell the network, drop what was only for the move. NULL: nothing. */
+    /* After RUNNING: tell the network, drop what only the move needed. May be NULL. */
     void (*after_resume)(struct copy *copy);
+    /* These two as in guest.h. */
     enum run_state (*state)(struct copy *copy);
-    /* The copy has ended: has somebody started the VM again, from its disks here? `who`: which
-     * process or domain it is.
-     */
     bool (*runs_again)(struct copy *copy, char *who, size_t size);
-    /* End the machine made here, running or not, complete or not. Fine when gone. */
+    /* End the machine made here, running or not, complete or not. True when it is gone. */
     bool (*destroy)(struct copy *copy, struct error *err);
-    /* Delete the disks made here, or keep them under a name that tells what they are. */
+    /* Delete the disks made here, or rename them to a name that tells what they are. */
     bool (*disks_discard)(struct copy *copy, struct error *err);
     bool (*disks_keep)(struct copy *copy, struct error *err);
-    /* After a crash, find again what the journal's `records` tell of. True also when it is
-     * gone: state() says so.
-     */
+    /* As in guest.h. */
     bool (*reattach)(struct copy *copy, const cJSON *records, struct error *err);
 };
 

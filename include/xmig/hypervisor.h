@@ -1,6 +1,5 @@
-/* A hypervisor: how this machine's VMs are found, and how copies of others' are made.
- * Differences between hypervisors live behind this table, guest.h's and copy.h's, and
- * nowhere else. docs/writing-a-hypervisor.md walks through one.
+/* A hypervisor: how this machine's VMs are found, and how copies of another machine's VMs are
+ * made. docs/writing-a-hypervisor.md walks through one.
  */
 #ifndef XMIG_HYPERVISOR_H
 #define XMIG_HYPERVISOR_H
@@ -11,37 +10,33 @@
 struct hypervisor {
     const char *name;    /* the word before ':' in a VM's name */
     const char *summary; /* for --help and `xmig stages` */
-    bool made_up;        /* its VMs are no real ones */
+    bool made_up;        /* its VMs do not exist: for tests and --simulate */
 
-    /* Can this machine do it at all? ERROR_REFUSED says what is missing. NULL: yes. */
+    /* Can this machine use it? ERROR_REFUSED says what is missing. NULL: yes. */
     bool (*available)(struct error *err);
     /* Does this machine have a VM that `vm` can mean? Touches nothing. NULL: no. */
     bool (*knows)(const char *vm);
-    /* Add the names of this machine's VMs to the array, for whoever has mistyped one. NULL. */
+    /* Add the names of this machine's VMs to the array, for an error message. May be NULL. */
     void (*vms)(cJSON *names);
-
-    /* Neither looks for anything yet. Their context is set afterwards. */
+    /* Only allocate; the caller then sets the context. */
     struct guest *(*guest_new)(void);
     struct copy *(*copy_new)(void);
 };
 
-/* Every hypervisor in this build, NULL-terminated; host/hypervisors.c */
+/* Every hypervisor in this build, NULL-terminated; host/hypervisor-table.c */
 extern const struct hypervisor *const hypervisor_table[];
 
 /* NULL: no such hypervisor in this build. */
 const struct hypervisor *hypervisor_find(const char *name);
 
-/**
- * Which hypervisor does "VM" mean: the word before ':' if it is a hypervisor's name, else
+/* Which hypervisor does "VM" mean: the word before ':' if it is a hypervisor's name, else
  * the one hypervisor that knows it. `*rest` is the VM's name without the hypervisor's.
  */
 const struct hypervisor *hypervisor_for_vm(const char *vm, const char **rest, struct error *err);
 
 bool hypervisor_available(const struct hypervisor *hypervisor, struct error *err);
 
-/* A guest or a copy, of which nothing is known yet. NULL: this machine cannot do it. Freed by
- * guest_free() or copy_free().
- */
+/* A new guest or copy; guest_free() or copy_free() frees it. NULL: not available here. */
 struct guest *hypervisor_guest(const struct hypervisor *hypervisor,
                                const struct vm_context *context, struct error *err);
 struct copy *hypervisor_copy(const struct hypervisor *hypervisor, const struct vm_context *context,

@@ -1,12 +1,11 @@
 /* What a VM's two objects have in common: the guest at the source (guest.h) and the copy
  * at the target (copy.h).
  *
- * `params` is the JSON object that travels from the guest's describe() to the copy. The
- * stages know of it only:
- *     "name"   what the VM shall be called at the target
+ * `params` is the JSON object that travels from the guest's describe() to the copy. The stages
+ * read only these members; all others are the hypervisor's own:
+ *     "name"   the VM's name at the target
  *     "disks"  array of {"name": "vda", "size": virtual bytes}
  *     "memory" bytes of guest RAM
- * whatever else the two halves of a hypervisor need is theirs.
  */
 #ifndef XMIG_VM_H
 #define XMIG_VM_H
@@ -32,7 +31,9 @@ enum ram_mode {
     RAM_STOPPED,  /* the guest is stopped for all of it */
 };
 
-/* What the user asked for, as far as a hypervisor is concerned. Borrowed. */
+/* What the user asked for at the source, as far as a hypervisor needs it. Borrowed. At the target
+ * only `mirrors_disks` is set: what the copy needs besides goes into `params`.
+ */
 struct vm_options {
     const char *new_name;      /* --name; NULL: the same */
     const cJSON *disk_targets; /* --disk NAME=PATH: object NAME → PATH; NULL */
@@ -45,8 +46,8 @@ struct vm_options {
     const char *device_model;  /* --device-model, at the target; NULL: as at the source */
     enum ram_mode ram;         /* --ram */
     uint64_t max_downtime_ms;  /* --max-downtime */
-    bool has_deadline;         /* --deadline: until then the hypervisor does not give up */
-    bool mirrors_disks;        /* false: --without drive-mirror, the images are shared */
+    bool has_deadline;         /* --deadline is given: until then the hypervisor does not give up */
+    bool mirrors_disks;        /* false: --without drive-mirror, both hosts share the images */
 };
 
 /* What a guest or a copy may use. Borrowed; outlives both. */
@@ -57,9 +58,8 @@ struct vm_context {
     const char *state_dir;   /* of this migration: STATE_DIR/ID; exists once it began */
     const char *runtime_dir; /* of this migration: RUNTIME_DIR/ID, mode 0700 */
     struct vm_options options;
-    /* Write a fact to the journal, durably. A thing that was made is noted *before* anybody
-     * can mistake it for somebody else's, so that `xmig recover` can clean up after a
-     * crash and nothing else is ever touched. `fact` is borrowed.
+    /* Write a fact to the journal, durably. Note each thing *before* it is made: after a crash
+     * `xmig recover` cleans up what was noted, and touches nothing else. `fact` is borrowed.
      */
     bool (*note)(void *arg, const cJSON *fact, struct error *err);
     void *note_arg;

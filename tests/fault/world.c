@@ -47,7 +47,7 @@ void world_init(struct world *world)
     const char *where = getenv("XMIG_TEST_DIR");
 
     signal(SIGPIPE, SIG_IGN); /* as xmig does: a broken connection is an error, not a death */
-    *world = (struct world){ .vm = "demo,disk-size=64K,ram=64K" };
+    *world = (struct world){ .hypervisor = "simulated", .vm = "demo,disk-size=64K,ram=64K" };
     if (asprintf(&world->dir, "%s/xmig-world-XXXXXX", where ? where : "/dev/shm") < 0 ||
         !mkdtemp(world->dir) || setenv(guardians, world->dir, 1))
         abort();
@@ -306,7 +306,7 @@ static void send_it(struct world *world, struct migration *m, struct result *res
     if (!migration_set_id(m, world->id, &err))
         abort();
     migration_vm_context(m, &context);
-    m->guest = hypervisor_guest(hypervisor_find("simulated"), &context, &err);
+    m->guest = hypervisor_guest(hypervisor_find(world->hypervisor), &context, &err);
     m->transport = reach(world, m);
     if (!guest_attach(m->guest, world->vm, &err) || !migration_connect(m, &err)) {
         fail_locally(result, &err);

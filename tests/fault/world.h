@@ -34,6 +34,7 @@ struct world {
     struct identity identity[2];
     struct migration_options options;
     char id[17]; /* the migration's */
+    const char *hypervisor;
     const char *vm;
     _Atomic bool unreachable;      /* the network is down: dialling fails */
     bool unreachable_after_commit; /* … from the second connection on */
