@@ -39,10 +39,10 @@ static const char help_text[] =
     "  -h, --help          this text\n"
     "\n"
     "The exit status says where the VM runs:\n"
-    "  0 at the target                  5 at the source, paused\n"
-    "  1 the migration is not known     6 still undecided\n"
-    "  2 the command makes no sense     7 at the target; something is left to clean up\n"
-    "  4 at the source                  8 nowhere\n";
+    "  0  at the target                 5  paused at the source\n"
+    "  1  the migration is not known    6  still undecided\n"
+    "  2  the command makes no sense    7  at the target; something of the old copy is left\n"
+    "  4  at the source                 8  nowhere\n";
 
 /* What a person types to be believed; a program says --yes. */
 struct word {

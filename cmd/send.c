@@ -62,11 +62,16 @@ static const char help_text[] =
     "  -h, --help                this text\n"
     "\n"
     "TIME is like 300ms, 30s, 10min or 2h. The exit status says where the VM runs:\n"
-    "  0 at the target (or nothing was to be moved)   5 at the source, paused\n"
-    "  1 at the source: nothing was begun             6 undecided: xmig recover ID\n"
-    "  2 at the source: the command makes no sense    7 at the target; leftovers at the source\n"
-    "  3 at the source: a check refused               8 nowhere\n"
-    "  4 at the source: failed and undone             128+N at the source: undone on signal N\n";
+    "  0      at the target: done as asked\n"
+    "  1      at the source: nothing was begun\n"
+    "  2      at the source: the command line makes no sense\n"
+    "  3      at the source: checks refused\n"
+    "  4      at the source: failed and undone\n"
+    "  5      paused at the source: it runs nowhere; xmig recover ID\n"
+    "  6      undecided: start it nowhere; xmig recover ID\n"
+    "  7      at the target: something of the old copy is left; xmig recover ID\n"
+    "  8      nowhere: its copy died; xmig recover ID\n"
+    "  128+N  at the source: undone on signal N\n";
 
 struct sending {
     const struct send_options *options;

@@ -5,20 +5,20 @@
 #include "xmig/error.h"
 #include "xmig/vm.h"
 
-/* Where the VM runs now; also the exit status. Part of the interface: a number
- * never changes its meaning.
+/* Where the VM runs now; also the exit status. A number never changes its meaning. These comments
+ * are the source of every other table of them, which tests/docs/exit-status compares.
  */
 enum outcome {
-    OUTCOME_DONE = 0,        /* done as asked; after a send the VM runs at the target */
-    OUTCOME_LOCAL_ERROR = 1, /* failed before anything was begun; VM untouched */
-    OUTCOME_USAGE = 2,       /* the command line makes no sense; VM untouched */
-    OUTCOME_REFUSED = 3,     /* a check said no; VM untouched at the source */
-    OUTCOME_ROLLED_BACK = 4, /* failed; VM runs at the source, safe to try again */
-    OUTCOME_PAUSED = 5,      /* failed; VM paused at the source */
-    OUTCOME_UNDECIDED = 6,   /* xmig recover ID */
-    OUTCOME_CLEANUP = 7,     /* VM runs at the target; cleaning up was incomplete */
-    OUTCOME_NOWHERE = 8,     /* VM runs nowhere */
-    OUTCOME_SIGNAL = 128,    /* + signal: rolled back because of it */
+    OUTCOME_DONE = 0,        /* at the target: done as asked */
+    OUTCOME_LOCAL_ERROR = 1, /* at the source: nothing was begun */
+    OUTCOME_USAGE = 2,       /* at the source: the command line makes no sense */
+    OUTCOME_REFUSED = 3,     /* at the source: checks refused */
+    OUTCOME_ROLLED_BACK = 4, /* at the source: failed and undone */
+    OUTCOME_PAUSED = 5,      /* paused at the source: it runs nowhere */
+    OUTCOME_UNDECIDED = 6,   /* undecided: start it nowhere */
+    OUTCOME_CLEANUP = 7,     /* at the target: something of the old copy is left */
+    OUTCOME_NOWHERE = 8,     /* nowhere: its copy died */
+    OUTCOME_SIGNAL = 128,    /* at the source: undone on signal N */
 };
 
 const char *outcome_name(enum outcome outcome);
