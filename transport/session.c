@@ -5,8 +5,6 @@
 #include "xmig/cleanup.h"
 #include "xmig/stream.h"
 
-const struct session_timing session_default_timing = { .alive_ms = 5000, .lost_ms = 20000 };
-
 enum {
     QUEUE_MAX = 64
 };

@@ -57,9 +57,6 @@ struct session_timing {
     uint64_t lost_ms;  /* a peer silent for so long is lost */
 };
 
-/* 5 s and 20 s: architecture §5, R4. */
-extern const struct session_timing session_default_timing;
-
 struct session;
 
 /**

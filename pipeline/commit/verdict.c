@@ -1,6 +1,5 @@
-/* The commit protocol: one answer, always. docs/recovery.md tells it in words,
- * tests/model/commit.pml proves it, and the rules' numbers (R1 to R9) are those of
- * docs/architecture.md §5.
+/* The commit protocol: whose is the guest? docs/architecture.md has its rules, to which comments
+ * refer by number (R1, R2 …); tests/model/commit.pml proves them, docs/recovery.md is for operators.
  *
  * The sender's last words are COMMIT or ABORTED (verdict-send.c), the receiver's OWNED or
  * REFUSED (verdict-recv.c). Each is durable before anything is done or said that follows from it.

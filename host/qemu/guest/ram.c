@@ -1,5 +1,5 @@
-/* The source's RAM: sent while the guest runs, paused at the end, disks drained, device state
- * sent. The order is the one that loses nothing; what the others lose was tried (docs/qemu.md).
+/* Sends the guest's RAM: passes while the guest runs, then pause it, drain the disks, and send the
+ * rest and the device state. Any other order loses writes.
  */
 #include <inttypes.h>
 #include <stdio.h>
