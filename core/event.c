@@ -1,4 +1,4 @@
-/* Events: what is happening, for whoever listens. */
+/* Events: the code below cmd/ reports what happens to a listener, and does not print. */
 #include "xmig/event.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* What ends a move that takes too long: --deadline, and --max-pause for the guest's pause. */
+/* The two limits that end a move: --deadline for all of it, --max-pause for the guest's pause. */
 #ifndef XMIG_PIPELINE_TIME_LIMITS_H
 #define XMIG_PIPELINE_TIME_LIMITS_H
 
@@ -6,16 +6,16 @@
 
 struct limits;
 
-/* From now on a sender's waits are interrupted when a limit has passed, unless it has written
- * COMMIT by then.
+/* Begin to watch: when a limit has passed, the sender's waits are interrupted, unless COMMIT has
+ * been written by then.
  */
 struct limits *limits_start(struct migration *m);
 void limits_end(struct limits *limits);
 
-/* What --max-pause says, or its default; 0: there is none. */
+/* The value of --max-pause, or its default; 0: the pause has no limit. */
 uint64_t limits_longest_pause(const struct migration *m);
 
-/* Say so when the guest stood still for much longer than --max-downtime. */
+/* Warn when the guest was paused for much longer than --max-downtime. */
 void limits_tell_pause(struct migration *m);
 
 #endif

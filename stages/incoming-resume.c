@@ -1,5 +1,5 @@
-/* Hands the guest over: PREPARED ← COMMIT → GO → OWNED → it runs there. The
- * point of no return is in verdict_commit(), a line of its own.
+/* Hands the guest over: the target says PREPARED, the source writes COMMIT and says GO, the target
+ * writes OWNED and runs the guest. verdict_commit() contains the point of no return.
  */
 #include "stages.h"
 
@@ -23,8 +23,8 @@ static void plan_send(struct migration *m, void *state, struct plan *out)
              "paused copy here and keep its disks");
 }
 
-/* While the target seals its copy. If ours dies, that may be what can go on: `recover --forward`
- * has then to know that nobody has written to the disks here.
+/* Notes what the drained disks are like, while the target seals its copy. If the guest here dies
+ * now, `recover --forward` needs the note as proof that nobody has written to the disks since.
  */
 static void note_disks(struct migration *m)
 {
@@ -36,7 +36,7 @@ static void note_disks(struct migration *m)
         event_say(&m->events, EVENT_DEBUG, m->at, "%s", err.text);
 }
 
-/* The receiver says `alive` while it loads; its loss ends this wait. */
+/* Has no deadline: the receiver says `alive` while it loads, and its loss ends the wait. */
 static bool hand_over(struct migration *m, void *state, struct error *err)
 {
     AUTO_JSON cJSON *ready = NULL;
@@ -48,7 +48,7 @@ static bool hand_over(struct migration *m, void *state, struct error *err)
     return ready && verdict_commit(m, err);
 }
 
-/* After a proof that it never ran there: nobody must be kept from starting the VM here. */
+/* The target has proven that the guest never ran there: remove the fence from the old copy. */
 static bool take_back(struct migration *m, void *state, struct error *err)
 {
     (void)state;
@@ -58,7 +58,8 @@ static bool take_back(struct migration *m, void *state, struct error *err)
 static bool destroy_old_copy(struct migration *m, void *state, struct error *err)
 {
     (void)state;
-    transport_cut_lanes(m->transport); /* the old copy's mirrors could want others: of nobody */
+    /* Cut the lanes first, so that leftover mirror jobs of the old copy cannot reconnect. */
+    transport_cut_lanes(m->transport);
     return guest_destroy(m->guest, err);
 }
 

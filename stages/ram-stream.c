@@ -39,7 +39,7 @@ static void plan_send(struct migration *m, void *state, struct plan *out)
              (unsigned long long)m->options->vm.max_downtime_ms);
 }
 
-/* R2: whatever happens to us from here on, the guest runs again only after ABORTED. */
+/* R2: once PAUSING is written, the guest may run here again only after ABORTED. */
 static bool about_to_pause(void *arg, struct error *err)
 {
     struct migration *m = arg;
@@ -54,8 +54,8 @@ static void paused(void *arg)
     transport_lift_limit(m->transport);
 }
 
-/* In the pause each mirror is flushed when the guest stops, all are at their end, and the target
- * then flushes all: each takes at most about as long as it did just now.
+/* Refuses to pause when flushing would take too long. During the pause the target flushes once for
+ * each mirror and twice for all disks together, each time at most about as long as `flush_ms`.
  */
 static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
 {
@@ -120,7 +120,9 @@ static bool finish(struct migration *m, void *state, struct error *err)
     return true;
 }
 
-/* Again and again, as long as there is less to do each time; `*flush_ms` is what the last took. */
+/* Flushes repeatedly, as long as each flush is quicker than the one before; `*flush_ms` is the time
+ * that the last one took.
+ */
 static bool flush_disks(struct migration *m, uint64_t *flush_ms, struct error *err)
 {
     *flush_ms = UINT64_MAX;

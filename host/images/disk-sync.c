@@ -1,11 +1,11 @@
-/* One fdatasync(2) in a thread of libuv's. */
+/* Runs one fdatasync(2) in a thread of libuv's pool, so that the loop goes on meanwhile. */
 #include "host/images/disk-sync.h"
 
 #include <fcntl.h>
 
 #include "xmig/cleanup.h"
 
-/* libuv may need it for longer than its owner does. */
+/* libuv may still use the struct after its owner has called disk_sync_free(). */
 struct disk_sync {
     uv_fs_t request;
     struct loop *loop;

@@ -1,5 +1,5 @@
-/* What the monitor, or the guest, has changed of the drives since the VM's start: the media in
- * those that can be opened, and the I/O limits. The target starts with both as they are now.
+/* Removable media and I/O limits of the drives, which the monitor or the guest may have changed
+ * since QEMU's start. The target gets them as they are now.
  */
 #include "host/qemu/drives.h"
 
@@ -14,7 +14,7 @@ static const cJSON *get(const cJSON *object, const char *name)
 
 /* ---- I/O limits ---- */
 
-/* QEMU wants these said, and leaves out those that are not there. */
+/* block_set_io_throttle requires the first list; the second is optional. */
 static const char *const limits_required[] = { "bps",  "bps_rd",  "bps_wr",
                                                "iops", "iops_rd", "iops_wr" };
 static const char *const limits_more[] = {
@@ -45,7 +45,7 @@ static cJSON *read_limits(const cJSON *inserted)
 
 /* ---- reading ---- */
 
-/* What lies in an open drive is read-only; what can be written moves as a disk does. */
+/* Removable and read-only (or an empty drive). A writable medium is moved as a disk. */
 static bool is_medium(const cJSON *block)
 {
     const cJSON *inserted = get(block, "inserted");
@@ -53,7 +53,7 @@ static bool is_medium(const cJSON *block)
     return json_true(block, "removable") && (!inserted || json_true(inserted, "ro"));
 }
 
-/* "a.iso" is in QEMU's directory; a URL is nowhere else. */
+/* A relative path is relative to QEMU's working directory; a URL stays as it is. */
 static char *absolute(const char *cwd, const char *name)
 {
     size_t colon = strcspn(name, ":");
@@ -73,7 +73,8 @@ static void read_medium(const cJSON *block, const char *cwd, cJSON *drive)
     cJSON_AddStringToObject(drive, "node", json_string_or(inserted, "node-name", ""));
 }
 
-/* A node goes with its medium; the drive stays. The caller frees it. */
+/* The drive's name, which stays when its medium, and with that the node, goes. The caller frees it.
+ */
 static char *name_of(const cJSON *block)
 {
     const char *drive = json_string_or(block, "device", "");

@@ -1,4 +1,4 @@
-/* Which file or block device is it, whatever it is called? */
+/* Tells whether two names lead to the same file or block device. */
 #ifndef XMIG_HOST_SYSTEM_IMAGE_IDENTITY_H
 #define XMIG_HOST_SYSTEM_IMAGE_IDENTITY_H
 
@@ -6,10 +6,10 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* What a name leads to: a file, or a block device, whatever it is called. */
+/* The file or block device that a name leads to; the same for all of its names. */
 struct image_identity {
     uint64_t device;
-    uint64_t inode; /* 0: it is the block device `device` */
+    uint64_t inode; /* 0: not a file, but the block device `device` */
 };
 
 struct image_identity image_identity(const struct stat *st);

@@ -1,4 +1,4 @@
-/* A look: how things stand at the target, told and heard without any decision. */
+/* A look: the source asks how the migration stands at the target, and neither side decides. */
 #include "verdict.h"
 
 #include "pipeline/handshake.h"
@@ -7,7 +7,7 @@
 
 /* ---- the receiver tells ---- */
 
-/* PREPARED: can the copy still be handed over? */
+/* The journal says PREPARED: can the copy still be handed over? */
 static const char *prepared_now(struct migration *m)
 {
     if (!verdict_never_ran(m, NULL))
@@ -25,7 +25,7 @@ static const char *closed_now(const struct migration *m)
 static const char *state_now(struct migration *m)
 {
     switch (m->journal ? journal_last(m->journal) : RECORD_NONE) {
-    case RECORD_BEGIN: /* a process that is at it may be about to write PREPARED */
+    case RECORD_BEGIN: /* a receiver that still works may write PREPARED next */
         return reopen_owner_lives(m) ? "wait" : "incomplete";
     case RECORD_PREPARED:
         return prepared_now(m);
@@ -91,6 +91,6 @@ enum look verdict_look(struct migration *m, struct error *err)
         session_goodbye(m->peer);
     }
     session_free(steal(m->peer));
-    loop_clear_interruption(m->loop); /* the end of that connection is no news */
+    loop_clear_interruption(m->loop); /* the query's connection has ended as it should */
     return look;
 }

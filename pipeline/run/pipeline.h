@@ -8,7 +8,9 @@
 /* Fill in the stages that take part, their states and the session's stations. */
 void pipeline_choose_stages(struct migration *m);
 
-/* A peer at work says `alive`, and is lost when it does not: a barrier needs no other deadline. */
+/* A barrier waits for the peer's `done` without a deadline: a peer that works says `alive`, and one
+ * that falls silent counts as lost, which ends the wait.
+ */
 #define BARRIER_MS LOOP_NO_DEADLINE
 
 static inline const struct stage_half *half_of(const struct migration *m, const struct stage *stage)

@@ -21,26 +21,27 @@ struct keyvals {
 bool keyvals_parse(const char *text, struct keyvals *kv, struct error *err);
 void keyvals_done(struct keyvals *kv);
 
-/* How QEMU would read it again; the caller frees it. */
+/* The argument as text that QEMU can parse again; the caller frees it. */
 char *keyvals_print(const struct keyvals *kv);
 
 /* The value of `key`, a dotted path ("file.filename"); NULL: not there. */
 const char *keyvals_get(const struct keyvals *kv, const char *key);
 
-/* The same for the key which a bare first word belongs to. */
+/* The same for the key that QEMU supplies when the first item is a bare word. */
 const char *keyvals_get_implied(const struct keyvals *kv, const char *key);
 
-/* Is it "key", "key=on", or true? */
+/* Is the flag set: "key", "key=on", or true in JSON? */
 bool keyvals_flag(const struct keyvals *kv, const char *key);
 
 void keyvals_set(struct keyvals *kv, const char *key, const char *value);
 void keyvals_set_implied(struct keyvals *kv, const char *key, const char *value);
-/* One more of a key that may be there several times; in JSON a list of {"str": …}. */
+/* Add a value to a key that may appear several times; in JSON such a key is a list of {"str": …}.
+ */
 void keyvals_add(struct keyvals *kv, const char *key, const char *value);
-/* In JSON a flag is a boolean. */
+/* Set the flag to "on" or "off", in JSON to a boolean. */
 void keyvals_set_flag(struct keyvals *kv, const char *key, bool on);
 
-/* Remove "key=…", "key", "nokey". Fine when it is not there. */
+/* Remove "key=…", "key" and "nokey", if present. */
 void keyvals_remove(struct keyvals *kv, const char *key);
 
 /* Remove every key that begins with `prefix`. */

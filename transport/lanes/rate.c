@@ -1,5 +1,6 @@
-/* The budget is a line in time: whoever takes bytes moves its end by what they take to send at the
- * limit, and may send when the end was where it found it. Time that nobody used is not saved up.
+/* Limits the rate of all lanes together. `end_ns` is the time until which the limit is used up.
+ * A lane that wants to send moves `end_ns` on by the time that its bytes take at the limit, and
+ * waits until the old value has passed. Unused time is not saved up.
  */
 #include "transport/lanes/rate.h"
 
@@ -15,7 +16,7 @@ enum {
     NS_PER_MS = 1000000,
     PORTIONS_PER_S = 20,
     LEAST_PORTION = 4096,
-    /* A lane looks again after so long, so that it notices when the limit is lifted. */
+    /* A waiting lane looks again after this time, in case the limit was lifted. */
     LONGEST_WAIT_MS = 50,
 };
 

@@ -1,4 +1,6 @@
-/* The ports that a command line has QEMU listen at: the target's check tries each. */
+/* Collects the ports at which a command line makes QEMU listen; the target checks that each is
+ * free.
+ */
 #include <stdlib.h>
 
 #include "host/qemu/argv/rewriters.h"
@@ -16,7 +18,7 @@ static bool to_number(const char *text, unsigned long *number)
     return *text >= '0' && *text <= '9' && !*end;
 }
 
-/* A port that is not said in digits ("ssh") is left out: the check could not try it. */
+/* Leaves out a port given by name ("ssh"): the check could not try it. */
 static void add(struct rewriting *r, const char *what, const char *host, const char *port,
                 unsigned long first, const char *to, bool udp)
 {
