@@ -1,5 +1,6 @@
 /* The commit protocol: whose is the guest? docs/architecture.md has its rules, to which comments
- * refer by number (R1, R2 …); tests/model/commit.pml proves them, docs/recovery.md is for operators.
+ * refer by number (R1, R2 …); tests/model/commit.pml proves them, docs/recovery.md is for
+ * operators.
  *
  * The sender's last words are COMMIT or ABORTED (verdict-send.c), the receiver's OWNED or
  * REFUSED (verdict-recv.c). Each is durable before anything is done or said that follows from it.
