@@ -1,6 +1,6 @@
-/* The fence around the old copy's images: from COMMIT on its start line cannot open them. Files
- * get another name; a block device is made read-only, which QEMU looks at when it opens one to
- * write.
+/* The fence around the old copy's images: from COMMIT on the VM's command line cannot open them.
+ * Image files get another name; a block device is made read-only, which QEMU checks when it opens
+ * a device to write.
  *
  * `images` are facts of the journal, one for each image: {"path", "inode", "fence"}; `id` is the
  * migration's.
@@ -12,32 +12,32 @@
 #include "xmig/event.h"
 #include "xmig/plan.h"
 
-/* Add the fact of an image; refuse what could not be fenced. `shared`: both hosts use it, and it
- * is left alone.
+/* Add the fact of an image; refuse an image that could not be fenced. `shared`: both hosts use
+ * the image, so the fence leaves it alone.
  */
 bool image_fence_add(cJSON *images, const char *path, bool shared, struct error *err);
 
-/* Of the image added last: its hypervisor will open it by its name once more. */
+/* Mark the image added last: its hypervisor will open it by its name again. */
 void image_fence_opened_anew(cJSON *images);
 
-/* Does the name of each of those lead to it? */
+/* Does the name of each marked image still lead to it? */
 bool image_fence_names_hold(const cJSON *images, struct error *err);
 
-/* All of them, durably; or back, as far as that can be. What is so already is left so. */
+/* Fence all images, durably, or unfence as many as possible. One already so is left as it is. */
 bool image_fence_set(const cJSON *images, const char *id, bool on, struct error *err);
 
-/* The name that the fence has given the image, if the image has that now; else NULL. The caller
- * frees it.
+/* The name that the fence has given the image, if the image has that name now; else NULL. The
+ * caller frees it.
  */
 char *image_fence_moved(const cJSON *fact, const char *id);
 
-/* Each by what its name, or the one that the fence has given it, leads to; the caller frees it. */
+/* One identity per image, found by its own or its fenced name; the caller frees the array. */
 struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count);
 
-/* "'/a', '/b'": the names that they had before the fence. */
+/* The images' names before the fence, as "'/a', '/b'". */
 void image_fence_names(const cJSON *images, char *out, size_t size);
 
-/* Say what will become, or has become, of those that need a person's care; `cure` is what to do. */
+/* Say what the fence will do, or has done, that a person should know; `cure` is what to do. */
 void image_fence_plan(const cJSON *images, const char *cure, struct plan *plan);
 void image_fence_tell(const cJSON *images, const char *id, const char *cure,
                       const struct event_sink *events);
