@@ -939,10 +939,12 @@ progress_storm:
 #ifndef BUG_NO_LOCK /* needs no fault but a process that rests */
     :: atomic { !dead[SEND] && lock[SEND] == 0 -> reset(SEND) }
     :: atomic { !dead[RECV] && lock[RECV] == 0 -> reset(RECV) }
+#ifndef NO_LOSSES
     :: atomic { !dead[SEND] && lock[SEND] == 0 -> reset(SEND); bury(SEND) }
     :: atomic { !dead[RECV] && lock[RECV] == 0 -> reset(RECV); bury(RECV) }
     :: d_step { last[SEND] != UNKNOWN -> lose(SEND) }
     :: d_step { last[RECV] != UNKNOWN -> lose(RECV) }
+#endif
     :: d_step { guest[SEND] == RUNS || guest[SEND] == PAUSED -> guest_dies(SEND) }
     :: d_step { guest[RECV] == RUNS || guest[RECV] == PAUSED -> guest_dies(RECV) }
     /* Of interest until RUNNING is written. */
