@@ -79,13 +79,17 @@ static void assert_both_closed(const struct world *world)
 
 static void a_lost_guest_that_was_started_by_hand_is_moved_the_target_asked_first(void **unused)
 {
+    cJSON *again;
     SCENE;
     lose_the_target(&world);
     world_mark(&world, SIDE_RECV, "again", true);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
+    again = world_fact(&world, SIDE_RECV, FACT_RUNS_AGAIN);
+    assert_string_equal(json_string_or(again, "who", ""), "a simulated process");
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     world_join(&world);
     assert_both_closed(&world);
+    cJSON_Delete(again);
     world_done(&world);
 }
 

@@ -415,6 +415,17 @@ void world_mark(const struct world *world, enum side side, const char *name, boo
         abort();
 }
 
+cJSON *world_fact(const struct world *world, enum side side, enum fact fact)
+{
+    enum journal_health health;
+    struct journal *journal = journal_open(world->state_dir[side], world->id, side,
+                                           &world->identity[side], &health, NULL);
+    cJSON *copy = journal ? cJSON_Duplicate(fact_find(journal_records(journal), fact), true) : NULL;
+
+    journal_free(journal);
+    return copy;
+}
+
 enum record world_last_record(const struct world *world, enum side side)
 {
     enum journal_health health;

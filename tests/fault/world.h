@@ -9,6 +9,7 @@
 
 #include "host/simulated/machine.h"
 #include "xmig/commit.h"
+#include "xmig/facts.h"
 #include "xmig/run.h"
 
 enum {
@@ -95,6 +96,9 @@ enum run_state world_state(const struct world *world, enum side side);
 
 /* The other hand at a side: what a mark of this name does is in host/simulated. */
 void world_mark(const struct world *world, enum side side, const char *name, bool on);
+
+/* The last note of this fact in a side's journal; the caller frees it; NULL: there is none. */
+cJSON *world_fact(const struct world *world, enum side side, enum fact fact);
 
 /* The last record of a side's journal; RECORD_NONE: there is none. */
 enum record world_last_record(const struct world *world, enum side side);
