@@ -317,7 +317,6 @@ static void leave(struct migration *m, struct result *result)
 {
     leave_stages(m);
     result->outcome = m->verdict == VERDICT_NOWHERE ? OUTCOME_NOWHERE : OUTCOME_UNDECIDED;
-    result->state = RUN_UNKNOWN;
 }
 
 static void roll_back_sender(struct migration *m, struct result *result)

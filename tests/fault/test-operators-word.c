@@ -1,17 +1,49 @@
 /* A person says that the other machine is dead: what that settles, and what it never does. */
 #include "scene.h"
 
+/* COMMIT is written, and the target is gone. */
+static void lose_the_target(struct world *world)
+{
+    struct result result;
+
+    world->options.lease_ms = 1;
+    world_send_with(world, "COMMIT:after:send:crash", &result);
+    world_join(world);
+    world_reset(world, SIDE_RECV);
+    world->unreachable = true;
+}
+
 static void on_the_operators_word_the_source_runs_without_a_target(void **unused)
 {
     SCENE;
-    world.options.lease_ms = 1;
-    world_send_with(&world, "COMMIT:after:send:crash", &result);
-    world_join(&world);
-    world_reset(&world, SIDE_RECV);
-    world.unreachable = true;
+    (void)result;
+    lose_the_target(&world);
     assert_int_equal(recover_at(&world, SIDE_SEND, on_my_word), OUTCOME_ROLLED_BACK);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
     world_replay(&world, SIDE_SEND);
+    world_done(&world);
+}
+
+static void a_word_that_cannot_be_written_is_told(void **unused)
+{
+    SCENE;
+    lose_the_target(&world);
+    world_fault(&world, "WORD:before:send");
+    world_recover(&world, SIDE_SEND, on_my_word, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_says(result.error.text, "--fault");
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
+    world_done(&world);
+}
+
+static void of_a_guest_that_has_ended_the_word_tells_so(void **unused)
+{
+    SCENE;
+    lose_the_target(&world);
+    world_mark(&world, SIDE_SEND, "ended", true);
+    world_recover(&world, SIDE_SEND, on_my_word, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    assert_says(result.stopped, "turned itself off");
     world_done(&world);
 }
 
@@ -194,6 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(on_the_operators_word_the_source_runs_without_a_target),
+        cmocka_unit_test(a_word_that_cannot_be_written_is_told),
+        cmocka_unit_test(of_a_guest_that_has_ended_the_word_tells_so),
         cmocka_unit_test(a_target_that_answers_knows_better_than_the_operator),
         cmocka_unit_test(a_target_that_comes_back_after_the_operators_word_drops_its_copy),
         cmocka_unit_test(a_wrong_word_of_the_operators_is_reported_when_the_target_is_heard),

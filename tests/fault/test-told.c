@@ -37,6 +37,8 @@ static void a_refusal_names_its_stage_at_either_side(void **unused)
     assert_int_equal(world_send_with(&world, "drive-mirror:check:send", &result), OUTCOME_REFUSED);
     assert_string_equal(result.stage, "drive-mirror");
     assert_says(world.refusals, "\"side\":\"send\",\"stage\":\"drive-mirror\"");
+    world_join(&world);
+    assert_int_equal(world_received(&world)->error.kind, ERROR_REFUSED);
     world_done(&world);
 }
 
@@ -45,6 +47,17 @@ static void a_failure_at_the_target_is_told_in_its_words(void **unused)
     SCENE;
     world_send_with(&world, "drive-mirror:end:recv", &result);
     assert_says(result.error.text, "--fault");
+    world_done(&world);
+}
+
+static void a_target_that_cannot_write_its_refusal_ends_its_copy(void **unused)
+{
+    SCENE;
+    world.options.until = "drive-mirror";
+    world_send_with(&world, "REFUSED:before:recv", &result);
+    world_join(&world);
+    assert_false(world_received(&world)->crashed);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
     world_done(&world);
 }
 
@@ -304,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refusal_names_its_stage_at_either_side),
         cmocka_unit_test(a_failure_at_the_target_is_told_in_its_words),
+        cmocka_unit_test(a_target_that_cannot_write_its_refusal_ends_its_copy),
         cmocka_unit_test(a_target_whose_disk_fails_is_not_taken_for_a_crashed_one),
         cmocka_unit_test(a_choice_tells_what_there_is_to_choose),
         cmocka_unit_test(where_there_is_no_choice_forward_says_so),
