@@ -121,8 +121,7 @@ static void new_control(void *arg, int in_fd, int out_fd)
     struct migration *m = arg;
 
     for (int i = 0; i < 2; i++)
-        if (m->pending_control[i] >= 0)
-            close(m->pending_control[i]);
+        cleanup_close(&m->pending_control[i]);
     m->pending_control[0] = in_fd;
     m->pending_control[1] = out_fd;
 }
