@@ -91,6 +91,17 @@ static void one_watches_and_a_second_is_refused(void **unused)
     assert_true(watch());
 }
 
+/* The guardian is this very program: see main(). */
+static void a_guardian_that_has_started_is_no_failure(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    m.loop = loop_new();
+    assert_ok(guardian_start(&m, &err), &err);
+    loop_free(m.loop);
+}
+
 static void without_a_place_there_is_no_lock(void **unused)
 {
     struct error err = { 0 };
@@ -131,15 +142,18 @@ static void an_attempt_that_takes_too_long_is_ended(void **unused)
 
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, make_place, remove_place)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(one_watches_and_a_second_is_refused),
+        TEST(a_guardian_that_has_started_is_no_failure),
         TEST(without_a_place_there_is_no_lock),
         TEST(an_attempt_is_no_watch),
         TEST(where_nobody_is_at_it_there_is_nothing_to_end),
         TEST(an_attempt_that_takes_too_long_is_ended),
     };
 
+    if (argc > 1 && !strcmp(argv[1], "guard"))
+        return 0;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
