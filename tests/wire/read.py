@@ -93,6 +93,7 @@ class Conversation:
         self.said = {"S": [], "R": []}  # the types, in order
         self.done = {"S": 0, "R": 0}    # stages it is through with
         self.intent = None
+        self.look = False
         self.dry_run = False
         self.stages = []
         self.last_state = None          # of the verdicts
@@ -158,6 +159,7 @@ class Conversation:
     def on_query(self, _, message):
         must(self.intent == "query" and self.both("hello"), "query out of place")
         must("query" not in self.said["S"], "a second query")
+        self.look = message.get("look", False)
 
     def on_stage_message(self, side, message):
         kind = message["type"]
@@ -190,6 +192,10 @@ class Conversation:
 
     def on_goodbye(self, side, _):
         must(self.said[side], "nothing but goodbye")
+
+    def end(self):
+        must(not self.look or "goodbye" not in self.said["R"] or "goodbye" in self.said["S"],
+             "a look that ends without the sender's goodbye")
 
 
 def pieces(recording):
@@ -240,6 +246,7 @@ def complaint(recording, verbose=False):
             if verbose:
                 print("  " + ("→ " if side == "S" else "← ") + json.dumps(message))
             conversation.take(side, message)
+        conversation.end()
     except Wrong as wrong:
         return f"after message {count}: {wrong}"
     return None

@@ -38,6 +38,8 @@ WHOLE = (MEET + both("checked", plan=[{"stage": "params-copy", "text": "do it"}]
 QUERY = [ASK, ("R", HELLO), say("S", "query", committed=True),
          say("R", "verdict", state="prepared", record="PREPARED"), say("S", "go"),
          say("R", "running"), say("R", "verdict", state="running", record="RUNNING")] + GOODBYE
+LOOK = [ASK, ("R", HELLO), say("S", "query", committed=False, look=True),
+        say("R", "verdict", state="wait")] + GOODBYE
 REFUSED = MEET + [say("R", "abort", kind="refused", text="no room"),
                   say("S", "abort", kind="refused", text="no room"),
                   say("S", "settled", running=True)] + GOODBYE
@@ -64,7 +66,7 @@ class Reader(unittest.TestCase):
         self.assertIn(text, read.complaint(recorded(conversation)) or "no complaint")
 
     def test_accepts_what_the_page_permits(self):
-        for conversation in (WHOLE, QUERY, REFUSED, [], [MOVE]):
+        for conversation in (WHOLE, QUERY, LOOK, REFUSED, [], [MOVE]):
             self.accepts(conversation)
 
     def test_accepts_a_conversation_that_broke_anywhere(self):
@@ -74,6 +76,9 @@ class Reader(unittest.TestCase):
                 self.accepts(conversation[:end])
         self.assertIsNone(read.complaint(whole + piece("S", b"")))
         self.assertIsNone(read.complaint(recorded(MEET) + piece("R", frame(b"{}")[:-1])))
+
+    def test_refuses_a_look_whose_goodbye_is_not_answered(self):
+        self.refuses(LOOK[:-2] + LOOK[-1:], "without the sender's goodbye")
 
     def test_accepts_alive_wherever_nobody_has_said_goodbye(self):
         for at in range(len(WHOLE) - 1):
