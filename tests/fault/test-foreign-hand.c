@@ -3,6 +3,8 @@
  */
 #include "scene.h"
 
+#include <time.h>
+
 /* Lets the guest of `side` run as the record is written at the other side, or at this one. */
 struct hand {
     struct world *world;
@@ -185,6 +187,42 @@ static void a_person_may_give_up_a_copy_that_has_run_while_it_waits(void **unuse
     world_done(&world);
 }
 
+static void note_the_loss(void *arg, const struct event *event)
+{
+    _Atomic bool *lost = arg;
+
+    if (event->kind == EVENT_WARNING && strstr(event->text, "lost the sender"))
+        *lost = true;
+}
+
+static bool is_paused_there(const struct world *world)
+{
+    return world_state(world, SIDE_RECV) == RUN_PAUSED;
+}
+
+/* Without a lease nothing else wakes the receiver. */
+static void a_copy_that_runs_while_it_waits_alone_is_paused(void **unused)
+{
+    const struct timespec moment = { .tv_nsec = 1000000 };
+    _Atomic bool lost = false;
+    time_t end;
+    SCENE;
+
+    world.options.lease_ms = 0;
+    world.events_there = (struct event_sink){ note_the_loss, (void *)&lost };
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    for (end = time(NULL) + 30; !lost && time(NULL) < end;)
+        nanosleep(&moment, NULL);
+    assert_true(lost);
+    world.events_there = (struct event_sink){ 0 };
+    put(&world, SIDE_RECV, RUN_RUNNING);
+    for (end = time(NULL) + 30; !is_paused_there(&world) && time(NULL) < end;)
+        nanosleep(&moment, NULL);
+    assert_true(is_paused_there(&world));
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
+    world_done(&world);
+}
+
 static void a_copy_that_has_run_is_told_as_such_though_no_note_can_be_written(void **unused)
 {
     SCENE;
@@ -236,7 +274,10 @@ static void a_copy_that_runs_after_it_was_refused_is_kept(void **unused)
     assert_true(hand.done);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_REFUSED);
-    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_UNDECIDED);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_says(result.error.text, "somebody has let the target's copy run");
     assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_ROLLED_BACK);
     world_join(&world);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_GONE);
@@ -382,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_source_that_ran_after_commit_and_ended_leaves_go_unsaid),
         cmocka_unit_test(a_copy_that_runs_too_early_goes_on_when_it_is_handed_over),
         cmocka_unit_test(a_person_may_give_up_a_copy_that_has_run_while_it_waits),
+        cmocka_unit_test(a_copy_that_runs_while_it_waits_alone_is_paused),
         cmocka_unit_test(a_copy_that_has_run_is_told_as_such_though_no_note_can_be_written),
         cmocka_unit_test(the_end_of_the_lease_does_not_take_a_copy_that_has_run),
         cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
