@@ -3,6 +3,11 @@
  */
 #include "scene.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "pipeline/commit/guardian.h"
+
 static void a_move_without_mirrors_succeeds(void **unused)
 {
     static const char *const without[] = { "drive-mirror", "block-ready-wait", NULL };
@@ -99,6 +104,51 @@ static void a_guardian_settles_it_as_recover_would(void **unused)
     world_join(&world);
     assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
     assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    world_done(&world);
+}
+
+/* A guardian of this side, which has begun an attempt and does not end it. */
+static pid_t begin_an_attempt(const struct world *world, enum side side)
+{
+    struct migration m = { .state_dir = world->state_dir[side], .side = side };
+    char word = 'n';
+    int said[2];
+    pid_t pid;
+
+    snprintf(m.id, sizeof(m.id), "%s", world->id);
+    assert_int_equal(pipe(said), 0);
+    pid = fork();
+    if (pid == 0) {
+        word = guardian_begin_attempt(&m, NULL) ? 'y' : 'n';
+        if (write(said[1], &word, 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(said[0], &word, 1), 1);
+    assert_int_equal(word, 'y');
+    close(said[0]);
+    close(said[1]);
+    return pid;
+}
+
+static void a_guardian_leaves_it_to_one_that_is_at_it(void **unused)
+{
+    pid_t other;
+    SCENE;
+
+    world.unattended = true;
+    world.unreachable_after_commit = true;
+    world_send_with(&world, "RUNNING:after:recv:crash", &result);
+    world_join(&world);
+    other = begin_an_attempt(&world, SIDE_RECV);
+    world_recover(&world, SIDE_RECV, plain, &result);
+    kill(other, SIGKILL);
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_says(result.error.text, "another guardian");
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_RUNNING);
+    assert_int_equal(recover_at(&world, SIDE_RECV, plain), OUTCOME_DONE);
     world_done(&world);
 }
 
@@ -351,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_dry_run_plans_on_both_sides_and_touches_nothing),
         cmocka_unit_test(a_sender_that_dies_after_commit_is_asked_to_go_again),
         cmocka_unit_test(a_guardian_settles_it_as_recover_would),
+        cmocka_unit_test(a_guardian_leaves_it_to_one_that_is_at_it),
         cmocka_unit_test(a_verdict_is_asked_past_a_way_that_has_died),
         cmocka_unit_test(a_verdict_is_asked_by_the_old_way_where_no_new_login_is_possible),
         cmocka_unit_test(after_the_lease_the_source_gets_its_guest_back_by_proof),
