@@ -127,6 +127,39 @@ static void a_dead_guests_complete_copy_at_an_unreachable_target_waits_for_a_per
     world_done(&world);
 }
 
+/* The target's machine has another xmig by now, without what the VM needs. */
+static void lose_the_targets_hypervisor(struct world *world)
+{
+    const char *state_dir = world->state_dir[SIDE_RECV];
+    const struct identity *identity = &world->identity[SIDE_RECV];
+    enum journal_health health;
+    struct journal *journal =
+        journal_open(state_dir, world->id, SIDE_RECV, identity, &health, NULL);
+    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+    const cJSON *begin = journal_find(journal, RECORD_BEGIN);
+
+    cJSON_AddStringToObject(facts, "token", json_string_or(begin, "token", ""));
+    cJSON_AddStringToObject(facts, "host", "another");
+    journal_free(journal);
+    world_lose_journal(world, SIDE_RECV);
+    journal = must(journal_create(state_dir, world->id, SIDE_RECV, identity, facts, NULL));
+    assert_true(journal_append(journal, RECORD_PREPARED, NULL, NULL));
+    journal_free(journal);
+}
+
+static void a_copy_at_a_target_that_cannot_look_at_it_decides_nothing(void **unused)
+{
+    SCENE;
+    world_lose_all_but_the_copy(&world);
+    lose_the_targets_hypervisor(&world);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_says(result.error.text, "cannot handle a 'another' VM");
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
+    world_done(&world);
+}
+
 static void forward_after_the_lease_gives_the_guest_back(void **unused)
 {
     SCENE;
@@ -149,6 +182,7 @@ int main(void)
         cmocka_unit_test(the_choice_is_not_made_at_the_target),
         cmocka_unit_test(forward_is_refused_while_the_guest_is_alive_here),
         cmocka_unit_test(a_dead_guests_complete_copy_at_an_unreachable_target_waits_for_a_person),
+        cmocka_unit_test(a_copy_at_a_target_that_cannot_look_at_it_decides_nothing),
         cmocka_unit_test(forward_after_the_lease_gives_the_guest_back),
         cmocka_unit_test(forward_works_without_the_process_that_received),
     };
