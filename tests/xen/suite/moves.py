@@ -117,7 +117,7 @@ def is_refused_for_lack_of_memory(s):
     s.source.run("free=$(xl info | awk '/^free_memory/ { print $3 }') && sed 's/\"t1\"/\"big\"/; s/^uuid=.*//; "
                  "s/^disk=.*/disk=[]/; s/^memory=.*/memory='$((free - 10))'/' /lab/t1.cfg >/lab/big.cfg && "
                  "xl create -p -q /lab/big.cfg")
-    is_refused(s, "MiB free here")
+    is_refused(s, "MiB free at the target")
 
 
 def only_looks(s):
