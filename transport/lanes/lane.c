@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -68,6 +69,19 @@ static void pump_free(struct pump *pump)
     free(pump);
 }
 
+/* Signals are the loop's thread's: one that a pump took as it ends could be lost. */
+static bool start_thread(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+    bool ok;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    ok = pthread_create(thread, NULL, run, arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
 /* Put a pump before the hypervisor's socket `*fd` (taken), which becomes the pump's other end. */
 static struct pump *pump_new(struct rate *rate, int *fd, struct error *err)
 {
@@ -81,7 +95,7 @@ static struct pump *pump_new(struct rate *rate, int *fd, struct error *err)
     pump = must(calloc(1, sizeof(*pump)));
     *pump = (struct pump){ .hypervisor = *fd, .lane = both[0], .rate = rate };
     *fd = both[1];
-    if (pthread_create(&pump->thread, NULL, run_pump, pump) != 0)
+    if (!start_thread(&pump->thread, run_pump, pump))
         abort();
     return pump;
 }
