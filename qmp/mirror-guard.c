@@ -21,6 +21,10 @@ static void with_word(const char *word, const char *name, char guard[QMP_NODE_NA
 }
 
 enum {
+    CALM_MS = 60000 /* for 16 MiB, which is what a mirror has on its way, at 280 KiB a second */
+};
+
+enum {
     REFUSER,
     READER,
     WRITER,
@@ -77,6 +81,41 @@ static bool add_writer(struct qmp *q, const char *guard, const char *node, struc
     return qmp_call(q, "blockdev-add", arguments, NULL, err);
 }
 
+static bool call_job(struct qmp *q, const char *command, const char *name, struct error *err)
+{
+    cJSON *arguments = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(arguments, "id", name);
+    return qmp_call(q, command, arguments, NULL, err);
+}
+
+/* Paused, before it was ready or after, or ended: it copies nothing any more. */
+static bool is_calm(const cJSON *data, const void *arg)
+{
+    const char *status = json_string_or(data, "status", "");
+
+    return !strcmp(json_string_or(data, "id", ""), arg) &&
+           (!strcmp(status, "paused") || !strcmp(status, "standby") ||
+            !strcmp(status, "concluded"));
+}
+
+/* To give the node another user QEMU first waits for all that is on its way to the target, and
+ * nothing else happens in QEMU meanwhile, the guest's own disk accesses included: over a slow link
+ * for seconds. A job that is asked to pause is waited for by xmig alone.
+ */
+static bool add_writer_to_calm_job(struct qmp *q, const char *name, const char *guard,
+                                   const char *node, struct error *err)
+{
+    size_t mark = qmp_mark(q);
+    bool ok;
+
+    if (!call_job(q, "job-pause", name, err))
+        return false;
+    ok = qmp_wait_event(q, &mark, "JOB_STATUS_CHANGE", is_calm, name, CALM_MS, err) &&
+         add_writer(q, guard, node, err);
+    return call_job(q, "job-resume", name, ok ? err : NULL) && ok;
+}
+
 bool mirror_guard(struct qmp *q, const char *id, const char *disk, const char *device,
                   struct error *err)
 {
@@ -88,7 +127,7 @@ bool mirror_guard(struct qmp *q, const char *id, const char *disk, const char *d
     qmp_mirror_name(id, disk, name);
     mirror_guard_names(name, guards);
     /* To open an idle one for writing takes the file from under the mirror that reads it. */
-    writes = idle || add_writer(q, guards[WRITER], node, err);
+    writes = idle || add_writer_to_calm_job(q, name, guards[WRITER], node, err);
     return add(q, guards[READER], node, "take-child-perms", err) &&
            add(q, guards[REFUSER], name, "unshare-child-perms", err) && writes;
 }

@@ -4,11 +4,14 @@
     test-images.py [UNITTEST ARGUMENTS]      needs build/release/xmig and QEMU
 """
 
+import concurrent.futures
+import json
 import os
 import subprocess
+import time
 import unittest
 
-from idle import Scene, TARGET_QEMU
+from idle import Monitor, Scene, TARGET_QEMU
 
 MIB, TIB = 1 << 20, 1 << 40
 
@@ -46,6 +49,45 @@ class LargeDisks(Images):
             overlay = scene.image("d.qcow2", "64G", "qcow2", "-b", scene.path("base.qcow2"), "-F", "qcow2")
             self.move(scene, *scene.drive(overlay))
             self.assert_next_to_nothing_is_written(scene.path("b-d.qcow2"), TIB // 16)
+
+
+class Limited(Images):
+    """12.25 MiB at 4 MiB/s: 3.1 s."""
+
+    def drives(self, scene):
+        for index, size in enumerate((MIB // 4, 12 * MIB)):
+            path = scene.image(f"d{index}.raw", str(size), "raw")
+            with open(path, "r+b") as file:
+                file.write(os.urandom(size))
+            yield from ("-drive", f"file={path},format=raw,if=virtio,id=v{index}")
+
+    def mirror(self, scene):
+        """How long that took, in seconds."""
+        said, _, status = scene.send("--bwlimit", "4M", "--until", "block-ready-wait")
+        self.assertEqual(status, 0, said)
+        return sum(event["elapsed_ms"] for event in map(json.loads, said.splitlines())
+                   if event["type"] == "stage-end" and event["stage"] in ("drive-mirror", "block-ready-wait")) / 1000
+
+    def test_a_small_disk_leaves_its_share_to_a_large_one(self):
+        with Scene() as scene:
+            scene.start(*self.drives(scene))
+            took_s = self.mirror(scene)
+            self.assertGreater(took_s, 2.5)
+            self.assertLess(took_s, 5)  # half of the budget would take 6.1 s
+
+    def test_qemu_answers_while_a_slow_mirror_starts(self):
+        with Scene() as scene:
+            other = scene.path("other")
+            scene.start(*self.drives(scene), "-qmp", f"unix:{other},server=on,wait=off")
+            with Monitor(other) as monitor, concurrent.futures.ThreadPoolExecutor() as pool:
+                mirror = pool.submit(self.mirror, scene)
+                longest_s = 0
+                while not concurrent.futures.wait([mirror], timeout=0.01).done:
+                    asked = time.monotonic()
+                    monitor("query-status")
+                    longest_s = max(longest_s, time.monotonic() - asked)
+                mirror.result()
+            self.assertLess(longest_s, 1.5)  # all that is on its way takes 3 s
 
 
 class Thin(Images):

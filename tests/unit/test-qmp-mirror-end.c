@@ -246,6 +246,10 @@ static void stopping_a_mirror_removes_its_guard(void **unused)
     succeeds(script, stop_vda);
 }
 
+#define JOB_IS(status)                                                                             \
+    "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"" NAME_A "\", \"status\": \"" status  \
+    "\"}, \"timestamp\": {\"seconds\": 1, \"microseconds\": 0}}"
+
 static bool guard_vda(struct qmp *q, struct error *err)
 {
     return mirror_guard(q, ID, "vda", "virtio0", err);
@@ -256,7 +260,9 @@ static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
     const struct exchange script[] = {
         { "query-block", .reply = "[{\"device\": \"virtio0\", \"qdev\": \"/machine/x\", "
                                   "\"inserted\": {\"node-name\": \"#block7\"}}]" },
+        { "job-pause", .with = NAME_A, .events = { JOB_IS("paused") } },
         { "blockdev-add", .with = "\"open-01234567-vda\",\"file\":\"#block7\"" },
+        { "job-resume", .with = NAME_A },
         { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
         { "blockdev-add", .with = "\"image\":\"" NAME_A "\",\"unshare-child-perms\"" },
         { 0 },
@@ -284,13 +290,31 @@ static void a_qemu_without_blkdebug_only_keeps_the_image_open(void **unused)
 {
     const struct exchange script[] = {
         { "query-block", .reply = "[]" },
+        { "job-pause", .events = { JOB_IS("standby") } },
         { "blockdev-add", .with = "copy-on-read" },
+        { "job-resume", .with = NAME_A },
         { "blockdev-add", .reply = "error: Unknown driver 'blkdebug'" },
         { 0 },
     };
     (void)unused;
 
     failure_of(script, guard_vda);
+}
+
+static void a_job_goes_on_when_the_image_cannot_be_kept_open(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-block", .reply = "[]" },
+        { "job-pause", .events = { JOB_IS("concluded") } },
+        { "blockdev-add", .reply = "error: Unknown driver 'copy-on-read'" },
+        { "job-resume", .with = NAME_A },
+        { "blockdev-add", .with = "take-child-perms" },
+        { "blockdev-add", .with = "unshare-child-perms" },
+        { 0 },
+    };
+    (void)unused;
+
+    assert_says(failure_of(script, guard_vda).text, "copy-on-read");
 }
 
 static void stopping_no_mirror_is_fine(void **unused)
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),
         cmocka_unit_test(the_image_of_no_device_is_not_opened_for_writing),
         cmocka_unit_test(a_qemu_without_blkdebug_only_keeps_the_image_open),
+        cmocka_unit_test(a_job_goes_on_when_the_image_cannot_be_kept_open),
         cmocka_unit_test(stopping_no_mirror_is_fine),
         cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
     };
