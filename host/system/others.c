@@ -119,3 +119,27 @@ void others_each(const struct others_search *search,
     if (!search->leaves_kernel_out)
         kernel_users_each(search, each, arg);
 }
+
+struct found {
+    char *who;
+    size_t size;
+    bool any;
+};
+
+static void take_first(void *arg, const struct other *other)
+{
+    struct found *found = arg;
+
+    if (found->any || !other->is_copy || !other->has_image)
+        return;
+    found->any = true;
+    snprintf(found->who, found->size, "%s", other->who);
+}
+
+bool others_find_copy(const struct others_search *search, char *who, size_t size)
+{
+    struct found found = { who, size, false };
+
+    others_each(search, take_first, &found);
+    return found.any;
+}

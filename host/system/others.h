@@ -34,4 +34,7 @@ struct other {
 void others_each(const struct others_search *search,
                  void (*each)(void *arg, const struct other *other), void *arg);
 
+/* Is the VM once more there, with one of the images open? `who` is which process that is. */
+bool others_find_copy(const struct others_search *search, char *who, size_t size);
+
 #endif

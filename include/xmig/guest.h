@@ -101,7 +101,7 @@ struct guest_ops {
     bool (*fence)(struct guest *guest, struct error *err);
     bool (*unfence)(struct guest *guest, struct error *err);
     /* Is there no third VM of this name or UUID here, nobody else who could write to the images?
-     * ERROR_REFUSED says who there is. The guest is paused meanwhile: take milliseconds.
+     * ERROR_REFUSED says who. Take milliseconds: the guest is paused; seconds if one just starts.
      */
     bool (*nobody_else)(struct guest *guest, struct error *err);
     /* The paused guest has ended: has somebody started the VM again from its disks here? `who`

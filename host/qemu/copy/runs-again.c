@@ -1,8 +1,6 @@
 /* A copy that has ended: has somebody started the VM again, from the disks made here? */
 #include "host/system/others.h"
 
-#include <stdio.h>
-
 #include "host/qemu/copy/copy.h"
 
 static bool is_any_qemu(void *arg, const char *line, size_t len)
@@ -11,22 +9,6 @@ static bool is_any_qemu(void *arg, const char *line, size_t len)
 
     (void)arg;
     return words != NULL;
-}
-
-struct again {
-    char *who;
-    size_t size;
-    bool found;
-};
-
-static void look_for_qemu(void *arg, const struct other *other)
-{
-    struct again *again = arg;
-
-    if (again->found || !other->is_copy || !other->has_image)
-        return;
-    again->found = true;
-    snprintf(again->who, again->size, "%s", other->who);
 }
 
 /* The names under which the disks were made: the guest was to find them there. */
@@ -45,19 +27,12 @@ static struct image_identity *made_images(const cJSON *facts, size_t *count)
     return all;
 }
 
-static bool target_runs_again(const struct qemu_copy *vm, struct again *again)
-{
-    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
-    AUTO_FREE struct image_identity *images = made_images(vm->images.facts, &search.image_count);
-
-    search.images = images;
-    others_each(&search, look_for_qemu, again);
-    return again->found;
-}
-
 bool qemu_copy_runs_again(struct copy *copy, char *who, size_t size)
 {
-    struct again again = { who, size, false };
+    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
+    AUTO_FREE struct image_identity *images =
+        made_images(qemu_copy_of(copy)->images.facts, &search.image_count);
 
-    return target_runs_again(qemu_copy_of(copy), &again);
+    search.images = images;
+    return others_find_copy(&search, who, size);
 }

@@ -176,37 +176,13 @@ bool qemu_others_check(struct qemu_guest *vm, struct error *err)
 
 /* ---- started again ---- */
 
-struct again {
-    char *who;
-    size_t size;
-    bool found;
-};
-
-static void look_for_qemu(void *arg, const struct other *other)
-{
-    struct again *again = arg;
-
-    if (again->found || !other->is_copy || !other->has_image)
-        return;
-    again->found = true;
-    snprintf(again->who, again->size, "%s", other->who);
-}
-
-static bool source_runs_again(struct qemu_guest *vm, struct again *again)
-{
-    struct others_search search = { .id = vm->base.context.id, .is_copy = is_copy, .arg = vm };
-    const cJSON *facts = cJSON_GetObjectItemCaseSensitive(vm->facts, "images");
-    AUTO_FREE struct image_identity *images =
-        image_fence_identities(facts, search.id, &search.image_count);
-
-    search.images = images;
-    others_each(&search, look_for_qemu, again);
-    return again->found;
-}
-
 bool qemu_guest_runs_again(struct guest *guest, char *who, size_t size)
 {
-    struct again again = { who, size, false };
+    struct qemu_guest *vm = qemu_guest_of(guest);
+    struct others_search search = { .id = guest->context.id, .is_copy = is_copy, .arg = vm };
+    AUTO_FREE struct image_identity *images = image_fence_identities(
+        cJSON_GetObjectItemCaseSensitive(vm->facts, "images"), search.id, &search.image_count);
 
-    return source_runs_again(qemu_guest_of(guest), &again);
+    search.images = images;
+    return others_find_copy(&search, who, size);
 }
