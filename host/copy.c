@@ -45,7 +45,10 @@ bool copy_start(struct copy *copy, struct error *err)
 
 int copy_open_lane(struct copy *copy, const char *name, struct error *err)
 {
-    assert(copy->known);
+    if (!copy->known) { /* a peer may ask whenever it likes */
+        error_set(err, ERROR_PROTOCOL, "there is no lane '%s' before the parameters", name);
+        return -1;
+    }
     return copy->ops->open_lane(copy, name, err);
 }
 

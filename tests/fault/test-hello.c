@@ -5,6 +5,7 @@
 
 #include "tests/unit/helpers.h"
 #include "world.h"
+#include "xmig/hypervisor.h"
 #include "xmig/stage.h"
 
 enum {
@@ -265,6 +266,18 @@ static void a_receivers_journal_names_the_sender_as_a_person_reaches_it(void **u
     assert_known_as(NULL, NULL, "nobody");
 }
 
+static void a_lane_before_the_parameters_is_refused(void **unused)
+{
+    struct vm_context context = { .state_dir = "/nonexistent" };
+    struct error err = { 0 };
+    struct copy *copy = hypervisor_copy(hypervisor_find("simulated"), &context, &err);
+    (void)unused;
+
+    assert_int_equal(copy_open_lane(copy, "ram", &err), -1);
+    assert_says(err.text, "no lane 'ram'");
+    copy_free(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_stage_that_is_not_known_here_is_refused),
         cmocka_unit_test(only_an_optional_stage_may_be_left_out),
         cmocka_unit_test(a_keep_alive_has_its_bounds),
+        cmocka_unit_test(a_lane_before_the_parameters_is_refused),
         cmocka_unit_test(a_receivers_journal_names_the_sender_as_a_person_reaches_it),
     };
 
