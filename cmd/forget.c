@@ -86,12 +86,12 @@ static bool remove_files(const char *directory, bool journals, struct error *err
     return ok;
 }
 
-/* A write lease is given only on a file that nobody else has open. */
-static bool is_in_use(int dir, const char *name)
+/* A read lease is given only on a file that nobody has open for writing. */
+static bool is_written_to(int dir, const char *name)
 {
     AUTO_CLOSE int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-    return fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) < 0 && errno == EAGAIN;
+    return fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN;
 }
 
 /* A VM that was moved here writes its log there as long as it runs. */
@@ -105,7 +105,7 @@ static bool is_quiet(const struct forgetting *forgetting, const char *id, struct
     while (ok && dir && (entry = readdir(dir))) {
         const char *end = strrchr(entry->d_name, '.');
 
-        ok = !end || strcmp(end, ".log") != 0 || !is_in_use(dirfd(dir), entry->d_name) ||
+        ok = !end || strcmp(end, ".log") != 0 || !is_written_to(dirfd(dir), entry->d_name) ||
              error_set(err, ERROR_REFUSED,
                        "migration %s is kept: the VM that it brought here runs, and '%s/%s' is its "
                        "log. Forget it when the VM has ended",

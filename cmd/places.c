@@ -92,7 +92,8 @@ void places_find(struct places *places)
 bool places_make(struct places *places, struct error *err)
 {
     places_find(places);
-    return make_private(places->runtime_dir, err);
+    return make_private(places->runtime_dir, err) ||
+           error_append(err, "; make that possible, or set XMIG_RUNTIME_DIR");
 }
 
 void places_done(struct places *places)

@@ -64,6 +64,30 @@ class Names(unittest.TestCase):
             self.assertIn("it has: vda", said)
 
 
+class Cures(unittest.TestCase):
+    """Whoever is refused is told what helps."""
+
+    def test_a_vm_that_does_not_run_is_to_be_let_run(self):
+        with Machine(*DISK) as machine:
+            machine.source.ask("stop")
+            said, status = say(machine, "-n")
+            self.assertEqual(status, 3, said)
+            self.assertIn("let it run first", said)
+
+    def test_a_human_monitor_is_called_one(self):
+        with Machine(*DISK, "-monitor", "unix:%/human,server=on,wait=off") as machine:
+            said, status = say(machine, "-n", vm=f"qemu:{machine.folder}/human")
+            self.assertEqual(status, 3, said)
+            self.assertIn("-qmp unix:", said)
+
+    def test_a_runtime_directory_that_cannot_be_made_names_its_variable(self):
+        with Machine(*DISK) as machine:
+            machine.environment["XMIG_RUNTIME_DIR"] = machine.folder + "/disk/none"
+            said, status = say(machine, "-n")
+            self.assertEqual(status, 1, said)
+            self.assertIn("XMIG_RUNTIME_DIR", said)
+
+
 class Begun(unittest.TestCase):
     def test_nothing_begun_is_never_four(self):
         with Machine(*DISK) as machine:
@@ -151,9 +175,10 @@ class Tidying(unittest.TestCase):
             self.assertEqual((status, os.listdir(machine.folder + "/state")), (3, [result["id"]]), said)
             self.assertIn("qemu.log", said)
             self.assertEqual(machine.target.state(), "running")
-            machine.target.ask("quit")
-            machine.wait(lambda: not machine.processes(), "the end of QEMU")
-            said, status = self.xmig(machine, "forget", result["id"])
+            with open(f"{machine.folder}/state/{result['id']}/qemu.log", encoding="utf-8"):  # a reader is no VM
+                machine.target.ask("quit")
+                machine.wait(lambda: not machine.processes(), "the end of QEMU")
+                said, status = self.xmig(machine, "forget", result["id"])
             self.assertEqual((status, os.listdir(machine.folder + "/state")), (0, []), said)
 
     def test_another_file_of_that_name_stays(self):

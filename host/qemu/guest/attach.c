@@ -9,6 +9,12 @@ static bool connect_to(struct qemu_guest *vm, const char *path, pid_t pid, struc
 {
     struct qmp *q = qmp_connect(vm->base.context.loop, path, QMP_CONNECT_MS, err);
 
+    if (!q && err && err->kind == ERROR_PROTOCOL) {
+        err->kind = ERROR_REFUSED;
+        return error_append(err, ": that is no QMP socket, but perhaps the human monitor's or "
+                                 "another program's; start the VM with -qmp "
+                                 "unix:PATH,server=on,wait=off, and name that PATH");
+    }
     if (!q)
         return false;
     if (pid && qmp_peer_pid(q) && qmp_peer_pid(q) != pid) {
@@ -65,7 +71,8 @@ static bool check_runs(struct qemu_guest *vm, struct error *err)
         return false;
     if (!status.running)
         return error_set(err, ERROR_REFUSED,
-                         "the VM does not run (QEMU says '%s'): only a running VM is moved",
+                         "the VM does not run (QEMU says '%s'): only a running VM is moved; let it "
+                         "run first",
                          status.text);
     return true;
 }
