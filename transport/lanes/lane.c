@@ -27,7 +27,7 @@ struct lane {
     struct lane *next;
     struct transport *transport;
     struct lane_door *door; /* it came in there; NULL: it did not, or the door has gone */
-    size_t number;          /* … as its how manieth */
+    size_t number;          /* counts the connections of that door */
     char *name;
     struct link *link;
     int fd;            /* a copy of what the link has: shutting it down reaches all copies */
