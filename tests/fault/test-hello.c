@@ -260,6 +260,7 @@ static void a_receivers_journal_names_the_sender_as_a_person_reaches_it(void **u
     (void)unused;
     assert_known_as("root@alpha", "192.0.2.1", "root@alpha (192.0.2.1)");
     assert_known_as("root@alpha", NULL, "root@alpha");
+    assert_known_as("a", NULL, "a");
     assert_known_as(NULL, "192.0.2.1", "192.0.2.1");
     assert_known_as("", NULL, "this host");
     assert_known_as("", "192.0.2.1", "this host");

@@ -138,6 +138,34 @@ static void a_dead_receivers_copy_is_given_back_at_the_end_of_its_lease(void **u
     world_done(&world);
 }
 
+/* Its GO takes half as long again as the lease. False: it came back too late, on a busy machine. */
+static bool is_waited_for(uint64_t lease_ms)
+{
+    AUTO_FREE char *command = NULL;
+    void *unused = NULL;
+    SCENE;
+
+    assert_true(asprintf(&command, "[ $XMIG_ACTION != fence ] || sleep %g",
+                         (double)lease_ms * 1.5 / 1000) > 0);
+    world.options.fence_command = command;
+    world.options.lease_ms = lease_ms;
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_done(&world);
+    return result.outcome == OUTCOME_DONE;
+}
+
+static void no_lease_runs_while_the_sender_is_back(void **unused)
+{
+    uint64_t lease_ms = 500;
+    (void)unused;
+
+    while (!is_waited_for(lease_ms)) {
+        lease_ms *= 2;
+        assert_true(lease_ms <= 4000);
+    }
+}
+
 /* 1, 2, 4 … ms: it is not far from an answer. */
 static void a_target_that_is_at_it_is_asked_again_soon(void **unused)
 {
@@ -164,6 +192,7 @@ int main(void)
         cmocka_unit_test(what_may_have_run_is_not_given_back_at_the_end_of_the_lease),
         cmocka_unit_test(a_look_that_cannot_tell_decides_nothing),
         cmocka_unit_test(a_dead_receivers_copy_is_given_back_at_the_end_of_its_lease),
+        cmocka_unit_test(no_lease_runs_while_the_sender_is_back),
         cmocka_unit_test(a_target_that_is_at_it_is_asked_again_soon),
     };
 

@@ -172,6 +172,19 @@ static void on_the_operators_word_a_prepared_target_runs(void **unused)
     world_done(&world);
 }
 
+static void after_the_operators_word_a_copy_that_cannot_run_is_lost_and_not_told_as_running(
+    void **unused)
+{
+    SCENE;
+    world_mark(&world, SIDE_RECV, "unready", true);
+    world_lose_all_but_the_copy(&world);
+    world_recover(&world, SIDE_RECV, on_my_word, &result);
+    assert_int_equal(result.outcome, OUTCOME_NOWHERE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_LOST);
+    assert_int_not_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
+    world_done(&world);
+}
+
 static void after_the_operators_word_a_failure_does_not_take_the_copy(void **unused)
 {
     SCENE;
@@ -236,6 +249,8 @@ int main(void)
         cmocka_unit_test(a_target_that_is_dead_for_good_need_not_be_told),
         cmocka_unit_test(recover_at_a_prepared_target_decides_nothing_by_itself),
         cmocka_unit_test(on_the_operators_word_a_prepared_target_runs),
+        cmocka_unit_test(
+            after_the_operators_word_a_copy_that_cannot_run_is_lost_and_not_told_as_running),
         cmocka_unit_test(after_the_operators_word_a_failure_does_not_take_the_copy),
         cmocka_unit_test(the_operators_word_for_a_dead_copy_is_recorded_as_lost),
         cmocka_unit_test(with_shared_images_the_operators_word_is_as_good_as_a_proof),

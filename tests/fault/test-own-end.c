@@ -87,6 +87,17 @@ static void a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person(void
     world_done(&world);
 }
 
+static void a_choice_is_found_though_the_connection_has_been_lost(void **unused)
+{
+    SCENE_AT(RECORD_PAUSING, "ended");
+    assert_int_equal(world_send_with(&world, "PREPARED:after:recv:lose", &result),
+                     OUTCOME_UNDECIDED);
+    assert_true(result.choice);
+    assert_says(result.error.text, "the target has a complete copy");
+    assert_int_equal(recover_at(&world, SIDE_SEND, back), OUTCOME_NOWHERE);
+    world_done(&world);
+}
+
 static void a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice(void **unused)
 {
     SCENE_AT(RECORD_PAUSING, "ended");
@@ -178,6 +189,7 @@ int main(void)
         cmocka_unit_test(recover_tells_that_a_guest_has_turned_itself_off),
         cmocka_unit_test(a_guest_that_died_at_the_target_is_not_told_as_stopped_here),
         cmocka_unit_test(a_guest_that_ends_after_its_pause_leaves_the_choice_to_a_person),
+        cmocka_unit_test(a_choice_is_found_though_the_connection_has_been_lost),
         cmocka_unit_test(a_guest_that_ends_before_the_target_has_all_of_it_leaves_no_choice),
         cmocka_unit_test(a_guest_that_was_started_again_after_its_pause_leaves_no_choice),
         cmocka_unit_test(a_guest_that_was_started_again_is_not_told_as_ended),

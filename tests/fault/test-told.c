@@ -42,6 +42,21 @@ static void a_refusal_names_its_stage_at_either_side(void **unused)
     world_done(&world);
 }
 
+static void what_both_sides_refuse_is_told_together(void **unused)
+{
+    static char nowhere[] = "/dev/null/nowhere";
+    char *here;
+    SCENE;
+
+    here = world.state_dir[SIDE_SEND];
+    world.state_dir[SIDE_SEND] = nowhere;
+    assert_int_equal(world_send_with(&world, "drive-mirror:check:recv", &result), OUTCOME_REFUSED);
+    world.state_dir[SIDE_SEND] = here;
+    assert_says(world.refusals, "cannot be kept in '/dev/null/nowhere'");
+    assert_says(world.refusals, "\"stage\":\"drive-mirror\",\"side\":\"recv\"");
+    world_done(&world);
+}
+
 static void a_failure_at_the_target_is_told_in_its_words(void **unused)
 {
     SCENE;
@@ -143,6 +158,16 @@ static void what_goes_well_brings_no_warning(void **unused)
     world_join(&world);
     assert_string_equal(here.warnings, "");
     assert_string_equal(there.warnings, "");
+    world_done(&world);
+}
+
+static void a_connection_that_is_lost_once_the_guest_runs_there_is_no_failure(void **unused)
+{
+    SCENE;
+    assert_int_equal(world_send_with(&world, "incoming-resume:end:send:lose", &result),
+                     OUTCOME_DONE);
+    assert_string_equal(result.error.text, "");
+    assert_string_equal(result.stage, "");
     world_done(&world);
 }
 
@@ -316,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refusal_names_its_stage_at_either_side),
+        cmocka_unit_test(what_both_sides_refuse_is_told_together),
         cmocka_unit_test(a_failure_at_the_target_is_told_in_its_words),
         cmocka_unit_test(a_target_that_cannot_write_its_refusal_ends_its_copy),
         cmocka_unit_test(a_target_whose_disk_fails_is_not_taken_for_a_crashed_one),
@@ -323,6 +349,7 @@ int main(void)
         cmocka_unit_test(where_there_is_no_choice_forward_says_so),
         cmocka_unit_test(a_target_that_cannot_be_asked_without_a_decision_is_not_asked),
         cmocka_unit_test(what_goes_well_brings_no_warning),
+        cmocka_unit_test(a_connection_that_is_lost_once_the_guest_runs_there_is_no_failure),
         cmocka_unit_test(a_guest_that_was_started_again_brings_no_warning),
         cmocka_unit_test(a_copy_that_has_run_is_told_once),
         cmocka_unit_test(a_look_is_no_failed_question),

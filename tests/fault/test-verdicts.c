@@ -67,6 +67,18 @@ static void the_targets_journal_tells_where_the_guest_came_from(void **unused)
     world_done(&world);
 }
 
+static void the_sources_journal_tells_by_what_the_guest_is_found_again(void **unused)
+{
+    AUTO_JSON cJSON *source = NULL;
+    SCENE;
+
+    world_send_with(&world, "BEGIN:after:send:crash", &result);
+    source = world_fact(&world, SIDE_SEND, FACT_SOURCE);
+    assert_string_equal(json_string_or(source, "source_vm", ""), world.vm);
+    assert_string_equal(json_string_or(source, "dest", ""), "thread:");
+    world_done(&world);
+}
+
 static void leftovers_at_the_source_still_say_where_the_guest_runs(void **unused)
 {
     SCENE;
@@ -86,6 +98,46 @@ static void a_sender_that_dies_after_commit_is_asked_to_go_again(void **unused)
     assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     assert_int_equal(world_state(&world, SIDE_RECV), RUN_RUNNING);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_GONE);
+    world_done(&world);
+}
+
+static void a_sender_that_crashes_before_its_last_record_leaves_nothing_but_that(void **unused)
+{
+    SCENE;
+    world_send_with(&world, "CLOSED:before:send:crash", &result);
+    assert_true(result.crashed);
+    world_join(&world);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_DONE);
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_CLOSED);
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
+/* Whoever takes a migration on says so in its journal before anything else. */
+static bool takes_no_note(void *arg, enum record record, bool written)
+{
+    (void)arg;
+    (void)written;
+    return record != RECORD_NOTE;
+}
+
+static void a_receiver_that_cannot_take_the_migration_on_decides_nothing(void **unused)
+{
+    SCENE;
+    world.unreachable_after_commit = true;
+    world_send_with(&world, "OWNED:before:recv:crash", &result);
+    world_join(&world);
+    world.unreachable_after_commit = false;
+    world.hook[SIDE_RECV] = (struct journal_hook){ takes_no_note, NULL };
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_join(&world);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_says(result.error.text, "the target's answer is 'wait'");
+    assert_int_equal(world_last_record(&world, SIDE_RECV), RECORD_PREPARED);
+    assert_int_equal(world_state(&world, SIDE_RECV), RUN_PAUSED);
+    world.hook[SIDE_RECV] = (struct journal_hook){ 0 };
+    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_DONE);
     world_done(&world);
 }
 
@@ -235,7 +287,9 @@ static void an_unreachable_target_after_commit_is_undecided_and_touches_nothing(
     SCENE;
     world_send_with(&world, "COMMIT:after:send:crash", &result);
     world.unreachable = true;
-    assert_int_equal(recover_at(&world, SIDE_SEND, plain), OUTCOME_UNDECIDED);
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_false(result.choice);
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
     assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_COMMIT);
     world.unreachable = false;
@@ -400,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_refused_check_touches_nothing),
         cmocka_unit_test(a_dry_run_plans_on_both_sides_and_touches_nothing),
         cmocka_unit_test(a_sender_that_dies_after_commit_is_asked_to_go_again),
+        cmocka_unit_test(a_sender_that_crashes_before_its_last_record_leaves_nothing_but_that),
+        cmocka_unit_test(a_receiver_that_cannot_take_the_migration_on_decides_nothing),
         cmocka_unit_test(a_guardian_settles_it_as_recover_would),
         cmocka_unit_test(a_guardian_leaves_it_to_one_that_is_at_it),
         cmocka_unit_test(a_verdict_is_asked_past_a_way_that_has_died),
@@ -416,6 +472,7 @@ int main(void)
         cmocka_unit_test(a_question_without_the_token_gets_no_verdict),
         cmocka_unit_test(a_failure_tells_its_stage),
         cmocka_unit_test(the_targets_journal_tells_where_the_guest_came_from),
+        cmocka_unit_test(the_sources_journal_tells_by_what_the_guest_is_found_again),
         cmocka_unit_test(shared_images_wait_for_the_proof_before_the_guest_runs_again),
         cmocka_unit_test(recovering_twice_changes_nothing),
         cmocka_unit_test(leftovers_at_the_source_still_say_where_the_guest_runs),

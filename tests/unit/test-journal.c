@@ -270,10 +270,10 @@ static void write_down(void *arg, const char *id, enum side side)
     strcat(strcat(strcat(strcat(arg, id), "/"), side_name(side)), " ");
 }
 
-static void make_dated(const char *id, enum side side, time_t seconds)
+static void make_dated(const char *id, enum side side, time_t seconds, long ns)
 {
     struct error err = { 0 };
-    struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+    struct timespec times[2] = { { seconds, ns }, { seconds, ns } };
 
     journal_free(journal_create(state_dir, id, side, &here, NULL, &err));
     assert_int_equal(utimensat(AT_FDCWD, path_of(id, side), times, 0), 0);
@@ -285,9 +285,22 @@ static void lists_the_newest_first(void **unused)
     struct error err = { 0 };
     (void)unused;
 
-    make_dated(ID, SIDE_SEND, 1000);
-    make_dated(OTHER_ID, SIDE_SEND, 3000);
-    make_dated(ID, SIDE_RECV, 2000);
+    make_dated(ID, SIDE_SEND, 1000, 0);
+    make_dated(OTHER_ID, SIDE_SEND, 3000, 0);
+    make_dated(ID, SIDE_RECV, 2000, 0);
+    assert_true(journal_list(state_dir, write_down, listed, &err));
+    assert_string_equal(listed, OTHER_ID "/send " ID "/recv " ID "/send ");
+}
+
+static void lists_the_newest_first_of_one_second_too(void **unused)
+{
+    char listed[200] = "";
+    struct error err = { 0 };
+    (void)unused;
+
+    make_dated(ID, SIDE_SEND, 1000, 1000000);
+    make_dated(OTHER_ID, SIDE_SEND, 1000, 3000000);
+    make_dated(ID, SIDE_RECV, 1000, 2000000);
     assert_true(journal_list(state_dir, write_down, listed, &err));
     assert_string_equal(listed, OTHER_ID "/send " ID "/recv " ID "/send ");
 }
@@ -306,7 +319,7 @@ static void lists_only_journals(void **unused)
     }
     snprintf(path, sizeof(path), "%s/%s/send.journal.new", state_dir, OTHER_ID);
     close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    make_dated(ID, SIDE_RECV, 1000);
+    make_dated(ID, SIDE_RECV, 1000, 0);
     assert_true(journal_list(state_dir, write_down, listed, &err));
     assert_string_equal(listed, ID "/recv ");
 }
@@ -362,6 +375,7 @@ int main(void)
         TEST(needs_no_more_room_once_it_exists),
         TEST(leaves_nothing_behind_when_begin_cannot_be_written),
         TEST(lists_the_newest_first),
+        TEST(lists_the_newest_first_of_one_second_too),
         TEST(lists_only_journals),
         TEST(a_journal_that_cannot_be_looked_at_is_not_passed_over),
         TEST(lists_nothing_where_there_is_nothing),
