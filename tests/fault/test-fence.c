@@ -50,6 +50,34 @@ static void what_cannot_be_fenced_is_taken_back_before_anything_was_said(void **
     world_done(&world);
 }
 
+/* The receiver's process, once; its successor finds that the guest cannot run there. */
+static bool dies_as_it_owns(void *arg, enum record record, bool written)
+{
+    bool *dead = arg;
+    bool dies = !*dead && written && record == RECORD_OWNED;
+
+    *dead = *dead || dies;
+    return !dies;
+}
+
+static void a_fence_comes_off_though_the_connection_is_lost_meanwhile(void **unused)
+{
+    bool dead = false;
+    SCENE;
+
+    world.options.fence_command = "true";
+    world.options.patience_ms = 10000;
+    world.hook[SIDE_RECV] = (struct journal_hook){ dies_as_it_owns, &dead };
+    world_mark(&world, SIDE_RECV, "unready", true);
+    assert_int_equal(world_send_with(&world, "PROOF:after:send:lose", &result),
+                     OUTCOME_ROLLED_BACK);
+    assert_true(dead);
+    assert_false(is_fenced(&world));
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_CLOSED);
+    world_done(&world);
+}
+
 static void a_recover_takes_back_what_it_cannot_fence(void **unused)
 {
     SCENE_AT(RECORD_COMMIT, "unfenceable");
@@ -283,6 +311,7 @@ int main(void)
         cmocka_unit_test(one_that_is_started_again_is_the_sources_once_it_is_given_back),
         cmocka_unit_test(another_that_comes_before_go_leaves_it_unsaid),
         cmocka_unit_test(what_cannot_be_fenced_is_taken_back_before_anything_was_said),
+        cmocka_unit_test(a_fence_comes_off_though_the_connection_is_lost_meanwhile),
         cmocka_unit_test(a_recover_takes_back_what_it_cannot_fence),
         cmocka_unit_test(a_dead_copy_that_cannot_be_fenced_is_not_taken_back),
         cmocka_unit_test(forward_writes_no_commit_beside_another),

@@ -174,6 +174,23 @@ static void a_person_may_give_up_a_copy_that_has_run(void **unused)
     world_done(&world);
 }
 
+static void a_recover_that_is_called_off_does_not_let_the_guest_run_beside_such_a_copy(
+    void **unused)
+{
+    SCENE;
+    HAND_AT_PREPARED(SIDE_RECV, true, false, false, false);
+    world.options.lease_ms = 50;
+    world_send_with(&world, "COMMIT:before:send:crash", &result);
+    world_join(&world);
+    world.called_off = true;
+    world_recover(&world, SIDE_SEND, plain, &result);
+    assert_int_equal(result.outcome, OUTCOME_UNDECIDED);
+    assert_true(result.choice);
+    assert_int_equal(world_last_record(&world, SIDE_SEND), RECORD_PAUSING);
+    assert_int_equal(world_state(&world, SIDE_SEND), RUN_PAUSED);
+    world_done(&world);
+}
+
 static void a_person_may_give_up_a_copy_that_has_run_while_it_waits(void **unused)
 {
     SCENE;
@@ -429,6 +446,8 @@ int main(void)
         cmocka_unit_test(a_sender_that_gives_up_decides_nothing_when_the_copy_has_run),
         cmocka_unit_test(a_committed_sender_that_asks_hears_that_the_copy_has_run),
         cmocka_unit_test(a_person_may_give_up_a_copy_that_has_run),
+        cmocka_unit_test(
+            a_recover_that_is_called_off_does_not_let_the_guest_run_beside_such_a_copy),
         cmocka_unit_test(a_copy_that_was_given_up_is_not_asked_about_again),
         cmocka_unit_test(a_copy_that_runs_after_it_was_refused_is_kept),
         cmocka_unit_test(recover_at_the_target_pauses_a_copy_that_runs_too_early),

@@ -2,6 +2,7 @@
  * anything is touched. The sender here is a session and no more.
  */
 #include <pthread.h>
+#include <time.h>
 
 #include "tests/unit/helpers.h"
 #include "world.h"
@@ -41,20 +42,27 @@ static void *receive(void *arg)
     return NULL;
 }
 
-static void begin(struct talk *talk, const char *peer_address)
+/* To a receiver's process of its own. */
+static void call(struct talk *talk)
 {
     struct session_timing timing = { .alive_ms = 100, .lost_ms = SOON_MS };
-    size_t count = 0;
     int pair[2];
 
-    *talk = (struct talk){ .peer_address = peer_address };
-    world_init(&talk->world);
-    journal_new_id(talk->world.id);
     make_pair(pair);
     talk->loop = loop_new();
     talk->session = session_new(talk->loop, pair[0], pair[0], SIDE_SEND, timing, NULL);
     talk->fd = pair[1];
     assert_int_equal(pthread_create(&talk->receiver, NULL, receive, talk), 0);
+}
+
+static void begin(struct talk *talk, const char *peer_address)
+{
+    size_t count = 0;
+
+    *talk = (struct talk){ .peer_address = peer_address };
+    world_init(&talk->world);
+    journal_new_id(talk->world.id);
+    call(talk);
     for (const struct stage *const *stage = stage_catalog; *stage; stage++)
         talk->stations[count++] = (struct session_station){ (*stage)->name, (*stage)->messages };
 }
@@ -267,6 +275,81 @@ static void a_receivers_journal_names_the_sender_as_a_person_reaches_it(void **u
     assert_known_as(NULL, NULL, "nobody");
 }
 
+/* ---- a question while the move goes on ---- */
+
+static cJSON *question(const struct talk *talk)
+{
+    cJSON *hello = good_hello(talk);
+
+    cJSON_DeleteItemFromObject(hello, "stages");
+    cJSON_DeleteItemFromObject(hello, "host");
+    cJSON_ReplaceItemInObject(hello, "intent", cJSON_CreateString("query"));
+    return hello;
+}
+
+static void assert_is_told(struct talk *talk, const char *state)
+{
+    struct error err = { 0 };
+    cJSON *words = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *hello = session_expect(talk->session, "hello", SOON_MS, &err);
+    AUTO_JSON cJSON *verdict = NULL;
+
+    assert_ok(hello != NULL, &err);
+    cJSON_AddFalseToObject(words, "committed");
+    assert_ok(session_send(talk->session, "query", words, &err), &err);
+    verdict = session_expect(talk->session, "verdict", SOON_MS, &err);
+    assert_ok(verdict != NULL, &err);
+    assert_string_equal(json_string_or(verdict, "state", ""), state);
+    session_goodbye(talk->session);
+}
+
+static bool has_ended(const struct talk *talk)
+{
+    return pthread_tryjoin_np(talk->receiver, NULL) == 0;
+}
+
+/* Of two, the one that comes first is sent away. */
+static struct talk *the_last_of(struct talk asking[2])
+{
+    const struct timespec moment = { .tv_nsec = 1000000 };
+    time_t end = time(NULL) + 60;
+
+    for (;;) {
+        if (has_ended(&asking[0]))
+            return &asking[1];
+        if (has_ended(&asking[1]))
+            return &asking[0];
+        assert_true(time(NULL) < end);
+        nanosleep(&moment, NULL);
+    }
+}
+
+static void the_last_who_asks_while_the_move_goes_on_is_answered_when_it_has_ended(void **unused)
+{
+    struct error err = { 0 };
+    struct talk talk, asking[2];
+    struct talk *last;
+    (void)unused;
+
+    begin(&talk, NULL);
+    assert_ok(begin_a_move(&talk, good_hello(&talk), &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        asking[i] = (struct talk){ .world = talk.world };
+        call(&asking[i]);
+        assert_ok(session_send(asking[i].session, "hello", question(&talk), &err), &err);
+    }
+    last = the_last_of(asking);
+    session_free(steal(talk.session));
+    assert_is_told(last, "returned");
+    for (size_t i = 0; i < 2; i++) {
+        session_free(asking[i].session);
+        loop_free(asking[i].loop);
+    }
+    pthread_join(last->receiver, NULL);
+    end(&talk);
+    assert_int_equal(talk.result.outcome, OUTCOME_ROLLED_BACK);
+}
+
 static void a_lane_before_the_parameters_is_refused(void **unused)
 {
     struct vm_context context = { .state_dir = "/nonexistent" };
@@ -288,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_keep_alive_has_its_bounds),
         cmocka_unit_test(a_lane_before_the_parameters_is_refused),
         cmocka_unit_test(a_receivers_journal_names_the_sender_as_a_person_reaches_it),
+        cmocka_unit_test(the_last_who_asks_while_the_move_goes_on_is_answered_when_it_has_ended),
     };
 
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "pipeline/commit/guardian.h"
+#include "pipeline/commit/verdict.h"
 
 static void a_move_without_mirrors_succeeds(void **unused)
 {
@@ -374,6 +375,57 @@ static void a_sender_whose_last_word_is_lost_does_not_close_its_journal(void **u
     world_done(&world);
 }
 
+/* A guest that needs a moment to go on, and a peer that goes away in it. */
+struct slow_guest {
+    struct guest base;
+    int peer_fd;
+};
+
+static enum run_state is_paused(struct guest *guest)
+{
+    (void)guest;
+    return RUN_PAUSED;
+}
+
+static bool go_on_slowly(struct guest *guest, struct error *err)
+{
+    close(((struct slow_guest *)guest)->peer_fd);
+    return loop_pause(guest->context.loop, 20, err);
+}
+
+static void stay(struct guest *guest)
+{
+    (void)guest;
+}
+
+static void a_peer_that_goes_away_does_not_keep_the_guest_from_running(void **unused)
+{
+    static const struct guest_ops ops = { .state = is_paused,
+                                          .resume = go_on_slowly,
+                                          .free = stay };
+    struct slow_guest guest = { .base = { .ops = &ops, .found = true } };
+    struct loop *loop = loop_new();
+    struct error err = { 0 };
+    struct migration m;
+    int pair[2];
+    SCENE;
+
+    make_pair(pair);
+    guest.peer_fd = pair[1];
+    guest.base.context.loop = loop;
+    migration_init(&m, SIDE_SEND, loop, &world.options, world.state_dir[SIDE_SEND],
+                   world.runtime_dir[SIDE_SEND]);
+    journal_new_id(world.id);
+    assert_ok(migration_set_id(&m, world.id, &err), &err);
+    m.guest = &guest.base;
+    m.peer = session_new(loop, pair[0], pair[0], SIDE_SEND, world.options.timing, &err);
+    m.journal = journal_create(m.state_dir, m.id, m.side, &world.identity[SIDE_SEND], NULL, &err);
+    assert_ok(verdict_let_run(&m, &err), &err);
+    migration_done(&m);
+    loop_free(loop);
+    world_done(&world);
+}
+
 static void a_target_without_its_journal_proves_nothing(void **unused)
 {
     SCENE;
@@ -467,6 +519,7 @@ int main(void)
         cmocka_unit_test(an_unreachable_target_is_asked_less_and_less_often_and_that_is_said_once),
         cmocka_unit_test(a_guest_that_has_turned_itself_off_leaves_nothing_to_settle),
         cmocka_unit_test(a_sender_whose_last_word_is_lost_does_not_close_its_journal),
+        cmocka_unit_test(a_peer_that_goes_away_does_not_keep_the_guest_from_running),
         cmocka_unit_test(a_target_without_its_journal_proves_nothing),
         cmocka_unit_test(another_machine_at_the_targets_address_proves_nothing),
         cmocka_unit_test(a_question_without_the_token_gets_no_verdict),

@@ -370,11 +370,14 @@ static bool reopen(struct world *world, struct migration *m, struct result *resu
 void world_recover(struct world *world, enum side side, struct recover_options options,
                    struct result *result)
 {
+    static const struct error called_off = { .kind = ERROR_CANCELLED, .text = "called off" };
     struct loop *loop = loop_new();
     struct migration m;
 
     begin_life(world, &m, side, loop);
     m.unattended = world->unattended;
+    if (world->called_off)
+        loop_interrupt(loop, &called_off);
     if (reopen(world, &m, result)) {
         m.transport = reach(world, &m);
         recover_run(&m, &options, result);

@@ -42,6 +42,7 @@ struct world {
     bool way_dies;                 /* what the first connection opened leads nowhere afterwards */
     bool no_new_login;             /* dialling anew fails: only a person has the password */
     bool unattended;               /* the next recover is a guardian's attempt */
+    bool called_off;               /* … its loop is interrupted, as by a person */
     bool wrong_token;              /* the next recover has another migration's */
     bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
     bool blind_peer;               /* … ours, without the feature "look" */

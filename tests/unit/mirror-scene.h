@@ -18,9 +18,9 @@
 #define STATUS(NAME, STATUS)                                                                       \
     "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"" NAME "\", \"status\": \"" STATUS    \
     "\"}}"
-#define COMPLETED(NAME)                                                                            \
-    "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME "\"}}",                  \
-        STATUS(NAME, "concluded")
+#define SAYS_COMPLETED(NAME)                                                                       \
+    "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME "\"}}"
+#define COMPLETED(NAME) SAYS_COMPLETED(NAME), STATUS(NAME, "concluded")
 #define COMPLETED_WITH_ERROR(NAME)                                                                 \
     "{\"event\": \"BLOCK_JOB_COMPLETED\", \"data\": {\"device\": \"" NAME                          \
     "\", \"error\": \"Input/output error\"}}",                                                     \

@@ -176,6 +176,51 @@ static void a_qemu_that_talks_nonsense_while_a_mirror_ends_is_not_listened_to(vo
     assert_int_not_equal(err.kind, ERROR_TIMEOUT);
 }
 
+static void interrupt_when_told(uv_timer_t *timer)
+{
+    struct qmp *q = timer->data;
+    struct error why = { 0 };
+
+    if (!qmp_has_told(q, 0, "JOB_STATUS_CHANGE"))
+        return;
+    error_set(&why, ERROR_CANCELLED, "called off");
+    loop_interrupt(qmp_loop(q), &why);
+}
+
+/* … and then listens for a moment. */
+static bool drain_until_called_off(struct qmp *q, struct error *err)
+{
+    enum {
+        MOMENT_MS = 20
+    };
+    uv_timer_t clock;
+    bool ok;
+
+    uv_timer_init(loop_uv(qmp_loop(q)), &clock);
+    clock.data = q;
+    uv_timer_start(&clock, interrupt_when_told, 1, 1);
+    ok = drain_both(q, err);
+    uv_close((uv_handle_t *)&clock, NULL);
+    loop_clear_interruption(qmp_loop(q));
+    (void)loop_pause(qmp_loop(q), MOMENT_MS, NULL);
+    return ok;
+}
+
+static void a_drain_that_is_called_off_asks_qemu_nothing_more(void **unused)
+{
+    const struct exchange script[] = {
+        { SAYS_BOTH_READY },
+        { "block-job-cancel", .reply = NULL },
+        { "block-job-cancel",
+          .events = { SAYS_COMPLETED(NAME_A), SAYS_COMPLETED(NAME_B), STATUS(NAME_A, "pending") } },
+        { 0 },
+    };
+    struct error err = failure_of(script, drain_until_called_off);
+    (void)unused;
+
+    assert_int_equal(err.kind, ERROR_CANCELLED);
+}
+
 static void a_mirror_that_qemu_will_not_end_is_no_end(void **unused)
 {
     const struct exchange script[] = {
@@ -356,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_mirror_that_moves_has_all_the_time_it_needs),
         cmocka_unit_test(a_qemu_that_goes_away_while_a_mirror_ends_is_lost),
         cmocka_unit_test(a_qemu_that_talks_nonsense_while_a_mirror_ends_is_not_listened_to),
+        cmocka_unit_test(a_drain_that_is_called_off_asks_qemu_nothing_more),
         cmocka_unit_test(a_mirror_that_qemu_will_not_end_is_no_end),
         cmocka_unit_test(mirrors_that_cannot_be_asked_are_not_ended),
         cmocka_unit_test(stops_by_force_until_the_job_has_ended),
