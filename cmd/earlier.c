@@ -3,9 +3,8 @@
 
 #include "recover.h"
 
-#include <stdio.h>
-
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 struct earlier {
     const struct places *places;
@@ -54,8 +53,7 @@ static bool is_at_work(const struct earlier *earlier, const char *id, char **sta
     struct migration m = { .side = SIDE_SEND };
     bool at_work;
 
-    if (asprintf(&m.own_runtime_dir, "%s/%s", earlier->places->runtime_dir, id) < 0)
-        abort();
+    m.own_runtime_dir = formatted("%s/%s", earlier->places->runtime_dir, id);
     at_work = recover_owner_at_work(&m, status);
     free(m.own_runtime_dir);
     return at_work;

@@ -19,6 +19,7 @@
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
+#include "xmig/text.h"
 
 static const char help_text[] =
     "usage: xmig fence off IMAGE.moved-ID|DEVICE|ID|VM...\n"
@@ -99,8 +100,7 @@ static bool take_off_image(const cJSON *image, const char *id, struct error *err
 
     if (is_device(path))
         return !strcmp(json_string_or(image, "fence", ""), "none") || make_writable(path, err);
-    if (asprintf(&moved, "%s.moved-%s", path, id) < 0)
-        abort();
+    moved = formatted("%s.moved-%s", path, id);
     return access(moved, F_OK) < 0 || rename_back(moved, path, err);
 }
 

@@ -17,6 +17,7 @@
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
+#include "xmig/text.h"
 #include "xmig/units.h"
 
 static const char help_text[] =
@@ -49,7 +50,7 @@ static void remove_dead_sockets(const char *directory)
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        AUTO_FREE char *path = tidy_join(directory, entry->d_name);
+        AUTO_FREE char *path = formatted("%s/%s", directory, entry->d_name);
         AUTO_CLOSE int fd = -1;
         struct stat st;
 
@@ -97,7 +98,7 @@ static bool is_written_to(int dir, const char *name)
 /* A VM that was moved here writes its log there as long as it runs. */
 static bool is_quiet(const struct forgetting *forgetting, const char *id, struct error *err)
 {
-    AUTO_FREE char *state = tidy_join(forgetting->places.state_dir, id);
+    AUTO_FREE char *state = formatted("%s/%s", forgetting->places.state_dir, id);
     DIR *dir = opendir(state);
     const struct dirent *entry;
     bool ok = true;
@@ -118,8 +119,8 @@ static bool is_quiet(const struct forgetting *forgetting, const char *id, struct
 
 static bool forget(struct forgetting *forgetting, const char *id, struct error *err)
 {
-    AUTO_FREE char *state = tidy_join(forgetting->places.state_dir, id);
-    AUTO_FREE char *runtime = tidy_join(forgetting->places.runtime_dir, id);
+    AUTO_FREE char *state = formatted("%s/%s", forgetting->places.state_dir, id);
+    AUTO_FREE char *runtime = formatted("%s/%s", forgetting->places.runtime_dir, id);
     cJSON *body;
 
     if (!remove_files(state, false, err) || !remove_files(state, true, err))
@@ -165,8 +166,8 @@ static void sweep_runtime(const struct forgetting *forgetting)
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        AUTO_FREE char *state = tidy_join(forgetting->places.state_dir, entry->d_name);
-        AUTO_FREE char *runtime = tidy_join(forgetting->places.runtime_dir, entry->d_name);
+        AUTO_FREE char *state = formatted("%s/%s", forgetting->places.state_dir, entry->d_name);
+        AUTO_FREE char *runtime = formatted("%s/%s", forgetting->places.runtime_dir, entry->d_name);
         struct stat st;
 
         if (!journal_valid_id(entry->d_name) || access(state, F_OK) == 0 ||

@@ -20,6 +20,7 @@
 #include "pipeline/commit/guardian.h"
 #include "pipeline/commit/reopen.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 static const char help_text[] =
     "usage: xmig guard ID SIDE\n"
@@ -96,11 +97,9 @@ static enum situation look(struct guarding *guarding)
 static int watch_journal(const struct guarding *guarding)
 {
     AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC);
-    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *path = formatted("%s/%s/%s.journal", guarding->places.state_dir, guarding->id,
+                                     side_name(guarding->side));
 
-    if (asprintf(&path, "%s/%s/%s.journal", guarding->places.state_dir, guarding->id,
-                 side_name(guarding->side)) < 0)
-        abort();
     if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0)
         return -1;
     return steal_fd(&fd);
@@ -206,8 +205,7 @@ static void leave_for_own_scope(const struct guarding *guarding)
 
     if (access("/run/systemd/system", F_OK) < 0)
         return;
-    if (asprintf(&scope, "xmig-guard-%s-%s.scope", guarding->id, side_name(guarding->side)) < 0)
-        abort();
+    scope = formatted("xmig-guard-%s-%s.scope", guarding->id, side_name(guarding->side));
     snprintf(pid, sizeof(pid), "%d", (int)getpid());
     child = fork();
     if (child == 0) {

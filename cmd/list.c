@@ -12,6 +12,7 @@
 #include "pipeline/commit/guardian.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 static const char help_text[] =
     "usage: xmig list [--all] [--json] [ID|VM]\n"
@@ -191,8 +192,7 @@ static void on_journal(void *arg, const char *id, enum side side)
             show(listing, &(struct item){ .id = id, .side = side, .unreadable = err.text });
         return;
     }
-    if (asprintf(&m.own_runtime_dir, "%s/%s", listing->places.runtime_dir, id) < 0)
-        abort();
+    m.own_runtime_dir = formatted("%s/%s", listing->places.runtime_dir, id);
     show_journal(listing, &m);
     free(m.own_runtime_dir);
     journal_free(m.journal);

@@ -9,21 +9,13 @@
 #include <sys/stat.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 static const char *environment(const char *name)
 {
     const char *value = getenv(name);
 
     return value && *value ? value : NULL;
-}
-
-static char *joined(const char *directory, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", directory, name) < 0)
-        abort();
-    return path;
 }
 
 static const char *home(void)
@@ -45,7 +37,7 @@ static char *find_state_dir(void)
         return must(strdup(given));
     if (geteuid() == 0)
         return must(strdup("/var/lib/xmig"));
-    return xdg ? joined(xdg, "xmig") : joined(home(), ".local/state/xmig");
+    return xdg ? formatted("%s/%s", xdg, "xmig") : formatted("%s/%s", home(), ".local/state/xmig");
 }
 
 static char *find_runtime_dir(void)
@@ -59,9 +51,8 @@ static char *find_runtime_dir(void)
     if (geteuid() == 0)
         return must(strdup("/run/xmig"));
     if (xdg)
-        return joined(xdg, "xmig");
-    if (asprintf(&path, "/tmp/xmig-%u", (unsigned)geteuid()) < 0)
-        abort();
+        return formatted("%s/%s", xdg, "xmig");
+    path = formatted("/tmp/xmig-%u", (unsigned)geteuid());
     return path;
 }
 

@@ -7,6 +7,7 @@
 #include "meaning.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 #include "xmig/units.h"
 
 enum {
@@ -73,10 +74,8 @@ static void take_facts(struct recovering *recovering)
 static void print_log_path(struct recovering *recovering)
 {
     const struct migration *m = &recovering->m;
-    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *path = formatted("%s/%s.log", m->own_state_dir, side_name(m->side));
 
-    if (asprintf(&path, "%s/%s.log", m->own_state_dir, side_name(m->side)) < 0)
-        abort();
     report_log_at(recovering->report, path);
 }
 

@@ -14,6 +14,7 @@
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/run.h"
+#include "xmig/text.h"
 
 static const char help_text[] =
     "usage: xmig recv [-v]\n"
@@ -58,10 +59,8 @@ static void on_signal(void *arg, int number)
 static void on_named(void *arg, const char *id)
 {
     struct receiving *receiving = arg;
-    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *path = formatted("%s/%s/recv.log", receiving->places.state_dir, id);
 
-    if (asprintf(&path, "%s/%s/recv.log", receiving->places.state_dir, id) < 0)
-        abort();
     report_log_at(receiving->report, path);
 }
 

@@ -13,6 +13,7 @@
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
+#include "xmig/text.h"
 
 enum {
     DRAW_MS = 200, /* a terminal is drawn anew at most so often */
@@ -144,40 +145,28 @@ static char *event_line(const struct event *event)
 {
     const struct stage *stage = event->stage ? stage_find(event->stage) : NULL;
     char elapsed[UNITS_TEXT_MAX];
-    char *line = NULL;
-    int len = 0;
 
     switch (event->kind) {
     case EVENT_STAGE_BEGIN:
-        len = asprintf(&line, "%s: %s", event->stage, stage ? stage->summary : "begun");
-        break;
+        return formatted("%s: %s", event->stage, stage ? stage->summary : "begun");
     case EVENT_STAGE_END:
-        len =
-            asprintf(&line, "%s: done in %s", event->stage, print_time(elapsed, event->elapsed_ms));
-        break;
+        return formatted("%s: done in %s", event->stage, print_time(elapsed, event->elapsed_ms));
     case EVENT_UNDO:
-        len = asprintf(&line, "undoing %s", event->stage);
-        break;
+        return formatted("undoing %s", event->stage);
     case EVENT_RECORD:
-        len = asprintf(&line, "the journal says %s", event->text);
-        break;
+        return formatted("the journal says %s", event->text);
     case EVENT_WARNING:
-        len = asprintf(&line, "warning: %s", event->text);
-        break;
+        return formatted("warning: %s", event->text);
     case EVENT_NOTE:
     case EVENT_DEBUG:
-        len = asprintf(&line, "%s", event->text);
-        break;
+        return must(strdup(event->text));
     case EVENT_DOWNTIME:
-        len = asprintf(&line, "downtime: %s took %s", event->subject,
-                       print_time(elapsed, event->elapsed_ms));
-        break;
+        return formatted("downtime: %s took %s", event->subject,
+                         print_time(elapsed, event->elapsed_ms));
     case EVENT_PROGRESS:
         break;
     }
-    if (len < 0)
-        abort();
-    return line;
+    return NULL;
 }
 
 static bool is_for_people(const struct report *report, const struct event *event)
@@ -302,8 +291,7 @@ static void end_line(struct report *report, bool is_error, const char *format, .
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&line, format, args) < 0)
-        abort();
+    line = vformatted(format, args);
     va_end(args);
     log_line(&report->log, line);
     if (is_error || !report->output->quiet)
@@ -394,8 +382,7 @@ void report_say(struct report *report, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&line, format, args) < 0)
-        abort();
+    line = vformatted(format, args);
     va_end(args);
     log_line(&report->log, line);
     if (!report->output->quiet)
@@ -410,8 +397,7 @@ void report_doing(struct report *report, const char *format, ...)
     if (!report->draws || report->output->quiet)
         return;
     va_start(args, format);
-    if (vasprintf(&line, format, args) < 0)
-        abort();
+    line = vformatted(format, args);
     va_end(args);
     say(report, line);
     fflush(report->errors);

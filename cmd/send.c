@@ -12,6 +12,7 @@
 #include "xmig/cleanup.h"
 #include "xmig/hypervisor.h"
 #include "xmig/run.h"
+#include "xmig/text.h"
 
 static const char help_text[] =
     "usage: xmig send [OPTION...] VM DEST\n"
@@ -158,8 +159,7 @@ static bool prepare(struct sending *sending, struct error *err)
     journal_new_token(m->token);
     if (!identity_read(&m->identity, err) || !migration_set_id(m, id, err))
         return false;
-    if (asprintf(&log, "%s/send.log", m->own_state_dir) < 0)
-        abort();
+    log = formatted("%s/send.log", m->own_state_dir);
     report_log_at(sending->report, log);
     return true;
 }

@@ -6,15 +6,6 @@
 #include "meaning.h"
 #include "xmig/cleanup.h"
 
-char *tidy_join(const char *directory, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", directory, name) < 0)
-        abort();
-    return path;
-}
-
 static bool check_side(struct journal *journal, uint64_t *age_ms, struct error *err)
 {
     const char *id = journal_id(journal);

@@ -7,8 +7,6 @@
 #include "ending.h"
 #include "xmig/journal.h"
 
-char *tidy_join(const char *directory, const char *name); /* the caller frees it */
-
 /* Are all journals of this migration here closed, and is there one? `*age_ms` (NULL: not wanted) is
  * since when, of the younger one.
  */

@@ -9,6 +9,7 @@
 
 #include "printable.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     WIDTH = 80 /* of a terminal that does not know its own */
@@ -99,8 +100,7 @@ void wrap_say(FILE *out, size_t indent, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = vformatted(format, args);
     va_end(args);
     wrap_print(out, wrap_width(out), indent, text);
 }

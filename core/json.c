@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "xmig/text.h"
+
 cJSON *json_parse_object(const char *text, size_t len, struct error *err)
 {
     AUTO_JSON cJSON *json = NULL;

@@ -2,9 +2,9 @@
 #include "core/notes.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 void notes_add(cJSON *notes, const char *format, ...)
 {
@@ -12,8 +12,7 @@ void notes_add(cJSON *notes, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = vformatted(format, args);
     va_end(args);
     cJSON_AddItemToArray(notes, must(cJSON_CreateString(text)));
 }

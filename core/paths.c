@@ -8,15 +8,7 @@
 #include <stdio.h>
 
 #include "xmig/cleanup.h"
-
-static char *joined(const char *dir, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", dir, name) < 0)
-        abort();
-    return path;
-}
+#include "xmig/text.h"
 
 /* Takes "." and ".." out, in place. */
 static void simplify(char *path)
@@ -41,7 +33,7 @@ static void simplify(char *path)
 
 char *path_absolute(const char *cwd, const char *path)
 {
-    char *absolute = *path == '/' ? must(strdup(path)) : joined(cwd, path);
+    char *absolute = *path == '/' ? must(strdup(path)) : formatted("%s/%s", cwd, path);
 
     simplify(absolute);
     return absolute;
@@ -49,7 +41,7 @@ char *path_absolute(const char *cwd, const char *path)
 
 char *path_real(const char *cwd, const char *path)
 {
-    AUTO_FREE char *unresolved = *path == '/' ? must(strdup(path)) : joined(cwd, path);
+    AUTO_FREE char *unresolved = *path == '/' ? must(strdup(path)) : formatted("%s/%s", cwd, path);
     char *real = realpath(unresolved, NULL);
 
     return real ? real : path_absolute(cwd, path);
@@ -93,17 +85,14 @@ char *path_renamed(const char *path, const char *old, const char *new)
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     AUTO_FREE char *renamed = NULL;
-    char *result;
 
     if (!new)
         return must(strdup(path));
     if (find_word(name, name, old))
         renamed = with_words_replaced(name, old, new);
-    else if (asprintf(&renamed, "%s-%s", new, name) < 0)
-        abort();
-    if (asprintf(&result, "%.*s%s", (int)(name - path), path, renamed) < 0)
-        abort();
-    return result;
+    else
+        renamed = formatted("%s-%s", new, name);
+    return formatted("%.*s%s", (int)(name - path), path, renamed);
 }
 
 char *path_directory(const char *path)

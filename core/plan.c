@@ -2,9 +2,9 @@
 #include "xmig/plan.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 void plan_say(struct plan *plan, const char *format, ...)
 {
@@ -13,8 +13,7 @@ void plan_say(struct plan *plan, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = vformatted(format, args);
     va_end(args);
     cJSON_AddStringToObject(step, "stage", plan->stage);
     cJSON_AddStringToObject(step, "text", text);

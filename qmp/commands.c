@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "xmig/text.h"
+
 enum {
     OOB_DEADLINE_MS = 5000
 };
@@ -189,10 +191,8 @@ bool qmp_set_parameters(struct qmp *q, cJSON *parameters, struct error *err)
 
 static bool migration_to(struct qmp *q, const char *command, const char *path, struct error *err)
 {
-    AUTO_FREE char *uri = NULL;
+    AUTO_FREE char *uri = formatted("unix:%s", path);
 
-    if (asprintf(&uri, "unix:%s", path) < 0)
-        abort();
     return qmp_call(q, command, object_with("uri", uri), NULL, err);
 }
 

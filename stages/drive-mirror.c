@@ -4,10 +4,9 @@
  */
 #include "stages.h"
 
-#include <stdio.h>
-
 #include "disks.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 #include "xmig/units.h"
 
 struct mirrors {
@@ -28,11 +27,9 @@ static void plan(struct migration *m, void *state, struct plan *out)
 static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)
 {
     const char *disk = disk_name(m, i);
-    AUTO_FREE char *lane = NULL;
     struct error cause = { 0 };
+    AUTO_FREE char *lane = formatted("disk/%s", disk);
 
-    if (asprintf(&lane, "disk/%s", disk) < 0)
-        abort();
     mirrors->doors[i] = lane_door_new(m->transport, lane, err);
     if (!mirrors->doors[i])
         return error_prefix(err, "%s", disk);

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     /* For a person to find the password. ssh and the server give up much earlier when
@@ -127,8 +128,7 @@ bool ssh_parse_dest(const char *text, struct ssh_dest *dest, struct error *err)
     if (!ok || !is_safe(host, "'`\"$\\;&<>|(){}/", "host", err))
         return false;
     *dest = (struct ssh_dest){ .port = port ? must(strdup(port)) : NULL };
-    if (asprintf(&dest->host, "%s%s%s", at ? copy : "", at ? "@" : "", host) < 0)
-        abort();
+    dest->host = formatted("%s%s%s", at ? copy : "", at ? "@" : "", host);
     return true;
 }
 
@@ -308,8 +308,7 @@ static struct ssh *ssh_new(const struct transport *transport)
     if (!ssh_parse_dest(transport->rest, &ssh->dest, NULL))
         abort(); /* ssh_accepts() has seen it */
     split_program(ssh, transport->options.rsh);
-    if (asprintf(&ssh->control_path, "%s/ssh-ctl", transport->options.runtime_dir) < 0)
-        abort();
+    ssh->control_path = formatted("%s/ssh-ctl", transport->options.runtime_dir);
     ssh->control_value = double_percents(ssh->control_path);
     return ssh;
 }

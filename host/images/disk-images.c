@@ -22,6 +22,7 @@
 #include "host/images/thin.h"
 #include "xmig/units.h"
 #include "xmig/facts.h"
+#include "xmig/text.h"
 
 enum {
     IMG_MS = 60000,
@@ -37,11 +38,7 @@ static const cJSON *get(const cJSON *object, const char *name)
 
 static char *with_suffix(const struct disk_images *images, const char *path, const char *suffix)
 {
-    char *name;
-
-    if (asprintf(&name, "%s.xmig-%s%s", path, images->context->id, suffix) < 0)
-        abort();
-    return name;
+    return formatted("%s.xmig-%s%s", path, images->context->id, suffix);
 }
 
 static char *partial_name(const struct disk_images *images, const char *path)
@@ -224,11 +221,9 @@ static bool note_image(struct disk_images *images, const char *path, int fd, str
 
 static void add_option(char **options, const char *name, const char *value)
 {
-    char *joined;
+    char *joined =
+        formatted("%s%s%s=%s", *options ? *options : "", *options ? "," : "", name, value);
 
-    if (asprintf(&joined, "%s%s%s=%s", *options ? *options : "", *options ? "," : "", name, value) <
-        0)
-        abort();
     free(*options);
     *options = joined;
 }
@@ -468,8 +463,7 @@ char *disk_images_kept(const cJSON *fact, const char *id)
 
     if (fact_of(fact) != FACT_IMAGE)
         return NULL;
-    if (asprintf(&kept, "%s.xmig-%s", json_string_or(fact, "path", ""), id) < 0)
-        abort();
+    kept = formatted("%s.xmig-%s", json_string_or(fact, "path", ""), id);
     return has_identity(kept, fact) ? steal(kept) : NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "host/system/program.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     SECTOR = 512, /* whatever the device's own are */
@@ -22,30 +23,18 @@ static const char *name_of(const char *path)
 
 char *disk_mapping_path(const char *id, const char *disk)
 {
-    char *path;
-
-    if (asprintf(&path, "%sxmig-%s-%s", directory, id, disk) < 0)
-        abort();
-    return path;
+    return formatted("%sxmig-%s-%s", directory, id, disk);
 }
 
 static char *table(const char *device, uint64_t size)
 {
-    char *text;
-
-    if (asprintf(&text, "0 %" PRIu64 " linear %s 0", size / SECTOR, device) < 0)
-        abort();
-    return text;
+    return formatted("0 %" PRIu64 " linear %s 0", size / SECTOR, device);
 }
 
 char *disk_mapping_command(const char *path, const char *device, uint64_t size)
 {
     AUTO_FREE char *line = table(device, size);
-    char *text;
-
-    if (asprintf(&text, "dmsetup create %s --table '%s'", name_of(path), line) < 0)
-        abort();
-    return text;
+    return formatted("dmsetup create %s --table '%s'", name_of(path), line);
 }
 
 bool disk_mapping_check(struct error *err)

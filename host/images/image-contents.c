@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "xmig/text.h"
+
 static const cJSON *get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
@@ -23,9 +25,8 @@ static char *join(char *list, const cJSON *items)
     cJSON_ArrayForEach (item, items) {
         char *longer;
 
-        if (asprintf(&longer, "%s%s'%s'", list ? list : "", list ? ", " : "",
-                     json_string_or(item, "name", "?")) < 0)
-            abort();
+        longer = formatted("%s%s'%s'", list ? list : "", list ? ", " : "",
+                           json_string_or(item, "name", "?"));
         free(list);
         list = longer;
     }
@@ -134,13 +135,11 @@ cJSON *image_contents_bitmaps(const struct vm_options *options, const char *disk
 
 void image_contents_map(cJSON *mapping, const char *node, const char *disk, const cJSON *bitmaps)
 {
-    AUTO_FREE char *alias = NULL;
     cJSON *map = must(cJSON_CreateObject());
     cJSON *list;
     const cJSON *name;
+    AUTO_FREE char *alias = formatted("xmig-%s", disk);
 
-    if (asprintf(&alias, "xmig-%s", disk) < 0)
-        abort();
     cJSON_AddStringToObject(map, "node-name", node);
     cJSON_AddStringToObject(map, "alias", alias);
     list = cJSON_AddArrayToObject(map, "bitmaps");

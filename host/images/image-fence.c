@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "xmig/paths.h"
+#include "xmig/text.h"
 
 #define BY_NAME "rename"
 #define BY_READ_ONLY "read-only"
@@ -34,11 +35,7 @@ static bool is_fenced_by(const cJSON *fact, const char *how)
 
 static char *moved_name(const cJSON *fact, const char *id)
 {
-    char *moved;
-
-    if (asprintf(&moved, "%s.moved-%s", path_of(fact), id) < 0)
-        abort();
-    return moved;
+    return formatted("%s.moved-%s", path_of(fact), id);
 }
 
 static bool is_image(const char *path, const cJSON *fact, struct stat *st)

@@ -11,16 +11,13 @@
 
 #include "host/system/mounts.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 /* ---- reading ---- */
 
 static char *fd_path(pid_t pid, int fd)
 {
-    char *path;
-
-    if (asprintf(&path, "/proc/%d/fd/%d", (int)pid, fd) < 0)
-        abort();
-    return path;
+    return formatted("/proc/%d/fd/%d", (int)pid, fd);
 }
 
 static bool is_found_at(const char *path, const struct image_identity *identity)
@@ -108,12 +105,10 @@ static void add_descriptor(struct open_files *files, int fd)
 
 void open_files_read(pid_t pid, const char *cwd, struct open_files *files)
 {
-    AUTO_FREE char *path = NULL;
     const struct dirent *entry;
     DIR *dir;
+    AUTO_FREE char *path = formatted("/proc/%d/fd", (int)pid);
 
-    if (asprintf(&path, "/proc/%d/fd", (int)pid) < 0)
-        abort();
     *files = (struct open_files){ .pid = pid, .cwd = must(strdup(cwd)) };
     dir = opendir(path);
     while (dir && (entry = readdir(dir)))
@@ -151,9 +146,8 @@ static char *path_for(const struct open_files *files, const char *name)
 
     if (sscanf(name, "/proc/self/fd/%d", &fd) == 1 || sscanf(name, "/dev/fd/%d", &fd) == 1)
         return fd_path(files->pid, fd);
-    if (asprintf(&path, "/proc/%d/root/%s%s%s", (int)files->pid, *name == '/' ? "" : files->cwd,
-                 *name == '/' ? "" : "/", name) < 0)
-        abort();
+    path = formatted("/proc/%d/root/%s%s%s", (int)files->pid, *name == '/' ? "" : files->cwd,
+                     *name == '/' ? "" : "/", name);
     return path;
 }
 

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "xmig/text.h"
+
 enum {
     NONCE_SIZE = 33
 };
@@ -64,11 +66,9 @@ static bool offer_file(const char *image, const char *id, cJSON *params, char **
                        struct error *err)
 {
     AUTO_CLOSE int fd = -1;
-    AUTO_FREE char *path = NULL;
     char nonce[NONCE_SIZE];
+    AUTO_FREE char *path = formatted("%s.xmig-%s.proof", image, id);
 
-    if (asprintf(&path, "%s.xmig-%s.proof", image, id) < 0)
-        abort();
     if (!new_nonce(nonce, err))
         return false;
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

@@ -5,21 +5,13 @@
 
 #include "host/qemu/qemu.h"
 #include "xmig/process.h"
+#include "xmig/text.h"
 
 enum {
     ASK_MS = 5000,
     END_GRACE_MS = 2000, /* between the loss of the connection and the end of the process */
     POLL_MS = 20,
 };
-
-char *qemu_join(const char *dir, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", dir, name) < 0)
-        abort();
-    return path;
-}
 
 /* "/machine/peripheral/disk0/virtio-backend" → "disk0"; other paths have no short form. */
 char *qemu_device_id(const char *qdev)
@@ -118,7 +110,7 @@ static bool open_way(const char *dir, struct error *err)
 bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err)
 {
     const char *dir = vm->context->runtime_dir;
-    AUTO_FREE char *parent = qemu_join(dir, "..");
+    AUTO_FREE char *parent = formatted("%s/%s", dir, "..");
 
     if (uid == geteuid())
         return true;

@@ -38,9 +38,6 @@ bool qemu_await_end(struct qemu *vm, uint64_t timeout_ms);
 /* Whom QEMU runs as may use the socket at `path`, in the migration's runtime directory. */
 bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err);
 
-/* "{dir}/{name}"; the caller frees it. */
-char *qemu_join(const char *dir, const char *name);
-
 /* The id in a device's path, or ""; the caller frees it. */
 char *qemu_device_id(const char *qdev);
 

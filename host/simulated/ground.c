@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 void simulated_end_lanes(struct simulated *sim)
 {
@@ -46,11 +47,7 @@ bool simulated_has_run_since(struct simulated *sim, size_t runs)
 
 static char *mark_path(const struct simulated *sim, const char *name)
 {
-    char *path;
-
-    if (asprintf(&path, "%s/../%s", sim->context->state_dir, name) < 0)
-        abort();
-    return path;
+    return formatted("%s/../%s", sim->context->state_dir, name);
 }
 
 bool simulated_has_mark(const struct simulated *sim, const char *name)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 static bool parse_size(const char *text, uint64_t *size)
 {
@@ -134,11 +135,9 @@ bool machine_save(const struct machine *machine, struct error *err)
 {
     AUTO_JSON cJSON *json = to_json(machine);
     AUTO_FREE char *text = json_print(json);
-    AUTO_FREE char *aside = NULL;
     AUTO_CLOSE int fd = -1;
+    AUTO_FREE char *aside = formatted("%s.new", machine->path);
 
-    if (asprintf(&aside, "%s.new", machine->path) < 0)
-        abort();
     fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
         rename(aside, machine->path) < 0)
@@ -193,9 +192,8 @@ bool machine_load(struct machine *machine)
 bool machine_has_mark(const struct machine *machine, const char *name)
 {
     const char *slash = strrchr(machine->path, '/');
-    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *path =
+        formatted("%.*s/../%s", (int)(slash - machine->path), machine->path, name);
 
-    if (asprintf(&path, "%.*s/../%s", (int)(slash - machine->path), machine->path, name) < 0)
-        abort();
     return access(path, F_OK) == 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 /* A line of /proc/PID/mountinfo. Octal escapes in names are not undone: such a mount is not
  * found.
@@ -78,11 +79,7 @@ static const char *beneath(const char *dir, const char *path)
 
 static char *joined(const char *dir, const char *rest)
 {
-    char *path;
-
-    if (asprintf(&path, "%s%s", strcmp(dir, "/") ? dir : "", rest) < 0)
-        abort();
-    return path;
+    return formatted("%s%s", strcmp(dir, "/") ? dir : "", rest);
 }
 
 /* Where we have mounted that much of the file system. */

@@ -1,9 +1,10 @@
 /* Running a helper program to its end. */
 #include "host/system/program.h"
 
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include "xmig/text.h"
 
 enum {
     OUTPUT_MAX = 1024 * 1024
@@ -81,8 +82,7 @@ char *program_find(const char *name)
     while ((dir = strsep(&rest, ":"))) {
         char *file;
 
-        if (asprintf(&file, "%s/%s", dir, name) < 0)
-            abort();
+        file = formatted("%s/%s", dir, name);
         if (access(file, X_OK) == 0)
             return file;
         free(file);

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "xmig/text.h"
+
 /* How a bridge treats a port, where that can be set. */
 static const char *const port_options[] = {
     "isolated",        "hairpin_mode",         "learning",   "unicast_flood", "multicast_flood",
@@ -27,11 +29,7 @@ bool tap_is_name(const char *name)
 /* /sys/class/net/NAME/REST; the caller frees it. */
 static char *sys_path(const char *name, const char *rest)
 {
-    char *path;
-
-    if (asprintf(&path, "/sys/class/net/%s/%s", name, rest) < 0)
-        abort();
-    return path;
+    return formatted("/sys/class/net/%s/%s", name, rest);
 }
 
 static bool has(const char *name, const char *rest)
@@ -94,10 +92,8 @@ char *tap_master(const char *name)
 
 static char *read_option(const char *name, const char *option)
 {
-    AUTO_FREE char *rest = NULL;
+    AUTO_FREE char *rest = formatted("brport/%s", option);
 
-    if (asprintf(&rest, "brport/%s", option) < 0)
-        abort();
     return read_text(name, rest);
 }
 
@@ -132,13 +128,11 @@ bool tap_is_for(const char *name, uid_t uid)
 /* Does a descriptor of the process hold the tap? The kernel tells by "iff:". */
 static bool holds(const char *pid, const char *name)
 {
-    AUTO_FREE char *folder = NULL;
     DIR *dir;
     const struct dirent *entry;
     bool found = false;
+    AUTO_FREE char *folder = formatted("/proc/%s/fdinfo", pid);
 
-    if (asprintf(&folder, "/proc/%s/fdinfo", pid) < 0)
-        abort();
     dir = opendir(folder);
     while (dir && !found && (entry = readdir(dir))) {
         AUTO_FREE char *path = NULL;
@@ -146,8 +140,7 @@ static bool holds(const char *pid, const char *name)
         char interface[IFNAMSIZ] = "";
         FILE *file;
 
-        if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-            abort();
+        path = formatted("%s/%s", folder, entry->d_name);
         file = fopen(path, "re");
         while (file && !found && fgets(line, sizeof(line), file))
             found = sscanf(line, "iff: %15s", interface) == 1 && !strcmp(interface, name);
@@ -206,8 +199,7 @@ static bool set_option(const char *name, const char *option, const char *value)
 
     if (!here || !strcmp(here, value))
         return true;
-    if (asprintf(&path, "/sys/class/net/%s/brport/%s", name, option) < 0)
-        abort();
+    path = formatted("/sys/class/net/%s/brport/%s", name, option);
     fd = open(path, O_WRONLY | O_CLOEXEC);
     return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
 }

@@ -2,18 +2,16 @@
 #include "qmp/argv/rewriting.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "xmig/paths.h"
+#include "xmig/text.h"
 
 /* ---- what the target is given ---- */
 
 void rewriting_emit(struct rewriting *r, const char *option, const char *value)
 {
-    AUTO_FREE char *word = NULL;
+    AUTO_FREE char *word = formatted("-%s", option);
 
-    if (asprintf(&word, "-%s", option) < 0)
-        abort();
     cJSON_AddItemToArray(r->result->words, must(cJSON_CreateString(word)));
     if (value)
         cJSON_AddItemToArray(r->result->words, must(cJSON_CreateString(value)));
@@ -55,8 +53,7 @@ void rewriting_note(struct rewriting *r, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = vformatted(format, args);
     va_end(args);
     cJSON_AddItemToArray(r->result->notes, must(cJSON_CreateString(text)));
 }

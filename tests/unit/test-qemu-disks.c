@@ -5,6 +5,7 @@
 #include "tests/fake/fake-qemu.h"
 #include "tests/unit/helpers.h"
 #include "xmig/guest-calls.h"
+#include "xmig/text.h"
 
 /* A directory with the images web.qcow2 and base.raw, in which QEMU, which is this process, works
  * and has them open.
@@ -19,7 +20,7 @@ static int make_images(void **unused)
 
     dir = make_directory();
     for (size_t i = 0; i < 2; i++) {
-        AUTO_FREE char *path = qemu_join(dir, names[i]);
+        AUTO_FREE char *path = formatted("%s/%s", dir, names[i]);
 
         opened[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (opened[i] < 0)
@@ -83,7 +84,7 @@ static void end(struct scene *scene)
 
 static void target_is(const struct source_disk *disk, const char *name)
 {
-    AUTO_FREE char *path = qemu_join(dir, name);
+    AUTO_FREE char *path = formatted("%s/%s", dir, name);
 
     assert_non_null(disk);
     assert_string_equal(disk->target, path);

@@ -7,12 +7,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "transport/lanes/relay.h"
 #include "xmig/cleanup.h"
 #include "xmig/lanes.h"
+#include "xmig/text.h"
 
 /* What stands between the hypervisor's socket and the lane under `--bwlimit`. */
 struct pump {
@@ -240,11 +240,8 @@ static void on_connection(void *arg, int fd)
 
 static char *socket_path(const char *dir, const char *name)
 {
-    char *path;
-    int len = asprintf(&path, "%s/lane-%s.sock", dir, name);
+    char *path = formatted("%s/lane-%s.sock", dir, name);
 
-    if (len < 0)
-        abort();
     for (char *c = path + strlen(dir) + 1; *c; c++)
         if (*c == '/')
             *c = '-';

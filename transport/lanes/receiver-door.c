@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -19,6 +18,7 @@
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 #include "xmig/lanes.h"
+#include "xmig/text.h"
 
 enum {
     REQUEST_MAX = 4096,
@@ -125,20 +125,12 @@ static ssize_t receive_with(int fd, char *text, size_t size, int fds[2])
 
 static char *door_path(const char *dir)
 {
-    char *path;
-
-    if (asprintf(&path, "%s/recv.sock", dir) < 0)
-        abort();
-    return path;
+    return formatted("%s/recv.sock", dir);
 }
 
 static char *migration_dir(const char *runtime_dir, const char *id)
 {
-    char *dir;
-
-    if (asprintf(&dir, "%s/%s", runtime_dir, id) < 0)
-        abort();
-    return dir;
+    return formatted("%s/%s", runtime_dir, id);
 }
 
 static void free_asker(uv_handle_t *handle)
@@ -165,10 +157,8 @@ static bool answer(const struct asker *asker, cJSON *taken, int fd)
 {
     AUTO_JSON cJSON *json = taken;
     AUTO_FREE char *text = json_print(json);
-    AUTO_FREE char *line = NULL;
+    AUTO_FREE char *line = formatted("%s\n", text);
 
-    if (asprintf(&line, "%s\n", text) < 0)
-        abort();
     return send_with(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
 }
 
@@ -437,8 +427,7 @@ static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count
 
     *given = -1;
     set_patience(door_fd, timeout_ms);
-    if (asprintf(&line, "%s\n", text) < 0)
-        abort();
+    line = formatted("%s\n", text);
     if (send_with(door_fd, line, fds, count) != (ssize_t)strlen(line))
         return error_set(err, ERROR_LOST, "cannot ask the receiver: %m");
     return hear_answer(door_fd, given, err);

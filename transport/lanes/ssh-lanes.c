@@ -2,11 +2,11 @@
 #include "transport/lanes/ssh-lanes.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "xmig/cleanup.h"
 #include "xmig/lanes.h"
+#include "xmig/text.h"
 
 enum {
     PROBE_MS = 30000,
@@ -99,12 +99,10 @@ static bool probe_all(struct transport *transport, size_t count, size_t *open, s
  */
 static bool forward(struct transport *transport, const struct ssh_lanes *lanes, struct error *err)
 {
-    AUTO_FREE char *both = NULL;
     struct child *child;
     int status = -1;
+    AUTO_FREE char *both = formatted("%s:%s", lanes->forwarded, transport->door);
 
-    if (asprintf(&both, "%s:%s", lanes->forwarded, transport->door) < 0)
-        abort();
     child = child_start(transport->loop,
                         (const char *const[]){ lanes->program, "-F", "none", "-S", lanes->control,
                                                "-O", "forward", "-o", "StreamLocalBindUnlink=yes",
@@ -124,8 +122,7 @@ static bool try_forwarding(struct transport *transport, struct ssh_lanes *lanes,
 
     if (!transport->door[0] || strchr(transport->door, ':'))
         return error_set(err, ERROR_REFUSED, "the receiver has no door to forward to");
-    if (asprintf(&lanes->forwarded, "%s/door", transport->options.runtime_dir) < 0)
-        abort();
+    lanes->forwarded = formatted("%s/door", transport->options.runtime_dir);
     if (forward(transport, lanes, err) && probe_all(transport, 1, &open, err) && open == 1)
         return true;
     ssh_lanes_done(lanes);

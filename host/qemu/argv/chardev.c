@@ -1,7 +1,7 @@
 /* Options that name character devices: serial lines, monitors. */
-#include <stdio.h>
 
 #include "host/qemu/argv/rewriters.h"
+#include "xmig/text.h"
 
 /* QEMU at the target must start without waiting until somebody connects. */
 static void do_not_wait(struct keyvals *kv)
@@ -116,10 +116,8 @@ static bool has_scheme(const struct short_form *form, const char *scheme)
 
 static void emit_short(struct rewriting *r, const struct short_form *form, const char *rest)
 {
-    AUTO_FREE char *value = NULL;
+    AUTO_FREE char *value = formatted("%s%s%s", form->prefix, form->scheme, rest);
 
-    if (asprintf(&value, "%s%s%s", form->prefix, form->scheme, rest) < 0)
-        abort();
     rewriting_emit(r, r->option, value);
 }
 
@@ -158,13 +156,10 @@ static const char *const take_chardev[] = { "serial", "parallel",   "monitor",
 static void emit_file(struct rewriting *r, const char *file)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
-    AUTO_FREE char *id = NULL;
-    AUTO_FREE char *device = NULL;
     AUTO_FREE char *path = rewriting_write(r, file);
+    AUTO_FREE char *id = formatted("xmig-file-%d", cJSON_GetArraySize(r->result->words));
+    AUTO_FREE char *device = formatted("chardev:%s", id);
 
-    if (asprintf(&id, "xmig-file-%d", cJSON_GetArraySize(r->result->words)) < 0 ||
-        asprintf(&device, "chardev:%s", id) < 0)
-        abort();
     keyvals_parse("file", &kv, NULL);
     keyvals_set(&kv, "id", id);
     keyvals_set(&kv, "path", path);

@@ -5,6 +5,7 @@
 
 #include "host/qemu/argv/rewriters.h"
 #include "xmig/paths.h"
+#include "xmig/text.h"
 
 /* The disk that has an image of this name: the name that QEMU says, or its real path. */
 static struct argv_disk *find_name(const struct argv_vm *vm, bool as_said, const char *name)
@@ -130,9 +131,8 @@ static bool name_for_format(struct argv_disk *disk, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "the image at the target, '%s', will be in the format %s: name it so",
                          disk->target, disk->format_at_target);
-    if (asprintf(&disk->renamed, "%.*s.%s", (int)(dot - disk->target), disk->target,
-                 disk->format_at_target) < 0)
-        abort();
+    disk->renamed =
+        formatted("%.*s.%s", (int)(dot - disk->target), disk->target, disk->format_at_target);
     disk->target = disk->renamed;
     return true;
 }
@@ -268,11 +268,9 @@ bool rewrite_hda(struct rewriting *r, const char *value, struct error *err)
 /* The driver of the node that has `key`: "file.filename" → "file.driver". */
 static void use_plain_file(struct keyvals *kv, const char *key)
 {
-    AUTO_FREE char *driver = NULL;
     int len = (int)(strlen(key) - strlen("filename"));
+    AUTO_FREE char *driver = formatted("%.*sdriver", len, key);
 
-    if (asprintf(&driver, "%.*sdriver", len, key) < 0)
-        abort();
     keyvals_set(kv, driver, "file");
 }
 

@@ -1,7 +1,7 @@
 /* Options that say where the guest's screen is shown. */
-#include <stdio.h>
 
 #include "host/qemu/argv/rewriters.h"
+#include "xmig/text.h"
 
 /* There is no screen at the target; the guest does not notice. */
 bool rewrite_window(struct rewriting *r, const char *value, struct error *err)
@@ -56,8 +56,7 @@ bool rewrite_vnc(struct rewriting *r, struct keyvals *kv, struct error *err)
         AUTO_FREE char *path = rewriting_listen(r, where + 5);
         AUTO_FREE char *target = NULL;
 
-        if (asprintf(&target, "unix:%s", path) < 0)
-            abort();
+        target = formatted("unix:%s", path);
         keyvals_set_implied(kv, "vnc", target);
     } else if (where) {
         let_vnc_move_up(r, kv, where);

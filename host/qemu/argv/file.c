@@ -1,8 +1,8 @@
 /* Options that name files: those that QEMU reads, those that it writes. */
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "host/qemu/argv/rewriters.h"
+#include "xmig/text.h"
 
 static bool exists(struct rewriting *r, const char *path)
 {
@@ -78,8 +78,7 @@ static char *need_each(struct rewriting *r, const char *value)
         AUTO_FREE char *absolute = rewriting_need(r, part);
         AUTO_FREE char *before = paths;
 
-        if (asprintf(&paths, "%s%s%s", before ? before : "", before ? ":" : "", absolute) < 0)
-            abort();
+        paths = formatted("%s%s%s", before ? before : "", before ? ":" : "", absolute);
     }
     return paths;
 }

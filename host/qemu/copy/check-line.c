@@ -7,6 +7,7 @@
 
 #include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
+#include "xmig/text.h"
 
 static const cJSON *get(const cJSON *object, const char *name)
 {
@@ -91,7 +92,7 @@ static bool is_in(const char *folders, const char *name)
     const char *folder;
 
     while ((folder = strsep(&rest, "\n"))) {
-        AUTO_FREE char *path = qemu_join(folder, name);
+        AUTO_FREE char *path = formatted("%s/%s", folder, name);
 
         if (*folder && access(path, R_OK) == 0)
             return true;

@@ -14,6 +14,7 @@
 #include "host/qemu/taps.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
+#include "xmig/text.h"
 #include "xmig/units.h"
 #include "host/qemu/drives.h"
 
@@ -304,7 +305,7 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
 void qemu_plan_recv(struct copy *copy, struct plan *plan)
 {
     struct qemu_copy *vm = qemu_copy_of(copy);
-    AUTO_FREE char *log = qemu_join(copy->context.state_dir, "qemu.log");
+    AUTO_FREE char *log = formatted("%s/%s", copy->context.state_dir, "qemu.log");
     const cJSON *item;
 
     disk_images_plan(&vm->images, plan);

@@ -13,6 +13,7 @@
 #include "host/qemu/copy/copy.h"
 #include "xmig/process.h"
 #include "xmig/facts.h"
+#include "xmig/text.h"
 
 enum {
     START_MS = 300000, /* it may have to touch hundreds of gigabytes of memory first */
@@ -24,16 +25,12 @@ enum {
 
 static char *socket_directory(const struct qemu_copy *vm)
 {
-    return qemu_join(vm->base.context.runtime_dir, "qemu");
+    return formatted("%s/%s", vm->base.context.runtime_dir, "qemu");
 }
 
 char *qemu_socket(const struct qemu_copy *vm, const char *name)
 {
-    char *path;
-
-    if (asprintf(&path, "%s/qemu/%s.sock", vm->base.context.runtime_dir, name) < 0)
-        abort();
-    return path;
+    return formatted("%s/qemu/%s.sock", vm->base.context.runtime_dir, name);
 }
 
 static bool make_socket_directory(struct qemu_copy *vm, struct error *err)
@@ -119,8 +116,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct line *line, const c
 
     line->words = must(realloc(line->words, (line->count + 2) * sizeof(*line->words)));
     va_start(args, format);
-    if (vasprintf(&line->words[line->count++], format, args) < 0)
-        abort();
+    line->words[line->count++] = vformatted(format, args);
     va_end(args);
     line->words[line->count] = NULL;
 }
@@ -135,7 +131,7 @@ static void line_done(struct line *line)
 static bool has_systemd(bool of_user)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    AUTO_FREE char *manager = runtime ? qemu_join(runtime, "systemd/private") : NULL;
+    AUTO_FREE char *manager = runtime ? formatted("%s/%s", runtime, "systemd/private") : NULL;
     AUTO_FREE char *program = program_find("systemd-run");
 
     if (!program || access("/run/systemd/system", F_OK) < 0)
@@ -222,7 +218,7 @@ static int open_log(struct qemu_copy *vm, struct error *err)
     int fd;
 
     free(vm->log);
-    vm->log = qemu_join(vm->base.context.state_dir, "qemu.log");
+    vm->log = formatted("%s/%s", vm->base.context.state_dir, "qemu.log");
     fd = open(vm->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->log);

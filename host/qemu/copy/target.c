@@ -1,5 +1,4 @@
 /* The target's side: an empty machine that waits, is filled, and runs. */
-#include <stdio.h>
 
 #include "host/images/image-contents.h"
 #include "xmig/paths.h"
@@ -9,6 +8,7 @@
 #include "host/qemu/taps.h"
 #include "xmig/process.h"
 #include "xmig/facts.h"
+#include "xmig/text.h"
 #include "host/qemu/drives.h"
 
 enum {
@@ -79,8 +79,7 @@ static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const cJSON *
 
     if (!node)
         return error_set(err, ERROR_SYSTEM, "disk '%s': the target's QEMU has none like it", name);
-    if (asprintf(&id, "xmig-%s", name) < 0)
-        abort();
+    id = formatted("xmig-%s", name);
     if (check_size(inserted, disk, err) && qmp_block_export_add(vm->qemu.q, id, node, name, err))
         return true;
     return error_prefix(err, "disk '%s'", name);

@@ -1,9 +1,8 @@
 /* What keeps the old copy from being started again: its facts, and its images' fence. */
 #include "host/images/image-fence.h"
 
-#include <stdio.h>
-
 #include "host/qemu/guest/guest.h"
+#include "xmig/text.h"
 
 bool qemu_fence_describe(struct qemu_guest *vm, struct error *err)
 {
@@ -68,8 +67,7 @@ static char *advice(const struct qemu_guest *vm)
 
     if (!service)
         return must(strdup("see to it that nothing starts it"));
-    if (asprintf(&text, "'systemctl disable %s'", service) < 0)
-        abort();
+    text = formatted("'systemctl disable %s'", service);
     return text;
 }
 

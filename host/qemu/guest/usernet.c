@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "host/qemu/guest/machine.h"
+#include "xmig/text.h"
 
 /* "Hub -1 (net0):" → "net0"; the caller frees it. NULL: another line. */
 static char *network_of(const char *line)
@@ -26,9 +27,8 @@ static void add_rule(cJSON *rules, const char *line)
     if (sscanf(line, " %3[A-Z][HOST_FORWARD] %*d %63s %u %63s %u", protocol, from, &from_port, to,
                &to_port) != 5)
         return;
-    if (asprintf(&rule, "%s:%s:%u-%s:%u", strcmp(protocol, "UDP") ? "tcp" : "udp",
-                 strcmp(from, "*") ? from : "", from_port, to, to_port) < 0)
-        abort();
+    rule = formatted("%s:%s:%u-%s:%u", strcmp(protocol, "UDP") ? "tcp" : "udp",
+                     strcmp(from, "*") ? from : "", from_port, to, to_port);
     cJSON_AddItemToArray(rules, must(cJSON_CreateString(rule)));
 }
 

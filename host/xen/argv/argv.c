@@ -1,9 +1,8 @@
 /* A device model's command line as a whole, and the domain's number in it. */
 #include "host/xen/argv/argv.h"
 
-#include <stdio.h>
-
 #include "host/xen/argv/rewriters.h"
+#include "xmig/text.h"
 
 cJSON *xen_argv_rewrite(const cJSON *words, struct xen_argv *vm, struct error *err)
 {
@@ -31,8 +30,7 @@ static char *with_number(const char *text, unsigned domid)
     if (!place)
         return steal(rest);
     *place = '\0';
-    if (asprintf(&numbered, "%s%u%s", rest, domid, place + strlen(XEN_ARGV_DOMID)) < 0)
-        abort();
+    numbered = formatted("%s%u%s", rest, domid, place + strlen(XEN_ARGV_DOMID));
     return numbered;
 }
 

@@ -1,7 +1,7 @@
 /* A device model's options for character devices. */
-#include <stdio.h>
 
 #include "host/xen/argv/rewriters.h"
+#include "xmig/text.h"
 
 /* "/var/run/xen/qmp-libxl-5" → the same with another number. */
 static bool number_monitor(struct keyvals *kv)
@@ -15,8 +15,7 @@ static bool number_monitor(struct keyvals *kv)
 
         if (strncmp(slash + 1, names[i], strlen(names[i])) != 0)
             continue;
-        if (asprintf(&numbered, "/var/run/xen/%s" XEN_ARGV_DOMID, names[i]) < 0)
-            abort();
+        numbered = formatted("/var/run/xen/%s" XEN_ARGV_DOMID, names[i]);
         keyvals_set(kv, "path", numbered);
         return true;
     }
@@ -58,7 +57,6 @@ bool xen_rewrite_serial(struct rewriting *r, const char *value, struct error *er
         return rewriting_keep(r, value, err);
     said = must(strndup(value + scheme, end - scheme));
     path = rewriting_write(r, said);
-    if (asprintf(&word, "%.*s%s%s", (int)scheme, value, path, value + end) < 0)
-        abort();
+    word = formatted("%.*s%s%s", (int)scheme, value, path, value + end);
     return rewriting_keep(r, word, err);
 }

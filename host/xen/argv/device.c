@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "host/xen/argv/rewriters.h"
+#include "xmig/text.h"
 
 bool xen_rewrite_domid(struct rewriting *r, const char *value, struct error *err)
 {
@@ -71,8 +72,7 @@ bool xen_rewrite_netdev(struct rewriting *r, struct keyvals *kv, struct error *e
     if (bridge)
         keyvals_set(kv, "br", bridge);
     if (sscanf(interface, "vif%*u.%31s", rest) == 1) {
-        if (asprintf(&numbered, "vif" XEN_ARGV_DOMID ".%s", rest) < 0)
-            abort();
+        numbered = formatted("vif" XEN_ARGV_DOMID ".%s", rest);
         keyvals_set(kv, "ifname", numbered);
     }
     return true;

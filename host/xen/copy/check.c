@@ -13,6 +13,7 @@
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/ground/domain.h"
 #include "xmig/identity.h"
+#include "xmig/text.h"
 
 enum {
     HELP_MS = 60000,
@@ -87,7 +88,7 @@ static bool check_machine(struct xen_copy *vm, struct error *err)
     const char *const words[] = { vm->program, "-machine", "help", NULL };
     const char *machine = json_string_or(vm->original, "machine", "");
     AUTO_FREE char *help = NULL;
-    AUTO_FREE char *line = xen_text("\n%s ", machine);
+    AUTO_FREE char *line = formatted("\n%s ", machine);
 
     if (!program_run(vm->base.context.loop, words, &help, HELP_MS, err))
         return false;
@@ -127,7 +128,7 @@ static bool check_device_model(struct xen_copy *vm, struct error *err)
 static bool check_name(struct xen_copy *vm, struct error *err)
 {
     const char *name = json_string_or(vm->params, "name", "");
-    AUTO_FREE char *incoming = xen_text("%s--incoming", name);
+    AUTO_FREE char *incoming = formatted("%s--incoming", name);
     const char *const names[] = { name, incoming };
     uint32_t domid;
 
@@ -202,7 +203,7 @@ static bool check_bridge(const cJSON *keys, struct error *err)
 {
     const char *bridge = json_string_or(keys, "bridge", NULL);
     const char *script = json_string_or(keys, "script", NULL);
-    AUTO_FREE char *path = bridge ? xen_text("/sys/class/net/%s", bridge) : NULL;
+    AUTO_FREE char *path = bridge ? formatted("/sys/class/net/%s", bridge) : NULL;
 
     if (path && access(path, F_OK) < 0)
         return error_set(err, ERROR_REFUSED,

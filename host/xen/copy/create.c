@@ -11,6 +11,7 @@
 
 #include "host/xen/ground/schedule.h"
 #include "xmig/facts.h"
+#include "xmig/text.h"
 
 /* ---- the domain ---- */
 
@@ -63,7 +64,7 @@ static bool create_domain(struct xen_copy *vm, struct error *err)
 static void add_roots(struct xen_copy *vm, struct store_batch *batch, const char *name)
 {
     struct timespec now;
-    AUTO_FREE char *path = xen_text("/vm/%s", vm->xen.uuid);
+    AUTO_FREE char *path = formatted("/vm/%s", vm->xen.uuid);
 
     clock_gettime(CLOCK_REALTIME, &now);
     store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u", vm->xen.domid);
@@ -78,7 +79,7 @@ static void add_roots(struct xen_copy *vm, struct store_batch *batch, const char
               "%s/rtc/timeoffset", path);
     {
         AUTO_FREE char *start =
-            xen_text("%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
+            formatted("%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
 
         store_add(batch, STORE_AS_ABOVE, start, "%s/start_time", path);
     }
@@ -146,7 +147,7 @@ static void add_features(struct xen_copy *vm, struct store_batch *batch)
 static bool write_skeleton(struct xen_copy *vm, struct error *err)
 {
     struct store_batch batch = { .domid = vm->xen.domid };
-    AUTO_FREE char *name = xen_text("%s--incoming", json_string_or(vm->params, "name", "?"));
+    AUTO_FREE char *name = formatted("%s--incoming", json_string_or(vm->params, "name", "?"));
 
     add_roots(vm, &batch, name);
     add_skeleton(vm, &batch);

@@ -8,6 +8,7 @@
 
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
+#include "xmig/text.h"
 
 /* Enter the number into libxl's history, so that libxl does not use it again at once. */
 static void remember_number(uint32_t domid)
@@ -38,9 +39,9 @@ static bool remove_nodes(struct xen_copy *vm, struct error *err)
 
 static void remove_sockets(struct xen_copy *vm)
 {
-    AUTO_FREE char *nbd = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
-    AUTO_FREE char *libxl = xen_text("/var/run/xen/qmp-libxl-%u", vm->xen.domid);
-    AUTO_FREE char *libxenstat = xen_text("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
+    AUTO_FREE char *nbd = formatted("%s/nbd.sock", vm->base.context.runtime_dir);
+    AUTO_FREE char *libxl = formatted("/var/run/xen/qmp-libxl-%u", vm->xen.domid);
+    AUTO_FREE char *libxenstat = formatted("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
 
     unlink(nbd);
     unlink(libxl);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 
 #include "host/system/program.h"
 #include "host/xen/argv/argv.h"
@@ -10,6 +9,7 @@
 #include "host/xen/monitor/monitor.h"
 #include "xmig/facts.h"
 #include "xmig/process.h"
+#include "xmig/text.h"
 
 enum {
     START_MS = 120000,
@@ -57,7 +57,7 @@ static int open_log(struct xen_copy *vm, struct error *err)
     int fd;
 
     free(vm->log);
-    vm->log = xen_text("/var/log/xen/qemu-dm-%s.log", json_string_or(vm->params, "name", "?"));
+    vm->log = formatted("/var/log/xen/qemu-dm-%s.log", json_string_or(vm->params, "name", "?"));
     fd = open(vm->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0)
         error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->log);
@@ -78,7 +78,7 @@ static bool note_process(struct xen_copy *vm, struct error *err)
 static bool start_process(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->original, "words"), vm->xen.domid);
-    AUTO_FREE char *domid = xen_text("XEN_DOMAIN_ID=%u", vm->xen.domid);
+    AUTO_FREE char *domid = formatted("XEN_DOMAIN_ID=%u", vm->xen.domid);
     AUTO_FREE const char **line = command_line(vm, words, domid);
     AUTO_CLOSE int log = open_log(vm, err);
     AUTO_FREE char *pid = NULL;
@@ -90,7 +90,7 @@ static bool start_process(struct xen_copy *vm, struct error *err)
         return false;
     vm->pid = child_pid(vm->child);
     vm->start_time = process_start_time(vm->pid);
-    pid = xen_text("%d", (int)vm->pid);
+    pid = formatted("%d", (int)vm->pid);
     return store_write(vm->xen.xs, err, pid, "/local/domain/%u/image/device-model-pid",
                        vm->xen.domid) &&
            note_process(vm, err);
@@ -98,7 +98,7 @@ static bool start_process(struct xen_copy *vm, struct error *err)
 
 static bool has_socket(const struct xen_copy *vm)
 {
-    AUTO_FREE char *path = xen_text("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
+    AUTO_FREE char *path = formatted("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
 
     return access(path, F_OK) == 0;
 }

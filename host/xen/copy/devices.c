@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "host/xen/ground/disk-nodes.h"
+#include "xmig/text.h"
 
 enum {
     BACKEND_MS = 20000,
@@ -45,7 +46,7 @@ static bool is_changed(const cJSON *medium)
 static void set_medium(cJSON *keys, const cJSON *medium)
 {
     const char *image = json_string_or(medium, "image", "");
-    AUTO_FREE char *params = xen_text("aio:%s", image);
+    AUTO_FREE char *params = formatted("aio:%s", image);
 
     if (*image && !is_changed(medium))
         return;
@@ -67,8 +68,8 @@ static void set_disk(const struct xen_copy *vm, cJSON *keys)
         set_medium(keys, medium);
     if (!disk)
         return;
-    params = xen_text("%s:%s", !strcmp(format, "raw") ? "aio" : format,
-                      json_string_or(disk, "image", ""));
+    params = formatted("%s:%s", !strcmp(format, "raw") ? "aio" : format,
+                       json_string_or(disk, "image", ""));
     replace(keys, "params", params);
     if (vm->base.context.options.mirrors_disks) {
         replace(keys, "type", "qdisk");
@@ -116,9 +117,10 @@ static bool write_device(struct xen_copy *vm, const cJSON *device, struct error 
     const char *id = json_string_or(device, "id", "?");
     const char *backend = backend_of(vm, device);
     AUTO_JSON cJSON *keys = must(cJSON_Duplicate(xen_get(device, "backend_keys"), true));
-    AUTO_FREE char *back = xen_text("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, id);
-    AUTO_FREE char *front = xen_text("/local/domain/%u/device/%s/%s", vm->xen.domid, kind, id);
-    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
+    AUTO_FREE char *back =
+        formatted("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, id);
+    AUTO_FREE char *front = formatted("/local/domain/%u/device/%s/%s", vm->xen.domid, kind, id);
+    AUTO_FREE char *libxl = formatted("/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
     const cJSON *key;
 
     if (!strcmp(kind, "vbd"))
@@ -212,8 +214,8 @@ bool devices_await_disks(struct xen_copy *vm, struct error *err)
 
         if (!is_kind(device, "vbd") || is_empty(vm, device))
             continue;
-        path = xen_text("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->xen.domid,
-                        json_string_or(device, "id", ""));
+        path = formatted("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->xen.domid,
+                         json_string_or(device, "id", ""));
         if (!await_state(vm, path, STATE_INIT_WAIT, BACKEND_MS, err))
             return false;
     }

@@ -1,6 +1,7 @@
 /* Export the disks by the device model's NBD server, for the mirrors to write to. */
 #include "host/xen/copy/copy.h"
 #include "xmig/paths.h"
+#include "xmig/text.h"
 
 /* An emulated disk is open twice, the second time for its PV backend. Export the emulated one: it
  * holds the image's lock. The PV backend reads the image anew when the device state is loaded.
@@ -28,7 +29,7 @@ static bool export_disk(struct xen_copy *vm, const cJSON *disk, const cJSON *blo
 {
     const char *name = json_string_or(disk, "name", "?");
     const cJSON *open = find_open(blocks, json_string_or(disk, "image", ""));
-    AUTO_FREE char *id = xen_text("xmig-%s", name);
+    AUTO_FREE char *id = formatted("xmig-%s", name);
 
     if (!open)
         return error_set(err, ERROR_SYSTEM, "disk '%s': it has not opened it", name);
@@ -40,7 +41,7 @@ static bool export_disk(struct xen_copy *vm, const cJSON *disk, const cJSON *blo
 
 bool exports_open(struct xen_copy *vm, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("%s/nbd.sock", vm->base.context.runtime_dir);
+    AUTO_FREE char *path = formatted("%s/nbd.sock", vm->base.context.runtime_dir);
     AUTO_JSON cJSON *blocks = NULL;
     const cJSON *disk;
 

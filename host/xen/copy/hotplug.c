@@ -6,6 +6,7 @@
 #include "host/system/program.h"
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/config.h"
+#include "xmig/text.h"
 
 enum {
     SCRIPT_MS = 120000, /* a busy host forks slowly */
@@ -29,12 +30,12 @@ static bool run_script(struct xen_copy *vm, const struct vif *vif, const char *a
 {
     const char *script = json_string_or(vif->keys, "script", "/etc/xen/scripts/vif-bridge");
     const char *gateway = json_string_or(vif->keys, "gatewaydev", "");
-    AUTO_FREE char *script_word = xen_text("script=%s", script);
-    AUTO_FREE char *path_word = xen_text("XENBUS_PATH=backend/vif/%u/%s", vm->xen.domid, vif->id);
-    AUTO_FREE char *tap_word = xen_text("INTERFACE=vif%u.%s-emu", vm->xen.domid, vif->id);
-    AUTO_FREE char *vif_word = xen_text("vif=vif%u.%s", vm->xen.domid, vif->id);
-    AUTO_FREE char *net_word = xen_text("netdev=%s", gateway);
-    AUTO_FREE char *type_word = xen_text("type_if=%s", type);
+    AUTO_FREE char *script_word = formatted("script=%s", script);
+    AUTO_FREE char *path_word = formatted("XENBUS_PATH=backend/vif/%u/%s", vm->xen.domid, vif->id);
+    AUTO_FREE char *tap_word = formatted("INTERFACE=vif%u.%s-emu", vm->xen.domid, vif->id);
+    AUTO_FREE char *vif_word = formatted("vif=vif%u.%s", vm->xen.domid, vif->id);
+    AUTO_FREE char *net_word = formatted("netdev=%s", gateway);
+    AUTO_FREE char *type_word = formatted("type_if=%s", type);
     const char *const words[] = { "env",     script_word, "XENBUS_TYPE=vif",
                                   path_word, net_word,    "XENBUS_BASE_PATH=backend",
                                   tap_word,  vif_word,    script,
@@ -65,7 +66,7 @@ static bool await_backend(struct xen_copy *vm, const struct vif *vif, struct err
  */
 static bool has_tap(const struct xen_copy *vm, const struct vif *vif)
 {
-    AUTO_FREE char *path = xen_text("/sys/class/net/vif%u.%s-emu", vm->xen.domid, vif->id);
+    AUTO_FREE char *path = formatted("/sys/class/net/vif%u.%s-emu", vm->xen.domid, vif->id);
 
     return access(path, F_OK) == 0;
 }

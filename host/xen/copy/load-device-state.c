@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include "host/xen/copy/copy.h"
+#include "xmig/text.h"
 
 enum {
     LOAD_MS = 120000,
@@ -71,7 +72,7 @@ static bool check_paused(struct xen_copy *vm, struct error *err)
 
 static bool load_state(struct xen_copy *vm, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("%s/incoming.sock", vm->base.context.runtime_dir);
+    AUTO_FREE char *path = formatted("%s/incoming.sock", vm->base.context.runtime_dir);
     size_t mark = qmp_mark(vm->xen.q);
     bool ok;
 

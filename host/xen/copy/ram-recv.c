@@ -11,6 +11,7 @@
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/device-state.h"
 #include "transport/lanes/codec.h"
+#include "xmig/text.h"
 #include "xmig/turns.h"
 
 enum {
@@ -65,7 +66,7 @@ int xen_open_lane(struct copy *copy, const char *name, struct error *err)
         error_set(err, ERROR_REFUSED, "there is no lane '%s'", name);
         return -1;
     }
-    path = xen_text("%s/nbd.sock", copy->context.runtime_dir);
+    path = formatted("%s/nbd.sock", copy->context.runtime_dir);
     return connect_unix(path, err);
 }
 

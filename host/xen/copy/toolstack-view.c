@@ -5,6 +5,7 @@
 
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/config.h"
+#include "xmig/text.h"
 
 enum {
     CONSOLE_LIMIT = 1048576 /* bytes that xenconsoled keeps while nobody reads */
@@ -156,9 +157,9 @@ static bool write_memory(struct xen_copy *vm, struct error *err)
 static bool write_console(struct xen_copy *vm, struct error *err)
 {
     struct store_batch batch = { .domid = vm->xen.domid };
-    AUTO_FREE char *back = xen_text("/local/domain/0/backend/console/%u/0", vm->xen.domid);
-    AUTO_FREE char *front = xen_text("/local/domain/%u/console", vm->xen.domid);
-    AUTO_FREE char *libxl = xen_text("/libxl/%u/device/console/0", vm->xen.domid);
+    AUTO_FREE char *back = formatted("/local/domain/0/backend/console/%u/0", vm->xen.domid);
+    AUTO_FREE char *front = formatted("/local/domain/%u/console", vm->xen.domid);
+    AUTO_FREE char *libxl = formatted("/libxl/%u/device/console/0", vm->xen.domid);
 
     store_add(&batch, STORE_GUEST_READS, "", "%s", front);
     store_add(&batch, STORE_GUEST_READS, "", "%s", back);
@@ -194,8 +195,8 @@ bool toolstack_view_write(struct xen_copy *vm, struct error *err)
 
 bool toolstack_view_write_rings(struct xen_copy *vm, struct error *err)
 {
-    AUTO_FREE char *store = xen_text("%lu", vm->store_gfn);
-    AUTO_FREE char *console = xen_text("%lu", vm->console_gfn);
+    AUTO_FREE char *store = formatted("%lu", vm->store_gfn);
+    AUTO_FREE char *console = formatted("%lu", vm->console_gfn);
 
     return store_write(vm->xen.xs, err, store, "/local/domain/%u/store/ring-ref", vm->xen.domid) &&
            store_write(vm->xen.xs, err, console, "/local/domain/%u/console/ring-ref",

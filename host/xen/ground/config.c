@@ -11,12 +11,13 @@
 #include <sys/stat.h>
 
 #include "host/xen/ground/connection.h"
+#include "xmig/text.h"
 
 #define DIRECTORY "/var/lib/xen"
 
 static char *file_name(char kind, uint32_t domid, const char *uuid, const char *what)
 {
-    return xen_text(DIRECTORY "/userdata-%c.%u.%s.%s", kind, domid, uuid, what);
+    return formatted(DIRECTORY "/userdata-%c.%u.%s.%s", kind, domid, uuid, what);
 }
 
 /* A holder removes the file before it unlocks it: then open the new one. */
@@ -123,7 +124,7 @@ bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct 
 
 void config_remove(uint32_t domid, const char *uuid)
 {
-    AUTO_FREE char *pattern = xen_text(DIRECTORY "/userdata-?.%u.%s.*", domid, uuid);
+    AUTO_FREE char *pattern = formatted(DIRECTORY "/userdata-?.%u.%s.*", domid, uuid);
     glob_t found;
 
     if (glob(pattern, 0, NULL, &found) == 0)

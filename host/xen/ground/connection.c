@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "xmig/text.h"
+
 bool xen_fail(struct xen *xen, struct error *err, const char *format, ...)
 {
     int number = errno;
@@ -13,24 +15,11 @@ bool xen_fail(struct xen *xen, struct error *err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = vformatted(format, args);
     va_end(args);
     if (*complaint)
         return error_set(err, ERROR_SYSTEM, "%s: %s (%s)", text, strerror(number), complaint);
     return error_set(err, ERROR_SYSTEM, "%s: %s", text, strerror(number));
-}
-
-char *xen_text(const char *format, ...)
-{
-    char *text;
-    va_list args;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    return text;
 }
 
 /* /proc/xen may not be mounted; the device is there on every Xen host. */
@@ -89,7 +78,7 @@ bool xen_open(struct xen *xen, struct error *err)
 
 bool xen_connect(struct xen *xen, uint64_t timeout_ms, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("/var/run/xen/qmp-libxenstat-%u", xen->domid);
+    AUTO_FREE char *path = formatted("/var/run/xen/qmp-libxenstat-%u", xen->domid);
 
     if (xen->q && !qmp_lost(xen->q, NULL))
         return true;

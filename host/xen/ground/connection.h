@@ -42,9 +42,6 @@ xc_interface *xen_open_for_thread(struct xen *xen, struct error *err);
 bool xen_fail(struct xen *xen, struct error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A formatted string; the caller frees it. */
-char *xen_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 /* Connect to the device model's second monitor: libxl uses the first. */
 bool xen_connect(struct xen *xen, uint64_t timeout_ms, struct error *err);
 void xen_disconnect(struct xen *xen);

@@ -5,19 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static char *format_path(const char *format, va_list args)
-{
-    char *path;
-
-    if (vasprintf(&path, format, args) < 0)
-        abort();
-    return path;
-}
+#include "xmig/text.h"
 
 #define FORMAT_PATH(name, format)                                                                  \
     va_list args_;                                                                                 \
     va_start(args_, format);                                                                       \
-    AUTO_FREE char *name = format_path(format, args_);                                             \
+    AUTO_FREE char *name = vformatted(format, args_);                                              \
     va_end(args_)
 
 /* ---- reading ---- */

@@ -12,11 +12,12 @@
 #include "host/xen/guest/movable.h"
 #include "xmig/paths.h"
 #include "xmig/process.h"
+#include "xmig/text.h"
 
 /* The command line of process `pid` without the program: /proc has it as NUL-terminated words. */
 static cJSON *read_words(pid_t pid, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("/proc/%d/cmdline", (int)pid);
+    AUTO_FREE char *path = formatted("/proc/%d/cmdline", (int)pid);
     AUTO_FREE char *word = NULL;
     AUTO_JSON cJSON *words = must(cJSON_CreateArray());
     size_t size = 0;
@@ -45,7 +46,7 @@ static bool read_device_model(struct xen_guest *vm, struct error *err)
     vm->words = read_words(vm->pid, err);
     if (!vm->words)
         return false;
-    link = xen_text("/proc/%d/exe", (int)vm->pid);
+    link = formatted("/proc/%d/exe", (int)vm->pid);
     vm->program = path_real("/", link);
     if (!xen_connect(&vm->xen, QMP_CONNECT_MS, err))
         return error_prefix(err, "its device model");
@@ -92,7 +93,7 @@ static bool read_domain(struct xen_guest *vm, struct error *err)
 static bool take_lock(struct xen_guest *vm, struct error *err)
 {
     AUTO_FREE char *path =
-        xen_text("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->xen.domid, vm->xen.uuid);
+        formatted("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->xen.domid, vm->xen.uuid);
 
     vm->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (vm->lock < 0)
@@ -108,7 +109,7 @@ static bool take_lock(struct xen_guest *vm, struct error *err)
 void xen_guest_unlock(struct xen_guest *vm)
 {
     AUTO_FREE char *path =
-        xen_text("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->xen.domid, vm->xen.uuid);
+        formatted("/var/lib/xen/userdata-l.%u.%s.xmig-lock", vm->xen.domid, vm->xen.uuid);
 
     if (vm->lock < 0)
         return;

@@ -1,5 +1,4 @@
 /* Collect everything that the target must know of the source's domain. */
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "host/images/file-hash.h"
@@ -7,13 +6,14 @@
 #include "host/xen/argv/argv.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/identity.h"
+#include "xmig/text.h"
 
 /* ---- the device model ---- */
 
 /* Ask QEMU for its machine type: the alias "pc" means another machine in each version of QEMU. */
 static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
 {
-    AUTO_FREE char *exe = xen_text("/proc/%d/exe", (int)vm->pid);
+    AUTO_FREE char *exe = formatted("/proc/%d/exe", (int)vm->pid);
     struct stat st;
     uint64_t major, minor;
 

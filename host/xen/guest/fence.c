@@ -5,6 +5,7 @@
 #include "host/images/open-files.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/guest.h"
+#include "xmig/text.h"
 
 static const char cure[] = "take its configuration out of /etc/xen/auto";
 
@@ -62,7 +63,7 @@ void xen_fence_tell(const struct xen_guest *vm)
 bool xen_guest_fence(struct guest *guest, struct error *err)
 {
     struct xen_guest *vm = xen_guest_of(guest);
-    AUTO_FREE char *name = xen_text("%s--migratedaway", vm->name);
+    AUTO_FREE char *name = formatted("%s--migratedaway", vm->name);
 
     if (!image_fence_set(vm->images, guest->context.id, true, err))
         return false;

@@ -3,6 +3,7 @@
  */
 #include "host/xen/ground/disk-nodes.h"
 #include "host/xen/guest/guest.h"
+#include "xmig/text.h"
 
 /* The drive as the device model has it; NULL: there is none. */
 static const cJSON *find_drive(const cJSON *blocks, const char *drive)
@@ -29,7 +30,7 @@ static cJSON *describe(struct xen_guest *vm, const cJSON *blocks, const cJSON *k
 {
     const struct vm_options *options = &vm->base.context.options;
     const char *name = json_string_or(keys, "dev", "?");
-    AUTO_FREE char *drive = xen_text("ide-%s", id);
+    AUTO_FREE char *drive = formatted("ide-%s", id);
     const char *path = present(blocks, drive, json_string_or(keys, "params", ""));
     const char *image = json_string_or(options->disk_targets, name, path);
     cJSON *medium = must(cJSON_CreateObject());

@@ -3,6 +3,8 @@
  */
 #include "host/xen/guest/ram-send.h"
 
+#include "xmig/text.h"
+
 enum {
     WAIT_MS = 100 /* between passes that wait for the disks */
 };
@@ -14,13 +16,13 @@ static char *tell_rest(const struct precopy *precopy)
         KIB = 1024
     };
 
-    return xen_text("the rest, %llu KiB, would take %llu ms at %llu KiB/s, and --max-downtime %llu "
-                    "ms needs %llu KiB/s",
-                    (unsigned long long)precopy->left / KIB,
-                    (unsigned long long)precopy->expected_ms,
-                    (unsigned long long)(precopy->rate * 1000) / KIB,
-                    (unsigned long long)precopy->max_downtime_ms,
-                    (unsigned long long)precopy_needed_rate(precopy) / KIB);
+    return formatted(
+        "the rest, %llu KiB, would take %llu ms at %llu KiB/s, and --max-downtime %llu "
+        "ms needs %llu KiB/s",
+        (unsigned long long)precopy->left / KIB, (unsigned long long)precopy->expected_ms,
+        (unsigned long long)(precopy->rate * 1000) / KIB,
+        (unsigned long long)precopy->max_downtime_ms,
+        (unsigned long long)precopy_needed_rate(precopy) / KIB);
 }
 
 static void say_stalled(struct sending *sending)

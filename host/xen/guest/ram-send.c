@@ -3,13 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "host/xen/ground/device-state.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/ram-send.h"
+#include "xmig/text.h"
 
 enum {
     LOOK_MS = 500,
@@ -291,7 +291,7 @@ bool xen_ram_send(struct guest *guest, const char *path, const struct ram_hooks 
                                .precopy.has_deadline = guest->context.options.has_deadline };
     bool ok;
 
-    sending.state_path = xen_text("%s/device-state", guest->context.runtime_dir);
+    sending.state_path = formatted("%s/device-state", guest->context.runtime_dir);
     ok = prepare(&sending, path, err) && transfer(&sending, err);
     unlink(sending.state_path);
     free(sending.state_path);

@@ -8,6 +8,7 @@
 #include "host/xen/ground/domain.h"
 #include "qmp/mirror.h"
 #include "xmig/process.h"
+#include "xmig/text.h"
 
 enum {
     LOWEST_NICE = 19,
@@ -133,7 +134,7 @@ bool xen_guest_resume(struct guest *guest, struct error *err)
 bool xen_guest_destroy(struct guest *guest, struct error *err)
 {
     struct xen_guest *vm = xen_guest_of(guest);
-    AUTO_FREE char *number = xen_text("%u", vm->xen.domid);
+    AUTO_FREE char *number = formatted("%u", vm->xen.domid);
     AUTO_FREE char *xl = program_find("xl");
     const char *const words[] = { xl ? xl : "/usr/sbin/xl", "destroy", number, NULL };
 

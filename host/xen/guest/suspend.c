@@ -4,7 +4,6 @@
 #include "host/xen/guest/guest.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include <xenevtchn.h>
 #include <xenguest.h>
@@ -13,6 +12,7 @@
 #include "host/xen/ground/domain.h"
 #include "host/xen/monitor/monitor.h"
 #include "xmig/facts.h"
+#include "xmig/text.h"
 
 enum {
     ANSWER_MS = 60000,  /* until the guest acknowledges the request */
@@ -97,7 +97,7 @@ static bool suspend_by_channel(struct xen_guest *vm, int port, struct error *err
 
 static char *request_path(const struct xen_guest *vm)
 {
-    return xen_text("/local/domain/%u/control/shutdown", vm->xen.domid);
+    return formatted("/local/domain/%u/control/shutdown", vm->xen.domid);
 }
 
 static bool is_pending(struct xen_guest *vm)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include "host/xen/ground/domain.h"
 #include "host/xen/monitor/domain-watch.h"
 #include "host/xen/monitor/rebuild.h"
+#include "xmig/text.h"
 
 enum {
     LOOK_MS = 10000 /* look even if the watch has not fired */
@@ -32,7 +32,7 @@ struct monitor {
 
 static bool take_lock(struct monitor *monitor, bool *taken, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("/run/xmig/monitor-%u.lock", monitor->domid);
+    AUTO_FREE char *path = formatted("/run/xmig/monitor-%u.lock", monitor->domid);
 
     (void)mkdir("/run/xmig", 0700);
     *taken = false;
@@ -46,7 +46,7 @@ static bool take_lock(struct monitor *monitor, bool *taken, struct error *err)
 
 static void drop_lock(struct monitor *monitor)
 {
-    AUTO_FREE char *path = xen_text("/run/xmig/monitor-%u.lock", monitor->domid);
+    AUTO_FREE char *path = formatted("/run/xmig/monitor-%u.lock", monitor->domid);
 
     if (monitor->lock >= 0)
         unlink(path);
@@ -91,7 +91,7 @@ static const char *action_for(const cJSON *config, unsigned reason)
 
 static bool dump(struct rebuilder *rebuilder, uint32_t domid, const char *name, struct error *err)
 {
-    AUTO_FREE char *path = xen_text("/var/lib/xen/dump/%s-%lld.core", name, (long long)time(NULL));
+    AUTO_FREE char *path = formatted("/var/lib/xen/dump/%s-%lld.core", name, (long long)time(NULL));
 
     return rebuild_dump(rebuilder, domid, path, err);
 }
@@ -99,7 +99,7 @@ static bool dump(struct rebuilder *rebuilder, uint32_t domid, const char *name, 
 static bool end_domain(struct monitor *monitor, struct rebuilder *rebuilder, const char *action,
                        const char *name, struct error *err)
 {
-    AUTO_FREE char *kept = xen_text("%s-%lld", name, (long long)time(NULL));
+    AUTO_FREE char *kept = formatted("%s-%lld", name, (long long)time(NULL));
     struct error why = { 0 };
 
     if (!strcmp(action, "rename_restart"))
