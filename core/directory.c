@@ -33,14 +33,14 @@ bool directory_can_make(const char *path, struct error *err)
 {
     AUTO_FREE char *copy = must(strdup(path));
     char *there = copy;
-    struct stat st;
+    struct stat st = { 0 };
 
     while (stat(there, &st) < 0 && errno == ENOENT && strcmp(there, "/") != 0 &&
            strcmp(there, ".") != 0)
         there = dirname(there);
     if (access(there, W_OK | X_OK) == 0 && S_ISDIR(st.st_mode))
         return true;
-    if (errno == 0 || S_ISREG(st.st_mode))
+    if (st.st_mode && !S_ISDIR(st.st_mode))
         errno = ENOTDIR;
     return error_set(err, ERROR_REFUSED, "nothing can be written in '%s': %m", there);
 }
