@@ -24,6 +24,7 @@ int command_recover(int argc, char *argv[]);
 int command_guard(int argc, char *argv[]);
 int command_fence(int argc, char *argv[]);
 int command_forget(int argc, char *argv[]);
+int command_policy(int argc, char *argv[]);
 int command_clean(int argc, char *argv[]);
 
 /* Print what there is of `commands`, which ends with a NULL name: returns 0. */

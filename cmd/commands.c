@@ -20,6 +20,7 @@ static const struct command commands[] = {
     { "forget", command_forget, "remove the journals of migrations that are finished" },
     { "clean", command_clean, "delete the disk images that a finished migration has left" },
     { "stages", command_stages, "show what a migration consists of" },
+    { "policy", command_policy, "show what senders may do at this host" },
     { "recv", command_recv, "receive a VM; started by send, through ssh" },
     { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },
     { "guard", command_guard, "settle a migration whose process is gone; started by both sides" },

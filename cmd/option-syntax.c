@@ -78,6 +78,25 @@ bool choose_side(const char *option, const char *value, enum side *side, struct 
     return ok;
 }
 
+bool take_sender(const char *names[], const char *value, struct error *err)
+{
+    enum {
+        NAME_MAX_BYTES = 128
+    };
+    size_t count = 0;
+
+    for (const char *c = value; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127 || strchr("/[]", *c))
+            return error_set(err, ERROR_REFUSED, "--as: a name has no /, [ or ] in it");
+    while (names[count])
+        count++;
+    if (!*value || strlen(value) > NAME_MAX_BYTES || count == SENDER_NAMES_MAX)
+        return error_set(err, ERROR_REFUSED, "--as: at most %d names of 1 to %d bytes",
+                         SENDER_NAMES_MAX, NAME_MAX_BYTES);
+    names[count] = value;
+    return true;
+}
+
 bool take_output(struct output_options *output, int option, const char *value, struct error *err)
 {
     static const char *const names[] = { "auto", "always", "never", NULL };

@@ -39,6 +39,7 @@ enum {
     OPTION_BACK,
     OPTION_SIDE,
     OPTION_VIA,
+    OPTION_AS,
     OPTION_GUARDIAN,
     OPTION_NO_GUARDIAN,
 };
@@ -62,6 +63,10 @@ bool take_no_operands(int argc, char *argv[], struct error *err);
 bool choose(const char *option, const char *value, const char *const names[], int *chosen,
             struct error *err);
 bool choose_side(const char *option, const char *value, enum side *side, struct error *err);
+
+/* --as NAME: add a name of the sender to `names`, which has room for SENDER_NAMES_MAX and a NULL.
+ */
+bool take_sender(const char *names[], const char *value, struct error *err);
 
 /* One of --json, --quiet, --verbose and --progress. */
 bool take_output(struct output_options *output, int option, const char *value, struct error *err);

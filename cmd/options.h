@@ -40,6 +40,10 @@ struct send_options {
     struct migration_options migration; /* points into this struct: do not copy it */
 };
 
+enum {
+    SENDER_NAMES_MAX = 4 /* --as */
+};
+
 struct recv_options {
     bool help;
     bool verbose;

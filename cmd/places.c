@@ -40,6 +40,18 @@ static char *find_state_dir(void)
     return xdg ? formatted("%s/%s", xdg, "xmig") : formatted("%s/%s", home(), ".local/state/xmig");
 }
 
+static char *find_config_dir(void)
+{
+    const char *given = environment("XMIG_CONFIG_DIR");
+    const char *xdg = environment("XDG_CONFIG_HOME");
+
+    if (given)
+        return must(strdup(given));
+    if (geteuid() == 0)
+        return must(strdup("/etc/xmig"));
+    return xdg ? formatted("%s/xmig", xdg) : formatted("%s/.config/xmig", home());
+}
+
 static char *find_runtime_dir(void)
 {
     const char *given = environment("XMIG_RUNTIME_DIR");
@@ -77,7 +89,9 @@ static bool make_private(const char *path, struct error *err)
 
 void places_find(struct places *places)
 {
-    *places = (struct places){ .state_dir = find_state_dir(), .runtime_dir = find_runtime_dir() };
+    *places = (struct places){ .state_dir = find_state_dir(),
+                               .config_dir = find_config_dir(),
+                               .runtime_dir = find_runtime_dir() };
 }
 
 bool places_make(struct places *places, struct error *err)
@@ -90,5 +104,6 @@ bool places_make(struct places *places, struct error *err)
 void places_done(struct places *places)
 {
     free(places->state_dir);
+    free(places->config_dir);
     free(places->runtime_dir);
 }

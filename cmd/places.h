@@ -6,10 +6,11 @@
 
 struct places {
     char *state_dir;   /* journals: they outlive a reboot */
+    char *config_dir;  /* what the administrator says */
     char *runtime_dir; /* sockets of living processes; mode 0700 and ours */
 };
 
-/* The state directory only, which need not exist: for a look at the journals. */
+/* Only where they are: none need exist. */
 void places_find(struct places *places);
 
 /* Both; the runtime directory is made, and refused when somebody else could write there. */

@@ -30,7 +30,7 @@ _xmig_value() {
         mapfile -t COMPREPLY < <(compgen -f -- "$2")
         return 0
         ;;
-    --older | --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
+    --as | --older | --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
         --remote-path) values='' ;;
     *) return 1 ;;
     esac
@@ -51,6 +51,7 @@ _xmig_options() {
     fence) words='--help' ;;
     forget) words='--older --json --help' ;;
     clean) words='--yes --json --help' ;;
+    policy) words='--as --json --help' ;;
     help) words='--help' ;;
     esac
     echo "$words"
@@ -60,7 +61,7 @@ _xmig() {
     local cur prev words cword
     _init_completion -n : || return
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages recv monitor guard lane help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane help --help --version' -- "$cur")
         return
     fi
     _xmig_value "$prev" "$cur" && return
@@ -74,7 +75,8 @@ _xmig() {
         __ltrim_colon_completions "$cur"
         ;;
     recover | forget | clean) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
-    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages recv monitor guard lane' -- "$cur") ;;
+    policy) mapfile -t COMPREPLY < <(compgen -W check -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane' -- "$cur") ;;
     esac
 }
 

@@ -1,0 +1,109 @@
+/* Which section applies to a sender, and what holds by it. */
+#include "policy/policy.h"
+
+static void fill_otherwise(struct policy *policy)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (key_rows[i].otherwise &&
+            !setting_read(&policy->otherwise[i], (enum key)i, key_rows[i].otherwise, NULL))
+            abort();
+}
+
+static void choose_settings(struct policy *policy, const struct section *common)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const struct setting *own = policy->own ? &policy->own->settings[i] : NULL;
+
+        policy->settings[i] = &policy->otherwise[i];
+        if (own && own->from)
+            policy->settings[i] = own;
+        else if (common && common->settings[i].from)
+            policy->settings[i] = &common->settings[i];
+    }
+}
+
+/* The first name is the most particular; the others are the same sender's. */
+static void choose_section(struct policy *policy, const char *const names[], const char *directory)
+{
+    const struct section *common = sections_find(&policy->sections, "default");
+
+    for (size_t i = 0; names[i] && !policy->own; i++)
+        policy->own = sections_find(&policy->sections, names[i]);
+    if (policy->own) {
+        free(policy->name);
+        policy->name = must(strdup(policy->own->name));
+    }
+    choose_settings(policy, common);
+    if (policy->own || common)
+        return;
+    if (policy->sections.files > 0)
+        error_set(&policy->why, ERROR_REFUSED,
+                  "the policy in '%s' has no section [%s], and no [default]: nothing is permitted",
+                  directory, policy->name);
+    else
+        error_set(&policy->why, ERROR_REFUSED,
+                  "there is no policy in '%s' that permits anything to '%s': write %s/recv.conf",
+                  directory, policy->name, directory);
+}
+
+struct policy *policy_load(const char *directory, const char *const names[])
+{
+    struct policy *policy = must(calloc(1, sizeof(*policy)));
+
+    policy->place = -1;
+    policy->name = must(strdup(names[0]));
+    fill_otherwise(policy);
+    if (sections_load(&policy->sections, directory, &policy->why)) {
+        choose_section(policy, names, directory);
+        return policy;
+    }
+    choose_settings(policy, NULL);
+    policy->why.kind = ERROR_SYSTEM;
+    error_prefix(&policy->why, "the policy is bad, so that nothing is permitted");
+    return policy;
+}
+
+void policy_free(struct policy *policy)
+{
+    if (!policy)
+        return;
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        setting_done(&policy->otherwise[i]);
+    sections_done(&policy->sections);
+    cleanup_close(&policy->place);
+    free(policy->name);
+    free(policy);
+}
+
+const char *policy_name(const struct policy *policy)
+{
+    return policy->name;
+}
+
+bool policy_applies(const struct policy *policy, struct error *err)
+{
+    return policy->why.kind == ERROR_NONE ||
+           error_set(err, policy->why.kind, "%s", policy->why.text);
+}
+
+bool policy_permits_faults(const struct policy *policy)
+{
+    return policy->why.kind == ERROR_NONE && policy->settings[KEY_FAULTS]->number;
+}
+
+uint64_t policy_bandwidth(const struct policy *policy)
+{
+    return policy->settings[KEY_BWLIMIT]->number;
+}
+
+cJSON *policy_sections(const char *directory, struct error *err)
+{
+    struct sections sections = { 0 };
+    bool ok = sections_load(&sections, directory, err);
+    cJSON *names = ok ? must(cJSON_CreateArray()) : NULL;
+
+    for (size_t i = 0; ok && i < sections.count; i++)
+        cJSON_AddItemToArray(names, must(cJSON_CreateString(sections.items[i].name)));
+    sections_done(&sections);
+    return names;
+}
