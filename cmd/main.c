@@ -24,7 +24,8 @@ static bool open_what_is_closed(void)
 /* What was to be shown has not been. A move's status says where the VM runs, whoever reads. */
 static int check_shown(const char *name, int status)
 {
-    static const char *const shows[] = { "list", "stages", "policy", "help", "--help", "-h", "--version" };
+    static const char *const shows[] = { "list",   "stages", "policy",   "help",
+                                         "--help", "-h",     "--version" };
     bool failed = fflush(stdout) == EOF || ferror(stdout);
 
     if (!failed || errno == EPIPE)

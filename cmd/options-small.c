@@ -7,8 +7,8 @@ static bool take_recv(void *arg, int option, const char *value, struct error *er
 {
     struct recv_options *options = arg;
 
-    (void)value;
-    (void)err;
+    if (option == OPTION_AS)
+        return take_sender(options->names, value, err);
     *(option == 'h' ? &options->help : &options->verbose) = true;
     return true;
 }
@@ -16,6 +16,7 @@ static bool take_recv(void *arg, int option, const char *value, struct error *er
 bool parse_recv(struct recv_options *options, int argc, char *argv[], struct error *err)
 {
     static const struct option words[] = {
+        { "as", required_argument, NULL, OPTION_AS },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { 0 },

@@ -47,6 +47,7 @@ enum {
 struct recv_options {
     bool help;
     bool verbose;
+    const char *names[SENDER_NAMES_MAX + 1]; /* --as; the most particular first */
 };
 
 struct lane_options {

@@ -17,12 +17,14 @@
 #include "xmig/text.h"
 
 static const char help_text[] =
-    "usage: xmig recv [-v]\n"
+    "usage: xmig recv [-v] [--as NAME]\n"
     "\n"
     "Receives a VM, or answers what became of one. It speaks xmig's protocol on standard\n"
     "input and output: 'xmig send' starts it on the target, through ssh; there is no need to\n"
     "type it.\n"
     "\n"
+    "      --as NAME  permit only what this host's policy says of the sender NAME: see\n"
+    "                 xmig-recv.conf(5)\n"
     "  -v, --verbose  tell on standard error what happens\n"
     "  -h, --help     this text\n";
 
@@ -82,7 +84,7 @@ static char *peer_address(void)
     return connection ? must(strndup(connection, strcspn(connection, " "))) : NULL;
 }
 
-static int serve(struct receiving *receiving, struct error *err)
+static int serve(struct receiving *receiving, const char *const names[], struct error *err)
 {
     AUTO_FREE char *address = peer_address();
     struct serve_options options = {
@@ -98,11 +100,13 @@ static int serve(struct receiving *receiving, struct error *err)
 
     if (err->kind != ERROR_NONE || !places_make(&receiving->places, err))
         return OUTCOME_LOCAL_ERROR;
+    options.policy = names[0] ? policy_load(receiving->places.config_dir, names) : NULL;
     options.state_dir = receiving->places.state_dir;
     options.runtime_dir = receiving->places.runtime_dir;
     signals = signals_new(receiving->loop, on_signal, receiving);
     serve_run(receiving->loop, in_fd, out_fd, &options, &result);
     signals_free(signals);
+    policy_free(options.policy);
     return end(receiving, &result, err);
 }
 
@@ -114,15 +118,19 @@ static void leave_terminal(void)
     (void)setsid(); /* fails for a session leader, which we want to be */
 }
 
-static int receive(const struct output_options *output)
+static int receive(const struct recv_options *options)
 {
+    /* Standard error is that of whoever sends: what the VM lacks here is not only for our log. */
+    const struct output_options output = { .quiet = !options->verbose,
+                                           .verbose = options->verbose,
+                                           .progress = PROGRESS_NEVER };
     struct receiving receiving = { .loop = loop_new(),
-                                   .report = report_new("xmig recv", output, stdout, stderr) };
+                                   .report = report_new("xmig recv", &output, stdout, stderr) };
     struct error err = { 0 };
     int status;
 
     leave_terminal();
-    status = serve(&receiving, &err);
+    status = serve(&receiving, options->names, &err);
     if (err.kind != ERROR_NONE)
         wrap_say(stderr, WRAP_INDENT, "xmig recv: %s", err.text);
     loop_free(receiving.loop);
@@ -147,7 +155,5 @@ int command_recv(int argc, char *argv[])
             "host where the VM runs");
         return end_with_usage(argc, argv, &err);
     }
-    /* Standard error is that of whoever sends: what the VM lacks here is not only for our log. */
-    return receive(&(struct output_options){
-        .quiet = !options.verbose, .verbose = options.verbose, .progress = PROGRESS_NEVER });
+    return receive(&options);
 }

@@ -5,10 +5,26 @@
 
 #include <assert.h>
 
+#include "xmig/hypervisor.h"
+
 void copy_free(struct copy *copy)
 {
     if (copy)
         copy->ops->free(copy);
+}
+
+bool copy_needs(const struct copy *copy, const cJSON *params, struct needs *needs,
+                struct error *err)
+{
+    const char *hypervisor = copy->hypervisor->name;
+
+    needs_add(needs, NEED_VM, json_string_or(params, "name", ""), 0, "%s", "");
+    needs_add(needs, NEED_HYPERVISOR, hypervisor, copy->hypervisor->made_up, "%s", "");
+    needs_add(needs, NEED_MEMORY, "", json_uint_or(params, "memory", UINT64_MAX), "%s", "");
+    if (copy->ops->needs)
+        return copy->ops->needs(copy, params, needs, err);
+    needs_add(needs, NEED_UNKNOWN, "what a VM needs", 0, "%s", hypervisor);
+    return true;
 }
 
 bool copy_check(struct copy *copy, const cJSON *params, struct error *err)

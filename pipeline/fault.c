@@ -57,6 +57,8 @@ bool fault_at(struct migration *m, const char *point, enum fault_phase phase, st
 {
     const struct fault *fault = &m->options->fault;
 
+    if (m->policy && !policy_permits_faults(m->policy))
+        return true;
     if (fault->side != m->side || fault->phase != phase || strcmp(fault->point, point) != 0)
         return true;
     return strike(m, err);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "xmig/cleanup.h"
 #include "xmig/paths.h"
@@ -44,7 +45,8 @@ bool match_path(const struct setting *setting, const struct need *need)
     return is_plain(need->what) && fits(setting->words, need->what, FNM_PATHNAME);
 }
 
-/* As far as the path exists, with its links followed; the rest as it is said. The caller frees it.
+/* As far as the path exists, with its links followed; the rest as it is said. NULL for a link that
+ * leads nowhere: who writes there makes what it names. The caller frees it.
  */
 static char *resolved(const char *path)
 {
@@ -53,21 +55,25 @@ static char *resolved(const char *path)
 
     for (;;) {
         AUTO_FREE char *real = realpath(known, NULL);
+        const char *rest = whole + (known[1] ? strlen(known) : 0);
         char *slash = strrchr(known, '/');
+        struct stat st;
 
-        if (!real && slash != known) {
-            *slash = '\0';
-            continue;
-        }
-        return formatted("%s%s", real ? real : "", whole + strlen(known));
+        if (real)
+            return formatted("%s%s", real[1] || !*rest ? real : "", rest);
+        if (lstat(known, &st) == 0)
+            return NULL;
+        slash[slash == known] = '\0';
     }
 }
 
 static bool is_below(const char *path, const char *directory)
 {
     AUTO_FREE char *real = resolved(directory);
-    size_t len = strlen(real);
+    size_t len = real ? strlen(real) : 0;
 
+    if (!path || !real)
+        return false;
     if (len == 1)
         return true;
     return !strncmp(path, real, len) && path[len] == '/';

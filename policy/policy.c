@@ -38,12 +38,15 @@ static void choose_section(struct policy *policy, const char *const names[], con
         return;
     if (policy->sections.files > 0)
         error_set(&policy->why, ERROR_REFUSED,
-                  "the policy in '%s' has no section [%s], and no [default]: nothing is permitted",
-                  directory, policy->name);
+                  "the receiving host's policy has no section [%s], and no [default]: nothing is "
+                  "permitted",
+                  policy->name);
     else
-        error_set(&policy->why, ERROR_REFUSED,
-                  "there is no policy in '%s' that permits anything to '%s': write %s/recv.conf",
-                  directory, policy->name, directory);
+        error_set(
+            &policy->why, ERROR_REFUSED,
+            "the receiving host has no policy, so that nothing is permitted to '%s': there is "
+            "no %s/recv.conf",
+            policy->name, directory);
 }
 
 struct policy *policy_load(const char *directory, const char *const names[])
@@ -58,8 +61,8 @@ struct policy *policy_load(const char *directory, const char *const names[])
         return policy;
     }
     choose_settings(policy, NULL);
-    policy->why.kind = ERROR_SYSTEM;
-    error_prefix(&policy->why, "the policy is bad, so that nothing is permitted");
+    policy->why.kind = ERROR_REFUSED;
+    error_prefix(&policy->why, "the receiving host's policy is bad, so that nothing is permitted");
     return policy;
 }
 

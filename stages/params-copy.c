@@ -20,6 +20,27 @@ static bool send_params(struct migration *m, void *state, struct error *err)
     return session_send(m->peer, "params", cJSON_Duplicate(m->params, true), err);
 }
 
+/* All that the sender asks for is judged at once, before anything is looked at here. */
+static bool ask_policy(struct migration *m, struct error *err)
+{
+    struct needs needs = { 0 };
+    int refused = error_aside(err);
+    bool ok;
+
+    if (!m->policy)
+        return true;
+    needs_add(&needs, NEED_LEASE, "", m->options->lease_ms, "%s", "--lease");
+    if (m->options->fault.point[0]) {
+        AUTO_FREE char *fault = fault_print(&m->options->fault);
+
+        needs_add(&needs, NEED_FAULT, fault, 0, "%s", "--fault");
+    }
+    ok = copy_needs(m->copy, m->params, &needs, err) && policy_permits(m->policy, &needs, err) &&
+         error_goes_on(err, policy_take_place(m->policy, m->runtime_dir, err));
+    needs_done(&needs);
+    return ok && error_none_since(err, refused);
+}
+
 /* The sender may read files of any size first: what ends the wait is that it falls silent. */
 static bool check_params(struct migration *m, void *state, struct error *err)
 {
@@ -29,7 +50,7 @@ static bool check_params(struct migration *m, void *state, struct error *err)
         return false;
     if (!json_string(m->params, "name", err) || !json_array(m->params, "disks", err))
         return error_prefix(err, "the sender's parameters");
-    return copy_check(m->copy, m->params, err);
+    return ask_policy(m, err) && copy_check(m->copy, m->params, err);
 }
 
 static void plan_send(struct migration *m, void *state, struct plan *out)

@@ -7,6 +7,7 @@
 #include "xmig/cleanup.h"
 #include "xmig/copy.h"
 #include "xmig/facts.h"
+#include "xmig/text.h"
 
 struct simulated_copy {
     struct copy base;
@@ -18,6 +19,24 @@ struct simulated_copy {
 static struct simulated_copy *self(struct copy *copy)
 {
     return (struct simulated_copy *)copy;
+}
+
+/* Its disks are nowhere; by these paths a policy can judge them all the same. */
+static bool needs(const struct copy *copy, const cJSON *params, struct needs *needs,
+                  struct error *err)
+{
+    const cJSON *disk;
+
+    (void)copy;
+    (void)err;
+    cJSON_ArrayForEach (disk, json_array(params, "disks", NULL)) {
+        const char *name = json_string_or(disk, "name", "?");
+        AUTO_FREE char *path = formatted("/simulated/%s", name);
+
+        needs_add(needs, NEED_IMAGE, path, json_uint_or(disk, "size", UINT64_MAX), "disk '%s'",
+                  name);
+    }
+    return true;
 }
 
 static bool check(struct copy *copy, const cJSON *params, struct error *err)
@@ -228,6 +247,7 @@ static void free_copy(struct copy *copy)
 
 static const struct copy_ops ops = {
     .free = free_copy,
+    .needs = needs,
     .check = check,
     .plan = plan,
     .create = create,

@@ -7,6 +7,10 @@
 /* NULL is fine. */
 void copy_free(struct copy *copy);
 
+/* Before the rest: */
+bool copy_needs(const struct copy *copy, const cJSON *params, struct needs *needs,
+                struct error *err);
+
 /* Once: */
 bool copy_check(struct copy *copy, const cJSON *params, struct error *err);
 bool copy_reattach(struct copy *copy, const cJSON *records, struct error *err);

@@ -4,6 +4,7 @@
 #ifndef XMIG_COPY_H
 #define XMIG_COPY_H
 
+#include "xmig/needs.h"
 #include "xmig/vm.h"
 
 struct hypervisor;
@@ -18,6 +19,11 @@ struct copy {
 
 struct copy_ops {
     void (*free)(struct copy *copy); /* lets go; changes nothing */
+    /* Before check(): what the copy will need of this host besides its name and the hypervisor, by
+     * the parameters alone. Makes, opens and runs nothing. NULL: nobody can say.
+     */
+    bool (*needs)(const struct copy *copy, const cJSON *params, struct needs *needs,
+                  struct error *err);
     /* Refuse what cannot work here: room, names, versions. Touches nothing. `params` stays valid.
      */
     bool (*check)(struct copy *copy, const cJSON *params, struct error *err);

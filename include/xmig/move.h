@@ -10,6 +10,7 @@
 #include "xmig/loop.h"
 #include "xmig/options.h"
 #include "xmig/outcome.h"
+#include "xmig/policy.h"
 #include "xmig/process.h"
 #include "xmig/session.h"
 
@@ -44,6 +45,7 @@ struct migration {
     struct listener *status;     /* sender: answers who asks what it is doing */
     struct guest *guest;         /* sender */
     struct copy *copy;           /* receiver */
+    struct policy *policy;       /* receiver: what the sender may do; borrowed; NULL: all */
     struct journal *journal;     /* from the first run on */
     struct journal_hook journal_hook;
     const struct migration_options *options;

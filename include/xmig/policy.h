@@ -24,9 +24,7 @@ void policy_free(struct policy *policy); /* NULL is fine */
 /* Whose it is, as its refusals call them. */
 const char *policy_name(const struct policy *policy);
 
-/* False, with the reason, where it permits nothing at all: ERROR_SYSTEM for a file that is bad,
- * ERROR_REFUSED where no section fits.
- */
+/* False (ERROR_REFUSED), with the reason, where it permits nothing at all. */
 bool policy_applies(const struct policy *policy, struct error *err);
 
 /* Refuse each need that is not permitted: all at once where `err` collects refusals. */

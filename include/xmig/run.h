@@ -17,7 +17,8 @@ struct serve_options {
     const char *state_dir;   /* all migrations' */
     const char *runtime_dir; /* all migrations' */
     struct event_sink events;
-    const char *peer_address;                 /* where the connection comes from; NULL: not known */
+    struct policy *policy;    /* what the sender may do; NULL: all that this user may */
+    const char *peer_address; /* where the connection comes from; NULL: not known */
     void (*named)(void *arg, const char *id); /* the peer has said which migration; NULL */
     void *named_arg;
     /* For tests that have both sides, and many lives of them, in one process. */

@@ -44,7 +44,7 @@ _xmig_options() {
     list) words='--all --json --help' ;;
     recover) words='--all --forward --back --close --peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;
-    recv) words='--verbose --help' ;;
+    recv) words='--as --verbose --help' ;;
     monitor) words='--help' ;;
     lane) words='--via --help' ;;
     guard) words='--help' ;;

@@ -184,7 +184,8 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     journal_new_token(ticket);
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", json_string_or(hello, "machine", "?"));
     take_source(serving, hello);
-    if (!take_options(serving, hello, &result->error) ||
+    if ((m->policy && !policy_applies(m->policy, &result->error)) ||
+        !take_options(serving, hello, &result->error) ||
         !take_stages(serving, hello, &result->error) ||
         !take_host(serving, hello, &result->error) || !open_door(m, ticket, &result->error)) {
         session_abort(m->peer, &result->error);
@@ -360,6 +361,7 @@ void serve_run(struct loop *loop, int in_fd, int out_fd, const struct serve_opti
     serving.options.crash_is_simulated = options->crash_is_simulated;
     migration_init(m, SIDE_RECV, loop, &serving.options, options->state_dir, options->runtime_dir);
     m->events = options->events;
+    m->policy = options->policy;
     m->journal_hook = options->journal_hook;
     serving.spare_in = duplicate(in_fd);
     serving.spare_out = duplicate(out_fd);

@@ -156,6 +156,9 @@ static void links_are_followed(void **state)
     snprintf(text, sizeof(text), "image-directories = %s", inside);
     assert_int_equal(mkdir(inside, 0755), 0);
     assert_int_equal(symlink("/etc", outside), 0);
+    snprintf(text, sizeof(text), "%s/nowhere", inside);
+    assert_int_equal(symlink("/etc/xmig-not-there", text), 0);
+    snprintf(text, sizeof(text), "image-directories = %s", inside);
     say(scene, text);
     snprintf(text, sizeof(text), "%s/new.raw", inside);
     permits(scene, NEED_IMAGE, text, 0);
@@ -164,6 +167,24 @@ static void links_are_followed(void **state)
     snprintf(text, sizeof(text), "%s/new/er.raw", outside);
     refuses(scene, NEED_IMAGE, text, 0, "/vm/out/new/er.raw'");
     refuses(scene, NEED_FILE, outside, 0, "/vm/out'");
+    snprintf(text, sizeof(text), "%s/nowhere", inside);
+    refuses(scene, NEED_FILE, text, 0, "/vm/nowhere'");
+}
+
+static void directories_need_not_exist(void **state)
+{
+    struct scene *scene = *state;
+
+    say(scene, "image-directories = /xmig-none /xmig-none-2/deep");
+    permits(scene, NEED_IMAGE, "/xmig-none/a", 0);
+    permits(scene, NEED_IMAGE, "/xmig-none-2/deep/a", 0);
+    refuses(scene, NEED_IMAGE, "/xmig-other/a", 0, "'/xmig-other/a'");
+    refuses(scene, NEED_IMAGE, "/xmig-none-2/a", 0, "'/xmig-none-2/a'");
+    refuses(scene, NEED_IMAGE, "/a", 0, "'/a'");
+    refuses(scene, NEED_IMAGE, "/", 0, "'/'");
+    refuses(scene, NEED_IMAGE, "", 0, "the image ''");
+    say(scene, "image-directories = /");
+    permits(scene, NEED_IMAGE, "/xmig-other/a", 0);
 }
 
 static void volumes_are_of_the_groups(void **state)
@@ -344,6 +365,7 @@ int main(void)
         scene_test(programs_are_the_distributions_or_named),
         scene_test(images_and_files_lie_below_the_directories),
         scene_test(links_are_followed),
+        scene_test(directories_need_not_exist),
         scene_test(volumes_are_of_the_groups),
         scene_test(overwriting_is_never_or_named),
         scene_test(users_are_named),

@@ -25,6 +25,14 @@ static const cJSON *get(const cJSON *object, const char *name)
 
 /* ---- the program ---- */
 
+char *qemu_find_program(const char *wanted)
+{
+    const char *slash = strrchr(wanted, '/');
+    char *found = program_find(wanted);
+
+    return found || !slash ? found : program_find(slash + 1);
+}
+
 /* The sender names the program; that it is a QEMU is all that is asked of it. */
 static bool check_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
 {
@@ -38,9 +46,7 @@ static bool check_program(struct qemu_copy *vm, const cJSON *qemu, struct error 
         strcmp(name, "kvm") != 0)
         return error_set(err, ERROR_REFUSED, "'%s' is not the name of a QEMU", wanted);
     free(vm->program);
-    vm->program = program_find(wanted);
-    if (!vm->program)
-        vm->program = program_find(name);
+    vm->program = qemu_find_program(wanted);
     if (!vm->program)
         return error_set(err, ERROR_REFUSED,
                          "there is no '%s' at the target: install it there, or name another "

@@ -18,6 +18,7 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
 
 static const struct copy_ops ops = {
     .free = free_copy,
+    .needs = qemu_needs,
     .check = qemu_check_target,
     .plan = qemu_plan_recv,
     .create = qemu_create_machine,

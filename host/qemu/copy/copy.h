@@ -34,6 +34,9 @@ static inline struct qemu_copy *qemu_copy_of(struct copy *copy)
 
 /* ---- check.c: may it come here? ---- */
 
+/* The program that `wanted` means here, at its path at the source or in PATH. The caller frees it.
+ */
+char *qemu_find_program(const char *wanted);
 bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err);
 /* Does "OPTION help" of the target's QEMU list it? */
 bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
@@ -42,6 +45,11 @@ bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wante
 bool qemu_check_line(const cJSON *qemu, struct error *err);
 bool qemu_check_line_with_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err);
 void qemu_plan_recv(struct copy *copy, struct plan *plan);
+
+/* ---- needs.c ---- */
+
+bool qemu_needs(const struct copy *copy, const cJSON *params, struct needs *needs,
+                struct error *err);
 
 /* ---- target.c ---- */
 

@@ -1,0 +1,16 @@
+/* What the words of a QEMU's command line would need of this host. */
+#ifndef XMIG_HOST_QEMU_COPY_NEEDS_LINE_H
+#define XMIG_HOST_QEMU_COPY_NEEDS_LINE_H
+
+#include "xmig/json.h"
+#include "xmig/needs.h"
+
+/* Does QEMU come to run as another user by its own doing? */
+bool line_drops_privileges(const cJSON *words);
+
+/* Add what the words of the parameters need: not the disks' images. False for a line that the table
+ * of options refuses (where `err` does not collect that).
+ */
+bool line_needs(const cJSON *params, struct needs *needs, struct error *err);
+
+#endif
