@@ -107,9 +107,9 @@ bool json_true(const cJSON *object, const char *name)
 
 void json_add_uint(cJSON *object, const char *name, uint64_t value)
 {
-    if (value > (UINT64_C(1) << 53))
-        abort();
-    cJSON_AddNumberToObject(object, name, (double)value);
+    const uint64_t most = UINT64_C(1) << 53;
+
+    cJSON_AddNumberToObject(object, name, (double)(value < most ? value : most));
 }
 
 char *json_print(const cJSON *json)

@@ -54,7 +54,7 @@ static bool is_blank(const char *line, size_t len)
 
 bool qmp_message_parse(const char *line, size_t len, struct qmp_message *message, struct error *err)
 {
-    *message = (struct qmp_message){ .kind = QMP_NOTHING };
+    *message = (struct qmp_message){ .kind = QMP_NOTHING, .size = len };
     if (is_blank(line, len))
         return true;
     message->json = json_parse_object(line, len, err);

@@ -17,6 +17,7 @@ struct qmp_message {
     uint64_t id;       /* of a reply; 0: it has none of ours */
     const char *text;  /* borrowed from json */
     const cJSON *body; /* borrowed from json */
+    size_t size;       /* of the line */
     cJSON *json;
 };
 

@@ -11,6 +11,7 @@
 
 enum {
     LINE_MAX_BYTES = 16 * 1024 * 1024, /* an answer is one line */
+    EVENT_MAX_BYTES = 16 * 1024,       /* of events many are kept */
 };
 
 struct qmp {
@@ -92,6 +93,13 @@ static bool write_command(struct qmp *q, const char *verb, const char *command, 
 /* Nobody awaits the answer to the stop: take_reply() drops it. */
 static void take_event(struct qmp *q, struct qmp_message *message)
 {
+    struct error err = { 0 };
+
+    if (message->size > EVENT_MAX_BYTES) {
+        error_set(&err, ERROR_PROTOCOL, "an event of more than %d bytes", EVENT_MAX_BYTES);
+        break_with(q, &err);
+        return;
+    }
     if (q->held && !strcmp(message->text, "RESUME"))
         (void)write_command(q, "execute", "stop", NULL, NULL);
     qmp_events_add(&q->events, message->text, qmp_message_take_body(message), loop_now_ms());

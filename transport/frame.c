@@ -9,7 +9,11 @@
 
 enum {
     HEADER = 4,
-    SHOWN_MAX = 60
+    SHOWN_MAX = 60,
+    /* Each takes some 80 bytes of memory, and "0," two of a message. The machine of a large VM has
+     * some thousands.
+     */
+    VALUES_MAX = 65536
 };
 
 /* The first line of what may be a login banner or a shell's complaint. */
@@ -40,6 +44,16 @@ static bool not_ours(const uint8_t *bytes, size_t len, uint32_t size, struct err
                      "the peer does not speak xmig's protocol (a message of %u bytes)", size);
 }
 
+/* How many values may be in it; commas in texts are counted, too. */
+static size_t values_in(const uint8_t *json, size_t len)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < len; i++)
+        count += json[i] == ',' || json[i] == '[' || json[i] == '{';
+    return count;
+}
+
 bool frame_parse(const uint8_t *bytes, size_t len, cJSON **message, size_t *used, struct error *err)
 {
     uint32_t size;
@@ -54,6 +68,9 @@ bool frame_parse(const uint8_t *bytes, size_t len, cJSON **message, size_t *used
         return not_ours(bytes, len, size, err);
     if (len - HEADER < size)
         return true;
+    if (values_in(bytes + HEADER, size) > VALUES_MAX)
+        return error_set(err, ERROR_PROTOCOL, "a message of the peer's with more than %d values",
+                         VALUES_MAX);
     *message = json_parse_object((const char *)bytes + HEADER, size, err);
     if (!*message)
         return error_prefix(err, "a message of the peer's");

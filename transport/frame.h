@@ -1,5 +1,5 @@
 /* Messages of the control connection as bytes: a 4-byte big-endian length, at most
- * SESSION_MESSAGE_MAX, and so many bytes of JSON, one object.
+ * SESSION_MESSAGE_MAX, and so many bytes of JSON, one object of at most 65536 values.
  */
 #ifndef XMIG_TRANSPORT_FRAME_H
 #define XMIG_TRANSPORT_FRAME_H

@@ -35,8 +35,8 @@ static bool add(const struct disk_images *images, struct room *rooms, size_t *co
     if (room == rooms + *count)
         rooms[(*count)++] = (struct room){ .device = st.st_dev };
     room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
-    room->needed += thin_needs(images, disk);
-    room->virtual += json_uint_or(disk, "size", 0);
+    room->needed = add_sizes(room->needed, thin_needs(images, disk));
+    room->virtual = add_sizes(room->virtual, json_uint_or(disk, "size", 0));
     room->image = image;
     return true;
 }

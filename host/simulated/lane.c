@@ -48,20 +48,23 @@ static void take_frame(struct simulated_lane *lane, uint8_t type, const uint8_t 
         (void)put_number(lane, FRAME_ACK, lane->final, NULL);
 }
 
+/* Nobody sends a longer frame, and we would wait for it for ever: the stream keeps no more. */
 static void on_change(void *arg)
 {
     struct simulated_lane *lane = arg;
+    size_t have;
+    const uint8_t *bytes;
 
-    for (;;) {
-        size_t have;
-        const uint8_t *bytes = stream_peek(lane->stream, &have);
+    while ((bytes = stream_peek(lane->stream, &have)) && have >= HEADER) {
         uint32_t len;
 
-        if (have < HEADER)
-            return;
         memcpy(&len, bytes + 1, sizeof(len));
         len = ntohl(len);
-        if (have < HEADER + len)
+        if (len > CHUNK) {
+            stream_shutdown(lane->stream);
+            return;
+        }
+        if (have - HEADER < len)
             return;
         take_frame(lane, bytes[0], bytes + HEADER, len);
         stream_consume(lane->stream, HEADER + len);

@@ -154,6 +154,11 @@ static enum run_state state_named(const char *name)
     return RUN_UNKNOWN;
 }
 
+static size_t at_most(int count, size_t most)
+{
+    return (size_t)count < most ? (size_t)count : most;
+}
+
 static void from_json(struct machine *machine, const cJSON *json)
 {
     const cJSON *writes = cJSON_GetObjectItemCaseSensitive(json, "writes");
@@ -164,11 +169,11 @@ static void from_json(struct machine *machine, const cJSON *json)
     machine->state = state_named(json_string_or(json, "state", ""));
     machine->complete = json_true(json, "complete");
     machine->fenced = json_true(json, "fenced");
-    machine->disk_count = (size_t)cJSON_GetArraySize(writes);
-    for (size_t i = 0; i < machine->disk_count && i < MACHINE_DISKS_MAX; i++)
+    machine->disk_count = at_most(cJSON_GetArraySize(writes), MACHINE_DISKS_MAX);
+    for (size_t i = 0; i < machine->disk_count; i++)
         machine->writes[i] = number_at(writes, i);
-    machine->run_count = (size_t)cJSON_GetArraySize(runs) / 2;
-    for (size_t i = 0; i < machine->run_count && i < MACHINE_RUNS_MAX; i++)
+    machine->run_count = at_most(cJSON_GetArraySize(runs) / 2, MACHINE_RUNS_MAX);
+    for (size_t i = 0; i < machine->run_count; i++)
         for (size_t edge = 0; edge < 2; edge++)
             machine->runs[i][edge] = number_at(runs, 2 * i + edge);
 }

@@ -23,8 +23,8 @@ const char *json_string_or(const cJSON *object, const char *name, const char *ot
 uint64_t json_uint_or(const cJSON *object, const char *name, uint64_t otherwise);
 bool json_true(const cJSON *object, const char *name);
 
-/* Exact up to 2^52 (cJSON prints a number above as one that differs by up to 2); above
- * 2^53, JSON's own limit, it aborts.
+/* Exact up to 2^52 (cJSON prints a number above as one that differs by up to 2); what is above
+ * 2^53, JSON's own limit, becomes that.
  */
 void json_add_uint(cJSON *object, const char *name, uint64_t value);
 

@@ -12,6 +12,12 @@ bool parse_size(const char *text, uint64_t *bytes, struct error *err);
 /* "300ms", "30s", "10min", "2h", or "0". A number alone could mean too much. */
 bool parse_time(const char *text, uint64_t *ms, struct error *err);
 
+/* The sum, or the greatest number there is. */
+static inline uint64_t add_sizes(uint64_t one, uint64_t other)
+{
+    return one <= UINT64_MAX - other ? one + other : UINT64_MAX;
+}
+
 enum {
     UNITS_TEXT_MAX = 32
 };

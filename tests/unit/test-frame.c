@@ -97,6 +97,20 @@ static void refuses_a_longer_one_as_soon_as_it_says_so(void **unused)
                    "the peer does not speak xmig's protocol (a message of 4294967295 bytes)");
 }
 
+/* Small on the wire, they would be large in memory. */
+static void refuses_one_of_very_many_values(void **unused)
+{
+    AUTO_FREE uint8_t *bytes = of_size(SESSION_MESSAGE_MAX);
+    (void)unused;
+
+    memcpy(bytes + 4, "{\"a\":[", 6);
+    for (size_t i = 6; i < SESSION_MESSAGE_MAX - 3; i += 2)
+        memcpy(bytes + 4 + i, "0,", 2);
+    memcpy(bytes + SESSION_MESSAGE_MAX, "0]}", 3);
+    assert_refused(bytes, 4 + SESSION_MESSAGE_MAX,
+                   "a message of the peer's with more than 65536 values");
+}
+
 static void prints_none_that_the_peer_would_refuse(void **unused)
 {
     AUTO_JSON cJSON *message = must(cJSON_CreateObject());
@@ -169,6 +183,7 @@ int main(void)
         cmocka_unit_test(reads_what_it_has_printed),
         cmocka_unit_test(takes_a_message_as_long_as_can_be),
         cmocka_unit_test(refuses_a_longer_one_as_soon_as_it_says_so),
+        cmocka_unit_test(refuses_one_of_very_many_values),
         cmocka_unit_test(prints_none_that_the_peer_would_refuse),
         cmocka_unit_test(shows_the_first_line_of_what_a_login_shell_says),
         cmocka_unit_test(shows_no_more_than_sixty_bytes_of_it),

@@ -263,6 +263,19 @@ static void writes_numbers_that_come_back_the_same(void **unused)
     }
 }
 
+static void writes_the_greatest_there_is_for_one_that_is_too_great(void **unused)
+{
+    const uint64_t cases[] = { TWO_TO_53, TWO_TO_53 + 1, INT64_MAX, UINT64_MAX };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        AUTO_JSON cJSON *json = must(cJSON_CreateObject());
+
+        json_add_uint(json, "n", cases[i]);
+        assert_true(json_uint_or(json, "n", 77) == TWO_TO_53);
+    }
+}
+
 static void prints_one_line_without_blanks(void **unused)
 {
     AUTO_JSON cJSON *json = parsed("{ \"a\" : [ 1, 2 ],\n \"b\" : \"c\\n\" }");
@@ -291,6 +304,7 @@ int main(void)
         cmocka_unit_test(reads_whole_numbers_up_to_2_to_the_53),
         cmocka_unit_test(refuses_numbers_that_a_double_would_bend),
         cmocka_unit_test(writes_numbers_that_come_back_the_same),
+        cmocka_unit_test(writes_the_greatest_there_is_for_one_that_is_too_great),
         cmocka_unit_test(prints_one_line_without_blanks),
     };
 

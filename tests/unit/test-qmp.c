@@ -430,6 +430,26 @@ static void a_flood_pushes_out_only_the_oldest(void **unused)
     end(&scene);
 }
 
+/* Of the newest events all is kept: a QEMU that is not itself must not fill our memory by them. */
+static void takes_no_event_of_very_many_bytes(void **unused)
+{
+    const struct exchange script[] = { { 0 } };
+    struct scene scene = connected_to(script);
+    AUTO_FREE char *much = must(calloc(1, 20001));
+    AUTO_FREE char *event = NULL;
+    struct error err = { 0 };
+    size_t mark = 0;
+    (void)unused;
+
+    memset(much, 'x', 20000);
+    assert_true(asprintf(&event, "{\"event\": \"STOP\", \"data\": {\"why\": \"%s\"}}", much) > 0);
+    fake_qemu_say(scene.qemu, event);
+    assert_null(qmp_wait_event(scene.q, &mark, "STOP", NULL, NULL, 10000, &err));
+    assert_int_equal(err.kind, ERROR_PROTOCOL);
+    assert_says(err.text, "an event of more than 16384 bytes");
+    end(&scene);
+}
+
 static void knows_when_an_event_came_last(void **unused)
 {
     const struct exchange script[] = { { "stop", .events = { "{\"event\": \"STOP\"}" } }, { 0 } };
@@ -506,6 +526,7 @@ int main(void)
         cmocka_unit_test(a_wait_ends_when_qemu_does),
         cmocka_unit_test(what_qemu_said_before_it_died_still_counts),
         cmocka_unit_test(a_flood_pushes_out_only_the_oldest),
+        cmocka_unit_test(takes_no_event_of_very_many_bytes),
         cmocka_unit_test(knows_when_an_event_came_last),
         cmocka_unit_test(the_loss_of_qemu_interrupts_only_who_asked_for_it),
         cmocka_unit_test(the_loss_of_a_guarded_qemu_ends_every_wait),

@@ -9,6 +9,10 @@
 #include "host/qemu/copy/copy.h"
 #include "xmig/text.h"
 
+enum {
+    PORT_MAX = 65535
+};
+
 static const cJSON *get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
@@ -60,6 +64,9 @@ static bool check_port(const cJSON *item, struct error *err)
     uint64_t to = json_uint_or(item, "to", port);
     const char *why = NULL;
 
+    if (port > PORT_MAX || to > PORT_MAX)
+        return error_set(err, ERROR_REFUSED, "there is no port %llu (%s)",
+                         (unsigned long long)(port > PORT_MAX ? port : to), what);
     for (uint64_t each = port; each == port || each <= to; each++) {
         why = why_taken(host, each, json_true(item, "udp"));
         if (!why)

@@ -246,7 +246,7 @@ static bool check_memory(struct xen_copy *vm, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "the guest needs %" PRIu64 " MiB, and Xen has only %" PRIu64
                          " MiB free at the target (xl mem-set takes some from dom0)",
-                         needed * XEN_PAGE / MIB, available * XEN_PAGE / MIB);
+                         needed / (MIB / XEN_PAGE), available / (MIB / XEN_PAGE));
     if (json_true(vm->original, "hap") && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
         return error_set(err, ERROR_REFUSED,
                          "the guest uses nested paging (HAP), which is not "
@@ -302,7 +302,7 @@ void xen_plan_recv(struct copy *copy, struct plan *plan)
 
     disk_images_plan(&vm->images, plan);
     plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it", name,
-             xen_most_pages(vm) * XEN_PAGE / MIB);
+             xen_most_pages(vm) / (MIB / XEN_PAGE));
     plan_say(plan, "run %s as its device model", vm->program);
     cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);
