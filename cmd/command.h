@@ -17,6 +17,7 @@ int commands_overview(void);
 int command_send(int argc, char *argv[]);
 int command_recv(int argc, char *argv[]);
 int command_lane(int argc, char *argv[]);
+int command_launch(int argc, char *argv[]);
 int command_monitor(int argc, char *argv[]);
 int command_stages(int argc, char *argv[]);
 int command_list(int argc, char *argv[]);

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     { "monitor", command_monitor, "do what is configured when a moved Xen guest turns off" },
     { "guard", command_guard, "settle a migration whose process is gone; started by both sides" },
     { "lane", command_lane, "carry one stream of a migration; started by send" },
+    { "launch", command_launch, "become a VM's process; started by recv" },
     { "help", command_help, "explain a command" },
     { NULL, NULL, NULL },
 };

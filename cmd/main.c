@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <uv.h>
 
 /* A standard descriptor that is closed would be given to the next file that is opened, which
  * then were what is read from and printed to; libuv aborts when it owns one of the three.
@@ -19,6 +22,13 @@ static bool open_what_is_closed(void)
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
     return fd >= 0 && close(fd) == 0;
+}
+
+/* What the shell, or sshd, has left open is nobody's whom we start; they run for months. */
+static void pass_on_no_descriptors(void)
+{
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        uv_disable_stdio_inheritance();
 }
 
 /* What was to be shown has not been. A move's status says where the VM runs, whoever reads. */
@@ -54,6 +64,7 @@ int main(int argc, char *argv[])
         perror("xmig: cannot open /dev/null");
         return 1;
     }
+    pass_on_no_descriptors();
     if (argc < 2) {
         fputs("xmig: a command is missing; see 'xmig --help'\n", stderr);
         return 2;

@@ -42,6 +42,8 @@ enum {
     OPTION_AS,
     OPTION_GUARDIAN,
     OPTION_NO_GUARDIAN,
+    OPTION_UMASK,
+    OPTION_MAY_GAIN_RIGHTS,
 };
 
 struct syntax {

@@ -45,6 +45,22 @@ bool process_lives(pid_t pid, uint64_t start_time)
     return pid > 0 && start_time > 0 && process_start_time(pid) == start_time;
 }
 
+mode_t process_umask(pid_t pid)
+{
+    char path[32], line[256];
+    unsigned mask = 022;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "Umask: %o", &mask) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return mask & 0777;
+}
+
 /* Signals may come in between; that the limit then begins anew does no harm. */
 static bool wait_for_end(int pidfd, uint64_t timeout_ms)
 {

@@ -15,6 +15,9 @@ uint64_t process_start_time(pid_t pid);
 /* Does that very process still run (or sleep, or is it stopped)? */
 bool process_lives(pid_t pid, uint64_t start_time);
 
+/* Its file mode creation mask; 022, the usual one, when that cannot be read. */
+mode_t process_umask(pid_t pid);
+
 /* Wait for the end of that very process. False: it goes on. UINT64_MAX: however long it takes. */
 bool process_await(pid_t pid, uint64_t start_time, uint64_t timeout_ms);
 

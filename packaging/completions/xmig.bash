@@ -30,7 +30,7 @@ _xmig_value() {
         mapfile -t COMPREPLY < <(compgen -f -- "$2")
         return 0
         ;;
-    --as | --older | --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | -e | --rsh | \
+    --as | --older | --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | --umask | -e | --rsh | \
         --remote-path) values='' ;;
     *) return 1 ;;
     esac
@@ -48,6 +48,7 @@ _xmig_options() {
     monitor) words='--help' ;;
     lane) words='--via --help' ;;
     guard) words='--help' ;;
+    launch) words='--umask --may-gain-rights --help' ;;
     fence) words='--help' ;;
     forget) words='--older --json --help' ;;
     clean) words='--yes --json --help' ;;
@@ -61,7 +62,7 @@ _xmig() {
     local cur prev words cword
     _init_completion -n : || return
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane launch help --help --version' -- "$cur")
         return
     fi
     _xmig_value "$prev" "$cur" && return
@@ -76,7 +77,7 @@ _xmig() {
         ;;
     recover | forget | clean) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
     policy) mapfile -t COMPREPLY < <(compgen -W check -- "$cur") ;;
-    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane' -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane launch' -- "$cur") ;;
     esac
 }
 

@@ -251,9 +251,20 @@ static void does_not_take_for_gone_what_it_cannot_look_at(void **unused)
     assert_int_equal(end_of(pid), 0);
 }
 
+static void reads_its_mask(void **unused)
+{
+    mode_t before = umask(0137);
+    (void)unused;
+
+    assert_int_equal(process_umask(getpid()), 0137);
+    umask(before);
+    assert_int_equal(process_umask(0), 022);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_its_mask),
         cmocka_unit_test(knows_its_own_start_time),
         cmocka_unit_test(is_not_misled_by_a_processs_name),
         cmocka_unit_test(a_process_that_has_ended_has_no_start_time_even_before_it_is_reaped),

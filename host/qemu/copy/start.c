@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "qmp/argv/keyvals.h"
+#include "host/system/launch.h"
 #include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
 #include "xmig/process.h"
@@ -155,6 +156,20 @@ static void say_scope(struct qemu_copy *vm, struct line *line)
     say(line, "--");
 }
 
+/* By way of this process's number, for another program becomes it first. */
+static void say_launch(struct qemu_copy *vm, struct line *line)
+{
+    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
+    const cJSON *bridges = cJSON_GetObjectItemCaseSensitive(qemu, "bridges");
+
+    say(line, "/proc/%d/exe", (int)getpid());
+    say(line, "launch");
+    say(line, "--umask=%o", (unsigned)json_uint_or(qemu, "umask", 022) & 0777);
+    if (geteuid() != 0 && cJSON_GetArraySize(bridges) > 0)
+        say(line, "--may-gain-rights");
+    say(line, "--");
+}
+
 static void say_user(struct qemu_copy *vm, struct line *line)
 {
     const struct passwd *user = vm->as_self ? NULL : getpwuid(vm->uid);
@@ -188,6 +203,7 @@ static void write_line(struct qemu_copy *vm, struct line *line)
     const cJSON *word;
 
     say_scope(vm, line);
+    say_launch(vm, line);
     say_user(vm, line);
     say(line, "%s", vm->program);
     cJSON_ArrayForEach (word, cJSON_GetObjectItemCaseSensitive(qemu, "words"))
@@ -203,11 +219,14 @@ static void write_line(struct qemu_copy *vm, struct line *line)
 bool qemu_explain(struct qemu_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = vm->log ? open(vm->log, O_RDONLY | O_CLOEXEC) : -1;
-    AUTO_FREE char *tail = program_tail(fd, LOG_TAIL);
+    AUTO_FREE char *tail = NULL;
     struct error why;
 
     if (!err || fd < 0)
         return false;
+    if (!process_lives(vm->qemu.pid, vm->qemu.start_time))
+        launch_await_last_words(fd);
+    tail = program_tail(fd, LOG_TAIL);
     why = *err;
     return error_set(err, why.kind, "%s; QEMU's last words: '%s' (all of them in '%s')", why.text,
                      program_last_line(tail), vm->log);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "host/images/file-hash.h"
+#include "xmig/process.h"
 #include "xmig/paths.h"
 #include "host/qemu/guest/machine.h"
 #include "host/qemu/taps.h"
@@ -206,6 +207,7 @@ static void describe_user(const struct qemu_guest *vm, cJSON *qemu)
     const struct passwd *user = getpwuid(vm->process.uid);
 
     json_add_uint(qemu, "uid", vm->process.uid);
+    json_add_uint(qemu, "umask", process_umask(vm->qemu.pid));
     if (user)
         cJSON_AddStringToObject(qemu, "user", user->pw_name);
     cJSON_AddBoolToObject(qemu, "drops_privileges", vm->argv.drops_privileges);

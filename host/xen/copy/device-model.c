@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include "host/system/launch.h"
 #include "host/system/program.h"
 #include "host/xen/argv/argv.h"
 #include "host/xen/copy/copy.h"
@@ -25,23 +26,35 @@ enum {
 void device_model_explain(struct xen_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = vm->log ? open(vm->log, O_RDONLY | O_CLOEXEC) : -1;
-    AUTO_FREE char *text = program_tail(fd, LOG_TAIL);
-    const char *line = program_last_line(text);
+    AUTO_FREE char *text = NULL;
+    const char *line;
     struct error said = *err;
+
+    if (fd >= 0 && !process_lives(vm->pid, vm->start_time))
+        launch_await_last_words(fd);
+    text = program_tail(fd, LOG_TAIL);
+    line = program_last_line(text);
 
     if (*line)
         error_set(err, said.kind, "%s (the device model's last words: %s)", said.text, line);
 }
 
-/* env(1) sets the variable that libxl sets, and then becomes the device model. */
-static const char **command_line(const struct xen_copy *vm, const cJSON *words, const char *domid)
+/* xmig launch becomes env(1), which sets the variable that libxl sets, and then becomes the device
+ * model.
+ */
+static const char **command_line(const struct xen_copy *vm, const cJSON *words, const char *umask,
+                                 const char *domid)
 {
     static const char *const waiting[] = { "-S", "-incoming", "defer", NULL };
     size_t count = (size_t)cJSON_GetArraySize(words);
-    const char **line = must(calloc(count + 8, sizeof(*line)));
+    const char **line = must(calloc(count + 16, sizeof(*line)));
     size_t used = 0;
     const cJSON *word;
 
+    line[used++] = "/proc/self/exe";
+    line[used++] = "launch";
+    line[used++] = umask;
+    line[used++] = "--";
     line[used++] = "env";
     line[used++] = domid;
     line[used++] = vm->program;
@@ -79,7 +92,9 @@ static bool start_process(struct xen_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->original, "words"), vm->xen.domid);
     AUTO_FREE char *domid = formatted("XEN_DOMAIN_ID=%u", vm->xen.domid);
-    AUTO_FREE const char **line = command_line(vm, words, domid);
+    AUTO_FREE char *umask =
+        formatted("--umask=%o", (unsigned)json_uint_or(vm->original, "umask", 022) & 0777);
+    AUTO_FREE const char **line = command_line(vm, words, umask, domid);
     AUTO_CLOSE int log = open_log(vm, err);
     AUTO_FREE char *pid = NULL;
 

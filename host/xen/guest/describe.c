@@ -5,6 +5,7 @@
 #include "host/images/shared-images.h"
 #include "host/xen/argv/argv.h"
 #include "host/xen/guest/guest.h"
+#include "xmig/process.h"
 #include "xmig/identity.h"
 #include "xmig/text.h"
 
@@ -22,6 +23,7 @@ static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
     if (!vm->machine || !qmp_query_version(vm->xen.q, &major, &minor, err))
         return false;
     cJSON_AddStringToObject(xen, "machine", vm->machine);
+    json_add_uint(xen, "umask", process_umask(vm->pid));
     json_add_uint(xen, "qemu_major", major);
     json_add_uint(xen, "qemu_minor", minor);
     if (stat(exe, &st) == 0) {

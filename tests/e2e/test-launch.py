@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""How the target's QEMU is started: what it has of xmig, what rights, and what becomes of what it says.
+
+    test-launch.py [UNITTEST ARGUMENTS]      needs build/release/xmig; no guest is needed
+"""
+
+import importlib
+import os
+import stat
+import subprocess
+import tempfile
+import unittest
+
+from moving import XMIG
+
+Machine = importlib.import_module("test-machine").Machine
+
+DISK = ("-drive", "file=%/disk,format=raw,if=virtio")
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+class Program(unittest.TestCase):
+    """Not a QEMU: `xmig launch` itself."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="xmig-launch-")
+        self.path = self.folder.name + "/log"
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def launch(self, script, *options, **more):
+        """The log's content, when the second process has written it, and the exit status."""
+        with open(self.path, "a", encoding="utf-8") as log:
+            done = subprocess.run([XMIG, "launch", *options, "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                  stdout=log, stderr=log, timeout=60, check=False, **more)
+        with open(self.path, encoding="utf-8") as log:
+            subprocess.run(["flock", "-s", str(log.fileno())], pass_fds=[log.fileno()], timeout=60, check=True)
+            return log.read(), done.returncode
+
+    def test_its_words_and_its_status_are_kept(self):
+        self.assertEqual(self.launch("echo one; echo two >&2; exit 5"), ("one\ntwo\n", 5))
+
+    def test_its_log_has_a_size_limit(self):
+        said, status = self.launch("yes 0123456789012345678901234567890123456789 | head -c 5000000; "
+                                   "sleep 0.2; echo the last word")
+        self.assertEqual(status, 0)
+        self.assertLessEqual(os.path.getsize(self.path), 1 << 20)
+        self.assertTrue(said.endswith("the last word\n"), said[-100:])
+
+    def test_it_is_told_when_there_is_no_such_program(self):
+        with open(self.path, "w", encoding="utf-8") as log:
+            done = subprocess.run([XMIG, "launch", "/nowhere/qemu"], stdout=log, stderr=subprocess.PIPE, text=True,
+                                  check=False)
+        self.assertEqual(done.returncode, 127)
+        self.assertIn("cannot start '/nowhere/qemu': No such file", done.stderr)
+
+    def test_it_has_three_descriptors_a_mask_and_no_way_to_more_rights(self):
+        left = os.open("/etc/passwd", os.O_RDONLY)
+        os.set_inheritable(left, True)
+        said, _ = self.launch("ls -l /proc/$$/fd; umask; grep NoNewPrivs /proc/$$/status", "--umask", "027",
+                              close_fds=False)
+        os.close(left)
+        self.assertNotIn("passwd", said)
+        self.assertIn("\n0027\n", said)
+        self.assertIn("NoNewPrivs:\t1", said)
+        said, _ = self.launch("grep NoNewPrivs /proc/$$/status", "--may-gain-rights")
+        self.assertTrue(said.endswith("NoNewPrivs:\t0\n"), said)
+
+
+class Target(unittest.TestCase):
+    def test_the_copy_is_as_private_as_the_source(self):
+        within = ("sh", "-c", 'umask 077; exec 9</etc/passwd; exec "$@"', "sh")
+        with Machine(*DISK, "-serial", "file:%/console", within=within) as machine:
+            result, status = machine.send()
+            self.assertEqual((status, result["where"]), (0, "target"), result)
+            machine.wait(lambda: machine.target.state() == "running", "the target's QEMU")
+            [pid] = [pid for pid in machine.processes() if pid != machine.process.pid and
+                     "qemu-system" in os.readlink(f"/proc/{pid}/exe")]
+            process = status_of(pid)
+            self.assertEqual((process["Umask"], process["NoNewPrivs"]), ("0077", "1"))
+            opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            self.assertNotIn("/etc/passwd", opened)
+            console = f"{machine.folder}/{machine.name}-b-console"
+            if not os.path.exists(console):
+                console = f"{machine.folder}/console"
+            self.assertEqual(stat.S_IMODE(os.stat(console).st_mode), 0o600)
+
+
+if __name__ == "__main__":
+    unittest.main()
