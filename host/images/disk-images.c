@@ -17,6 +17,7 @@
 #include "host/images/disk-device.h"
 #include "host/images/disk-mapping.h"
 #include "host/images/disk-sync.h"
+#include "host/images/qcow2-options.h"
 #include "xmig/paths.h"
 #include "host/system/program.h"
 #include "host/images/thin.h"
@@ -85,6 +86,8 @@ static bool check_format(struct disk_images *images, const cJSON *disk, struct e
     if (strcmp(format, "qcow2") != 0)
         return error_set(err, ERROR_REFUSED, "its format '%s' cannot be made at the target",
                          format);
+    if (!qcow2_options_check(get(disk, "options"), err))
+        return false;
     program = program_find("qemu-img");
     if (!program)
         return error_set(
@@ -219,43 +222,13 @@ static bool note_image(struct disk_images *images, const char *path, int fd, str
     return images->context->note(images->context->note_arg, fact, err);
 }
 
-static void add_option(char **options, const char *name, const char *value)
-{
-    char *joined =
-        formatted("%s%s%s=%s", *options ? *options : "", *options ? "," : "", name, value);
-
-    free(*options);
-    *options = joined;
-}
-
-/* They become words of qemu-img's command line. */
-static bool is_plain(const char *text)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._";
-
-    return text && *text && !text[strspn(text, allowed)];
-}
-
-static char *qcow2_options(const cJSON *disk)
-{
-    const cJSON *option;
-    char *options = NULL;
-
-    cJSON_ArrayForEach (option, get(disk, "options"))
-        if (is_plain(option->string) && is_plain(cJSON_GetStringValue(option)))
-            add_option(&options, option->string, option->valuestring);
-    return options;
-}
-
 static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char *path,
                        struct error *err)
 {
-    AUTO_FREE char *options = qcow2_options(disk);
+    AUTO_FREE char *options = qcow2_options_print(get(disk, "options"));
     char size[24];
-    const char *const words[] = {
-        "qemu-img", "create", "-q", "-f", "qcow2", "-o", options ? options : "compat=1.1",
-        "--",       path,     size, NULL
-    };
+    const char *const words[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o",
+                                  options,    "--",     path, size, NULL };
 
     snprintf(size, sizeof(size), "%llu", (unsigned long long)json_uint_or(disk, "size", 0));
     return program_run(images->context->loop, words, NULL, IMG_MS, err);
