@@ -71,6 +71,15 @@ static bool is_qemu(const char *program)
     return !strncmp(name, "qemu-system-", 12) || !strcmp(name, "qemu-kvm") || !strcmp(name, "kvm");
 }
 
+/* A package may have wrapped it, and named it so. */
+bool qemu_is_program(const char *exe)
+{
+    const char *slash = exe ? strrchr(exe, '/') : NULL;
+    const char *name = slash ? slash + 1 : exe;
+
+    return name && (strstr(name, "qemu") || !strncmp(name, "kvm", 3));
+}
+
 /* The second of the four numbers, the effective one. */
 static bool read_id(const char *status, const char *key, unsigned *id)
 {
@@ -93,7 +102,7 @@ static bool read_details(struct qemu_process *process)
     process->exe = read_proc_link(process->pid, "exe");
     process->cwd = read_proc_link(process->pid, "cwd");
     process->name = argv_name(process->words);
-    return process->exe && process->cwd && read_rights(process);
+    return qemu_is_program(process->exe) && process->cwd && read_rights(process);
 }
 
 cJSON *qemu_words(const char *line, size_t len)
@@ -261,4 +270,27 @@ bool qemu_process_find(const char *name, struct qemu_process *process, struct er
         return error_set(err, ERROR_REFUSED, "no QEMU process is called '%s' (-name)", name);
     error_set(err, ERROR_REFUSED, "QEMU '%s' (process %d) runs as another user", name, (int)others);
     return qemu_advise_sudo(err);
+}
+
+struct owned {
+    const char *name;
+    uid_t uid;
+    pid_t found;
+};
+
+static void compare_owned(void *arg, const struct qemu_process *process)
+{
+    struct owned *owned = arg;
+
+    if (process->name && !strcmp(process->name, owned->name) &&
+        (process->uid == 0 || process->uid == owned->uid))
+        owned->found = process->pid;
+}
+
+pid_t qemu_process_of(const char *name, uid_t uid)
+{
+    struct owned owned = { .name = name, .uid = uid };
+
+    qemu_process_each(compare_owned, &owned);
+    return owned.found;
 }

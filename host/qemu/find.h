@@ -22,6 +22,9 @@ struct qemu_process {
 bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err);
 void qemu_process_done(struct qemu_process *process);
 
+/* Is this file a QEMU, by its name? False for NULL. */
+bool qemu_is_program(const char *exe);
+
 /* A command line of NUL-terminated words without the first, which is the program; NULL: that is
  * no QEMU. The caller frees it.
  */
@@ -38,6 +41,11 @@ bool qemu_advise_sudo(struct error *err);
 
 /* The one QEMU called `name`. False: there is none, or more than one. */
 bool qemu_process_find(const char *name, struct qemu_process *process, struct error *err);
+
+/* A QEMU called `name` that is `uid`'s, or the superuser's: others may call theirs as they like. 0:
+ * there is none.
+ */
+pid_t qemu_process_of(const char *name, uid_t uid);
 
 /* Every QEMU that we may look at. `each(arg, process)` borrows it. */
 void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg);

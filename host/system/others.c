@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "host/system/kernel-users.h"
@@ -82,6 +83,37 @@ static bool is_targets(const struct others_search *search, const char *line, siz
     return memmem(line, len, mark, (size_t)mark_len) != NULL;
 }
 
+/* The second of the four numbers, the effective one. Who owns the directory says less: of a process
+ * that keeps others from looking at it, the superuser does.
+ */
+static bool read_uid(int process, uid_t *uid)
+{
+    AUTO_CLOSE int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
+    char text[4096];
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    const char *line;
+
+    text[len > 0 ? len : 0] = '\0';
+    line = strstr(text, "\nUid:");
+    return line && sscanf(line, " Uid: %*u %u", uid) == 1;
+}
+
+static bool is_copy(const struct others_search *search, int process, const char *line, size_t len)
+{
+    struct other_process found = { .line = line, .len = len };
+    char exe[PATH_MAX];
+    ssize_t exe_len;
+
+    if (!search->is_copy || len == 0 || !read_uid(process, &found.uid))
+        return false;
+    exe_len = readlinkat(process, "exe", exe, sizeof(exe) - 1);
+    if (exe_len > 0) {
+        exe[exe_len] = '\0';
+        found.exe = exe;
+    }
+    return search->is_copy(search->arg, &found);
+}
+
 static void look_at(const struct others_search *search, int proc, const char *name,
                     void (*each)(void *arg, const struct other *other), void *arg)
 {
@@ -97,7 +129,7 @@ static void look_at(const struct others_search *search, int proc, const char *na
     if (!line)
         return;
     snprintf(other.who, sizeof(other.who), "process %d (%s)", (int)other.pid, *line ? line : "?");
-    other.is_copy = search->is_copy && search->is_copy(search->arg, line, len);
+    other.is_copy = is_copy(search, process, line, len);
     other.has_image = search->image_count > 0 && has_image(search, process, &other.image);
     if ((!other.is_copy && !other.has_image) || is_targets(search, line, len))
         return;

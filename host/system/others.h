@@ -7,15 +7,21 @@
 #include "host/system/image-identity.h"
 #include "xmig/json.h"
 
+/* A process, as far as it can be told what it is; borrowed. */
+struct other_process {
+    const char *line; /* its command line, which it may have chosen itself: NUL-terminated words */
+    size_t len;
+    const char *exe; /* the program's file; NULL: we may not know */
+    uid_t uid;       /* with whose rights it works */
+};
+
 struct others_search {
     const struct image_identity *images;
     size_t image_count;
     pid_t own;      /* the VM's process */
     const char *id; /* this migration's: its copy at the target may run on this machine, too */
-    /* Is a process with this command line, in NUL-terminated words, the VM once more? NULL: no
-     * process can be.
-     */
-    bool (*is_copy)(void *arg, const char *line, size_t len);
+    /* Is it the VM once more? NULL: no process can be. */
+    bool (*is_copy)(void *arg, const struct other_process *process);
     void *arg;
     bool leaves_kernel_out; /* it serves the images to the VM itself */
     const char *sys;        /* NULL: "/sys" */

@@ -475,6 +475,30 @@ class Fence(unittest.TestCase):
             vm.start(*vm.drive(another), qmp="other")
             self.assert_moved(*vm.send())
 
+    def test_a_program_that_is_only_called_like_the_vm_stops_no_move(self):
+        """Any user can call a process so, under way, too."""
+        for what, name, user in (("another program", "sleeper", 0), ("another user's", "qemu-system-x86_64", 65534)):
+            with self.subTest(what), Machine() as vm, tempfile.TemporaryDirectory() as folder:
+                os.chmod(folder, 0o755)
+                program = os.path.join(folder, name)
+                subprocess.run(["cc", "-x", "c", "-o", program, "-"], text=True, check=True,
+                               input="#include <unistd.h>\nint main(void) { return pause(); }")
+                vm.start()
+                process = vm.start_send("--fault", "PREPARED:before:recv:stop")
+                receiver = self.stopped_receiver(vm)
+                for called in (vm.name, vm.target_name):
+                    vm.started.append(subprocess.Popen([QEMU, "-name", called], executable=program, user=user,
+                                                       stdin=subprocess.DEVNULL))
+                os.kill(receiver, signal.SIGCONT)
+                self.assert_moved(process, vm.result_of(process))
+
+    def test_a_name_that_another_user_has_taken_at_the_target_is_free(self):
+        with Machine() as vm:
+            vm.start()
+            vm.started.append(subprocess.Popen([QEMU, "-name", vm.target_name, "-S", "-display", "none", "-nodefaults"],
+                                               user=65534, stdin=subprocess.DEVNULL, cwd="/"))
+            self.assert_moved(*vm.send())
+
     # ---- a service manager ----
 
     def test_a_copy_that_is_started_again_before_go_is_never_one_of_two(self):

@@ -103,22 +103,17 @@ static bool check_with_program(struct qemu_copy *vm, const cJSON *qemu, struct e
 
 /* ---- names ---- */
 
-static bool check_name(const cJSON *params, struct error *err)
+static bool check_name(const struct qemu_copy *vm, const cJSON *params, struct error *err)
 {
     const char *name = json_string(params, "name", err);
-    struct qemu_process other;
+    pid_t other = name ? qemu_process_of(name, vm->uid) : 0;
 
-    if (!name)
-        return false;
-    if (!qemu_process_find(name, &other, NULL))
-        return true;
-    error_set(
-        err, ERROR_REFUSED,
-        "a QEMU called '%s' runs at the target already (process %d): give the VM another name with "
-        "--name",
-        name, (int)other.pid);
-    qemu_process_done(&other);
-    return false;
+    if (!name || !other)
+        return name != NULL;
+    return error_set(err, ERROR_REFUSED,
+                     "a QEMU called '%s' runs at the target already (process %d): give the VM "
+                     "another name with --name",
+                     name, (int)other);
 }
 
 static bool check_user(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
@@ -298,13 +293,13 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
     vm->images.disks = get(params, "disks");
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
-    return error_goes_on(err, check_name(params, err)) &&
+    return error_goes_on(err, check_user(vm, qemu, err)) &&
+           error_goes_on(err, check_name(vm, params, err)) &&
            error_goes_on(err, check_program(vm, qemu, err)) &&
            (!vm->program || check_with_program(vm, qemu, err)) &&
-           error_goes_on(err, check_user(vm, qemu, err)) && drives_check(get(qemu, "media"), err) &&
-           check_media(vm, get(qemu, "media"), err) && check_files(vm, qemu, err) &&
-           qemu_check_line(qemu, err) && taps_check(vm, get(qemu, "taps"), err) &&
-           bridges_check(get(qemu, "bridges"), err) &&
+           drives_check(get(qemu, "media"), err) && check_media(vm, get(qemu, "media"), err) &&
+           check_files(vm, qemu, err) && qemu_check_line(qemu, err) &&
+           taps_check(vm, get(qemu, "taps"), err) && bridges_check(get(qemu, "bridges"), err) &&
            error_goes_on(err, check_memory(params, err)) && check_disks(vm, params, err);
 }
 

@@ -3,12 +3,12 @@
 
 #include "host/qemu/copy/copy.h"
 
-static bool is_any_qemu(void *arg, const char *line, size_t len)
+static bool is_any_qemu(void *arg, const struct other_process *process)
 {
-    AUTO_JSON cJSON *words = qemu_words(line, len);
+    AUTO_JSON cJSON *words = qemu_words(process->line, process->len);
 
     (void)arg;
-    return words != NULL;
+    return words && qemu_is_program(process->exe);
 }
 
 /* The names under which the disks were made: the guest was to find them there. */

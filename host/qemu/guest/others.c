@@ -7,11 +7,23 @@
 #include "host/qemu/guest/guest.h"
 #include "xmig/process.h"
 
+/* Any user can give a program any name and any words; but not another user's rights. A program
+ * that we may not look at is the superuser's, or does not matter.
+ */
+static bool may_be_copy(const struct qemu_guest *vm, const struct other_process *process)
+{
+    uint64_t owner = json_uint_or(vm->facts, "uid", vm->process.uid);
+
+    return (process->uid == 0 || process->uid == owner) &&
+           (!process->exe || qemu_is_program(process->exe));
+}
+
 /* By name or by UUID: whoever starts the old start line again has both. */
-static bool is_copy(void *arg, const char *line, size_t len)
+static bool is_copy(void *arg, const struct other_process *process)
 {
     const struct qemu_guest *vm = arg;
-    AUTO_JSON cJSON *words = qemu_words(line, len);
+    AUTO_JSON cJSON *words =
+        may_be_copy(vm, process) ? qemu_words(process->line, process->len) : NULL;
     AUTO_FREE char *name = words ? argv_name(words) : NULL;
     const char *uuid = words ? argv_value(words, "uuid") : NULL;
     const char *own_name = json_string_or(vm->facts, "name", NULL);
