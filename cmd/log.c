@@ -8,6 +8,10 @@
 #include "report-json.h"
 #include "xmig/cleanup.h"
 
+enum {
+    LOG_MAX = 4 * 1024 * 1024
+};
+
 void log_init(struct log *log)
 {
     *log = (struct log){ 0 };
@@ -28,6 +32,7 @@ static void move(struct log *log)
 
     if (!file)
         return;
+    (void)fseek(file, 0, SEEK_END);
     fflush(log->out);
     fwrite(log->early, 1, log->early_size, file);
     fclose(log->out);
@@ -38,14 +43,18 @@ static void move(struct log *log)
 
 void log_line(struct log *log, const char *text)
 {
-    AUTO_FREE char *shown = printable(text);
+    AUTO_FREE char *shown = NULL;
     char now[32];
 
+    if (log->is_full)
+        return;
+    shown = printable(text);
     print_timestamp(now);
     fprintf(log->out, "%s %s\n", now, shown);
     if (!log->is_file && log->path)
         move(log);
     fflush(log->out);
+    log->is_full = ftell(log->out) > LOG_MAX; /* a peer may ask again and again */
 }
 
 void log_done(struct log *log)

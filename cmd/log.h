@@ -13,6 +13,7 @@ struct log {
     size_t early_size;
     char *path; /* NULL: not known yet */
     bool is_file;
+    bool is_full;
 };
 
 void log_init(struct log *log);

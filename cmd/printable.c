@@ -28,13 +28,16 @@ static size_t decode(const unsigned char *text, uint32_t *character)
             return 0;
         *character = *character << 6 | (text[i] & 0x3f);
     }
-    return *character < forms[len].least ? 0 : len + 1;
+    if (*character < forms[len].least || *character > 0x10ffff ||
+        (*character >= 0xd800 && *character < 0xe000))
+        return 0;
+    return len + 1;
 }
 
 /* Control characters, and those that turn the direction of what follows them. */
 static bool is_obeyed(uint32_t character)
 {
-    return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x61c ||
            (character >= 0x200e && character <= 0x200f) ||
            (character >= 0x2028 && character <= 0x202e) ||
            (character >= 0x2066 && character <= 0x2069);
@@ -68,6 +71,28 @@ char *printable(const char *text)
         }
         len = len ? len : 1;
         print_bytes(out, at, len);
+    }
+    if (fclose(out))
+        abort();
+    return shown;
+}
+
+/* Only texts have other characters than ASCII, and none that is obeyed is beyond 16 bits. */
+char *printable_json(const char *json)
+{
+    const unsigned char *at = (const unsigned char *)json;
+    char *shown = NULL;
+    size_t size, len;
+    FILE *out = must(open_memstream(&shown, &size));
+
+    for (; *at; at += len ? len : 1) {
+        uint32_t character = 0xfffd;
+
+        len = decode(at, &character);
+        if (len && (*at < 0x7f || !is_obeyed(character)))
+            fwrite(at, 1, len, out);
+        else
+            fprintf(out, "\\u%04x", len ? (unsigned)character : 0xfffdu);
     }
     if (fclose(out))
         abort();

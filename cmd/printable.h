@@ -8,4 +8,9 @@
  */
 char *printable(const char *text);
 
+/* The same for JSON, which stays JSON: what is no UTF-8 becomes \ufffd, for a strict reader would
+ * refuse all of it.
+ */
+char *printable_json(const char *json);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "printable.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -40,6 +41,7 @@ void json_report_line(struct json_report *json, const char *type, cJSON *body)
 {
     AUTO_JSON cJSON *line = must(cJSON_CreateObject());
     AUTO_JSON cJSON *members = body;
+    AUTO_FREE char *raw = NULL;
     AUTO_FREE char *text = NULL;
     char now[32];
 
@@ -53,7 +55,8 @@ void json_report_line(struct json_report *json, const char *type, cJSON *body)
 
         cJSON_AddItemToObject(line, member->string, member);
     }
-    text = json_print(line);
+    raw = json_print(line);
+    text = printable_json(raw);
     fprintf(json->out, "%s\n", text);
     fflush(json->out); /* a reader that has gone is no reason to stop */
 }

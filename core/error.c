@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/secrets.h"
 #include "xmig/json.h"
+#include "xmig/text.h"
 
 static const char *const kind_names[] = {
     [ERROR_NONE] = "none",         [ERROR_REFUSED] = "refused",     [ERROR_SYSTEM] = "system",
@@ -26,49 +28,60 @@ static void mark_truncation(char *text, int length)
     memcpy(end, "...", 4);
 }
 
+/* Whatever a text is made of, of a command line, of the peer's words, tells no secret. The whole is
+ * looked at, for its end may be what a secret is known by.
+ */
+static void put(char text[ERROR_TEXT_MAX], const char *whole)
+{
+    AUTO_FREE char *blanked = secrets_blanked(whole);
+
+    mark_truncation(text, snprintf(text, ERROR_TEXT_MAX, "%s", blanked));
+}
+
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
 {
+    AUTO_FREE char *text = NULL;
     va_list args;
 
     if (!err)
         return false;
-    err->kind = kind;
     va_start(args, format);
-    mark_truncation(err->text, vsnprintf(err->text, sizeof(err->text), format, args));
+    text = vformatted(format, args);
     va_end(args);
+    err->kind = kind;
+    put(err->text, text);
     return false;
 }
 
 bool error_prefix(struct error *err, const char *format, ...)
 {
-    char joined[ERROR_TEXT_MAX];
+    AUTO_FREE char *prefix = NULL;
+    AUTO_FREE char *joined = NULL;
     va_list args;
-    int used;
 
     if (!err)
         return false;
     va_start(args, format);
-    used = vsnprintf(joined, sizeof(joined), format, args);
+    prefix = vformatted(format, args);
     va_end(args);
-    if (used < ERROR_TEXT_MAX)
-        used += snprintf(joined + used, sizeof(joined) - (size_t)used, ": %s", err->text);
-    mark_truncation(joined, used);
-    memcpy(err->text, joined, sizeof(joined));
+    joined = formatted("%s: %s", prefix, err->text);
+    put(err->text, joined);
     return false;
 }
 
 bool error_append(struct error *err, const char *format, ...)
 {
-    size_t used;
+    AUTO_FREE char *more = NULL;
+    AUTO_FREE char *joined = NULL;
     va_list args;
 
     if (!err)
         return false;
-    used = strlen(err->text);
     va_start(args, format);
-    mark_truncation(err->text,
-                    (int)used + vsnprintf(err->text + used, ERROR_TEXT_MAX - used, format, args));
+    more = vformatted(format, args);
     va_end(args);
+    joined = formatted("%s%s", err->text, more);
+    put(err->text, joined);
     return false;
 }
 

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "xmig/error.h"
+#include "core/secrets.h"
+#include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 void event_emit(const struct event_sink *sink, struct event event)
 {
@@ -15,11 +17,13 @@ void event_emit(const struct event_sink *sink, struct event event)
 void event_say(const struct event_sink *sink, enum event_kind kind, const char *stage,
                const char *format, ...)
 {
-    char text[ERROR_TEXT_MAX];
+    AUTO_FREE char *text = NULL;
+    AUTO_FREE char *blanked = NULL;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    text = vformatted(format, args);
     va_end(args);
-    event_emit(sink, (struct event){ .kind = kind, .stage = stage, .text = text });
+    blanked = secrets_blanked(text);
+    event_emit(sink, (struct event){ .kind = kind, .stage = stage, .text = blanked });
 }

@@ -1,7 +1,7 @@
 /* The options of qcow2 that another host may choose. */
 #include "host/images/qcow2-options.h"
 
-#include <stdio.h>
+#include "xmig/text.h"
 
 static const char *const versions[] = { "0.10", "1.1", NULL };
 static const char *const sizes[] = { "512",    "1024",    "2048",    "4096",   "8192",
@@ -64,8 +64,7 @@ char *qcow2_options_print(const cJSON *options)
             (void)steal(before);
             continue;
         }
-        if (asprintf(&text, "%s,%s=%s", before, option->string, option->valuestring) < 0)
-            abort();
+        text = formatted("%s,%s=%s", before, option->string, option->valuestring);
     }
     return text;
 }

@@ -38,13 +38,47 @@ static void parse_item(struct keyvals *kv, const char *item)
         add(kv, NULL, must(strdup(item)));
 }
 
+/* QEMU takes JSON's strings in single quotation marks, too; the caller frees it. */
+static char *with_double_marks(const char *json)
+{
+    char *text = must(malloc(2 * strlen(json) + 1));
+    char *out = text;
+    char mark = 0;
+
+    for (; *json; json++) {
+        if (*json == '\\' && json[1] == '\'') {
+            *out++ = *++json;
+        } else if (*json == '\\' && json[1]) {
+            *out++ = *json++;
+            *out++ = *json;
+        } else if (mark ? *json == mark : *json == '\'' || *json == '"') {
+            mark = mark ? 0 : *json;
+            *out++ = '"';
+        } else {
+            if (*json == '"')
+                *out++ = '\\';
+            *out++ = *json;
+        }
+    }
+    *out = '\0';
+    return text;
+}
+
+/* What is not JSON may hold a secret, and is not shown. */
+static bool parse_json(const char *text, struct keyvals *kv, struct error *err)
+{
+    AUTO_FREE char *json = with_double_marks(text);
+
+    kv->json = json_parse_object(json, strlen(json), NULL);
+    return kv->json ||
+           error_set(err, ERROR_PROTOCOL, "an option's value begins with '{' and is not JSON");
+}
+
 bool keyvals_parse(const char *text, struct keyvals *kv, struct error *err)
 {
     *kv = (struct keyvals){ 0 };
-    if (*text == '{') {
-        kv->json = json_parse_object(text, strlen(text), err);
-        return kv->json != NULL;
-    }
+    if (*text == '{')
+        return parse_json(text, kv, err);
     while (*text) {
         AUTO_FREE char *item = take_item(&text);
 

@@ -230,6 +230,44 @@ static void takes_a_newer_peers_kind_for_its_own_affair(void **unused)
     assert_int_equal(error_kind_from_name(NULL), ERROR_PEER);
 }
 
+static void tells_no_secret(void **unused)
+{
+    static const struct {
+        const char *text, *told;
+    } cases[] = {
+        { "a VM with '-object secret,id=s,data=top secret' cannot be moved",
+          "a VM with '-object secret,id=s,data=***' cannot be moved" },
+        { "-object secret,data=a,,b,id=s: no", "-object secret,data=***,id=s: no" },
+        { "-spice port=1,password=it's,addr=::1", "-spice port=1,password=***,addr=::1" },
+        { "{\"qom-type\":\"secret\",\"data\": \"a\\\"b\",\"id\":\"s\"}",
+          "{\"qom-type\":\"secret\",\"data\": \"***\",\"id\":\"s\"}" },
+        { "{'qom-type':'secret','data':'a\\'b','id':'s'}",
+          "{'qom-type':'secret','data':'***','id':'s'}" },
+        { "'json:{\\\"password\\\": \\\"x\\\"}'", "'json:{\\\"password\\\": \\\"***\\\"}'" },
+        { "cannot open 'https://joe:pass@example.org/d.iso': no",
+          "cannot open 'https://***@example.org/d.iso': no" },
+        { "rbd:pool/image:id=admin:key=AQB:mon_host=a",
+          "rbd:pool/image:id=admin:key=***:mon_host=a" },
+        { "-object tls-creds-psk,data=,id=x", "-object tls-creds-psk,data=,id=x" },
+        /* what is none */
+        { "key-secret=s0,password-secret=s1,data-file=x,metadata=y", NULL },
+        { "drive-mirror: vda: 'ssh://example.org/a@b' and a@b: 5://", NULL },
+        { "the data: all of it", NULL },
+        { "", NULL },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error err = { 0 };
+
+        error_set(&err, ERROR_SYSTEM, "%s", cases[i].text);
+        assert_string_equal(err.text, cases[i].told ? cases[i].told : cases[i].text);
+        error_prefix(&err, "disk");
+        error_append(&err, " (password=%s", "x)");
+        assert_says(err.text, "(password=***");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +289,7 @@ int main(void)
         cmocka_unit_test(has_a_name_for_every_kind_and_knows_it_again),
         cmocka_unit_test(calls_the_limit_of_a_move_a_timeout),
         cmocka_unit_test(takes_a_newer_peers_kind_for_its_own_affair),
+        cmocka_unit_test(tells_no_secret),
     };
 
     return cmocka_run_group_tests(tests, fill, NULL);

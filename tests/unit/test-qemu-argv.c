@@ -496,6 +496,19 @@ static void every_node_above_a_raw_disk_lets_zeroes_pass(void **unused)
             "-blockdev driver=throttle,node-name=t,file=r,discard=unmap " UNSAID_NAMED);
 }
 
+/* As QEMU itself does. */
+static void takes_json_with_single_marks(void **unused)
+{
+    (void)unused;
+    becomes("-blockdev "
+            "{'driver':'file','filename':'/vm/web.qcow2','node-name':'it\\'s\"0\"'} " NODISPLAY,
+            NULL, true,
+            "-blockdev {\"driver\":\"file\",\"filename\":\"/vm/web2.qcow2\","
+            "\"node-name\":\"it's\\\"0\\\"\"} " NODISPLAY " " UNSAID);
+    assert_string_equal(rewrite("-object {'data':'top',", NULL, false)->err.text,
+                        "an option's value begins with '{' and is not JSON");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_raw_image_is_not_called_after_another_format),
         cmocka_unit_test(a_raw_disk_of_which_nothing_is_said_gives_back_what_is_unmapped),
         cmocka_unit_test(every_node_above_a_raw_disk_lets_zeroes_pass),
+        cmocka_unit_test(takes_json_with_single_marks),
     };
 
     return cmocka_run_group_tests(tests, NULL, forget);

@@ -1,5 +1,7 @@
 #include "cmd/wrap.h"
 
+#include "cmd/printable.h"
+
 #include "tests/unit/helpers.h"
 
 static void assert_wraps(size_t width, const char *text, const char *wanted)
@@ -66,6 +68,30 @@ static void cuts_between_characters(void **unused)
     assert_int_equal(wrap_fitting("abc", 0), 0);
 }
 
+/* What a reader of JSON would refuse, and what a terminal would obey. */
+static void json_is_fit_for_everybody(void **unused)
+{
+    static const struct {
+        const char *json, *shown;
+    } cases[] = {
+        { "{\"a\":\"Grüß €𝄞\"}", "{\"a\":\"Grüß €𝄞\"}" },
+        { "\"\\u001b[31m\\n\"", "\"\\u001b[31m\\n\"" },
+        { "\"a\xff\"", "\"a\\ufffd\"" },
+        { "\"\xc3\"", "\"\\ufffd\"" },
+        { "\"\xc0\xaf\"", "\"\\ufffd\\ufffd\"" },
+        { "\"\xed\xa0\x80\"", "\"\\ufffd\\ufffd\\ufffd\"" },
+        { "\"\xf4\x90\x80\x80\"", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"" },
+        { "\"\x7f\xc2\x9b\xe2\x80\xae\xd8\x9c\"", "\"\\u007f\\u009b\\u202e\\u061c\"" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        AUTO_FREE char *shown = printable_json(cases[i].json);
+
+        assert_string_equal(shown, cases[i].shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +102,7 @@ int main(void)
         cmocka_unit_test(counts_characters_and_not_bytes),
         cmocka_unit_test(shows_what_a_terminal_would_obey),
         cmocka_unit_test(cuts_between_characters),
+        cmocka_unit_test(json_is_fit_for_everybody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
