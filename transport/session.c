@@ -6,7 +6,8 @@
 #include "xmig/stream.h"
 
 enum {
-    QUEUE_MAX = 64
+    QUEUE_MAX = 64,
+    QUEUE_BYTES_MAX = 2 * SESSION_MESSAGE_MAX
 };
 
 struct session {
@@ -20,6 +21,7 @@ struct session {
     const struct session_station *stations;
     size_t peer_station; /* where the peer is */
     cJSON *queue[QUEUE_MAX];
+    size_t sizes[QUEUE_MAX]; /* bytes that each has come in */
     size_t queued;
     bool muted;
     bool lost;
@@ -115,8 +117,17 @@ static void hear_refusals(struct session *session, const cJSON *abort, const str
     cJSON_AddItemToArray(session->refusals, only);
 }
 
-/* One message, parsed. Takes it. */
-static bool receive(struct session *session, cJSON *taken, struct error *err)
+static bool has_room(const struct session *session, size_t size)
+{
+    size_t bytes = size;
+
+    for (size_t i = 0; i < session->queued; i++)
+        bytes += session->sizes[i];
+    return session->queued < QUEUE_MAX && bytes <= QUEUE_BYTES_MAX;
+}
+
+/* One message, parsed, which was `size` bytes. Takes it. */
+static bool receive(struct session *session, cJSON *taken, size_t size, struct error *err)
 {
     AUTO_JSON cJSON *message = taken;
     const char *type = json_string(message, "type", err);
@@ -134,8 +145,9 @@ static bool receive(struct session *session, cJSON *taken, struct error *err)
     }
     if (!strcmp(type, "done") && !advance_peer(session, message, err))
         return false;
-    if (session->queued == QUEUE_MAX)
+    if (!has_room(session, size))
         return error_set(err, ERROR_PROTOCOL, "the peer says more than anybody waits for");
+    session->sizes[session->queued] = size;
     session->queue[session->queued++] = steal(message);
     if (!strcmp(type, "abort") && !session->muted) {
         struct error why = { 0 };
@@ -148,14 +160,14 @@ static bool receive(struct session *session, cJSON *taken, struct error *err)
 }
 
 /* The next whole message in the buffer. *message is NULL when there is none yet. */
-static bool next_message(struct session *session, cJSON **message, struct error *err)
+static bool next_message(struct session *session, cJSON **message, size_t *used, struct error *err)
 {
-    size_t len, used;
+    size_t len;
     const uint8_t *bytes = stream_peek(session->stream, &len);
 
-    if (!frame_parse(bytes, len, message, &used, err))
+    if (!frame_parse(bytes, len, message, used, err))
         return false;
-    stream_consume(session->stream, used);
+    stream_consume(session->stream, *used);
     return true;
 }
 
@@ -164,12 +176,13 @@ static bool receive_all(struct session *session, struct error *err)
 {
     for (;;) {
         cJSON *message;
+        size_t size;
 
-        if (!next_message(session, &message, err))
+        if (!next_message(session, &message, &size, err))
             return false;
         if (!message)
             return true;
-        if (!receive(session, message, err))
+        if (!receive(session, message, size, err))
             return false;
     }
 }
@@ -315,6 +328,7 @@ static cJSON *take_message(struct session *session)
 
     session->queued--;
     memmove(session->queue, session->queue + 1, session->queued * sizeof(session->queue[0]));
+    memmove(session->sizes, session->sizes + 1, session->queued * sizeof(session->sizes[0]));
     return message;
 }
 

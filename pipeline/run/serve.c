@@ -174,6 +174,16 @@ static void take_source(struct serving *serving, const cJSON *hello)
         snprintf(reached, size, "%s", from ? from : address);
 }
 
+/* A sender invents its ID; one that is known already would be given the other's directories. */
+static bool id_is_new(struct migration *m, struct error *err)
+{
+    enum journal_health health;
+
+    journal_free(journal_open(m->state_dir, m->id, SIDE_RECV, &m->identity, &health, NULL));
+    return health == JOURNAL_MISSING ||
+           error_set(err, ERROR_REFUSED, "a migration with the ID %s is known here already", m->id);
+}
+
 static void serve_move(struct serving *serving, const cJSON *hello, struct result *result)
 {
     struct migration *m = &serving->m;
@@ -185,7 +195,7 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", json_string_or(hello, "machine", "?"));
     take_source(serving, hello);
     if ((m->policy && !policy_applies(m->policy, &result->error)) ||
-        !take_options(serving, hello, &result->error) ||
+        !id_is_new(m, &result->error) || !take_options(serving, hello, &result->error) ||
         !take_stages(serving, hello, &result->error) ||
         !take_host(serving, hello, &result->error) || !open_door(m, ticket, &result->error)) {
         session_abort(m->peer, &result->error);

@@ -275,6 +275,21 @@ static void a_receivers_journal_names_the_sender_as_a_person_reaches_it(void **u
     assert_known_as(NULL, NULL, "nobody");
 }
 
+static void an_id_that_is_known_already_is_refused(void **unused)
+{
+    struct error err = { 0 };
+    struct talk talk;
+    (void)unused;
+
+    begin(&talk, NULL);
+    assert_ok(begin_a_move(&talk, good_hello(&talk), &err), &err);
+    session_free(talk.session);
+    pthread_join(talk.receiver, NULL);
+    loop_free(talk.loop);
+    call(&talk);
+    assert_refused(&talk, good_hello(&talk), "is known here already");
+}
+
 /* ---- a question while the move goes on ---- */
 
 static cJSON *question(const struct talk *talk)
@@ -370,6 +385,7 @@ int main(void)
         cmocka_unit_test(only_an_optional_stage_may_be_left_out),
         cmocka_unit_test(a_keep_alive_has_its_bounds),
         cmocka_unit_test(a_lane_before_the_parameters_is_refused),
+        cmocka_unit_test(an_id_that_is_known_already_is_refused),
         cmocka_unit_test(a_receivers_journal_names_the_sender_as_a_person_reaches_it),
         cmocka_unit_test(the_last_who_asks_while_the_move_goes_on_is_answered_when_it_has_ended),
     };

@@ -1,5 +1,6 @@
 /* What may be said when: the messages of the stages, and a whole conversation. */
 #include "tests/unit/session-scene.h"
+#include "xmig/text.h"
 
 #include <pthread.h>
 
@@ -175,6 +176,32 @@ static void a_peer_may_not_say_more_than_anybody_waits_for(void **unused)
     end(&scene);
 }
 
+/* Of 64 messages each could be of a whole MiB. */
+static void a_peer_may_not_say_more_bytes_than_two_messages_have(void **unused)
+{
+    enum {
+        LONG = 100000,
+        COUNT = 2 * SESSION_MESSAGE_MAX / LONG
+    };
+    struct scene scene = begin();
+    AUTO_FREE char *text = must(calloc(1, LONG + 1));
+    AUTO_FREE char *json = NULL;
+    struct error err = { 0 };
+    (void)unused;
+
+    memset(text, 'x', LONG - 30);
+    json = formatted("{\"type\":\"settled\",\"x\":\"%s\"}", text);
+    for (int i = 0; i < COUNT; i++) {
+        peer_says(&scene, json);
+        assert_ok(turn(&scene, &err), &err);
+    }
+    assert_heard(&scene, "settled"); /* then there is room for one more */
+    for (int i = 0; i < 2; i++)
+        peer_says(&scene, json);
+    assert_breaks_off(&scene, "the peer says more than anybody waits for");
+    end(&scene);
+}
+
 /* A receiver in a thread, with a loop of its own. */
 struct receiver {
     int fd;
@@ -245,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_peer_may_not_be_through_with_more_than_there_is),
         cmocka_unit_test(a_peer_must_say_what_it_is_through_with),
         cmocka_unit_test(a_peer_may_not_say_more_than_anybody_waits_for),
+        cmocka_unit_test(a_peer_may_not_say_more_bytes_than_two_messages_have),
         cmocka_unit_test(two_sessions_go_through_a_whole_conversation),
     };
 
