@@ -27,6 +27,8 @@ int command_fence(int argc, char *argv[]);
 int command_forget(int argc, char *argv[]);
 int command_policy(int argc, char *argv[]);
 int command_clean(int argc, char *argv[]);
+int command_listen(int argc, char *argv[]);
+int command_keys(int argc, char *argv[]);
 
 /* Print what there is of `commands`, which ends with a NULL name: returns 0. */
 int print_overview(const struct command *commands);

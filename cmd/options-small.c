@@ -1,5 +1,6 @@
 /* argv → a struct, for the commands that have few options. */
 #include "option-syntax.h"
+#include "option-tls.h"
 
 #include "xmig/cleanup.h"
 
@@ -9,7 +10,10 @@ static bool take_recv(void *arg, int option, const char *value, struct error *er
 
     if (option == OPTION_AS)
         return take_sender(options->names, value, err);
-    *(option == 'h' ? &options->help : &options->verbose) = true;
+    if (option == OPTION_PEER)
+        options->peer = value;
+    else
+        *(option == 'h' ? &options->help : &options->verbose) = true;
     return true;
 }
 
@@ -17,6 +21,7 @@ bool parse_recv(struct recv_options *options, int argc, char *argv[], struct err
 {
     static const struct option words[] = {
         { "as", required_argument, NULL, OPTION_AS },
+        { "peer", required_argument, NULL, OPTION_PEER },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
@@ -147,6 +152,8 @@ static bool take_recover(void *arg, int option, const char *value, struct error 
 {
     struct recover_command_options *options = arg;
 
+    if (option_is_tls(option))
+        return take_tls(&options->tls, option, value, err);
     switch (option) {
     case 'h':
         options->help = true;
@@ -204,13 +211,14 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
         { "discard", no_argument, NULL, OPTION_DISCARD },
         { "side", required_argument, NULL, OPTION_SIDE },
         { "yes", no_argument, NULL, 'y' },
+        TLS_OPTION_WORDS,
         { "json", no_argument, NULL, OPTION_JSON },
         { "quiet", no_argument, NULL, 'q' },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    static const struct syntax syntax = { ":yqvh", words, take_recover };
+    static const struct syntax syntax = { ":yE:x:46qvh", words, take_recover };
     static const char *const names[] = { "ID", NULL };
 
     *options = (struct recover_command_options){ .output.progress = PROGRESS_NEVER };
@@ -223,4 +231,71 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
             : !take_operands(argc, argv, names, (const char **const[]){ &options->id }, err))
         return false;
     return check_choice(&options->recover, options->all, err);
+}
+
+static bool take_count(const char *option, const char *value, uint64_t *count, struct error *err)
+{
+    enum {
+        MOST = 1000
+    };
+    char *end = NULL;
+    unsigned long number = strtoul(value, &end, 10);
+
+    *count = number;
+    return (strspn(value, "0123456789") == strlen(value) && number >= 1 && number <= MOST) ||
+           error_set(err, ERROR_REFUSED, "%s '%s' is not a number from 1 to %d", option, value,
+                     MOST);
+}
+
+static bool take_listen(void *arg, int option, const char *value, struct error *err)
+{
+    struct listen_command_options *options = arg;
+
+    switch (option) {
+    case OPTION_CACERT:
+        options->cacert = value;
+        return true;
+    case 'E':
+        options->cert = value;
+        return true;
+    case OPTION_KEY:
+        options->key = value;
+        return true;
+    case OPTION_CRLFILE:
+        options->crlfile = value;
+        return true;
+    case OPTION_MAX_MIGRATIONS:
+        return take_count("--max-migrations", value, &options->max_migrations, err);
+    case OPTION_MAX_PER_PEER:
+        return take_count("--max-per-peer", value, &options->max_per_peer, err);
+    case 'h':
+        options->help = true;
+        return true;
+    default:
+        return take_output(&options->output, option, value, err);
+    }
+}
+
+bool parse_listen(struct listen_command_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option words[] = {
+        { "cacert", required_argument, NULL, OPTION_CACERT },
+        { "cert", required_argument, NULL, 'E' },
+        { "key", required_argument, NULL, OPTION_KEY },
+        { "crlfile", required_argument, NULL, OPTION_CRLFILE },
+        { "max-migrations", required_argument, NULL, OPTION_MAX_MIGRATIONS },
+        { "max-per-peer", required_argument, NULL, OPTION_MAX_PER_PEER },
+        { "quiet", no_argument, NULL, 'q' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    static const struct syntax syntax = { ":E:qh", words, take_listen };
+    static const char *const names[] = { "[ADDR]:PORT", NULL };
+
+    *options = (struct listen_command_options){ 0 };
+    if (!take_all(&syntax, options, argc, argv, err))
+        return false;
+    if (options->help || optind == argc)
+        return true;
+    return take_operands(argc, argv, names, (const char **const[]){ &options->address }, err);
 }

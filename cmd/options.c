@@ -3,6 +3,7 @@
 
 #include "option-pairs.h"
 #include "option-syntax.h"
+#include "option-tls.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
@@ -132,17 +133,10 @@ static cJSON *names_of(const struct send_options *options, int option)
     }
 }
 
-static bool take_send(void *arg, int option, const char *value, struct error *err)
+/* What is neither a text nor a name. */
+static bool take_choice(struct send_options *options, int option, const char *value,
+                        struct error *err)
 {
-    struct send_options *options = arg;
-    const char **text = text_of(options, option);
-
-    if (text) {
-        *text = value;
-        return true;
-    }
-    if (names_of(options, option))
-        return take_name(names_of(options, option), value);
     switch (option) {
     case 'h':
         options->help = true;
@@ -181,6 +175,22 @@ static bool take_send(void *arg, int option, const char *value, struct error *er
     default:
         return take_output(&options->output, option, value, err);
     }
+}
+
+static bool take_send(void *arg, int option, const char *value, struct error *err)
+{
+    struct send_options *options = arg;
+    const char **text = text_of(options, option);
+
+    if (text) {
+        *text = value;
+        return true;
+    }
+    if (option_is_tls(option))
+        return take_tls(&options->tls, option, value, err);
+    if (names_of(options, option))
+        return take_name(names_of(options, option), value);
+    return take_choice(options, option, value, err);
 }
 
 static const struct stage *last_stage(void)
@@ -236,6 +246,7 @@ static const struct option send_words[] = {
     { "fault", required_argument, NULL, OPTION_FAULT },
     { "rsh", required_argument, NULL, 'e' },
     { "remote-path", required_argument, NULL, OPTION_REMOTE_PATH },
+    TLS_OPTION_WORDS,
     { "json", no_argument, NULL, OPTION_JSON },
     { "quiet", no_argument, NULL, 'q' },
     { "verbose", no_argument, NULL, 'v' },
@@ -246,7 +257,7 @@ static const struct option send_words[] = {
 
 bool parse_send(struct send_options *options, int argc, char *argv[], struct error *err)
 {
-    static const struct syntax syntax = { ":ne:qvh", send_words, take_send };
+    static const struct syntax syntax = { ":ne:E:x:46qvh", send_words, take_send };
     static const char *const names[] = { "VM", "DEST", NULL };
 
     *options = (struct send_options){ .migration = migration_default_options,
@@ -285,4 +296,5 @@ void send_options_done(struct send_options *options)
     cJSON_Delete(options->lose);
     cJSON_Delete(options->trust);
     cJSON_Delete(options->bridges);
+    cJSON_Delete(options->tls);
 }

@@ -28,6 +28,7 @@ struct send_options {
     const char *dest;
     const char *rsh;
     const char *remote_path;
+    cJSON *tls; /* option-tls.h; NULL: none was given */
     /* What migration.vm borrows. */
     cJSON *disk_targets;
     cJSON *overwrite;
@@ -48,6 +49,7 @@ struct recv_options {
     bool help;
     bool verbose;
     const char *names[SENDER_NAMES_MAX + 1]; /* --as; the most particular first */
+    const char *peer; /* the address of who sends, as the listener knows it; NULL */
 };
 
 struct lane_options {
@@ -62,6 +64,14 @@ struct guard_options {
     bool help;
     const char *id;
     enum side side;
+};
+
+struct listen_command_options {
+    struct output_options output;
+    bool help;
+    const char *address; /* NULL: none was given */
+    const char *cacert, *cert, *key, *crlfile;
+    uint64_t max_migrations, max_per_peer; /* 0: the default */
 };
 
 struct stages_options {
@@ -83,7 +93,8 @@ struct recover_command_options {
     const char *id; /* or its beginning, or the VM's name */
     bool has_side;
     enum side side;
-    bool all; /* there is no `id` then */
+    bool all;   /* there is no `id` then */
+    cJSON *tls; /* option-tls.h; NULL: none was given */
     /* Not from a command line: */
     bool unattended;
     const char *who; /* is it, in the log */
@@ -103,6 +114,8 @@ bool parse_stages(struct stages_options *options, int argc, char *argv[], struct
 bool parse_list(struct list_options *options, int argc, char *argv[], struct error *err);
 bool parse_recover(struct recover_command_options *options, int argc, char *argv[],
                    struct error *err);
+bool parse_listen(struct listen_command_options *options, int argc, char *argv[],
+                  struct error *err);
 
 /* Does a command line that makes no sense ask for JSON all the same? */
 bool asks_for_json(int argc, char *argv[]);

@@ -5,6 +5,7 @@
 
 #include "find-id.h"
 #include "meaning.h"
+#include "option-tls.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -44,12 +45,15 @@ static bool open_journal(struct recovering *recovering, enum journal_health *hea
 static bool make_transport(struct recovering *recovering, struct error *err)
 {
     struct migration *m = &recovering->m;
-    struct transport_options options = { .rsh = recovering->rsh,
-                                         .remote_path = recovering->remote_path,
+    struct transport_options options = { .remote_path = recovering->remote_path,
                                          .runtime_dir = m->own_runtime_dir };
 
     if (!recovering->dest)
         return error_set(err, ERROR_PROTOCOL, "the journal does not say where the VM went");
+    if (!tls_way_again(recovering->dest, recovering->options->tls, recovering->rsh,
+                       &recovering->way, err))
+        return false;
+    options.rsh = recovering->way;
     m->transport = transport_new(m->loop, recovering->dest, &options, err);
     return m->transport != NULL;
 }
@@ -124,6 +128,7 @@ void attempt_end(struct recovering *recovering)
     free(recovering->vm);
     free(recovering->dest);
     free(recovering->rsh);
+    free(recovering->way);
     free(recovering->remote_path);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "meaning.h"
+#include "option-tls.h"
 #include "recover-all.h"
 #include "recover-attempt.h"
 #include "wrap.h"
@@ -33,6 +34,10 @@ static const char help_text[] =
     "                      a line for each; the exit status is the worst\n"
     "      --discard       at the target: delete the complete disks of a copy that was given back\n"
     "      --side SIDE     send or recv, when both sides of the migration are on this host\n"
+    "\n"
+    "How to reach a target over TLS, where that has changed since the move began:\n" TLS_OPTION_HELP
+    "\n"
+    "What to say:\n"
     "      --json          for programs, on standard output: see xmig-json(5)\n"
     "  -q, --quiet         only warnings and errors\n"
     "  -v, --verbose       every detail, and the journal\n"
@@ -159,21 +164,29 @@ static int recover(const struct recover_command_options *options)
     return status;
 }
 
-int command_recover(int argc, char *argv[])
+static int recover_as_told(const struct recover_command_options *options, int argc, char *argv[])
 {
-    struct recover_command_options options;
     struct error err = { 0 };
 
-    if (!parse_recover(&options, argc, argv, &err))
-        return end_with_usage(argc, argv, &err);
-    if (options.help)
+    if (options->help)
         return print_help(help_text);
-    if (options.all)
-        return recover_all(&options);
-    if (options.recover.peer_is_dead && !options.yes && !isatty(STDIN_FILENO)) {
+    if (options->all)
+        return recover_all(options);
+    if (options->recover.peer_is_dead && !options->yes && !isatty(STDIN_FILENO)) {
         error_set(&err, ERROR_REFUSED,
                   "--peer-is-dead needs a terminal to confirm it at, or --yes");
         return end_with_usage(argc, argv, &err);
     }
-    return recover(&options);
+    return recover(options);
+}
+
+int command_recover(int argc, char *argv[])
+{
+    struct recover_command_options options;
+    struct error err = { 0 };
+    int status = parse_recover(&options, argc, argv, &err) ? recover_as_told(&options, argc, argv)
+                                                           : end_with_usage(argc, argv, &err);
+
+    cJSON_Delete(options.tls);
+    return status;
 }

@@ -17,21 +17,24 @@
 #include "xmig/text.h"
 
 static const char help_text[] =
-    "usage: xmig recv [-v] [--as NAME]\n"
+    "usage: xmig recv [-v] [--as NAME] [--peer ADDRESS]\n"
     "\n"
     "Receives a VM, or answers what became of one. It speaks xmig's protocol on standard\n"
-    "input and output: 'xmig send' starts it on the target, through ssh; there is no need to\n"
-    "type it.\n"
+    "input and output: 'xmig send' starts it on the target, through ssh, or 'xmig listen'\n"
+    "does; there is no need to type it.\n"
     "\n"
-    "      --as NAME  permit only what this host's policy says of the sender NAME: see\n"
-    "                 xmig-recv.conf(5)\n"
-    "  -v, --verbose  tell on standard error what happens\n"
-    "  -h, --help     this text\n";
+    "      --as NAME       permit only what this host's policy says of the sender NAME: see\n"
+    "                      xmig-recv.conf(5)\n"
+    "      --peer ADDRESS  where the connection comes from, as 'xmig listen' knows it\n"
+    "  -v, --verbose       tell on standard error what happens\n"
+    "  -h, --help          this text\n";
 
 struct receiving {
     struct loop *loop;
     struct report *report;
     struct places places;
+    const char *peer; /* its address, from whoever started us; NULL: nobody said it */
+    char id[17];      /* of the migration, once it is named */
 };
 
 /* Nobody but the session may read or write there from now on. */
@@ -57,6 +60,14 @@ static void on_signal(void *arg, int number)
     loop_interrupt(receiving->loop, &why);
 }
 
+/* For the listener's log, in which several migrations speak. */
+static void note(const struct receiving *receiving, const char *what)
+{
+    if (receiving->peer && *receiving->id)
+        wrap_say(stderr, WRAP_INDENT, "xmig recv: %s, migration %s %s", receiving->peer,
+                 receiving->id, what);
+}
+
 /* The migration's name is known: from here on there is a place for a log. */
 static void on_named(void *arg, const char *id)
 {
@@ -64,6 +75,8 @@ static void on_named(void *arg, const char *id)
     AUTO_FREE char *path = formatted("%s/%s/recv.log", receiving->places.state_dir, id);
 
     report_log_at(receiving->report, path);
+    snprintf(receiving->id, sizeof(receiving->id), "%s", id);
+    note(receiving, "begins");
 }
 
 static int end(struct receiving *receiving, const struct result *result, struct error *err)
@@ -73,20 +86,24 @@ static int end(struct receiving *receiving, const struct result *result, struct 
     else if (result->error.kind != ERROR_NONE)
         report_say(receiving->report, "%s", result->error.text);
     report_say(receiving->report, "ends: %s", outcome_name(result->outcome));
+    note(receiving, result->error.kind == ERROR_NONE ? "ends" : result->error.text);
     return (int)result->outcome;
 }
 
 /* sshd says it: "CLIENT-ADDRESS CLIENT-PORT …". The caller frees it; NULL: it does not. */
-static char *peer_address(void)
+static char *peer_address(const struct receiving *receiving)
 {
     const char *connection = getenv("SSH_CONNECTION");
+
+    if (receiving->peer)
+        return must(strdup(receiving->peer));
 
     return connection ? must(strndup(connection, strcspn(connection, " "))) : NULL;
 }
 
 static int serve(struct receiving *receiving, const char *const names[], struct error *err)
 {
-    AUTO_FREE char *address = peer_address();
+    AUTO_FREE char *address = peer_address(receiving);
     struct serve_options options = {
         .events = report_sink(receiving->report),
         .peer_address = address,
@@ -125,7 +142,8 @@ static int receive(const struct recv_options *options)
                                            .verbose = options->verbose,
                                            .progress = PROGRESS_NEVER };
     struct receiving receiving = { .loop = loop_new(),
-                                   .report = report_new("xmig recv", &output, stdout, stderr) };
+                                   .report = report_new("xmig recv", &output, stdout, stderr),
+                                   .peer = options->peer };
     struct error err = { 0 };
     int status;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "earlier.h"
+#include "option-tls.h"
 #include "options.h"
 #include "places.h"
 #include "report.h"
@@ -19,7 +20,8 @@ static const char help_text[] =
     "\n"
     "Moves the running VM, with its local disks, to the host DEST. VM is qemu:NAME,\n"
     "qemu:/path/to/qmp.sock, xen:NAME, or a name alone where only one of them is meant.\n"
-    "DEST is HOST, USER@HOST, ssh://[USER@]HOST[:PORT], or local: for this machine itself.\n"
+    "DEST is HOST, USER@HOST, ssh://[USER@]HOST[:PORT], tls://HOST:PORT where 'xmig listen'\n"
+    "listens, or local: for this machine itself.\n"
     "\n"
     "What to move, and how:\n"
     "      --name NEW            call it NEW at the target\n"
@@ -55,6 +57,7 @@ static const char help_text[] =
     "  -e, --rsh COMMAND         instead of ssh\n"
     "      --remote-path COMMAND how the target's shell finds xmig (default xmig)\n"
     "\n"
+    "How to reach it over TLS, as with curl:\n" TLS_OPTION_HELP "\n"
     "What to say:\n"
     "      --json                for programs, on standard output: see xmig-json(5)\n"
     "  -q, --quiet               only warnings and errors\n"
@@ -77,6 +80,7 @@ static const char help_text[] =
 struct sending {
     const struct send_options *options;
     struct places places;
+    char *way; /* how the transport is told to go */
     struct loop *loop;
     struct report *report;
     struct migration m;
@@ -168,12 +172,15 @@ static bool find_way(struct sending *sending, struct error *err)
 {
     struct migration *m = &sending->m;
     struct transport_options options = {
-        .rsh = sending->options->rsh,
         .remote_path = sending->options->remote_path,
         .runtime_dir = m->own_runtime_dir,
         .bandwidth = sending->options->migration.bandwidth,
     };
 
+    if (!tls_way(sending->options->dest, sending->options->tls, sending->options->rsh,
+                 &sending->way, err))
+        return false;
+    options.rsh = sending->way;
     m->transport = transport_new(m->loop, sending->options->dest, &options, err);
     return m->transport != NULL;
 }
@@ -333,6 +340,7 @@ static int run(const struct send_options *options, int argc, char *argv[])
     loop_free(sending.loop);
     report_free(sending.report);
     places_done(&sending.places);
+    free(sending.way);
     return status;
 }
 

@@ -6,6 +6,7 @@
 
 extern const struct transport_ops transport_ssh;
 extern const struct transport_ops transport_local;
+extern const struct transport_ops transport_tls;
 
 /* Words for a program to be started with; the words are borrowed. */
 struct argv {

@@ -10,6 +10,7 @@
 const struct transport_ops *const transport_schemes[] = {
     &transport_ssh,
     &transport_local,
+    &transport_tls,
     NULL,
 };
 

@@ -56,7 +56,13 @@ const char *receiver_door_path(const struct receiver_door *door);
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
                int in, int out, struct error *err);
 
-/* The same from the sender's machine, through a socket that leads to the receiver's door. */
+/* Ask the receiver's door for lane `name`: a descriptor that leads to the hypervisor, and is the
+ * caller's to close, or -1. Blocks.
+ */
+int lane_open(const char *runtime_dir, const char *id, const char *ticket, const char *name,
+              struct error *err);
+
+/* As lane_join() from the sender's machine, through a socket that leads to the receiver's door. */
 bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,
                    struct error *err);
 

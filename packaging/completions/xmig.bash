@@ -26,12 +26,12 @@ _xmig_value() {
     --side) values='send recv' ;;
     --without) values='drive-mirror' ;;
     --until) values=$(_xmig_stages) ;;
-    --device-model)
+    --device-model | --cacert | -E | --cert | --key | --crlfile | --pinnedpubkey)
         mapfile -t COMPREPLY < <(compgen -f -- "$2")
         return 0
         ;;
     --as | --older | --name | --disk | --overwrite | --shared | --lose | --trust | --eject | --bridge | --max-downtime | --max-pause | --bwlimit | --deadline | --lease | --fence-command | --fault | --umask | -e | --rsh | \
-        --remote-path) values='' ;;
+        --remote-path | -x | --proxy | --noproxy | --resolve | --interface | --connect-timeout | --max-migrations | --max-per-peer | --peer) values='' ;;
     *) return 1 ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$values" -- "$2")
@@ -40,11 +40,13 @@ _xmig_value() {
 _xmig_options() {
     local words=''
     case $1 in
-    send) words='--simulate --name --disk --overwrite --shared --lose --trust --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --json --quiet --verbose --progress --help' ;;
+    send) words='--simulate --name --disk --overwrite --shared --lose --trust --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --cacert --cert --key --crlfile --pinnedpubkey --proxy --noproxy --resolve --interface --ipv4 --ipv6 --connect-timeout --json --quiet --verbose --progress --help' ;;
     list) words='--all --json --help' ;;
-    recover) words='--all --forward --back --close --peer-is-dead --discard --side --yes --json --quiet --verbose --help' ;;
+    recover) words='--all --forward --back --close --peer-is-dead --discard --side --yes --cacert --cert --key --crlfile --pinnedpubkey --proxy --noproxy --resolve --interface --ipv4 --ipv6 --connect-timeout --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;
-    recv) words='--as --verbose --help' ;;
+    listen) words='--cacert --cert --key --crlfile --max-migrations --max-per-peer --quiet --help' ;;
+    keys) words='--json --help' ;;
+    recv) words='--as --peer --verbose --help' ;;
     monitor) words='--help' ;;
     lane) words='--via --help' ;;
     guard) words='--help' ;;
@@ -62,7 +64,7 @@ _xmig() {
     local cur prev words cword
     _init_completion -n : || return
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane launch help --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy listen keys recv monitor guard lane launch help --help --version' -- "$cur")
         return
     fi
     _xmig_value "$prev" "$cur" && return
@@ -76,8 +78,9 @@ _xmig() {
         __ltrim_colon_completions "$cur"
         ;;
     recover | forget | clean) mapfile -t COMPREPLY < <(compgen -W "$(_xmig_ids)" -- "$cur") ;;
+    keys) mapfile -t COMPREPLY < <(compgen -W 'init show trust' -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy listen keys recv monitor guard lane launch' -- "$cur") ;;
     policy) mapfile -t COMPREPLY < <(compgen -W check -- "$cur") ;;
-    help) mapfile -t COMPREPLY < <(compgen -W 'send list recover fence forget clean stages policy recv monitor guard lane launch' -- "$cur") ;;
     esac
 }
 

@@ -454,25 +454,33 @@ static cJSON *lane_request(const char *ticket, const char *name)
     return request;
 }
 
+int lane_open(const char *runtime_dir, const char *id, const char *ticket, const char *name,
+              struct error *err)
+{
+    AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
+    AUTO_JSON cJSON *request = lane_request(ticket, name);
+    int lane_fd = -1;
+
+    if (door_fd < 0)
+        return -1;
+    if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &lane_fd, err))
+        error_prefix(err, "lane %s", name);
+    else if (lane_fd < 0)
+        error_set(err, ERROR_PROTOCOL, "lane %s: the receiver gave none", name);
+    return lane_fd;
+}
+
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
                int in, int out, struct error *err)
 {
-    AUTO_CLOSE int door_fd = -1;
     AUTO_CLOSE int lane_fd = -1;
-    AUTO_JSON cJSON *request = lane_request(ticket, name);
 
     if (!strcmp(name, LANE_PROBE))
         return be_probe(in, out, err);
-    door_fd = knock(runtime_dir, id, err);
-    if (door_fd < 0)
-        return false;
-    if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &lane_fd, err))
-        return error_prefix(err, "lane %s", name);
+    lane_fd = lane_open(runtime_dir, id, ticket, name, err);
     if (lane_fd < 0)
-        return error_set(err, ERROR_PROTOCOL, "lane %s: the receiver gave none", name);
-    if (!relay_both(in, out, lane_fd, err))
-        return error_prefix(err, "lane %s", name);
-    return true;
+        return false;
+    return relay_both(in, out, lane_fd, err) || error_prefix(err, "lane %s", name);
 }
 
 bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,

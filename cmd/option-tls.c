@@ -1,0 +1,183 @@
+/* curl's options, made fit to be remembered: whoever recovers stands in another directory, and has
+ * another environment.
+ */
+#include "option-tls.h"
+
+#include <stdio.h>
+
+#include "option-syntax.h"
+#include "transport/tls/settings.h"
+#include "xmig/cleanup.h"
+
+static const struct {
+    int option;
+    const char *name;
+    bool is_path;
+} texts[] = {
+    { OPTION_CACERT, "cacert", true },
+    { 'E', "cert", true },
+    { OPTION_KEY, "key", true },
+    { OPTION_CRLFILE, "crlfile", true },
+    { OPTION_PINNEDPUBKEY, "pinnedpubkey", true },
+    { 'x', "proxy", false },
+    { OPTION_NOPROXY, "noproxy", false },
+    { OPTION_INTERFACE, "interface", false },
+};
+
+enum {
+    TEXTS = sizeof(texts) / sizeof(texts[0])
+};
+
+bool option_is_tls(int option)
+{
+    for (size_t i = 0; i < TEXTS; i++)
+        if (texts[i].option == option)
+            return true;
+    return option == OPTION_RESOLVE || option == OPTION_CONNECT_TIMEOUT || option == '4' ||
+           option == '6';
+}
+
+static void set(cJSON *json, const char *name, cJSON *item)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(json, name);
+    cJSON_AddItemToObject(json, name, must(item));
+}
+
+static void set_path(cJSON *json, const char *name, const char *path)
+{
+    AUTO_FREE char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+    AUTO_FREE char *whole = NULL;
+
+    if (here && asprintf(&whole, "%s/%s", here, path) < 0)
+        abort();
+    set(json, name, cJSON_CreateString(whole ? whole : path));
+}
+
+static bool check_proxy(const char *proxy, struct error *err)
+{
+    if (strncasecmp(proxy, "https://", 8))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "--proxy: TLS to the proxy itself is not supported; http://, socks5:// and "
+                     "socks5h:// are");
+}
+
+/* Seconds, as curl has them: "2", "0.5". */
+static bool take_timeout(cJSON *json, const char *value, struct error *err)
+{
+    char *end = NULL;
+    double seconds = strtod(value, &end);
+
+    if (end == value || *end || !(seconds >= 0.001 && seconds <= 3600))
+        return error_set(err, ERROR_REFUSED,
+                         "--connect-timeout '%s' is not a number of seconds, up to 3600", value);
+    set(json, "connect-timeout", cJSON_CreateNumber((double)(uint64_t)(seconds * 1000)));
+    return true;
+}
+
+bool take_tls(cJSON **given, int option, const char *value, struct error *err)
+{
+    cJSON *json = *given ? *given : (*given = must(cJSON_CreateObject()));
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "resolve");
+
+    switch (option) {
+    case '4':
+    case '6':
+        set(json, "ip", cJSON_CreateNumber(option - '0'));
+        return true;
+    case OPTION_CONNECT_TIMEOUT:
+        return take_timeout(json, value, err);
+    case OPTION_RESOLVE:
+        if (!list)
+            list = cJSON_AddArrayToObject(json, "resolve");
+        cJSON_AddItemToArray(list, must(cJSON_CreateString(value)));
+        return true;
+    default:
+        break;
+    }
+    for (size_t i = 0; i < TEXTS; i++)
+        if (texts[i].option == option) {
+            if (texts[i].is_path && strncmp(value, "sha256//", 8) != 0)
+                set_path(json, texts[i].name, value);
+            else
+                set(json, texts[i].name, cJSON_CreateString(value));
+        }
+    return option != 'x' || check_proxy(value, err);
+}
+
+static bool is_tls(const char *dest)
+{
+    return !strncmp(dest, "tls:", 4);
+}
+
+static bool check_dest(const char *dest, const cJSON *given, const char *rsh, struct error *err)
+{
+    if (is_tls(dest))
+        return !rsh || error_set(err, ERROR_REFUSED,
+                                 "--rsh is for ssh: 'xmig listen' answers at '%s'", dest);
+    return !given || !given->child ||
+           error_set(err, ERROR_REFUSED, "--%s is for destinations tls://HOST:PORT, not for '%s'",
+                     given->child->string, dest);
+}
+
+/* What libcurl would take from the environment, which is not there for whoever recovers. */
+static bool add_environment(cJSON *json, const char *name, const char *const variables[],
+                            struct error *err)
+{
+    const char *value = "";
+
+    if (cJSON_GetObjectItemCaseSensitive(json, name))
+        return true;
+    for (size_t i = 0; variables[i] && !*value; i++)
+        value = getenv(variables[i]) ? getenv(variables[i]) : "";
+    set(json, name, cJSON_CreateString(value));
+    return check_proxy(value, err);
+}
+
+bool tls_way(const char *dest, const cJSON *given, const char *rsh, char **way, struct error *err)
+{
+    static const char *const proxies[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+                                           NULL };
+    static const char *const exceptions[] = { "no_proxy", "NO_PROXY", NULL };
+    AUTO_JSON cJSON *json = NULL;
+    struct keys keys;
+
+    *way = NULL;
+    if (!check_dest(dest, given, rsh, err))
+        return false;
+    if (!is_tls(dest)) {
+        *way = rsh ? must(strdup(rsh)) : NULL;
+        return true;
+    }
+    json = must(given ? cJSON_Duplicate(given, true) : cJSON_CreateObject());
+    keys_find(&keys, NULL);
+    set_path(json, "keys", keys.directory);
+    keys_done(&keys);
+    if (!add_environment(json, "proxy", proxies, err) ||
+        !add_environment(json, "noproxy", exceptions, err))
+        return false;
+    *way = json_print(json);
+    return true;
+}
+
+bool tls_way_again(const char *dest, const cJSON *given, const char *remembered, char **way,
+                   struct error *err)
+{
+    AUTO_JSON cJSON *json = NULL;
+    const cJSON *item;
+
+    *way = NULL;
+    if (!check_dest(dest, given, NULL, err))
+        return false;
+    if (!is_tls(dest) || !given || !remembered) {
+        *way = remembered ? must(strdup(remembered)) : NULL;
+        return true;
+    }
+    json = json_parse_object(remembered, strlen(remembered), err);
+    if (!json)
+        return false;
+    cJSON_ArrayForEach (item, given)
+        set(json, item->string, cJSON_Duplicate(item, true));
+    *way = json_print(json);
+    return true;
+}

@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+"""Moves of a made-up VM over TLS: by keys that two hosts trust, by an authority, and all that is refused.
+
+    test-tls.py [UNITTEST ARGUMENTS]       $XMIG, else build/release/xmig
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from authority import Authority, Listener, openssl
+
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+XMIG = os.environ.get("XMIG", os.path.join(ROOT, "build/release/xmig"))
+VM = "demo,disk-size=64K,ram=64K"
+
+
+class Host:
+    def __init__(self, folder, name):
+        self.folder = os.path.join(folder, name)
+        os.mkdir(self.folder)
+        self.environment = {**{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+                            "XMIG_CONFIG_DIR": os.path.join(self.folder, "config"),
+                            "XMIG_STATE_DIR": os.path.join(self.folder, "state"),
+                            "XMIG_RUNTIME_DIR": os.path.join(self.folder, "run"), "LC_ALL": "C"}
+
+    def run(self, *words):
+        done = subprocess.run([XMIG, *words], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        done.said = re.sub(r"\n +", " ", done.stderr)
+        return done
+
+    def fingerprint(self):
+        return json.loads(self.run("keys", "show", "--json").stdout.splitlines()[0])["fingerprint"]
+
+    def send(self, dest, *options):
+        return self.run("send", "--simulate", VM, dest, *options)
+
+    def ids(self):
+        state = os.path.join(self.folder, "state")
+        return os.listdir(state) if os.path.isdir(state) else []
+
+
+class Tls(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="xmig-tls-")
+        self.source, self.target = Host(self.folder, "source"), Host(self.folder, "target")
+        self.listener = None
+        self.addCleanup(self.clean)
+
+    def clean(self):
+        if self.listener:
+            self.listener.process.kill()
+            self.listener.process.wait()
+        shutil.rmtree(self.folder)
+
+    def listen(self, *options, **more):
+        if self.listener:
+            self.listener.end()
+        self.listener = Listener(XMIG, self.target.environment, os.path.join(self.folder, "listen.log"), *options,
+                                 **more)
+        return f"tls://localhost:{self.listener.port}"
+
+    def trust_each_other(self):
+        for host in self.source, self.target:
+            self.assertEqual(host.run("keys", "init").returncode, 0)
+        self.source.run("keys", "trust", self.target.fingerprint(), "localhost")
+        self.target.run("keys", "trust", self.source.fingerprint(), "source")
+
+    def assert_moved(self, done):
+        self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
+
+    def assert_refused(self, done, status, source_says, listener_says=None):
+        self.assertEqual(done.returncode, status, done.stderr + self.listener.text())
+        self.assertRegex(done.said, source_says)
+        if listener_says:
+            self.listener.wait_for(listener_says)
+        self.assertEqual(self.target.ids(), [])
+
+
+class Keys(Tls):
+    def test_two_hosts_are_ready_with_four_commands(self):
+        self.trust_each_other()
+        self.assert_moved(self.source.send(self.listen()))
+        self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16} begins")
+        self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16} ends")
+
+    def test_a_key_is_made_once_and_is_private(self):
+        self.assertEqual(self.source.run("keys", "init").returncode, 0)
+        first = self.source.fingerprint()
+        again = self.source.run("keys", "init")
+        self.assertIn("was there already", again.stdout)
+        self.assertEqual(self.source.fingerprint(), first)
+        keys = os.path.join(self.source.folder, "config/keys")
+        self.assertEqual([os.stat(path).st_mode & 0o777 for path in (keys, keys + "/key.pem")], [0o700, 0o600])
+
+    def test_the_fingerprint_is_the_one_that_curl_and_openssl_have(self):
+        self.source.run("keys", "init")
+        certificate = os.path.join(self.source.folder, "config/keys/cert.pem")
+        key = subprocess.run(f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform DER | "
+                             "openssl dgst -sha256 -binary | openssl base64", shell=True, check=True,
+                             stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.assertEqual(self.source.fingerprint(), "sha256//" + key)
+
+    def test_nobody_comes_without_a_key(self):
+        self.target.run("keys", "init")
+        dest = self.listen()
+        self.assert_refused(self.source.send(dest), 3, "has no key for TLS in '.*': run 'xmig keys init'")
+        self.assertEqual(self.source.ids(), [])
+
+    def test_a_key_that_others_can_read_is_refused(self):
+        self.trust_each_other()
+        os.chmod(os.path.join(self.source.folder, "config/keys/key.pem"), 0o644)
+        self.assert_refused(self.source.send(self.listen()), 3, "others may read '.*key.pem' .*chmod 600")
+
+    def test_a_listener_that_is_not_trusted_is_named_with_the_cure(self):
+        self.source.run("keys", "init")
+        self.target.run("keys", "init")
+        dest = self.listen()
+        fingerprint = re.escape(self.target.fingerprint())
+        self.source.run("keys", "trust", self.source.fingerprint())
+        self.assert_refused(self.source.send(dest), 3,
+                            f"run 'xmig keys trust {fingerprint} localhost' here",
+                            "127.0.0.1: it does not trust this host's certificate")
+
+    def test_a_sender_that_is_not_trusted_is_named_with_the_cure(self):
+        self.trust_each_other()
+        os.remove(os.path.join(self.target.folder, "config/keys/trusted"))
+        fingerprint = re.escape(self.source.fingerprint())
+        self.assert_refused(self.source.send(self.listen()), 3,
+                            f"does not trust this host's key: run 'xmig keys trust {fingerprint}' there",
+                            "127.0.0.1: its certificate is signed by no authority")
+
+    def test_a_key_with_another_hosts_name_opens_nothing_here(self):
+        self.trust_each_other()
+        other = Host(self.folder, "other")
+        other.run("keys", "init")
+        self.source.run("keys", "trust", other.fingerprint(), "localhost")
+        self.source.run("keys", "trust", self.target.fingerprint(), "elsewhere")
+        self.assert_refused(self.source.send(self.listen()), 3, "nothing here vouches for the certificate")
+
+    def test_trust_that_is_withdrawn_counts_at_once(self):
+        self.trust_each_other()
+        dest = self.listen()
+        self.assert_moved(self.source.send(dest))
+        os.remove(os.path.join(self.target.folder, "config/keys/trusted"))
+        self.assertEqual(self.source.send(dest).returncode, 3)
+
+    def test_a_line_that_makes_no_sense_is_named(self):
+        self.trust_each_other()
+        with open(os.path.join(self.source.folder, "config/keys/trusted"), "a", encoding="ascii") as file:
+            file.write("sha256//nonsense\n")
+        self.assert_refused(self.source.send(self.listen()), 3, "trusted', line 3: 'sha256//nonsense' is no fingerprint")
+
+
+class Pki(Tls):
+    """An authority in the middle of the chain on both sides."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = Authority(self.folder, "root")
+        self.middle = Authority(self.folder, "middle", self.root)
+        self.theirs = self.chain("localhost")
+        self.ours = self.chain("alpha.example")
+
+    def chain(self, name, **how):
+        both = self.middle.issue(name, **how)
+        with open(both, "a", encoding="ascii") as out, open(self.middle.certificate, encoding="ascii") as middle:
+            out.write(middle.read())
+        return both
+
+    def lists(self):
+        path = os.path.join(self.folder, "crl.pem")
+        with open(path, "w", encoding="ascii") as out:
+            for authority in self.root, self.middle:
+                with open(authority.revoked(), encoding="ascii") as text:
+                    out.write(text.read())
+        return path
+
+    def listen_with(self, cert, *options):
+        return self.listen("--cacert", self.root.certificate, "--cert", cert, *options)
+
+    def send_with(self, dest, cert, *options):
+        return self.source.send(dest, "--cacert", self.root.certificate, "--cert", cert, *options)
+
+    def test_moves_by_an_authority_with_intermediates_and_lists(self):
+        lists = self.lists()
+        dest = self.listen_with(self.theirs, "--crlfile", lists)
+        self.assert_moved(self.send_with(dest, self.ours, "--crlfile", lists))
+
+    def test_a_listener_that_has_expired(self):
+        dest = self.listen_with(self.chain("localhost", start=-3, end=-1))
+        self.assert_refused(self.send_with(dest, self.ours), 3,
+                            "the certificate of localhost:.* has expired: it must be renewed there",
+                            "127.0.0.1: it takes this host's certificate for one that has expired")
+
+    def test_a_listener_that_is_not_valid_yet(self):
+        dest = self.listen_with(self.chain("localhost", start=2))
+        self.assert_refused(self.send_with(dest, self.ours), 3,
+                            "the certificate of localhost:.* is not valid yet: compare the clocks",
+                            "127.0.0.1: it does not take this host's certificate")
+
+    def test_a_listener_that_is_revoked(self):
+        self.middle.revoke(self.theirs)
+        dest = self.listen_with(self.theirs)
+        self.assert_refused(self.send_with(dest, self.ours, "--crlfile", self.lists()), 3,
+                            "the certificate of localhost:.* has been revoked: that host needs a new one",
+                            "127.0.0.1: it takes this host's certificate for one that has been revoked")
+
+    def test_a_listener_of_another_name(self):
+        dest = self.listen_with(self.chain("elsewhere.example"))
+        self.assert_refused(self.send_with(dest, self.ours), 3,
+                            "the certificate of localhost:.* is another host's .*--resolve")
+
+    def test_a_listener_of_another_authority(self):
+        other = Authority(self.folder, "other")
+        dest = self.listen_with(other.issue("localhost"))
+        self.assert_refused(self.send_with(dest, self.ours), 3,
+                            "nothing here vouches for the certificate of localhost",
+                            "127.0.0.1: it does not trust this host's certificate")
+
+    def test_a_listener_with_another_key_than_the_pinned_one(self):
+        dest = self.listen_with(self.theirs)
+        self.assert_refused(self.send_with(dest, self.ours, "--pinnedpubkey", "sha256//" + 43 * "A" + "="), 3,
+                            "the key of localhost:.* is not the one that --pinnedpubkey names, but sha256//")
+
+    def test_the_pinned_key_is_the_right_one(self):
+        dest = self.listen_with(self.theirs)
+        key = subprocess.run(f"openssl x509 -in {self.theirs} -pubkey -noout", shell=True, check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        with open(os.path.join(self.folder, "pin.pem"), "w", encoding="ascii") as file:
+            file.write(key)
+        self.assert_moved(self.send_with(dest, self.ours, "--pinnedpubkey", os.path.join(self.folder, "pin.pem")))
+
+    def test_a_sender_that_has_expired(self):
+        dest = self.listen_with(self.theirs)
+        self.assert_refused(self.send_with(dest, self.chain("alpha.example", start=-3, end=-1)), 3,
+                            "localhost:.* refuses: this host's certificate '.*' has expired: renew it",
+                            "127.0.0.1: its certificate has expired")
+
+    def test_a_sender_that_is_not_valid_yet(self):
+        dest = self.listen_with(self.theirs)
+        self.assert_refused(self.send_with(dest, self.chain("alpha.example", start=2)), 3,
+                            "localhost:.* refuses: this host's certificate '.*' is not valid for it: perhaps not yet",
+                            "127.0.0.1: its certificate is not valid yet")
+
+    def test_a_sender_that_is_revoked_while_the_listener_runs(self):
+        dest = self.listen_with(self.theirs, "--crlfile", self.lists())
+        self.assert_moved(self.send_with(dest, self.ours))
+        shutil.rmtree(os.path.join(self.target.folder, "state"))
+        self.middle.revoke(self.ours)
+        self.lists()
+        self.assert_refused(self.send_with(dest, self.ours), 3,
+                            "localhost:.* refuses: this host's certificate '.*' has been revoked",
+                            "127.0.0.1: its certificate has been revoked")
+
+    def test_a_sender_of_another_authority(self):
+        dest = self.listen_with(self.theirs)
+        other = Authority(self.folder, "other")
+        self.assert_refused(self.send_with(dest, other.issue("alpha.example")), 3,
+                            "localhost:.* does not trust this host's key",
+                            "127.0.0.1: its certificate is signed by no authority that is trusted here")
+
+    def test_a_senders_certificate_for_another_purpose(self):
+        dest = self.listen_with(self.theirs)
+        self.assert_refused(self.send_with(dest, self.chain("alpha.example", usage="serverAuth")), 3,
+                            "localhost:.* refuses: this host's certificate '.*' is made for another purpose",
+                            "127.0.0.1: its certificate is made for another purpose")
+
+    def test_a_sender_without_a_certificate(self):
+        self.listen_with(self.theirs)
+        context = ssl.create_default_context(cafile=self.root.certificate)
+        with self.assertRaisesRegex(ssl.SSLError, "CERTIFICATE_REQUIRED"), \
+                socket.create_connection(("127.0.0.1", self.listener.port)) as raw, \
+                context.wrap_socket(raw, server_hostname="localhost") as tls:
+            tls.recv(1)
+        self.listener.wait_for("127.0.0.1: it has shown no certificate")
+
+    def test_a_sender_that_speaks_tls_1_2(self):
+        self.listen_with(self.theirs)
+        context = ssl.create_default_context(cafile=self.root.certificate)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with self.assertRaises(ssl.SSLError), socket.create_connection(("127.0.0.1", self.listener.port)) as raw:
+            context.wrap_socket(raw, server_hostname="localhost")
+        self.listener.wait_for("127.0.0.1: it does not speak TLS 1.3")
+
+    def serve_once(self, serve):
+        """Something else listens; its port."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def run():
+            try:
+                with listener.accept()[0] as connection:
+                    serve(connection)
+            except OSError:
+                pass
+        threading.Thread(target=run, daemon=True).start()
+        return listener.getsockname()[1]
+
+    def test_what_speaks_tls_1_2_is_no_listener(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.theirs)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        port = self.serve_once(lambda connection: context.wrap_socket(connection, server_side=True))
+        done = self.send_with(f"tls://localhost:{port}", self.ours)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertRegex(done.said, f"localhost:{port} does not speak TLS 1.3, which xmig needs")
+
+    def test_what_speaks_no_tls_is_no_listener(self):
+        port = self.serve_once(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n"))
+        done = self.send_with(f"tls://localhost:{port}", self.ours)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertRegex(done.said, f"localhost:{port} does not speak TLS: is that the port of 'xmig listen'")
+
+    def test_where_nobody_listens(self):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        done = self.send_with(f"tls://localhost:{port}", self.ours)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.said, f"cannot connect to localhost:{port}: Connection refused; 'xmig listen' must run")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

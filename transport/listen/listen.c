@@ -1,0 +1,450 @@
+/* The listener: connections wait, become children, and are counted. */
+#include "transport/listen/listen.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "transport/listen/known.h"
+#include "transport/listen/serve.h"
+#include "xmig/cleanup.h"
+#include "xmig/loop.h"
+
+const struct listen_limits listen_default_limits = {
+    .waiting = 256,
+    .handshakes = 16,
+    .per_second = 50,
+    .connections = 1024,
+    .migrations = 64,
+    .per_peer = 16,
+    .handshake_ms = 5000,
+    .known_ms = 3600 * 1000,
+};
+
+enum {
+    ACCEPT_AT_ONCE = 64,
+    LINES_A_SECOND = 20,
+    KILL_MS = 3000, /* after a child's own deadline */
+};
+
+/* Accepted, and has not said a word. */
+struct waiting {
+    int fd; /* -1: it has gone */
+    struct origin origin;
+    bool is_known;
+    bool is_ready; /* there is something to read */
+    uint64_t since_ms;
+};
+
+struct child {
+    pid_t pid;
+    int fd; /* to it */
+    struct origin origin;
+    bool is_known; /* when it came */
+    bool is_authenticated;
+    bool is_migration;
+    struct fingerprint peer;
+    uint64_t since_ms;
+};
+
+struct listener {
+    const struct listen_options *options;
+    struct context context;
+    struct sockets sockets;
+    struct known known;
+    struct budget strangers;
+    struct budget lines;
+    unsigned left_out; /* lines */
+    int signals;
+    bool ending;
+    struct waiting *waiting;
+    size_t waiting_count;
+    struct child *children;
+    size_t child_count;
+    struct pollfd *polled;
+    uint64_t now_ms;
+};
+
+/* ---- the log ---- */
+
+static void say(struct listener *listener, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say(struct listener *listener, const char *format, ...)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_FREE char *more = NULL;
+    va_list args;
+
+    if (!budget_take(&listener->lines, listener->now_ms)) {
+        listener->left_out++;
+        return;
+    }
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    if (listener->left_out && asprintf(&more, "%u lines were left out", listener->left_out) > 0)
+        listener->options->say(listener->options->arg, more);
+    listener->left_out = 0;
+    listener->options->say(listener->options->arg, text);
+}
+
+/* ---- children ---- */
+
+/* Handshakes of known addresses, or of strangers, that are under way. */
+static size_t handshakes(const struct listener *listener, bool known)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < listener->child_count; i++)
+        count += !listener->children[i].is_authenticated && listener->children[i].is_known == known;
+    return count;
+}
+
+/* Of one peer, or of all. */
+static size_t migrations(const struct listener *listener, const struct fingerprint *peer)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < listener->child_count; i++)
+        count += listener->children[i].is_migration &&
+                 (!peer || fingerprint_is(&listener->children[i].peer, peer));
+    return count;
+}
+
+static void permit(struct listener *listener, struct child *child)
+{
+    const struct listen_limits *limits = &listener->options->limits;
+    struct permission permission = { .granted = true };
+
+    if (listener->ending)
+        snprintf(permission.text, sizeof(permission.text), "its listener is being stopped");
+    else if (migrations(listener, NULL) >= limits->migrations)
+        snprintf(permission.text, sizeof(permission.text),
+                 "%zu migrations are under way to that host, as many as --max-migrations permits "
+                 "there: try again later",
+                 limits->migrations);
+    else if (migrations(listener, &child->peer) >= limits->per_peer)
+        snprintf(permission.text, sizeof(permission.text),
+                 "%zu migrations of this host's are under way to that one, as many as "
+                 "--max-per-peer permits there: try again later",
+                 limits->per_peer);
+    permission.granted = !*permission.text;
+    child->is_migration = permission.granted;
+    (void)send(child->fd, &permission, sizeof(permission), MSG_NOSIGNAL);
+}
+
+/* False: it has ended. */
+static bool hear(struct listener *listener, struct child *child)
+{
+    struct word word;
+    ssize_t got = recv(child->fd, &word, sizeof(word), MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (got != sizeof(word))
+        return false;
+    word.text[sizeof(word.text) - 1] = '\0';
+    switch (word.kind) {
+    case WORD_KNOWN:
+        child->is_authenticated = true;
+        child->peer = word.peer;
+        known_add(&listener->known, &child->origin, listener->now_ms);
+        break;
+    case WORD_ASKS:
+        permit(listener, child);
+        break;
+    case WORD_FAILED:
+    case WORD_SAYS:
+        say(listener, "%s: %s", child->origin.address, word.text);
+        break;
+    }
+    return true;
+}
+
+static void bury(struct listener *listener, size_t number)
+{
+    struct child *child = &listener->children[number];
+
+    close(child->fd);
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    *child = listener->children[--listener->child_count];
+}
+
+/* In the child nothing of the others' connections stays open. */
+static _Noreturn void be_child(struct listener *listener, int fd, int parent,
+                               const struct origin *origin)
+{
+    sockets_close(&listener->sockets);
+    close(listener->signals);
+    for (size_t i = 0; i < listener->waiting_count; i++)
+        if (listener->waiting[i].fd >= 0 && listener->waiting[i].fd != fd)
+            close(listener->waiting[i].fd);
+    for (size_t i = 0; i < listener->child_count; i++)
+        close(listener->children[i].fd);
+    serve_connection(&listener->context, fd, parent, origin);
+}
+
+static void start_child(struct listener *listener, struct waiting *waiting)
+{
+    AUTO_CLOSE int fd = -1;
+    int both[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, both) < 0)
+        return;
+    pid = fork();
+    if (pid == 0) {
+        close(both[0]);
+        be_child(listener, waiting->fd, both[1], &waiting->origin);
+    }
+    close(both[1]);
+    fd = steal_fd(&waiting->fd); /* the child has it */
+    if (pid < 0) {
+        close(both[0]);
+        say(listener, "%s: cannot start a process: %m", waiting->origin.address);
+        return;
+    }
+    listener->children[listener->child_count++] = (struct child){
+        .pid = pid,
+        .fd = both[0],
+        .origin = waiting->origin,
+        .is_known = waiting->is_known,
+        .since_ms = listener->now_ms,
+    };
+}
+
+/* ---- connections that wait ---- */
+
+static void remove_gone(struct listener *listener)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < listener->waiting_count; i++)
+        if (listener->waiting[i].fd >= 0)
+            listener->waiting[kept++] = listener->waiting[i];
+    listener->waiting_count = kept;
+}
+
+/* Strangers make room first, and those first who have waited longest. */
+static bool make_room(struct listener *listener, bool is_known)
+{
+    if (listener->waiting_count < listener->options->limits.waiting)
+        return true;
+    for (int known = 0; known <= is_known; known++)
+        for (size_t i = 0; i < listener->waiting_count; i++)
+            if (listener->waiting[i].is_known == known) {
+                close(steal_fd(&listener->waiting[i].fd));
+                remove_gone(listener);
+                return true;
+            }
+    return false;
+}
+
+static void accept_some(struct listener *listener, int socket)
+{
+    for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
+        struct waiting waiting = { .since_ms = listener->now_ms };
+
+        waiting.fd = sockets_accept(socket, &waiting.origin);
+        if (waiting.fd < 0)
+            return;
+        waiting.is_known = known_has(&listener->known, &waiting.origin, listener->now_ms,
+                                     listener->options->limits.known_ms);
+        if (make_room(listener, waiting.is_known))
+            listener->waiting[listener->waiting_count++] = waiting;
+        else
+            close(waiting.fd);
+    }
+}
+
+static bool may_start(struct listener *listener, bool is_known)
+{
+    const struct listen_limits *limits = &listener->options->limits;
+
+    if (listener->child_count >= limits->connections ||
+        handshakes(listener, is_known) >= limits->handshakes * (is_known ? 4 : 1))
+        return false;
+    return is_known || budget_wait_ms(&listener->strangers, listener->now_ms) == 0;
+}
+
+static void start_ready(struct listener *listener, bool known)
+{
+    struct error err = { 0 };
+
+    for (size_t i = 0; i < listener->waiting_count && may_start(listener, known); i++) {
+        struct waiting *waiting = &listener->waiting[i];
+
+        if (waiting->fd < 0 || !waiting->is_ready || waiting->is_known != known)
+            continue;
+        if (!known)
+            (void)budget_take(&listener->strangers, listener->now_ms);
+        if (!context_refresh(&listener->context, &err)) {
+            say(listener, "its files have changed, and the old ones stay in use: %s", err.text);
+            error_clear(&err);
+        }
+        start_child(listener, waiting);
+    }
+}
+
+/* ---- time ---- */
+
+static void end_the_late(struct listener *listener)
+{
+    uint64_t limit = listener->options->limits.handshake_ms;
+
+    for (size_t i = 0; i < listener->waiting_count; i++) {
+        struct waiting *waiting = &listener->waiting[i];
+
+        if (waiting->fd >= 0 && listener->now_ms - waiting->since_ms > 2 * limit)
+            close(steal_fd(&waiting->fd));
+    }
+    remove_gone(listener);
+    for (size_t i = 0; i < listener->child_count; i++) {
+        const struct child *child = &listener->children[i];
+
+        if (!child->is_authenticated && listener->now_ms - child->since_ms > limit + KILL_MS)
+            kill(child->pid, SIGKILL);
+    }
+}
+
+static int next_look_ms(const struct listener *listener)
+{
+    bool any =
+        listener->waiting_count > 0 || handshakes(listener, false) + handshakes(listener, true) > 0;
+    uint64_t budget = budget_wait_ms(&listener->strangers, listener->now_ms);
+
+    if (!any)
+        return -1;
+    return budget > 0 && budget < 500 ? (int)budget : 500;
+}
+
+/* ---- the loop ---- */
+
+static void begin_to_end(struct listener *listener, const char *why)
+{
+    struct signalfd_siginfo info;
+    size_t count = migrations(listener, NULL);
+
+    while (read(listener->signals, &info, sizeof(info)) > 0)
+        ;
+    if (listener->ending) {
+        listener->child_count = 0; /* they go on without us */
+        return;
+    }
+    listener->ending = true;
+    sockets_close(&listener->sockets);
+    while (listener->waiting_count > 0)
+        close(listener->waiting[--listener->waiting_count].fd);
+    say(listener, "%s: no more connections; %zu migration%s under way to be awaited", why, count,
+        count == 1 ? " is" : "s are");
+}
+
+/* Sockets, those who wait, children: in this order in `polled`. */
+static size_t fill(struct listener *listener)
+{
+    size_t count = 0;
+
+    listener->polled[count++] = (struct pollfd){ .fd = listener->signals, .events = POLLIN };
+    for (size_t i = 0; i < listener->sockets.count; i++)
+        listener->polled[count++] =
+            (struct pollfd){ .fd = listener->sockets.fds[i], .events = POLLIN };
+    for (size_t i = 0; i < listener->waiting_count; i++) {
+        const struct waiting *waiting = &listener->waiting[i];
+
+        listener->polled[count++] =
+            (struct pollfd){ .fd = waiting->is_ready ? -1 : waiting->fd, .events = POLLIN };
+    }
+    for (size_t i = 0; i < listener->child_count; i++)
+        listener->polled[count++] =
+            (struct pollfd){ .fd = listener->children[i].fd, .events = POLLIN };
+    return count;
+}
+
+/* From the last one on, for the last one takes the place of one that has ended. */
+static void hear_children(struct listener *listener, const struct pollfd *seen)
+{
+    for (size_t i = listener->child_count; i-- > 0;)
+        if (seen[i].revents && !hear(listener, &listener->children[i]))
+            bury(listener, i);
+}
+
+static void turn(struct listener *listener)
+{
+    const struct pollfd *seen = listener->polled;
+    size_t count = fill(listener), sockets = listener->sockets.count;
+
+    if (poll(listener->polled, count, next_look_ms(listener)) < 0)
+        return;
+    listener->now_ms = loop_now_ms();
+    hear_children(listener, seen + 1 + sockets + listener->waiting_count);
+    for (size_t i = 0; i < listener->waiting_count; i++)
+        if (seen[1 + sockets + i].revents)
+            listener->waiting[i].is_ready = true;
+    for (size_t i = 0; i < sockets; i++)
+        if (seen[1 + i].revents)
+            accept_some(listener, listener->sockets.fds[i]);
+    start_ready(listener, true);
+    start_ready(listener, false);
+    end_the_late(listener);
+    if (seen[0].revents)
+        begin_to_end(listener, "asked to end");
+}
+
+static bool set_up(struct listener *listener, struct error *err)
+{
+    const struct listen_limits *limits = &listener->options->limits;
+    struct rlimit files;
+    sigset_t set;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    listener->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (listener->signals < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot wait for signals: %m");
+    listener->waiting = must(calloc(limits->waiting, sizeof(*listener->waiting)));
+    listener->children = must(calloc(limits->connections, sizeof(*listener->children)));
+    listener->polled = must(
+        calloc(1 + SOCKETS_MAX + limits->waiting + limits->connections, sizeof(*listener->polled)));
+    return sockets_open(&listener->sockets, listener->options->address, err);
+}
+
+bool listen_run(const struct listen_options *options, struct error *err)
+{
+    struct listener listener = {
+        .options = options,
+        .signals = -1,
+        .strangers = { .per_second = options->limits.per_second },
+        .lines = { .per_second = LINES_A_SECOND },
+        .now_ms = loop_now_ms(),
+    };
+    bool ok = context_load(&listener.context, options, err) && set_up(&listener, err);
+
+    if (ok)
+        say(&listener, "listening at %s",
+            options->address ? options->address : "the service manager's sockets");
+    while (ok && (!listener.ending || listener.child_count > 0))
+        turn(&listener);
+    sockets_close(&listener.sockets);
+    cleanup_close(&listener.signals);
+    free(listener.waiting);
+    free(listener.children);
+    free(listener.polled);
+    context_done(&listener.context);
+    return ok;
+}

@@ -1,0 +1,215 @@
+/* A connection that was accepted. */
+#include "transport/listen/ssl-channel.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <openssl/err.h>
+
+#include "transport/tls/verify.h"
+#include "xmig/cleanup.h"
+#include "xmig/loop.h"
+
+enum {
+    LINGER_MS = 2000,
+    LINGER_BYTES = 1024 * 1024,
+};
+
+struct ssl_channel {
+    struct channel channel;
+    SSL *ssl;
+};
+
+static struct ssl_channel *of(struct channel *channel)
+{
+    return (struct ssl_channel *)channel;
+}
+
+/* ---- bytes ---- */
+
+static ssize_t result_of(struct channel *channel, int result, struct error *err)
+{
+    const char *reason;
+
+    switch (SSL_get_error(of(channel)->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return CHANNEL_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default:
+        reason = ERR_reason_error_string(ERR_peek_last_error());
+        if (reason)
+            error_set(err, ERROR_LOST, "the connection broke: %s", reason);
+        else
+            error_set(err, ERROR_LOST, "the connection broke: %m");
+        return CHANNEL_LOST;
+    }
+}
+
+static ssize_t ssl_read(struct channel *channel, void *bytes, size_t size, struct error *err)
+{
+    size_t count = 0;
+    int result;
+
+    ERR_clear_error();
+    result = SSL_read_ex(of(channel)->ssl, bytes, size, &count);
+    return result > 0 ? (ssize_t)count : result_of(channel, result, err);
+}
+
+static ssize_t ssl_write(struct channel *channel, const void *bytes, size_t size, struct error *err)
+{
+    size_t count = 0;
+    int result;
+
+    ERR_clear_error();
+    result = SSL_write_ex(of(channel)->ssl, bytes, size, &count);
+    return result > 0 ? (ssize_t)count : result_of(channel, result, err);
+}
+
+static ssize_t ssl_finish(struct channel *channel, struct error *err)
+{
+    int result;
+
+    ERR_clear_error();
+    result = SSL_shutdown(of(channel)->ssl);
+    return result >= 0 ? 0 : result_of(channel, result, err);
+}
+
+static void ssl_free(struct channel *channel)
+{
+    SSL_free(of(channel)->ssl);
+    close(channel->fd);
+    free(channel);
+}
+
+void ssl_channel_linger(struct channel *channel)
+{
+    char bytes[4096];
+    uint64_t until = loop_now_ms() + LINGER_MS;
+    size_t seen = 0;
+
+    (void)ssl_finish(channel, NULL);
+    shutdown(channel->fd, SHUT_WR);
+    while (seen < LINGER_BYTES && loop_now_ms() < until) {
+        struct pollfd polled = { .fd = channel->fd, .events = POLLIN };
+        ssize_t count;
+
+        (void)poll(&polled, 1, (int)(until - loop_now_ms()));
+        count = read(channel->fd, bytes, sizeof(bytes));
+        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+        seen += count > 0 ? (size_t)count : 0;
+    }
+}
+
+/* ---- the handshake ---- */
+
+/* What OpenSSL has against it, as a person would say it. */
+static bool explain_refusal(const SSL *ssl, struct error *err)
+{
+    unsigned long code = ERR_peek_error();
+    const char *reason = verify_reason(SSL_get_verify_result(ssl));
+
+    switch (ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0) {
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+        return error_set(err, ERROR_REFUSED, "its certificate %s",
+                         reason ? reason
+                                : X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+        return error_set(err, ERROR_REFUSED, "it has shown no certificate");
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+        return error_set(err, ERROR_REFUSED, "it does not speak TLS 1.3");
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_BAD_RECORD_TYPE:
+        return error_set(err, ERROR_PROTOCOL, "it does not speak TLS");
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+        return error_set(err, ERROR_REFUSED,
+                         "it takes this host's certificate for one that has expired");
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+        return error_set(err, ERROR_REFUSED,
+                         "it takes this host's certificate for one that has been revoked");
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+        return error_set(err, ERROR_REFUSED,
+                         "it does not trust this host's certificate: run 'xmig keys trust' there");
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+        return error_set(err, ERROR_REFUSED,
+                         "it does not take this host's certificate: its own words have the reason");
+    default:
+        reason = ERR_reason_error_string(code);
+        return error_set(err, ERROR_LOST, "the handshake failed: %s",
+                         reason ? reason : "it closed the connection");
+    }
+}
+
+static bool shake_hands(struct channel *channel, uint64_t timeout_ms, struct error *err)
+{
+    SSL *ssl = of(channel)->ssl;
+    uint64_t until = loop_now_ms() + timeout_ms;
+
+    for (;;) {
+        struct pollfd polled = { .fd = channel->fd };
+        int result;
+
+        ERR_clear_error();
+        result = SSL_accept(ssl);
+        if (result > 0)
+            return true;
+        switch (SSL_get_error(ssl, result)) {
+        case SSL_ERROR_WANT_READ:
+            polled.events = POLLIN;
+            break;
+        case SSL_ERROR_WANT_WRITE:
+            polled.events = POLLOUT;
+            break;
+        default:
+            return explain_refusal(ssl, err);
+        }
+        if (loop_now_ms() >= until)
+            return error_set(err, ERROR_TIMEOUT, "it did not finish the handshake");
+        (void)poll(&polled, 1, (int)(until - loop_now_ms()));
+    }
+}
+
+static void set_up(int fd)
+{
+    const int on = 1, idle = 30, between = 10;
+
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof(between));
+}
+
+struct channel *ssl_channel_accept(SSL_CTX *context, int fd, uint64_t timeout_ms, struct error *err)
+{
+    static const struct channel_ops ops = {
+        .read = ssl_read,
+        .write = ssl_write,
+        .finish = ssl_finish,
+        .free = ssl_free,
+    };
+    struct ssl_channel *ssl = must(calloc(1, sizeof(*ssl)));
+
+    ssl->channel = (struct channel){ .ops = &ops, .fd = fd };
+    ssl->ssl = must(SSL_new(context));
+    set_up(fd);
+    SSL_set_fd(ssl->ssl, fd);
+    if (shake_hands(&ssl->channel, timeout_ms, err))
+        return &ssl->channel;
+    ssl_channel_linger(&ssl->channel);
+    ssl_free(&ssl->channel);
+    return NULL;
+}
+
+X509 *ssl_channel_certificate(struct channel *channel)
+{
+    return SSL_get1_peer_certificate(of(channel)->ssl);
+}

@@ -1,0 +1,55 @@
+/* One end of an encrypted connection, whichever library made it: libcurl at the sender
+ * (curl-channel.c), OpenSSL at the receiver (ssl-channel.c). Nothing here waits but the last three.
+ */
+#ifndef XMIG_TRANSPORT_TLS_CHANNEL_H
+#define XMIG_TRANSPORT_TLS_CHANNEL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "xmig/error.h"
+
+struct channel;
+
+enum {
+    CHANNEL_AGAIN = -1, /* nothing now: poll() the channel's descriptor */
+    CHANNEL_LOST = -2,  /* `err` says why */
+};
+
+struct channel_ops {
+    /* How many bytes, 0 at the peer's end of stream, or one of the above. A library keeps bytes
+     * that poll() knows nothing of: read until CHANNEL_AGAIN first.
+     */
+    ssize_t (*read)(struct channel *channel, void *bytes, size_t size, struct error *err);
+    ssize_t (*write)(struct channel *channel, const void *bytes, size_t size, struct error *err);
+    /* Tell the peer that nothing more follows; it may go on. 0, or one of the above. */
+    ssize_t (*finish)(struct channel *channel, struct error *err);
+    void (*free)(struct channel *channel);
+};
+
+struct channel {
+    const struct channel_ops *ops;
+    int fd; /* to poll(); the channel's own */
+};
+
+void channel_free(struct channel *channel);
+
+/* Exactly so many bytes, within `timeout_ms`; ERROR_CANCELLED as soon as `stop` (-1: none) can be
+ * read, by which another thread ends the wait.
+ */
+bool channel_read_all(struct channel *channel, void *bytes, size_t size, int stop,
+                      uint64_t timeout_ms, struct error *err);
+bool channel_write_all(struct channel *channel, const void *bytes, size_t size, int stop,
+                       uint64_t timeout_ms, struct error *err);
+
+/**
+ * Move bytes both ways between the socket `fd` and the channel until both directions have ended,
+ * or `stop` can be read. Takes 512 KiB, and reads nothing that the other end does not take.
+ *
+ * @param delivered  all that came from `fd`, and its end, have been passed on; NULL
+ * @return false also when bytes could not be delivered
+ */
+bool channel_pump(struct channel *channel, int fd, int stop, void (*delivered)(void *arg),
+                  void *arg, struct error *err);
+
+#endif

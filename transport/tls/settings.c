@@ -1,0 +1,106 @@
+/* Where to, and by which keys. */
+#include "transport/tls/settings.h"
+
+#include <ctype.h>
+
+#include "xmig/cleanup.h"
+
+static bool parse_port(const char *text, int *port)
+{
+    char *end = NULL;
+    long value = isdigit((unsigned char)*text) ? strtol(text, &end, 10) : 0;
+
+    *port = (int)value;
+    return end && (!*end || !strcmp(end, "/")) && value > 0 && value < 65536;
+}
+
+/* What curl could take for something else than a name. */
+static bool is_host(const char *host)
+{
+    if (!*host || *host == '-')
+        return false;
+    for (; *host; host++)
+        if (!isalnum((unsigned char)*host) && !strchr(".-_:%", *host))
+            return false;
+    return true;
+}
+
+bool tls_place_parse(const char *text, struct tls_place *place, struct error *err)
+{
+    const char *bracket = *text == '[' ? strchr(text, ']') : NULL;
+    const char *colon = bracket ? bracket + 1 : strrchr(text, ':');
+    const char *begin = bracket ? text + 1 : text;
+
+    *place = (struct tls_place){ 0 };
+    if (strchr(text, '@'))
+        return error_set(err, ERROR_REFUSED,
+                         "there are no users over TLS: the certificate says who comes");
+    if (!colon || *colon != ':' || (!bracket && strchr(text, ':') != colon))
+        return error_set(err, ERROR_REFUSED,
+                         "it is tls://HOST:PORT, or tls://[ADDRESS]:PORT, where 'xmig listen' "
+                         "listens");
+    place->host = must(strndup(begin, (size_t)((bracket ? bracket : colon) - begin)));
+    if (is_host(place->host) && parse_port(colon + 1, &place->port))
+        return true;
+    error_set(err, ERROR_REFUSED, "'%s' is no %s", is_host(place->host) ? colon + 1 : place->host,
+              is_host(place->host) ? "port" : "host");
+    tls_place_done(place);
+    return false;
+}
+
+void tls_place_done(struct tls_place *place)
+{
+    free(place->host);
+    place->host = NULL;
+}
+
+static const char *text_of(const struct tls_settings *settings, const char *name)
+{
+    return json_string_or(settings->json, name, NULL);
+}
+
+/* As curl does, a certificate's file may hold its key, too. */
+static bool find_own_key(struct tls_settings *settings, struct error *err)
+{
+    settings->certificate = text_of(settings, "cert");
+    settings->key = text_of(settings, "key");
+    if (settings->certificate) {
+        if (!settings->key)
+            settings->key = settings->certificate;
+        return true;
+    }
+    if (settings->key)
+        return error_set(err, ERROR_REFUSED, "--key needs the certificate, too: give --cert");
+    settings->certificate = settings->keys.certificate;
+    settings->key = settings->keys.key;
+    return keys_check(&settings->keys, err);
+}
+
+/* An authority, or a key, that was named counts alone. */
+static bool find_trusted(struct tls_settings *settings, const char *host, struct error *err)
+{
+    if (text_of(settings, "cacert") || text_of(settings, "pinnedpubkey"))
+        return true;
+    if (!trusted_read(&settings->trusted, settings->keys.trusted, err))
+        return false;
+    trusted_narrow(&settings->trusted, host);
+    return true;
+}
+
+bool tls_settings_read(struct tls_settings *settings, const char *text, const char *host,
+                       struct error *err)
+{
+    *settings = (struct tls_settings){ 0 };
+    settings->json = text ? json_parse_object(text, strlen(text), err) : cJSON_CreateObject();
+    if (!settings->json)
+        return false;
+    keys_find(&settings->keys, text_of(settings, "keys"));
+    return find_own_key(settings, err) && find_trusted(settings, host, err);
+}
+
+void tls_settings_done(struct tls_settings *settings)
+{
+    cJSON_Delete(settings->json);
+    keys_done(&settings->keys);
+    trusted_done(&settings->trusted);
+}

@@ -1,0 +1,38 @@
+/* How a sender reaches a receiver over TLS, in curl's words. They travel as one JSON object, from
+ * the command line to the journal, so that `xmig recover` need not be told again:
+ *
+ *     cacert cert key crlfile pinnedpubkey proxy noproxy interface: strings
+ *     resolve: strings; connect-timeout: milliseconds; ip: 4 or 6; keys: xmig's own directory
+ */
+#ifndef XMIG_TRANSPORT_TLS_SETTINGS_H
+#define XMIG_TRANSPORT_TLS_SETTINGS_H
+
+#include "transport/tls/keys.h"
+#include "transport/tls/trusted.h"
+#include "xmig/json.h"
+
+/* HOST:PORT, as in a destination. */
+struct tls_place {
+    char *host; /* without brackets */
+    int port;
+};
+bool tls_place_parse(const char *text, struct tls_place *place, struct error *err);
+void tls_place_done(struct tls_place *place);
+
+struct tls_settings {
+    cJSON *json; /* owned */
+    struct keys keys;
+    const char *certificate; /* ours */
+    const char *key;
+    /* Keys that are trusted without an authority. None: an authority must vouch for the peer. */
+    struct trusted trusted;
+};
+
+/* `text` is the JSON, or NULL: nothing was said. What is not said is found here, where `host` is to
+ * be reached; ERROR_REFUSED names what is missing.
+ */
+bool tls_settings_read(struct tls_settings *settings, const char *text, const char *host,
+                       struct error *err);
+void tls_settings_done(struct tls_settings *settings);
+
+#endif
