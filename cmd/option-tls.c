@@ -8,6 +8,7 @@
 #include "option-syntax.h"
 #include "transport/tls/settings.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 static const struct {
     int option;
@@ -46,10 +47,8 @@ static void set(cJSON *json, const char *name, cJSON *item)
 static void set_path(cJSON *json, const char *name, const char *path)
 {
     AUTO_FREE char *here = *path == '/' ? NULL : getcwd(NULL, 0);
-    AUTO_FREE char *whole = NULL;
+    AUTO_FREE char *whole = here ? formatted("%s/%s", here, path) : NULL;
 
-    if (here && asprintf(&whole, "%s/%s", here, path) < 0)
-        abort();
     set(json, name, cJSON_CreateString(whole ? whole : path));
 }
 

@@ -111,13 +111,14 @@ class Authority:
 class Listener:
     """`xmig listen` on a port of the loopback interface that is free; its log is a file."""
 
-    def __init__(self, program, environment, log, *options, address="127.0.0.1"):
+    def __init__(self, program, environment, log, *options, address="127.0.0.1", port=None):
         self.log = log
         for _ in range(20):
-            self.port = 20000 + int.from_bytes(os.urandom(2), "little") % 30000
+            self.port = port or 20000 + int.from_bytes(os.urandom(2), "little") % 30000
             with open(log, "w", encoding="utf-8") as errors:
                 self.process = subprocess.Popen([program, "listen", *options, f"{address}:{self.port}"],
-                                                env=environment, stdin=subprocess.DEVNULL, stderr=errors)
+                                                env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                                stderr=errors)
             if self.wait_for("listening at|cannot listen")[0] == "listening at":
                 return
             self.process.wait()

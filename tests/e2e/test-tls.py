@@ -20,7 +20,7 @@ import unittest
 from authority import Authority, Listener, openssl
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-XMIG = os.environ.get("XMIG", os.path.join(ROOT, "build/release/xmig"))
+XMIG = os.path.realpath(os.environ.get("XMIG", os.path.join(ROOT, "build/release/xmig")))
 VM = "demo,disk-size=64K,ram=64K"
 
 
@@ -61,7 +61,19 @@ class Tls(unittest.TestCase):
         if self.listener:
             self.listener.process.kill()
             self.listener.process.wait()
-        shutil.rmtree(self.folder)
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def processes(self):
+        """A receiver that was left alone keeps its promise for minutes; it is known by its environment."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if self.folder.encode() in file.read() and int(pid) != os.getpid():
+                        yield int(pid)
+            except OSError:
+                pass
 
     def listen(self, *options, **more):
         if self.listener:
@@ -162,7 +174,7 @@ class Keys(Tls):
         self.assert_refused(self.source.send(self.listen()), 3, "trusted', line 3: 'sha256//nonsense' is no fingerprint")
 
 
-class Pki(Tls):
+class PkiScene(Tls):
     """An authority in the middle of the chain on both sides."""
 
     def setUp(self):
@@ -192,6 +204,8 @@ class Pki(Tls):
     def send_with(self, dest, cert, *options):
         return self.source.send(dest, "--cacert", self.root.certificate, "--cert", cert, *options)
 
+
+class Pki(PkiScene):
     def test_moves_by_an_authority_with_intermediates_and_lists(self):
         lists = self.lists()
         dest = self.listen_with(self.theirs, "--crlfile", lists)
@@ -328,6 +342,55 @@ class Pki(Tls):
         done = self.send_with(f"tls://localhost:{port}", self.ours)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.said, f"cannot connect to localhost:{port}: Connection refused; 'xmig listen' must run")
+
+
+class Recovery(PkiScene):
+    """recover is told nothing of the way again: it stands elsewhere, and has another environment."""
+
+    def recover(self, *options):
+        return self.source.run("recover", self.source.ids()[0], *options)
+
+    def crash(self, dest, *options):
+        self.source.environment["https_proxy"] = "http://127.0.0.1:1"
+        here = os.getcwd()
+        os.chdir(os.path.dirname(self.ours))
+        try:
+            done = self.send_with(dest, os.path.basename(self.ours), "--noproxy", "localhost", "--fault",
+                                  "COMMIT:after:send:crash", *options)
+        finally:
+            os.chdir(here)
+        del self.source.environment["https_proxy"]
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(len(self.source.ids()), 1, done.stderr)
+
+    def test_recover_goes_the_same_way(self):
+        self.crash(self.listen_with(self.theirs))
+        done = self.recover()
+        self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
+
+    def test_recover_is_told_what_has_changed(self):
+        self.crash(self.listen_with(self.theirs))
+        os.rename(self.ours, self.ours + ".moved")
+        done = self.recover("--connect-timeout", "5")
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertIn("cannot use", done.said)
+        done = self.recover("--cert", self.ours + ".moved")
+        self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
+
+    def test_a_target_that_waits_alone_is_heard_of_by_another_listener(self):
+        """Its receiver is alive, and has lost the sender and the listener that started it."""
+        self.crash(self.listen_with(self.theirs))
+        port = self.listener.port
+        self.listener.process.kill()
+        self.listener.process.wait()
+        self.listener = Listener(XMIG, self.target.environment, os.path.join(self.folder, "listen.log"), "--cacert",
+                                 self.root.certificate, "--cert", self.theirs, port=port)
+        done = self.recover()
+        self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
+
+    def test_the_targets_list_says_where_the_vm_comes_from(self):
+        self.crash(self.listen_with(self.theirs))
+        self.assertRegex(self.target.run("list").stdout, re.escape(socket.gethostname()) + r" \(127\.0\.0\.1\)")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@
 #include "transport/listen/serve.h"
 #include "xmig/cleanup.h"
 #include "xmig/loop.h"
+#include "xmig/text.h"
 
 const struct listen_limits listen_default_limits = {
     .waiting = 256,
@@ -79,7 +80,6 @@ static void say(struct listener *listener, const char *format, ...)
 static void say(struct listener *listener, const char *format, ...)
 {
     AUTO_FREE char *text = NULL;
-    AUTO_FREE char *more = NULL;
     va_list args;
 
     if (!budget_take(&listener->lines, listener->now_ms)) {
@@ -87,11 +87,13 @@ static void say(struct listener *listener, const char *format, ...)
         return;
     }
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    text = vformatted(format, args);
     va_end(args);
-    if (listener->left_out && asprintf(&more, "%u lines were left out", listener->left_out) > 0)
+    if (listener->left_out) {
+        AUTO_FREE char *more = formatted("%u lines were left out", listener->left_out);
+
         listener->options->say(listener->options->arg, more);
+    }
     listener->left_out = 0;
     listener->options->say(listener->options->arg, text);
 }

@@ -12,6 +12,7 @@
 #include "transport/tls/explain.h"
 #include "transport/tls/verify.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     CONNECT_MS = 20 * 1000,
@@ -199,12 +200,10 @@ static void set_way(struct curl_channel *curl)
     const cJSON *json = way->settings->json, *item;
     bool is_v6 = strchr(way->place->host, ':') != NULL;
     CURL *easy = curl->easy;
-    AUTO_FREE char *url = NULL;
+    AUTO_FREE char *url = formatted("https://%s%s%s:%d/", is_v6 ? "[" : "", way->place->host,
+                                    is_v6 ? "]" : "", way->place->port);
     uint64_t ip = json_uint_or(json, "ip", 0);
 
-    if (asprintf(&url, "https://%s%s%s:%d/", is_v6 ? "[" : "", way->place->host, is_v6 ? "]" : "",
-                 way->place->port) < 0)
-        abort();
     curl_easy_setopt(easy, CURLOPT_URL, url);
     set_text(easy, CURLOPT_PROXY, json, "proxy");
     set_text(easy, CURLOPT_NOPROXY, json, "noproxy");

@@ -16,17 +16,9 @@
 
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
+#include "xmig/text.h"
 
 /* ---- where ---- */
-
-static char *joined(const char *directory, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", directory, name) < 0)
-        abort();
-    return path;
-}
 
 static const char *environment(const char *name)
 {
@@ -43,12 +35,12 @@ static char *find_directory(void)
     const struct passwd *user = home ? NULL : getpwuid(geteuid());
 
     if (given)
-        return joined(given, "keys");
+        return formatted("%s/%s", given, "keys");
     if (geteuid() == 0)
         return must(strdup("/etc/xmig/keys"));
     if (xdg)
-        return joined(xdg, "xmig/keys");
-    return joined(home ? home : user ? user->pw_dir : "/", ".config/xmig/keys");
+        return formatted("%s/%s", xdg, "xmig/keys");
+    return formatted("%s/%s", home ? home : user ? user->pw_dir : "/", ".config/xmig/keys");
 }
 
 void keys_find(struct keys *keys, const char *directory)
@@ -57,9 +49,9 @@ void keys_find(struct keys *keys, const char *directory)
 
     *keys = (struct keys){
         .directory = where,
-        .certificate = joined(where, "cert.pem"),
-        .key = joined(where, "key.pem"),
-        .trusted = joined(where, "trusted"),
+        .certificate = formatted("%s/%s", where, "cert.pem"),
+        .key = formatted("%s/%s", where, "key.pem"),
+        .trusted = formatted("%s/%s", where, "trusted"),
     };
 }
 
@@ -117,9 +109,8 @@ static void add_names(X509 *certificate)
     (void)gethostname(host, sizeof(host) - 1);
     has_domain = getaddrinfo(host, NULL, &hints, &found) == 0 && found->ai_canonname &&
                  strcmp(found->ai_canonname, host) != 0;
-    if (asprintf(&names, "DNS:%s%s%s", host, has_domain ? ",DNS:" : "",
-                 has_domain ? found->ai_canonname : "") < 0)
-        abort();
+    names = formatted("DNS:%s%s%s", host, has_domain ? ",DNS:" : "",
+                      has_domain ? found->ai_canonname : "");
     if (found)
         freeaddrinfo(found);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)host, -1, -1, 0);

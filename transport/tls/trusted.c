@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 bool trusted_name_is_fit(const char *name)
 {
@@ -108,12 +109,10 @@ void trusted_narrow(struct trusted *trusted, const char *host)
 /* A reader sees the old file, or the new one. */
 static bool write_file(const struct trusted *trusted, const char *path, struct error *err)
 {
-    AUTO_FREE char *temporary = NULL;
+    AUTO_FREE char *temporary = formatted("%s.new", path);
     FILE *file;
     int fd;
 
-    if (asprintf(&temporary, "%s.new", path) < 0)
-        abort();
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", temporary);
