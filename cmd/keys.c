@@ -7,6 +7,7 @@
 
 #include "report.h"
 #include "tidy.h"
+#include "wrap.h"
 #include "transport/tls/keys.h"
 #include "transport/tls/trusted.h"
 #include "xmig/cleanup.h"
@@ -106,7 +107,12 @@ static bool trust(const struct keys *keys, const char *fingerprint, const char *
                          "the name '%s' has something else than letters, digits and .-_@:", name);
     if (name)
         snprintf(key.name, sizeof(key.name), "%s", name);
-    return directory_make_all(keys->directory, err) && trusted_add(keys->trusted, &key, err);
+    if (!directory_make_all(keys->directory, err) || !trusted_add(keys->trusted, &key, err))
+        return false;
+    wrap_say(stdout, WRAP_INDENT,
+             "'xmig policy check --as %s' says what may come from there; see xmig-recv.conf(5)",
+             name ? name : "default");
+    return true;
 }
 
 static bool run(const struct showing *showing, char *const words[], int count, struct error *err)

@@ -56,6 +56,15 @@ class Tls(unittest.TestCase):
         self.source, self.target = Host(self.folder, "source"), Host(self.folder, "target")
         self.listener = None
         self.addCleanup(self.clean)
+        self.permit("default")
+
+    def permit(self, *senders):
+        """The policy that the target has of them, and of nobody else."""
+        folder = os.path.join(self.target.folder, "config")
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        with open(os.path.join(folder, "recv.conf"), "w", encoding="ascii") as file:
+            for sender in senders:
+                file.write(f"[{sender}]\nvms = *\nhypervisors = simulated\nimage-directories = /simulated\nfaults = yes\n")
 
     def clean(self):
         if self.listener:
@@ -105,6 +114,18 @@ class Keys(Tls):
         self.assert_moved(self.source.send(self.listen()))
         self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16} begins")
         self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16} ends")
+
+    def test_the_policy_knows_a_sender_by_name_and_by_key(self):
+        self.trust_each_other()
+        key = subprocess.run(["openssl", "base64", "-d"], input=self.source.fingerprint().removeprefix("sha256//") + "\n",
+                             text=True, check=True, stdout=subprocess.PIPE, encoding="latin-1").stdout
+        dest = self.listen()
+        for name in "source", "sha256:" + key.encode("latin-1").hex():
+            self.permit(name)
+            self.assert_moved(self.source.send(dest))
+            shutil.rmtree(os.path.join(self.target.folder, "state"))
+        self.permit("somebody-else")
+        self.assert_refused(self.source.send(dest), 3, "policy .*nothing is permitted")
 
     def test_a_key_is_made_once_and_is_private(self):
         self.assertEqual(self.source.run("keys", "init").returncode, 0)
