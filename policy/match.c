@@ -189,19 +189,29 @@ static void take_host(char host[64], const char *text, size_t len)
         strcpy(host, "*");
 }
 
+static bool take_port(const char **text, unsigned long *port)
+{
+    char *end;
+
+    if (**text < '0' || **text > '9')
+        return false;
+    *port = strtoul(*text, &end, 10);
+    *text = end;
+    return *port > 0 && *port <= PORT_MAX;
+}
+
+/* "PORT" or "FROM-TO" */
 static bool take_ports(struct listener *listener, const char *text)
 {
-    int used = 0;
-
-    if (sscanf(text, "%5lu%n", &listener->from, &used) != 1 || *text < '0' || *text > '9')
+    if (!take_port(&text, &listener->from))
         return false;
     listener->to = listener->from;
-    text += used;
-    if (*text == '-' && (sscanf(++text, "%5lu%n", &listener->to, &used) != 1 || *text < '0' ||
-                         *text > '9' || text[used]))
-        return false;
-    return (text[0] == '\0' || text[used] == '\0') && listener->from > 0 &&
-           listener->from <= listener->to && listener->to <= PORT_MAX;
+    if (*text == '-') {
+        text++;
+        if (!take_port(&text, &listener->to))
+            return false;
+    }
+    return !*text && listener->from <= listener->to;
 }
 
 /* "ADDRESS", "ADDRESS:PORT", "[::1]:FROM-TO", "*:PORT" */
