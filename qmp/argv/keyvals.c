@@ -318,3 +318,41 @@ void keyvals_remove_prefixed(struct keyvals *kv, const char *prefix)
         if (kv->items[i].key && !strncmp(kv->items[i].key, prefix, strlen(prefix)))
             remove_at(kv, i);
 }
+
+/* ---- all of it ---- */
+
+/* Is the key `wanted`, or does it end in ".wanted"? NULL: any is. */
+static bool is_called(const char *key, const char *wanted)
+{
+    size_t len = key ? strlen(key) : 0, wanted_len = wanted ? strlen(wanted) : 0;
+
+    if (!wanted)
+        return true;
+    return len >= wanted_len && !strcmp(key + len - wanted_len, wanted) &&
+           (len == wanted_len || key[len - wanted_len - 1] == '.');
+}
+
+static void each_in_json(const cJSON *json, const char *wanted,
+                         void (*each)(void *arg, const char *value), void *arg)
+{
+    const cJSON *item;
+
+    if (cJSON_IsString(json) && is_called(json->string, wanted))
+        each(arg, json->valuestring);
+    cJSON_ArrayForEach (item, json)
+        each_in_json(item, wanted, each, arg);
+}
+
+void keyvals_each_of(const struct keyvals *kv, const char *key,
+                     void (*each)(void *arg, const char *value), void *arg)
+{
+    each_in_json(kv->json, key, each, arg);
+    for (size_t i = 0; i < kv->count; i++)
+        if (is_called(kv->items[i].key, key))
+            each(arg, kv->items[i].value);
+}
+
+void keyvals_each(const struct keyvals *kv, void (*each)(void *arg, const char *value), void *arg)
+{
+    keyvals_each_of(kv, NULL, each, arg);
+}

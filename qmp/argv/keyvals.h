@@ -47,6 +47,13 @@ void keyvals_remove(struct keyvals *kv, const char *key);
 /* Remove every key that begins with `prefix`. */
 void keyvals_remove_prefixed(struct keyvals *kv, const char *prefix);
 
+/* Every value, however deep in JSON; `each(arg, value)`. */
+void keyvals_each(const struct keyvals *kv, void (*each)(void *arg, const char *value), void *arg);
+
+/* Every value of a key that is `key`, or ends in ".key", however deep. */
+void keyvals_each_of(const struct keyvals *kv, const char *key,
+                     void (*each)(void *arg, const char *value), void *arg);
+
 #define AUTO_KEYVALS __attribute__((cleanup(keyvals_done)))
 
 #endif

@@ -68,14 +68,38 @@ void rewriting_list(cJSON *array, const char *text)
     cJSON_AddItemToArray(array, must(cJSON_CreateString(text)));
 }
 
-char *rewriting_connect(struct rewriting *r, const char *path)
+static char *absolute_path(const struct rewriting *r, const char *path)
 {
     return r->cwd ? path_absolute(r->cwd, path) : must(strdup(path));
 }
 
+char *rewriting_connect(struct rewriting *r, const char *path)
+{
+    char *absolute = absolute_path(r, path);
+
+    rewriting_list(r->result->connects, absolute);
+    return absolute;
+}
+
+char *rewriting_other(struct rewriting *r, const char *path)
+{
+    char *absolute = absolute_path(r, path);
+
+    rewriting_list(r->result->others, absolute);
+    return absolute;
+}
+
+char *rewriting_execute(struct rewriting *r, const char *path)
+{
+    char *absolute = rewriting_need(r, path);
+
+    rewriting_list(r->result->programs, absolute);
+    return absolute;
+}
+
 char *rewriting_need(struct rewriting *r, const char *path)
 {
-    char *absolute = rewriting_connect(r, path);
+    char *absolute = absolute_path(r, path);
 
     rewriting_list(r->result->needs, absolute);
     return absolute;
@@ -83,7 +107,7 @@ char *rewriting_need(struct rewriting *r, const char *path)
 
 static char *list_renamed(struct rewriting *r, const char *path, cJSON *array)
 {
-    AUTO_FREE char *absolute = rewriting_connect(r, path);
+    AUTO_FREE char *absolute = absolute_path(r, path);
     char *target = path_renamed(absolute, r->name, r->new_name);
 
     rewriting_list(array, target);
@@ -108,6 +132,36 @@ void rewriting_path_key(struct rewriting *r, struct keyvals *kv, const char *key
 
     if (target)
         keyvals_set(kv, key, target);
+}
+
+static bool is_listed(const cJSON *array, const char *text)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, array)
+        if (!strcmp(item->valuestring, text))
+            return true;
+    return false;
+}
+
+bool argv_result_lists(const struct argv_result *result, const char *path)
+{
+    return is_listed(result->needs, path) || is_listed(result->outputs, path) ||
+           is_listed(result->sockets, path) || is_listed(result->connects, path) ||
+           is_listed(result->searched, path) || is_listed(result->others, path);
+}
+
+static void list_other(void *arg, const char *value)
+{
+    struct rewriting *r = arg;
+
+    if (*value == '/' && !argv_result_lists(r->result, value))
+        rewriting_list(r->result->others, value);
+}
+
+void rewriting_other_paths(struct rewriting *r, const struct keyvals *kv)
+{
+    keyvals_each(kv, list_other, r);
 }
 
 bool word_is_among(const char *text, const char *const words[])
@@ -182,9 +236,10 @@ static bool rewrite_all(struct rewriting *r, const cJSON *words, struct error *e
 /* Do something to each array of the result. */
 static void each(struct argv_result *result, void (*act)(cJSON **array))
 {
-    cJSON **arrays[] = { &result->words,    &result->needs,    &result->outputs, &result->sockets,
-                         &result->bridges,  &result->searched, &result->audio,   &result->ports,
-                         &result->pidfiles, &result->notes };
+    cJSON **arrays[] = { &result->words,    &result->needs,    &result->outputs,  &result->sockets,
+                         &result->connects, &result->programs, &result->bridges,  &result->searched,
+                         &result->audio,    &result->ports,    &result->pidfiles, &result->others,
+                         &result->notes };
 
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
         act(arrays[i]);

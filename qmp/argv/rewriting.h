@@ -15,6 +15,9 @@ struct argv_result {
     cJSON *needs;          /* files and directories that are only read: they must be there */
     cJSON *outputs;        /* files that are written: their directories must be there */
     cJSON *sockets;        /* sockets to listen at: nobody else may */
+    cJSON *connects;       /* sockets and pipes of somebody else's */
+    cJSON *programs;       /* that QEMU starts; they are among the needs, too */
+    cJSON *others;         /* files of which nobody knows whether QEMU reads or writes them */
     cJSON *bridges;        /* joined by QEMU's helper; by their names at the source */
     cJSON *searched;       /* files that QEMU looks for in directories of its own */
     cJSON *audio;          /* drivers for sound */
@@ -74,11 +77,19 @@ typedef char *rewriting_path(struct rewriting *r, const char *path);
 rewriting_path rewriting_need;    /* a file that is only read */
 rewriting_path rewriting_write;   /* a file that is written: renamed with the VM */
 rewriting_path rewriting_listen;  /* a socket that QEMU makes: renamed with the VM */
-rewriting_path rewriting_connect; /* somebody else's socket: listed nowhere */
+rewriting_path rewriting_connect; /* somebody else's socket */
+rewriting_path rewriting_execute; /* a program */
+rewriting_path rewriting_other;   /* a file of a kind that is not known */
 
 /* Replace the value of `key`, if there is one, by what `becomes` makes of that path. */
 void rewriting_path_key(struct rewriting *r, struct keyvals *kv, const char *key,
                         rewriting_path *becomes);
+
+/* Each value that is an absolute path, and in none of the lists, is an `other`. */
+void rewriting_other_paths(struct rewriting *r, const struct keyvals *kv);
+
+/* Is `path` in a list of files of the result? */
+bool argv_result_lists(const struct argv_result *result, const char *path);
 
 /* Is `text` one of the words? Does `text` begin with one of the prefixes? Both lists end with NULL;
  * a NULL `text` is never among them.

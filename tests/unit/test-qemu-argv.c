@@ -64,6 +64,28 @@ static struct scene *rewrite(const char *options, const char *new_name, bool wit
 #define UNSAID "-machine pc-i440fx-7.2 -accel tcg"
 #define UNSAID_NAMED UNSAID " -name web2"
 
+/* The target walks the same table, and finds nothing to change. */
+static void is_taken_as_it_is(const struct scene *scene)
+{
+    AUTO_JSON cJSON *disks = must(cJSON_CreateArray());
+    cJSON *disk = must(cJSON_CreateObject());
+    struct argv_result result;
+    struct error err = { 0 };
+
+    cJSON_AddStringToObject(disk, "image", scene->disk.target);
+    if (scene->disk.format_at_target)
+        cJSON_AddStringToObject(disk, "format", scene->disk.format_at_target);
+    cJSON_AddBoolToObject(disk, "full", scene->disk.stays_full);
+    if (scene->vm.disks)
+        cJSON_AddItemToArray(disks, disk);
+    else
+        cJSON_Delete(disk);
+    assert_ok(argv_arrived(scene->result.words, disks, scene->vm.machine, scene->vm.accelerator,
+                           &result, &err),
+              &err);
+    argv_result_done(&result);
+}
+
 /* Without a display and with all else said, `options` become `expected`. */
 static void becomes(const char *options, const char *new_name, bool with_disk, const char *expected)
 {
@@ -72,6 +94,7 @@ static void becomes(const char *options, const char *new_name, bool with_disk, c
 
     assert_string_equal(scene->err.text, "");
     assert_string_equal(line, expected);
+    is_taken_as_it_is(scene);
 }
 
 static void is_refused(const char *options, const char *because)
@@ -305,6 +328,9 @@ static void ports_are(const char *options, const char *expected)
 
 #define PORT(WHAT, HOST, PORT, TO, UDP)                                                            \
     "{\"what\":\"" WHAT "\",\"host\":\"" HOST "\",\"port\":" PORT ",\"to\":" TO ",\"udp\":" UDP "}"
+#define OPEN(WHAT, HOST, PORT, TO)                                                                 \
+    "{\"what\":\"" WHAT "\",\"host\":\"" HOST "\",\"port\":" PORT ",\"to\":" TO                    \
+    ",\"udp\":false,\"open\":true}"
 
 static void knows_the_ports_to_listen_at(void **unused)
 {
@@ -312,17 +338,15 @@ static void knows_the_ports_to_listen_at(void **unused)
     ports_are("-netdev user,id=n,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp::53-:53",
               "[" PORT("hostfwd", "127.0.0.1", "2222", "2222",
                        "false") "," PORT("hostfwd", "", "53", "53", "true") "]");
-    ports_are(
-        "-nic {\"type\":\"user\",\"hostfwd\":[{\"str\":\"tcp::7-:7\"}]} -s",
-        "[" PORT("hostfwd", "", "7", "7", "false") "," PORT("-s", "", "1234", "1234", "false") "]");
+    ports_are("-nic {\"type\":\"user\",\"hostfwd\":[{\"str\":\"tcp::7-:7\"}]} -s",
+              "[" PORT("hostfwd", "", "7", "7", "false") "," OPEN("-s", "", "1234", "1234") "]");
     ports_are("-vnc [::1]:3,to=5 -gdb tcp::99 -serial telnet:h:8,server=on,wait=off",
-              "[" PORT("-vnc", "::1", "5903", "5905", "false") "," PORT(
-                  "gdb", "", "99", "99", "false") "," PORT("serial", "h", "8", "8", "false") "]");
+              "[" OPEN("-vnc", "::1", "5903", "5905") "," OPEN("gdb", "", "99", "99") "," OPEN(
+                  "serial", "h", "8", "8") "]");
     ports_are("-chardev socket,id=c,host=h,port=9,server=on,to=12 -spice port=5930,addr=a "
               "-netdev socket,id=s,listen=:77",
-              "[" PORT("-chardev", "h", "9", "12",
-                       "false") "," PORT("-spice", "a", "5930", "5930",
-                                         "false") "," PORT("netdev", "", "77", "77", "false") "]");
+              "[" OPEN("-chardev", "h", "9", "12") "," PORT(
+                  "-spice", "a", "5930", "5930", "false") "," OPEN("netdev", "", "77", "77") "]");
     ports_are("-vnc none -vnc unix:/vm/v -serial tcp:h:8 -chardev socket,id=c,host=h,port=9", "[]");
 }
 

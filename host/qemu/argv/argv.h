@@ -50,6 +50,15 @@ extern const struct option_table qemu_options;
 bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *result,
                   struct error *err);
 
+/**
+ * Walk the table over words that came from another host, which has done so already: nothing may be
+ * left to change, and no value be a path of which no function knows what it is for (ERROR_REFUSED).
+ * `disks`: those of the parameters. `result` is as of argv_rewrite(): what this line makes QEMU
+ * read, write, start, and listen at.
+ */
+bool argv_arrived(const cJSON *words, const cJSON *disks, const char *machine,
+                  const char *accelerator, struct argv_result *result, struct error *err);
+
 /* The name that -name gives, or NULL. The caller frees the name. */
 char *argv_name(const cJSON *words);
 

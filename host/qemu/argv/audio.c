@@ -37,6 +37,8 @@ bool rewrite_audio(struct rewriting *r, struct keyvals *kv, struct error *err)
     }
     if (driver)
         cJSON_AddItemToArray(r->result->audio, must(cJSON_CreateString(driver)));
+    if (driver && !strcmp(driver, "wav") && !keyvals_get(kv, "path"))
+        keyvals_set(kv, "path", "qemu.wav"); /* QEMU's own default */
     rewriting_path_key(r, kv, "path", rewriting_write);
     return true;
 }

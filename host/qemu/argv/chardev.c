@@ -6,6 +6,10 @@
 /* QEMU at the target must start without waiting until somebody connects. */
 static void do_not_wait(struct keyvals *kv)
 {
+    const char *said = keyvals_get(kv, "wait");
+
+    if (said && !strcmp(said, "off"))
+        return;
     keyvals_remove(kv, "wait");
     keyvals_set_flag(kv, "wait", false);
 }
@@ -41,6 +45,9 @@ static bool rewrite_backend(struct rewriting *r, struct keyvals *kv, struct erro
         backend = "";
     if (!strcmp(backend, "socket") && !rewrite_socket(r, kv, err))
         return false;
+    if (!strcmp(backend, "udp"))
+        rewriting_udp_port(r, "-chardev", keyvals_get(kv, "localaddr"),
+                           keyvals_get(kv, "localport"));
     if (!strcmp(backend, "file")) {
         rewriting_path_key(r, kv, "path", rewriting_write);
         rewriting_path_key(r, kv, "input-path", rewriting_need);
@@ -186,6 +193,8 @@ bool rewrite_character_device(struct rewriting *r, const char *value, struct err
     } else {
         if (*form.rest == '/')
             path = rewriting_need(r, form.rest);
+        if (!strncmp(form.rest, "udp:", 4) && strchr(form.rest, '@'))
+            rewriting_udp_address(r, r->option, strchr(form.rest, '@') + 1);
         if (strstr(form.rest, "stdio"))
             rewriting_note(r, "-%s %s: what it prints goes into the log that xmig keeps", r->option,
                            value);

@@ -20,17 +20,8 @@ static const char *const bound_devices[] = {
     NULL,
 };
 
-static const char *const bound_objects[] = {
-    "input-linux",
-    "can-host-socketcan",
-    "cryptodev-vhost-user",
-    "x-remote-object",
-    "vfio-user-server",
-    "sgx-epc",
-    NULL,
-};
-
-static const char *const bound_networks[] = { "vhost-user", "vhost-vdpa", "netmap", NULL };
+static const char *const bound_networks[] = { "vhost-user", "vhost-vdpa", "netmap",
+                                              "af-xdp",     "passt",      NULL };
 
 /* Keys whose value is a descriptor that QEMU inherited from the process that started it. */
 static const char *const descriptor_keys[] = {
@@ -87,29 +78,18 @@ bool rewrite_device(struct rewriting *r, struct keyvals *kv, struct error *err)
         return false;
     if (keyvals_get(kv, "romfile"))
         rewriting_searched_key(r, kv, "romfile");
+    if (driver && !strcmp(driver, "loader"))
+        rewriting_path_key(r, kv, "file", rewriting_other);
+    rewriting_other_paths(r, kv);
     rewrite_medium(qemu_of(r)->vm, kv, driver);
     return true;
 }
 
 bool rewrite_usbdevice(struct rewriting *r, const char *value, struct error *err)
 {
-    if (!strncmp(value, "host", 4))
+    if (!strncmp(value, "host", 4) || strchr(value, '/'))
         return refuse_bound("USB device", value, err);
     return rewriting_keep(r, value, err);
-}
-
-bool rewrite_object(struct rewriting *r, struct keyvals *kv, struct error *err)
-{
-    const char *type = keyvals_get_implied(kv, "qom-type");
-
-    if (word_begins_among(type, bound_objects))
-        return refuse_bound("object", type, err);
-    rewriting_path_key(r, kv, "mem-path", rewriting_memory);
-    rewriting_path_key(r, kv, "filename", rewriting_need);
-    rewriting_path_key(r, kv, "dir", rewriting_need);
-    if (type && !strcmp(type, "secret"))
-        rewriting_path_key(r, kv, "file", rewriting_need);
-    return true;
 }
 
 /* ---- networks ---- */
@@ -119,18 +99,39 @@ static void rewrite_script(struct rewriting *r, struct keyvals *kv, const char *
     const char *path = keyvals_get(kv, key);
 
     if (path && *path && strcmp(path, "no") != 0)
-        rewriting_path_key(r, kv, key, rewriting_need);
+        rewriting_path_key(r, kv, key, rewriting_execute);
+}
+
+static void look_for_command(void *arg, const char *value)
+{
+    if (strstr(value, "cmd:"))
+        *(bool *)arg = true;
+}
+
+/* What the guest could have started here, or would be shown of this host's files. */
+static bool check_services(const struct keyvals *kv, struct error *err)
+{
+    bool has_command = false;
+
+    keyvals_each_of(kv, "guestfwd", look_for_command, &has_command);
+    keyvals_each_of(kv, "str", look_for_command, &has_command);
+    if (has_command)
+        return refuse_bound("network's", "guestfwd=...-cmd:", err);
+    return !keyvals_get(kv, "smb") || refuse_bound("network's", "smb", err);
 }
 
 /* -netdev stream and dgram */
 static void rewrite_net_socket(struct rewriting *r, struct keyvals *kv)
 {
-    if (keyvals_flag(kv, "server")) {
-        rewriting_path_key(r, kv, "addr.path", rewriting_listen);
+    bool listens = keyvals_flag(kv, "server");
+
+    rewriting_path_key(r, kv, "addr.path", listens ? rewriting_listen : rewriting_connect);
+    if (listens) {
         rewriting_port(r, "-netdev", keyvals_get(kv, "addr.host"), keyvals_get(kv, "addr.port"),
                        NULL);
     }
     rewriting_path_key(r, kv, "local.path", rewriting_listen);
+    rewriting_path_key(r, kv, "remote.path", rewriting_connect);
 }
 
 /* The network of -netdev user,id=ID; one without an id is known if it is the only one. */
@@ -181,12 +182,13 @@ bool rewrite_net(struct rewriting *r, struct keyvals *kv, struct error *err)
 
     if (word_begins_among(type, bound_networks))
         return refuse_bound("network", type, err);
-    if (!check_descriptors(r, kv, err))
+    if (!check_descriptors(r, kv, err) || !check_services(kv, err))
         return false;
     rewrite_script(r, kv, "script");
     rewrite_script(r, kv, "downscript");
+    rewriting_path_key(r, kv, "helper", rewriting_execute);
     rewriting_path_key(r, kv, "tftp", rewriting_need);
-    rewriting_path_key(r, kv, "smb", rewriting_need);
+    rewriting_path_key(r, kv, "sock", rewriting_connect);
     rewrite_net_socket(r, kv);
     if (type && (!strcmp(type, "bridge") || (!strcmp(type, "tap") && keyvals_get(kv, "helper"))))
         rewrite_bridge(r, kv);

@@ -219,7 +219,11 @@ bool rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
     if (keyvals_flag(kv, "snapshot"))
         return error_set(err, ERROR_REFUSED,
                          "a disk with snapshot=on lives in a temporary file: it cannot be moved");
-    if (!file || !is_local(file))
+    if (!block_drivers_check(kv, err))
+        return false;
+    if (file && !is_local(file))
+        return block_name_check(file, err);
+    if (!file)
         return true;
     disk = find_disk(vm, file, &top);
     if (disk)
@@ -230,6 +234,7 @@ bool rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
         AUTO_FREE char *path = rewriting_need(r, file);
 
         keyvals_set(kv, key, path);
+        rewriting_other_paths(r, kv);
     }
     return true;
 }
@@ -323,6 +328,8 @@ bool rewrite_blockdev(struct rewriting *r, struct keyvals *kv, struct error *err
     struct argv_disk *disk;
     bool top;
 
+    if (!block_drivers_check(kv, err))
+        return false;
     if (backing && *backing)
         return error_set(err, ERROR_REFUSED,
                          "a -blockdev with another as its backing cannot be moved: commit or pull "
@@ -333,6 +340,7 @@ bool rewrite_blockdev(struct rewriting *r, struct keyvals *kv, struct error *err
             return move_blockdev(q, kv, key, disk, top, err);
         rewriting_path_key(r, kv, key, rewriting_need);
     }
+    rewriting_other_paths(r, kv);
     keep_thin_above(q, kv);
     return true;
 }

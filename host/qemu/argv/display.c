@@ -24,11 +24,15 @@ bool rewrite_display(struct rewriting *r, const char *value, struct error *err)
     static const char *const windows[] = { "gtk",       "sdl",     "cocoa", "curses",
                                            "spice-app", "default", NULL };
     AUTO_FREE char *kind = must(strndup(value, strcspn(value, ",")));
+    AUTO_KEYVALS struct keyvals kv = { 0 };
 
     if (word_is_among(kind, windows))
         return rewrite_window(r, value, err);
     if (!strncmp(value, "vnc=", 4))
         return rewriting_option(r, "vnc", value + 4, err);
+    if (!keyvals_parse(value, &kv, err))
+        return false;
+    rewriting_other_paths(r, &kv); /* rendernode= */
     return rewrite_nographic(r, value, err);
 }
 
@@ -62,22 +66,26 @@ bool rewrite_vnc(struct rewriting *r, struct keyvals *kv, struct error *err)
         let_vnc_move_up(r, kv, where);
         rewriting_vnc_port(r, kv, where);
     }
+    rewriting_other_paths(r, kv);
     qemu_of(r)->has_display = true;
     return true;
 }
 
 bool rewrite_spice(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
+    static const char *const files[] = { "x509-dir",         "x509-key-file",    "x509-cert-file",
+                                         "x509-cacert-file", "x509-dh-key-file", "rendernode" };
     const char *address = keyvals_get(kv, "addr");
 
     (void)err;
     if (keyvals_flag(kv, "unix") && address) {
         rewriting_path_key(r, kv, "addr", rewriting_listen);
     } else {
-        rewriting_port(r, "-spice", address, keyvals_get(kv, "port"), NULL);
-        rewriting_port(r, "-spice", address, keyvals_get(kv, "tls-port"), NULL);
+        rewriting_spice_port(r, kv, "port");
+        rewriting_spice_port(r, kv, "tls-port");
     }
-    rewriting_path_key(r, kv, "x509-dir", rewriting_need);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        rewriting_path_key(r, kv, files[i], rewriting_need);
     qemu_of(r)->has_display = true;
     return true;
 }

@@ -2,18 +2,24 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv/rewriters.h"
+#include "xmig/paths.h"
 #include "xmig/text.h"
 
-static bool exists(struct rewriting *r, const char *path)
+static char *absolute_path(const struct rewriting *r, const char *path)
 {
-    AUTO_FREE char *absolute = rewriting_connect(r, path);
+    return path_absolute(r->cwd, path);
+}
+
+static bool exists(const struct rewriting *r, const char *path)
+{
+    AUTO_FREE char *absolute = absolute_path(r, path);
 
     return access(absolute, F_OK) == 0;
 }
 
 char *rewriting_memory(struct rewriting *r, const char *path)
 {
-    AUTO_FREE char *absolute = rewriting_connect(r, path);
+    AUTO_FREE char *absolute = absolute_path(r, path);
     struct stat st;
     bool is_directory = stat(absolute, &st) == 0 && S_ISDIR(st.st_mode);
 
@@ -63,6 +69,14 @@ bool rewrite_inputs_within(struct rewriting *r, struct keyvals *kv, struct error
     (void)err;
     rewriting_path_key(r, kv, "file", rewriting_need);
     rewriting_path_key(r, kv, "path", rewriting_need);
+    return true;
+}
+
+bool rewrite_boot(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    (void)err;
+    if (keyvals_get(kv, "splash"))
+        rewriting_searched_key(r, kv, "splash");
     return true;
 }
 

@@ -6,7 +6,12 @@ bool rewrite_machine(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
     struct qemu_rewriting *q = qemu_of(r);
 
-    (void)err;
+    static const char *const files[] = { "kernel", "initrd", "dtb", "shim" };
+
+    if (keyvals_get(kv, "dumpdtb"))
+        return rewriting_refuse(r, r->value, err);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        rewriting_path_key(r, kv, files[i], rewriting_need);
     r->option = "machine"; /* for which "M" is short */
     if (keyvals_get_implied(kv, "type")) {
         keyvals_set_implied(kv, "type", q->vm->machine);

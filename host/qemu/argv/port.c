@@ -1,32 +1,42 @@
 /* Collects the ports at which a command line makes QEMU listen; the target checks that each is
  * free.
  */
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <stdlib.h>
 
 #include "host/qemu/argv/rewriters.h"
 
 enum {
     VNC_FIRST = 5900,
+    VNC_WEBSOCKET_FIRST = 5700,
     PORT_MAX = 65535
 };
 
+/* By number, or by a service's name ("ssh"). */
 static bool to_number(const char *text, unsigned long *number)
 {
+    const struct servent *service;
     char *end;
 
     *number = strtoul(text, &end, 10);
-    return *text >= '0' && *text <= '9' && !*end;
+    if (*text >= '0' && *text <= '9' && !*end)
+        return *number <= PORT_MAX;
+    service = getservbyname(text, NULL);
+    if (service)
+        *number = ntohs((uint16_t)service->s_port);
+    return service != NULL;
 }
 
-/* Leaves out a port given by name ("ssh"): the check could not try it. */
-static void add(struct rewriting *r, const char *what, const char *host, const char *port,
-                unsigned long first, const char *to, bool udp)
+/* NULL: there is no such port. */
+static cJSON *add(struct rewriting *r, const char *what, const char *host, const char *port,
+                  unsigned long first, const char *to, bool udp)
 {
     unsigned long number, last;
     cJSON *item;
 
     if (!port || !to_number(port, &number) || number + first == 0 || number + first > PORT_MAX)
-        return;
+        return NULL;
     item = must(cJSON_CreateObject());
     cJSON_AddItemToArray(r->result->ports, item);
     cJSON_AddStringToObject(item, "what", what);
@@ -34,6 +44,14 @@ static void add(struct rewriting *r, const char *what, const char *host, const c
     json_add_uint(item, "port", number + first);
     json_add_uint(item, "to", to && to_number(to, &last) ? last + first : number + first);
     cJSON_AddBoolToObject(item, "udp", udp);
+    return item;
+}
+
+/* Whoever connects there is not asked who he is. */
+static void say_open(cJSON *item)
+{
+    if (item)
+        cJSON_AddTrueToObject(item, "open");
 }
 
 /* "HOST:PORT", "[::1]:PORT": the host, which the caller frees, and where the port begins. */
@@ -50,7 +68,12 @@ static char *split(const char *address, const char **port)
 void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
                     const char *to)
 {
-    add(r, what, host, port, 0, to, false);
+    say_open(add(r, what, host, port, 0, to, false));
+}
+
+void rewriting_udp_port(struct rewriting *r, const char *what, const char *host, const char *port)
+{
+    say_open(add(r, what, host, port, 0, NULL, true));
 }
 
 void rewriting_address(struct rewriting *r, const char *what, const char *address)
@@ -58,16 +81,55 @@ void rewriting_address(struct rewriting *r, const char *what, const char *addres
     const char *port;
     AUTO_FREE char *host = split(address, &port);
 
-    add(r, what, host, port, 0, NULL, false);
+    say_open(add(r, what, host, port, 0, NULL, false));
+}
+
+void rewriting_udp_address(struct rewriting *r, const char *what, const char *address)
+{
+    const char *port;
+    AUTO_FREE char *host = split(address, &port);
+
+    rewriting_udp_port(r, what, host, port);
+}
+
+void rewriting_spice_port(struct rewriting *r, const struct keyvals *kv, const char *port)
+{
+    cJSON *item = add(r, "-spice", keyvals_get(kv, "addr"), keyvals_get(kv, port), 0, NULL, false);
+
+    if (keyvals_flag(kv, "disable-ticketing"))
+        say_open(item);
+}
+
+/* "websocket=on" is at the display's number, too. */
+static void add_websocket(struct rewriting *r, const struct keyvals *kv, const char *host,
+                          const char *display, bool open)
+{
+    const char *port = keyvals_get(kv, "websocket");
+    bool is_numbered = port && *port >= '0' && *port <= '9';
+    cJSON *item = NULL;
+
+    if (is_numbered)
+        item = add(r, "-vnc websocket", host, port, 0, NULL, false);
+    else if (port && strcmp(port, "off") != 0)
+        item = add(r, "-vnc websocket", host, display, VNC_WEBSOCKET_FIRST, NULL, false);
+    if (open)
+        say_open(item);
 }
 
 void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where)
 {
     const char *display;
     AUTO_FREE char *host = split(where, &display);
+    bool open = !keyvals_flag(kv, "password") && !keyvals_get(kv, "password-secret") &&
+                !keyvals_flag(kv, "sasl");
+    cJSON *item;
 
-    if (!keyvals_flag(kv, "reverse") && strchr(where, ':'))
-        add(r, "-vnc", host, display, VNC_FIRST, keyvals_get(kv, "to"), false);
+    if (keyvals_flag(kv, "reverse") || !strchr(where, ':'))
+        return;
+    item = add(r, "-vnc", host, display, VNC_FIRST, keyvals_get(kv, "to"), false);
+    if (open)
+        say_open(item);
+    add_websocket(r, kv, host, display, open);
 }
 
 /* "tcp:127.0.0.1:2222-10.0.2.15:22" */

@@ -31,13 +31,15 @@ option_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon, rewrite_
 /* display.c */
 option_changer rewrite_vnc, rewrite_spice;
 option_rewriter rewrite_display, rewrite_nographic, rewrite_window;
-/* device.c */
+/* device.c, object.c, property.c */
 option_changer rewrite_device, rewrite_object, rewrite_net;
+option_rewriter rewrite_set, rewrite_global;
 option_rewriter rewrite_usbdevice;
 /* audio.c */
 option_changer rewrite_audio;
 /* file.c */
 option_changer rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable, rewrite_trace;
+option_changer rewrite_boot;
 option_rewriter rewrite_input, rewrite_mem_path, rewrite_pidfile, rewrite_log;
 
 /* ---- file.c ---- */
@@ -53,9 +55,20 @@ void rewriting_searched_key(struct rewriting *r, struct keyvals *kv, const char 
 /* One of `port` up to `to` (NULL: only that one). */
 void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
                     const char *to);
+void rewriting_udp_port(struct rewriting *r, const char *what, const char *host, const char *port);
+void rewriting_udp_address(struct rewriting *r, const char *what, const char *address);
+void rewriting_spice_port(struct rewriting *r, const struct keyvals *kv, const char *port);
 void rewriting_address(struct rewriting *r, const char *what, const char *address);
 void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where);
 void rewriting_forwards(struct rewriting *r, const struct keyvals *kv);
+
+/* ---- block-driver.c ---- */
+
+/* Does every driver in it do no more than read and write images, and is a name with a scheme one
+ * that leads to another host?
+ */
+bool block_drivers_check(const struct keyvals *kv, struct error *err);
+bool block_name_check(const char *name, struct error *err);
 
 /* ---- disk.c ---- */
 
