@@ -7,6 +7,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -412,6 +413,115 @@ class Recovery(PkiScene):
     def test_the_targets_list_says_where_the_vm_comes_from(self):
         self.crash(self.listen_with(self.theirs))
         self.assertRegex(self.target.run("list").stdout, re.escape(socket.gethostname()) + r" \(127\.0\.0\.1\)")
+
+
+class Limits(Tls):
+    """What strangers can do to a listener, and to those whom it knows."""
+
+    FLOOD = 10000
+    STRANGER = "127.0.0.2"
+
+    def setUp(self):
+        super().setUp()
+        self.trust_each_other()
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    def flood(self, words, connections):
+        """Those whom the listener has closed are let go of now and then."""
+        for number in range(self.FLOOD):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.bind((self.STRANGER, 0))
+            connection.connect_ex(("127.0.0.1", self.listener.port))
+            connections.append((connection, words[number % len(words)]))
+            if number % 500 == 499:
+                self.speak(connections)
+
+    @staticmethod
+    def speak(connections):
+        kept = []
+        for connection, word in connections:
+            try:
+                if word:
+                    connection.send(word)
+                connection.recv(4096)
+            except BlockingIOError:
+                kept.append((connection, b""))
+            except OSError:
+                connection.close()
+            else:
+                connection.close()
+        connections[:] = kept
+
+    def memory(self):
+        """Of the listener and its children, in MiB: what they share counts once."""
+        total, pids = 0, [self.listener.process.pid]
+        pids += map(int, subprocess.run(["pgrep", "-P", str(pids[0])], stdout=subprocess.PIPE, text=True,
+                                        check=False).stdout.split())
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                    total += int(re.search(r"^Pss: +(\d+) kB", file.read(), re.M)[1])
+            except (OSError, TypeError):
+                pass
+        return total / 1024
+
+    def is_instrumented(self):
+        with open(f"/proc/{self.listener.process.pid}/maps", encoding="ascii") as file:
+            return "libasan" in file.read()
+
+    def test_at_a_flood_the_listener_stays_small_and_serves_whom_it_knows(self):
+        dest = self.listen()
+        self.assert_moved(self.source.send(dest))
+        limit = 64 * (8 if self.is_instrumented() else 1)
+        connections, most, moved = [], [], []
+        context = ssl.create_default_context()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        try:
+            context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        words = [b"", b"GET / HTTP/1.1\r\n\r\n", outgoing.read()]
+        flood = threading.Thread(target=self.flood, args=(words, connections))
+        flood.start()
+        while flood.is_alive():
+            moved.append(self.source.send(dest))
+            most.append(self.memory())
+            flood.join(0.2)
+        most.append(self.memory())
+        for connection, _ in connections:
+            connection.close()
+        for done in moved:
+            self.assert_moved(done)
+        self.assertLess(max(most), limit)
+        if os.environ.get("XMIG_TEST_TELL"):
+            print(f"at most {max(most):.1f} MiB, {len(moved)} moves meanwhile")
+
+    def test_who_says_nothing_is_sent_away(self):
+        self.listen()
+        with socket.create_connection(("127.0.0.1", self.listener.port)) as silent:
+            silent.settimeout(30)
+            self.assertEqual(silent.recv(1), b"")
+
+    def test_who_stops_in_the_handshake_is_sent_away(self):
+        self.listen()
+        with socket.create_connection(("127.0.0.1", self.listener.port)) as slow:
+            slow.settimeout(30)
+            slow.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+            self.assertEqual(slow.recv(1), b"")
+        self.listener.wait_for("127.0.0.1: it did not finish the handshake")
+
+    def test_no_more_migrations_than_are_permitted(self):
+        dest = self.listen("--max-per-peer", "1")
+        first = subprocess.Popen([XMIG, "send", "--simulate", VM, dest, "--fault", "drive-mirror:end:send:stop"],
+                                 env=self.source.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.listener.wait_for("begins")
+        second = self.source.send(dest)
+        self.assertEqual(second.returncode, 1, second.stderr)
+        self.assertRegex(second.said, r"as many migrations of this host as --max-per-peer permits there \(1\) are under way")
+        first.kill()
+        first.wait()
 
 
 if __name__ == "__main__":

@@ -129,15 +129,17 @@ static void permit(struct listener *listener, struct child *child)
     if (listener->ending)
         snprintf(permission.text, sizeof(permission.text), "its listener is being stopped");
     else if (migrations(listener, NULL) >= limits->migrations)
-        snprintf(permission.text, sizeof(permission.text),
-                 "%zu migrations are under way to that host, as many as --max-migrations permits "
-                 "there: try again later",
-                 limits->migrations);
+        snprintf(
+            permission.text, sizeof(permission.text),
+            "as many migrations as --max-migrations permits there (%zu) are under way: try again "
+            "later",
+            limits->migrations);
     else if (migrations(listener, &child->peer) >= limits->per_peer)
-        snprintf(permission.text, sizeof(permission.text),
-                 "%zu migrations of this host's are under way to that one, as many as "
-                 "--max-per-peer permits there: try again later",
-                 limits->per_peer);
+        snprintf(
+            permission.text, sizeof(permission.text),
+            "as many migrations of this host as --max-per-peer permits there (%zu) are under way: "
+            "try again later",
+            limits->per_peer);
     permission.granted = !*permission.text;
     child->is_migration = permission.granted;
     (void)send(child->fd, &permission, sizeof(permission), MSG_NOSIGNAL);
@@ -331,7 +333,7 @@ static int next_look_ms(const struct listener *listener)
 
 /* ---- the loop ---- */
 
-static void begin_to_end(struct listener *listener, const char *why)
+static void begin_to_end(struct listener *listener)
 {
     struct signalfd_siginfo info;
     size_t count = migrations(listener, NULL);
@@ -343,11 +345,19 @@ static void begin_to_end(struct listener *listener, const char *why)
         return;
     }
     listener->ending = true;
+    say(listener, "asked to end: no more migrations; %zu %s awaited", count,
+        count == 1 ? "is" : "are");
+}
+
+/* Those that are under way may need more lanes: they are accepted until the end. */
+static bool goes_on(struct listener *listener)
+{
+    if (!listener->ending || migrations(listener, NULL) > 0)
+        return true;
     sockets_close(&listener->sockets);
     while (listener->waiting_count > 0)
         close(listener->waiting[--listener->waiting_count].fd);
-    say(listener, "%s: no more connections; %zu migration%s under way to be awaited", why, count,
-        count == 1 ? " is" : "s are");
+    return listener->child_count > 0;
 }
 
 /* Sockets, those who wait, children: in this order in `polled`. */
@@ -398,7 +408,7 @@ static void turn(struct listener *listener)
     start_ready(listener, false);
     end_the_late(listener);
     if (seen[0].revents)
-        begin_to_end(listener, "asked to end");
+        begin_to_end(listener);
 }
 
 static bool set_up(struct listener *listener, struct error *err)
@@ -440,7 +450,7 @@ bool listen_run(const struct listen_options *options, struct error *err)
     if (ok)
         say(&listener, "listening at %s",
             options->address ? options->address : "the service manager's sockets");
-    while (ok && (!listener.ending || listener.child_count > 0))
+    while (ok && goes_on(&listener))
         turn(&listener);
     sockets_close(&listener.sockets);
     cleanup_close(&listener.signals);
