@@ -22,9 +22,10 @@ bool disk_device_is(const char *path)
 }
 
 /* A volume has whole extents, and need not come out right: a larger one serves. */
-static bool check_size(const char *path, int fd, const cJSON *disk, struct error *err)
+static bool check_size(const struct disk_params *disk, int fd, struct error *err)
 {
-    uint64_t wanted = json_uint_or(disk, "size", 0);
+    const char *path = disk->image;
+    uint64_t wanted = disk->size;
     uint64_t size;
 
     if (ioctl(fd, BLKGETSIZE64, &size) < 0)
@@ -50,18 +51,15 @@ static bool is_empty(int fd, uint64_t offset)
     return got >= 0;
 }
 
-static bool check_content(const char *path, int fd, const cJSON *disk, struct error *err)
+static bool check_content(const struct disk_params *disk, int fd, struct error *err)
 {
-    uint64_t size = json_uint_or(disk, "size", 0);
-    const char *name = json_string_or(disk, "name", "DISK");
+    uint64_t last = disk->size > PROBED ? disk->size - PROBED : 0;
 
-    if (json_true(disk, "overwrite"))
-        return true;
-    return (is_empty(fd, 0) && is_empty(fd, size > PROBED ? size - PROBED : 0)) ||
+    return disk->overwrite || (is_empty(fd, 0) && is_empty(fd, last)) ||
            error_set(err, ERROR_REFUSED,
                      "'%s' holds data, and nothing is overwritten unasked: say --overwrite %s if "
                      "it is of no use any more",
-                     path, name);
+                     disk->image, disk->name);
 }
 
 /* One that the fence around an old copy has made read-only needs a person's word. */
@@ -81,8 +79,9 @@ static bool refuse_to_open(const char *path, struct error *err)
 }
 
 /* Exclusively opened, it is neither mounted nor part of anything. */
-bool disk_device_check(const char *path, const cJSON *disk, struct error *err)
+bool disk_device_check(const struct disk_params *disk, struct error *err)
 {
+    const char *path = disk->image;
     AUTO_CLOSE int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
     struct stat st;
 
@@ -90,18 +89,17 @@ bool disk_device_check(const char *path, const cJSON *disk, struct error *err)
         return refuse_to_open(path, err);
     if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode))
         return error_set(err, ERROR_REFUSED, "'%s' is not a block device", path);
-    if (strcmp(json_string_or(disk, "format", "raw"), "raw") != 0)
+    if (disk->format && strcmp(disk->format, "raw") != 0)
         return error_set(err, ERROR_REFUSED,
                          "its format is '%s', and a block device takes only raw disks",
-                         json_string_or(disk, "format", "?"));
-    return check_size(path, fd, disk, err) && check_content(path, fd, disk, err);
+                         disk->format);
+    return check_size(disk, fd, err) && check_content(disk, fd, err);
 }
 
-bool disk_device_exceeds(const char *path, const cJSON *disk)
+bool disk_device_exceeds(const struct disk_params *disk)
 {
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int fd = open(disk->image, O_RDONLY | O_CLOEXEC);
     uint64_t size;
 
-    return fd >= 0 && ioctl(fd, BLKGETSIZE64, &size) == 0 &&
-           size > json_uint_or(disk, "size", UINT64_MAX);
+    return fd >= 0 && ioctl(fd, BLKGETSIZE64, &size) == 0 && size > disk->size;
 }

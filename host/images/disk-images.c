@@ -55,38 +55,37 @@ static char *kept_name(const struct disk_images *images, const char *path)
 
 /* ---- owners ---- */
 
-static uid_t owner_of(const cJSON *disk)
+static uid_t owner_of(const struct disk_params *disk)
 {
-    const char *name = json_string_or(disk, "user", NULL);
-    const struct passwd *user = name ? getpwnam(name) : NULL;
+    const struct passwd *user = disk->user ? getpwnam(disk->user) : NULL;
 
-    return user ? user->pw_uid : (uid_t)json_uint_or(disk, "uid", 0);
+    return user ? user->pw_uid : (uid_t)disk->uid;
 }
 
-static gid_t group_of(const cJSON *disk)
+static gid_t group_of(const struct disk_params *disk)
 {
-    const char *name = json_string_or(disk, "group", NULL);
-    const struct group *group = name ? getgrnam(name) : NULL;
+    const struct group *group = disk->group ? getgrnam(disk->group) : NULL;
 
-    return group ? group->gr_gid : (gid_t)json_uint_or(disk, "gid", 0);
+    return group ? group->gr_gid : (gid_t)disk->gid;
 }
 
 /* ---- check ---- */
 
-static bool check_format(struct disk_images *images, const cJSON *disk, struct error *err)
+static bool has_format(const struct disk_params *disk, const char *format)
 {
-    const char *format = json_string(disk, "format", err);
+    return disk->format && !strcmp(disk->format, format);
+}
+
+static bool check_format(const struct disk_params *disk, struct error *err)
+{
     AUTO_FREE char *program = NULL;
 
-    (void)images;
-    if (!format)
-        return false;
-    if (!strcmp(format, "raw"))
+    if (has_format(disk, "raw"))
         return true;
-    if (strcmp(format, "qcow2") != 0)
+    if (!has_format(disk, "qcow2"))
         return error_set(err, ERROR_REFUSED, "its format '%s' cannot be made at the target",
-                         format);
-    if (!qcow2_options_check(get(disk, "options"), err))
+                         disk->format ? disk->format : "?");
+    if (!qcow2_options_check(disk->options, err))
         return false;
     program = program_find("qemu-img");
     if (!program)
@@ -96,75 +95,64 @@ static bool check_format(struct disk_images *images, const cJSON *disk, struct e
     return true;
 }
 
-bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err)
+bool disk_images_check(const struct disk_params *disk, struct error *err)
 {
-    const char *path = json_string(disk, "image", err);
-    AUTO_FREE char *dir = NULL;
+    const char *path = disk->image;
+    AUTO_FREE char *dir = path_directory(path);
     struct stat st;
-    uint64_t size;
 
-    if (!path || !json_uint(disk, "size", &size, err))
-        return false;
     if (disk_device_is(path))
-        return disk_device_check(path, disk, err);
-    dir = path_directory(path);
+        return disk_device_check(disk, err);
     if (*path != '/' || access(dir, W_OK | X_OK) < 0)
         return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
     if (lstat(path, &st) == 0)
         return error_set(err, ERROR_REFUSED,
                          "'%s' is there already, and nothing is ever overwritten: name another "
                          "place with --disk %s=PATH, or move that file away",
-                         path, json_string_or(disk, "name", "NAME"));
+                         path, disk->name);
     if (geteuid() != 0 && owner_of(disk) != geteuid())
         return error_set(err, ERROR_REFUSED,
                          "its image belongs to another user (%u), whom only the superuser can "
                          "give a file",
                          (unsigned)owner_of(disk));
-    return check_format(images, disk, err);
+    return check_format(disk, err);
 }
 
-void disk_images_settle(const struct disk_images *images, cJSON *disk)
+void disk_images_settle(const struct disk_images *images, struct disk_params *disk)
 {
-    const char *device = json_string_or(disk, "image", "");
-    AUTO_FREE char *path = NULL;
-
-    if (!disk_device_is(device) || !disk_device_exceeds(device, disk))
+    if (!disk_device_is(disk->image) || !disk_device_exceeds(disk))
         return;
-    path = disk_mapping_path(images->context->id, json_string_or(disk, "name", "?"));
-    cJSON_AddStringToObject(disk, "device", device);
-    cJSON_ReplaceItemInObjectCaseSensitive(disk, "image", must(cJSON_CreateString(path)));
+    disk->device = disk->image;
+    disk->image = disk->mapping = disk_mapping_path(images->context->id, disk->name);
 }
 
-static void plan_disk(const struct disk_images *images, const cJSON *disk, struct plan *plan)
+static void plan_disk(const struct disk_images *images, const struct disk_params *disk,
+                      struct plan *plan)
 {
-    const char *name = json_string_or(disk, "name", "?");
-    const char *image = json_string_or(disk, "image", "?");
-    const char *device = json_string_or(disk, "device", NULL);
+    const char *name = disk->name;
+    const char *image = disk->image;
     char size[UNITS_TEXT_MAX];
-    const char *text = print_size(size, json_uint_or(disk, "size", 0));
+    const char *text = print_size(size, disk->size);
     const char *why_full = thin_why_full(images, disk);
 
-    if (device)
+    if (disk->device)
         plan_say(plan,
                  "disk %s: overwrite the first %s of the block device '%s', which the guest is "
                  "shown as '%s'",
-                 name, text, device, image);
+                 name, text, disk->device, image);
     else if (!images->context->options.mirrors_disks)
         plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
     else if (disk_device_is(image))
         plan_say(plan, "disk %s: overwrite the block device '%s' (%s)", name, image, text);
     else
-        plan_say(plan, "disk %s: create '%s' (%s, %s%s, %s)", name, image,
-                 json_string_or(disk, "format", "?"), why_full ? "fully allocated: " : "thin",
-                 why_full ? why_full : "", text);
+        plan_say(plan, "disk %s: create '%s' (%s, %s%s, %s)", name, image, disk->format,
+                 why_full ? "fully allocated: " : "thin", why_full ? why_full : "", text);
 }
 
 void disk_images_plan(const struct disk_images *images, struct plan *plan)
 {
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, images->disks)
-        plan_disk(images, disk, plan);
+    for (size_t i = 0; i < images->disk_count; i++)
+        plan_disk(images, &images->disks[i], plan);
 }
 
 /* ---- create ---- */
@@ -222,43 +210,41 @@ static bool note_image(struct disk_images *images, const char *path, int fd, str
     return images->context->note(images->context->note_arg, fact, err);
 }
 
-static bool make_qcow2(struct disk_images *images, const cJSON *disk, const char *path,
+static bool make_qcow2(struct disk_images *images, const struct disk_params *disk, const char *path,
                        struct error *err)
 {
-    AUTO_FREE char *options = qcow2_options_print(get(disk, "options"));
+    AUTO_FREE char *options = qcow2_options_print(disk->options);
     char size[24];
     const char *const words[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o",
                                   options,    "--",     path, size, NULL };
 
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)json_uint_or(disk, "size", 0));
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)disk->size);
     return program_run(images->context->loop, words, NULL, IMG_MS, err);
 }
 
 /* A file system that cannot allocate in advance does so when it is written to. */
-static bool make_raw(const cJSON *disk, const char *path, int fd, struct error *err)
+static bool make_raw(const struct disk_params *disk, const char *path, int fd, struct error *err)
 {
-    off_t size = (off_t)json_uint_or(disk, "size", 0);
+    off_t size = (off_t)disk->size;
 
     if (ftruncate(fd, size) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot size '%s': %m", path);
-    if (!json_true(disk, "full") || size == 0 || fallocate(fd, 0, 0, size) == 0 ||
-        errno == EOPNOTSUPP)
+    if (!disk->full || size == 0 || fallocate(fd, 0, 0, size) == 0 || errno == EOPNOTSUPP)
         return true;
     return error_set(err, ERROR_SYSTEM, "cannot allocate '%s': %m", path);
 }
 
-static bool fill(struct disk_images *images, const cJSON *disk, const char *path, int fd,
-                 struct error *err)
+static bool fill(struct disk_images *images, const struct disk_params *disk, const char *path,
+                 int fd, struct error *err)
 {
-    mode_t mode = (mode_t)json_uint_or(disk, "mode", 0600) & 0777;
-
-    if (!strcmp(json_string_or(disk, "format", ""), "qcow2")) {
+    if (has_format(disk, "qcow2")) {
         if (!make_qcow2(images, disk, path, err))
             return false;
     } else if (!make_raw(disk, path, fd, err)) {
         return false;
     }
-    if ((geteuid() == 0 && fchown(fd, owner_of(disk), group_of(disk)) < 0) || fchmod(fd, mode) < 0)
+    if ((geteuid() == 0 && fchown(fd, owner_of(disk), group_of(disk)) < 0) ||
+        fchmod(fd, (mode_t)disk->mode) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", path);
     if (fsync(fd) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot make '%s' durable: %m", path);
@@ -277,15 +263,13 @@ static bool publish(const char *partial, const char *path, struct error *err)
     return path_sync_directory(path, err);
 }
 
-static bool create_image(struct disk_images *images, const cJSON *disk, struct error *err)
+static bool create_image(struct disk_images *images, const struct disk_params *disk,
+                         struct error *err)
 {
-    const char *path = json_string(disk, "image", err);
-    AUTO_FREE char *partial = path ? partial_name(images, path) : NULL;
-    AUTO_CLOSE int fd = -1;
+    const char *path = disk->image;
+    AUTO_FREE char *partial = partial_name(images, path);
+    AUTO_CLOSE int fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-    if (!path)
-        return false;
-    fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create '%s': %m", partial);
     return note_image(images, path, fd, err) && fill(images, disk, partial, fd, err) &&
@@ -295,56 +279,51 @@ static bool create_image(struct disk_images *images, const cJSON *disk, struct e
 /* A file whose name holds our id is ours; said before one is made, this finds it after a crash
  * between its making and its own note.
  */
-static bool note_intent(struct disk_images *images, const cJSON *disks, struct error *err)
+static bool note_intent(struct disk_images *images, struct error *err)
 {
     cJSON *fact = fact_new(FACT_IMAGES);
     cJSON *paths = cJSON_AddArrayToObject(fact, "paths");
-    const cJSON *disk;
 
     cJSON_AddItemToArray(images->facts, fact);
-    cJSON_ArrayForEach (disk, disks)
-        cJSON_AddItemToArray(paths, cJSON_CreateString(json_string_or(disk, "image", "")));
+    for (size_t i = 0; i < images->disk_count; i++)
+        cJSON_AddItemToArray(paths, must(cJSON_CreateString(images->disks[i].image)));
     return images->context->note(images->context->note_arg, fact, err);
 }
 
 /* It does not outlive the host's next boot, which only a person can see to. */
-static bool create_mapping(struct disk_images *images, const cJSON *disk, struct error *err)
+static bool create_mapping(struct disk_images *images, const struct disk_params *disk,
+                           struct error *err)
 {
-    const char *path = json_string_or(disk, "image", "");
-    const char *device = json_string_or(disk, "device", "");
-    uint64_t size = json_uint_or(disk, "size", 0);
-    AUTO_FREE char *command = disk_mapping_command(path, device, size);
+    const char *path = disk->image;
+    AUTO_FREE char *command = disk_mapping_command(path, disk->device, disk->size);
     cJSON *fact = fact_new(FACT_MAPPING);
 
     cJSON_AddStringToObject(fact, "path", path);
     cJSON_AddItemToArray(images->facts, fact);
     if (!images->context->note(images->context->note_arg, fact, err) ||
-        !disk_mapping_create(images->context->loop, path, device, size, err))
+        !disk_mapping_create(images->context->loop, path, disk->device, disk->size, err))
         return false;
     event_say(&images->context->events, EVENT_WARNING, NULL,
               "'%s' is larger than disk %s: the guest is shown '%s'. When the target has booted, "
               "that has to be made again there before the guest is started: %s",
-              device, json_string_or(disk, "name", "?"), path, command);
+              disk->device, disk->name, path, command);
     return true;
 }
 
-static bool create(struct disk_images *images, const cJSON *disk, struct error *err)
+static bool create(struct disk_images *images, const struct disk_params *disk, struct error *err)
 {
-    if (get(disk, "device"))
+    if (disk->device)
         return create_mapping(images, disk, err);
-    return disk_device_is(json_string_or(disk, "image", "")) || create_image(images, disk, err);
+    return disk_device_is(disk->image) || create_image(images, disk, err);
 }
 
 bool disk_images_create(struct disk_images *images, struct error *err)
 {
-    const cJSON *disks = images->disks;
-    const cJSON *disk;
-
-    if (!note_intent(images, disks, err))
+    if (!note_intent(images, err))
         return false;
-    cJSON_ArrayForEach (disk, disks)
-        if (!create(images, disk, err))
-            return error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"));
+    for (size_t i = 0; i < images->disk_count; i++)
+        if (!create(images, &images->disks[i], err))
+            return error_prefix(err, "disk '%s'", images->disks[i].name);
     return true;
 }
 
@@ -482,21 +461,15 @@ bool disk_images_have_names(const struct disk_images *images, struct error *err)
 bool disk_images_sync(struct disk_images *images, struct error *err)
 {
     AUTO_FREE struct disk_sync **syncs =
-        must(calloc((size_t)cJSON_GetArraySize(images->disks) + 1, sizeof(struct disk_sync *)));
-    const cJSON *disk;
+        must(calloc(images->disk_count + 1, sizeof(struct disk_sync *)));
     size_t count = 0;
     bool ok = true;
 
     if (!images->context->options.mirrors_disks)
         return true;
-    cJSON_ArrayForEach (disk, images->disks) {
-        syncs[count] =
-            disk_sync_start(images->context->loop, json_string_or(disk, "image", ""), err);
-        if (!syncs[count]) {
-            ok = false;
-            break;
-        }
-        count++;
+    for (; ok && count < images->disk_count; count += ok) {
+        syncs[count] = disk_sync_start(images->context->loop, images->disks[count].image, err);
+        ok = syncs[count] != NULL;
     }
     ok = ok && wait_for_all(syncs, count, err);
     for (size_t i = 0; i < count; i++)
@@ -511,8 +484,32 @@ void disk_images_init(struct disk_images *images, const struct vm_context *conte
     *images = (struct disk_images){ .context = context, .facts = must(cJSON_CreateArray()) };
 }
 
+static void forget_disks(struct disk_images *images)
+{
+    for (size_t i = 0; i < images->disk_count; i++)
+        free(images->disks[i].mapping);
+    free(steal(images->disks));
+    images->disk_count = 0;
+}
+
+bool disk_images_take(struct disk_images *images, const cJSON *disks, struct error *err)
+{
+    forget_disks(images);
+    images->disks = disk_params_all(disks, &images->disk_count, err);
+    return images->disks != NULL;
+}
+
+const struct disk_params *disk_images_find(const struct disk_images *images, const char *name)
+{
+    for (size_t i = 0; i < images->disk_count; i++)
+        if (!strcmp(images->disks[i].name, name))
+            return &images->disks[i];
+    return NULL;
+}
+
 void disk_images_done(struct disk_images *images)
 {
+    forget_disks(images);
     cJSON_Delete(steal(images->facts));
 }
 

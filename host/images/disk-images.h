@@ -3,6 +3,7 @@
 #ifndef XMIG_HOST_IMAGES_DISK_IMAGES_H
 #define XMIG_HOST_IMAGES_DISK_IMAGES_H
 
+#include "host/images/disk-params.h"
 #include "xmig/vm.h"
 
 /* As one number. */
@@ -11,22 +12,27 @@
 struct disk_images {
     const struct vm_context *context; /* borrowed */
     unsigned qemu;                    /* QEMU_VERSION() of what will write them; 0: not known */
-    const cJSON *disks; /* of the parameters, borrowed: {"name", "image", "size", "format",
-                         * "options", "full", "mode", "user", "uid", "group", "gid", "device"}
-                         */
-    cJSON *facts;       /* what the journal knows of those made here */
+    struct disk_params *disks;
+    size_t disk_count;
+    cJSON *facts; /* what the journal knows of those made here */
 };
 
 void disk_images_init(struct disk_images *images, const struct vm_context *context);
 void disk_images_done(struct disk_images *images);
 
-/* May the image of this disk be made? Touches nothing. */
-bool disk_images_check(struct disk_images *images, const cJSON *disk, struct error *err);
+/* Take the disks of the parameters, an array that was read as FIELD_EACH and stays valid. */
+bool disk_images_take(struct disk_images *images, const cJSON *disks, struct error *err);
 
-/* Of a block device that is larger than this disk the guest is shown a mapping: it is "image" from
- * now on, and the device "device".
+/* May the image of this disk be made? Touches nothing. */
+bool disk_images_check(const struct disk_params *disk, struct error *err);
+
+/* Of a block device that is larger than this disk the guest is shown a mapping: it is `image` from
+ * now on, and the device `device`.
  */
-void disk_images_settle(const struct disk_images *images, cJSON *disk);
+void disk_images_settle(const struct disk_images *images, struct disk_params *disk);
+
+/* The disk of that name, or NULL. */
+const struct disk_params *disk_images_find(const struct disk_images *images, const char *name);
 
 /* Tell what is done with each. */
 void disk_images_plan(const struct disk_images *images, struct plan *plan);

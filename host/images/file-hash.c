@@ -2,6 +2,8 @@
 #include "host/images/file-hash.h"
 #include "xmig/units.h"
 
+#include "core/field-rows.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -114,6 +116,14 @@ bool file_hash(struct loop *loop, const char *path, char hash[FILE_HASH_SIZE], s
     return ok;
 }
 
+#define FIELDS_OF struct needed_file
+const struct field needed_file_fields[] = {
+    TEXT(path),
+    NUMBER(size, OPTIONAL),
+    CHARS(sha256, OPTIONAL),
+    { 0 },
+};
+
 /* False: it is neither a file nor a block device, or not there. */
 static bool read_size(const char *path, uint64_t *size)
 {
@@ -134,12 +144,12 @@ static bool read_size(const char *path, uint64_t *size)
     return true;
 }
 
-bool file_hash_describe(const struct vm_context *context, const char *path, cJSON *need,
-                        struct error *err)
+bool file_hash_describe(const struct vm_context *context, const char *path, uint64_t *its_size,
+                        char hash[FILE_HASH_SIZE], struct error *err)
 {
-    char hash[FILE_HASH_SIZE] = "";
     uint64_t size;
 
+    *hash = '\0';
     if (json_true(context->options.trust, path) || !read_size(path, &size))
         return true;
     if (size / MIB >= WORTH_A_WORD)
@@ -147,22 +157,17 @@ bool file_hash_describe(const struct vm_context *context, const char *path, cJSO
                   "both hosts read '%s' (%" PRIu64 " MiB), to see that it is the same: --trust %s "
                   "leaves that out",
                   path, size / MIB, path);
-    if (!file_hash(context->loop, path, hash, err))
-        return false;
-    json_add_uint(need, "size", size);
-    cJSON_AddStringToObject(need, "sha256", hash);
-    return true;
+    *its_size = size;
+    return file_hash(context->loop, path, hash, err);
 }
 
-bool file_hash_check(const struct vm_context *context, const char *path, const cJSON *need,
-                     struct error *err)
+bool file_hash_check(const struct vm_context *context, const char *path, uint64_t there,
+                     const char *wanted, struct error *err)
 {
-    const char *wanted = json_string_or(need, "sha256", NULL);
-    uint64_t there = json_uint_or(need, "size", 0);
     char hash[FILE_HASH_SIZE] = "", at_target[UNITS_TEXT_MAX], at_source[UNITS_TEXT_MAX];
     uint64_t here;
 
-    if (!wanted || !read_size(path, &here))
+    if (!*wanted || !read_size(path, &here))
         return true;
     if (here != there)
         return error_set(err, ERROR_REFUSED,

@@ -20,10 +20,9 @@ struct room {
 };
 
 static bool add(const struct disk_images *images, struct room *rooms, size_t *count,
-                const cJSON *disk, struct error *err)
+                const struct disk_params *disk, struct error *err)
 {
-    const char *image = json_string_or(disk, "image", "");
-    AUTO_FREE char *dir = path_directory(image);
+    AUTO_FREE char *dir = path_directory(disk->image);
     struct room *room = rooms;
     struct statvfs fs;
     struct stat st;
@@ -36,8 +35,8 @@ static bool add(const struct disk_images *images, struct room *rooms, size_t *co
         rooms[(*count)++] = (struct room){ .device = st.st_dev };
     room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
     room->needed = add_sizes(room->needed, thin_needs(images, disk));
-    room->virtual = add_sizes(room->virtual, json_uint_or(disk, "size", 0));
-    room->image = image;
+    room->virtual = add_sizes(room->virtual, disk->size);
+    room->image = disk->image;
     return true;
 }
 
@@ -61,14 +60,12 @@ static bool check(const struct room *room, cJSON *notes, struct error *err)
 /* A block device has its room already. */
 bool room_check(const struct disk_images *images, cJSON *notes, struct error *err)
 {
-    AUTO_FREE struct room *rooms =
-        must(calloc((size_t)cJSON_GetArraySize(images->disks) + 1, sizeof(*rooms)));
+    AUTO_FREE struct room *rooms = must(calloc(images->disk_count + 1, sizeof(*rooms)));
     size_t count = 0;
-    const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, images->disks)
-        if (!disk_device_is(json_string_or(disk, "image", "")) &&
-            !add(images, rooms, &count, disk, err))
+    for (size_t i = 0; i < images->disk_count; i++)
+        if (!disk_device_is(images->disks[i].image) &&
+            !add(images, rooms, &count, &images->disks[i], err))
             return false;
     for (size_t i = 0; i < count; i++)
         if (!error_goes_on(err, check(&rooms[i], notes, err)))

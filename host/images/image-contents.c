@@ -146,8 +146,8 @@ void image_contents_map(cJSON *mapping, const char *node, const char *disk, cons
     cJSON_ArrayForEach (name, bitmaps) {
         cJSON *item = must(cJSON_CreateObject());
 
-        cJSON_AddStringToObject(item, "name", cJSON_IsString(name) ? name->valuestring : "");
-        cJSON_AddStringToObject(item, "alias", cJSON_IsString(name) ? name->valuestring : "");
+        cJSON_AddStringToObject(item, "name", name->valuestring);
+        cJSON_AddStringToObject(item, "alias", name->valuestring);
         cJSON_AddItemToArray(list, item);
     }
     cJSON_AddItemToArray(mapping, map);

@@ -9,10 +9,6 @@
 
 #include "xmig/text.h"
 
-enum {
-    NONCE_SIZE = 33
-};
-
 /* The first line of a small file, without its end; "" if there is none. */
 static void read_line(const char *path, char *line, size_t size)
 {
@@ -37,70 +33,63 @@ static void device_identity(dev_t device, char *identity, size_t size)
     }
 }
 
-static bool offer_device(const char *image, dev_t device, cJSON *params, struct error *err)
+static bool offer_device(const char *image, dev_t device, struct disk_params *disk,
+                         struct error *err)
 {
-    char identity[256];
-
-    device_identity(device, identity, sizeof(identity));
-    if (!*identity)
-        return error_set(err, ERROR_REFUSED,
-                         "the block device '%s' has no WWID or LV UUID by which the target could "
-                         "know it again: if it is the same one there, say so with --shared",
-                         image);
-    cJSON_AddStringToObject(params, "device_identity", identity);
-    return true;
+    device_identity(device, disk->device_identity, sizeof(disk->device_identity));
+    return *disk->device_identity ||
+           error_set(err, ERROR_REFUSED,
+                     "the block device '%s' has no WWID or LV UUID by which the target could "
+                     "know it again: if it is the same one there, say so with --shared",
+                     image);
 }
 
-static bool new_nonce(char nonce[NONCE_SIZE], struct error *err)
+static bool new_nonce(struct disk_params *disk, struct error *err)
 {
-    uint8_t bytes[NONCE_SIZE / 2];
+    uint8_t bytes[sizeof(disk->nonce) / 2];
 
     if (getentropy(bytes, sizeof(bytes)) < 0)
         return error_set(err, ERROR_SYSTEM, "no random numbers: %m");
     for (size_t i = 0; i < sizeof(bytes); i++)
-        sprintf(nonce + 2 * i, "%02x", bytes[i]);
+        sprintf(disk->nonce + 2 * i, "%02x", bytes[i]);
     return true;
 }
 
-static bool offer_file(const char *image, const char *id, cJSON *params, char **nonce_path,
+static bool offer_file(const char *image, const char *id, struct disk_params *disk, char **proof,
                        struct error *err)
 {
     AUTO_CLOSE int fd = -1;
-    char nonce[NONCE_SIZE];
     AUTO_FREE char *path = formatted("%s.xmig-%s.proof", image, id);
+    size_t len = sizeof(disk->nonce) - 1;
 
-    if (!new_nonce(nonce, err))
+    if (!new_nonce(disk, err))
         return false;
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0 || write(fd, nonce, strlen(nonce)) != (ssize_t)strlen(nonce) || fsync(fd) < 0)
+    if (fd < 0 || write(fd, disk->nonce, len) != (ssize_t)len || fsync(fd) < 0)
         return error_set(err, ERROR_REFUSED,
                          "cannot put a file beside '%s', by which the target would know it again: "
                          "%m",
                          image);
-    cJSON_AddStringToObject(params, "proof", path);
-    cJSON_AddStringToObject(params, "nonce", nonce);
-    *nonce_path = steal(path);
+    disk->proof = *proof = steal(path);
     return true;
 }
 
-bool shared_offer(const char *image, const char *id, bool word, cJSON *params, char **nonce,
-                  struct error *err)
+bool shared_offer(const char *image, const char *id, bool word, struct disk_params *disk,
+                  char **proof, struct error *err)
 {
     struct stat st;
 
-    if (word) {
-        cJSON_AddBoolToObject(params, "shared_by_word", true);
+    disk->shared_by_word = word;
+    if (word)
         return true;
-    }
-
     if (stat(image, &st) < 0)
         return error_set(err, ERROR_REFUSED,
                          "'%s' is neither a file nor a block device: whether the target has the "
                          "same one cannot be proven",
                          image);
     if (S_ISBLK(st.st_mode))
-        return offer_device(image, st.st_rdev, params, err);
-    return offer_file(image, id, params, nonce, err);
+        return offer_device(image, st.st_rdev, disk, err);
+    return offer_file(image, id, disk, proof, err);
 }
 
 static bool not_the_same(const char *image, struct error *err)
@@ -112,26 +101,21 @@ static bool not_the_same(const char *image, struct error *err)
         image);
 }
 
-bool shared_prove(const cJSON *params, struct error *err)
+bool shared_prove(const struct disk_params *disk, struct error *err)
 {
-    const char *image = json_string(params, "image", err);
-    const char *identity = json_string_or(params, "device_identity", NULL);
-    const char *proof = json_string_or(params, "proof", NULL);
-    const char *nonce = json_string_or(params, "nonce", NULL);
+    const char *image = disk->image;
     char here[256];
     struct stat st;
 
-    if (!image)
-        return false;
-    if (json_true(params, "shared_by_word"))
+    if (disk->shared_by_word)
         return access(image, R_OK) == 0 ||
                error_set(err, ERROR_REFUSED, "'%s' is not at the target: %m", image);
-    if (identity && stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
+    if (*disk->device_identity && stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
         device_identity(st.st_rdev, here, sizeof(here));
-        return !strcmp(here, identity) || not_the_same(image, err);
+        return !strcmp(here, disk->device_identity) || not_the_same(image, err);
     }
-    if (!proof || !nonce || strncmp(proof, image, strlen(image)) != 0)
+    if (!disk->proof || !*disk->nonce || strncmp(disk->proof, image, strlen(image)) != 0)
         return not_the_same(image, err);
-    read_line(proof, here, sizeof(here));
-    return (!strcmp(here, nonce) && access(image, R_OK) == 0) || not_the_same(image, err);
+    read_line(disk->proof, here, sizeof(here));
+    return (!strcmp(here, disk->nonce) && access(image, R_OK) == 0) || not_the_same(image, err);
 }

@@ -4,17 +4,16 @@
 #ifndef XMIG_HOST_IMAGES_SHARED_IMAGES_H
 #define XMIG_HOST_IMAGES_SHARED_IMAGES_H
 
-#include "xmig/json.h"
+#include "host/images/disk-params.h"
 
-/* Source: add to `params` what proves that `image` is this one, or that it is so by somebody's
- * `word`. For a file that is another
- * file beside it, whose name is returned in `*nonce` (the caller frees it, and removes the
- * file once the target has looked).
+/* Source: add to `disk` what proves that `image` is this one, or that it is so by somebody's
+ * `word`. For a file that is another file beside it, whose name is returned in `*proof` (the caller
+ * frees it, and removes the file once the target has looked).
  */
-bool shared_offer(const char *image, const char *id, bool word, cJSON *params, char **nonce,
-                  struct error *err);
+bool shared_offer(const char *image, const char *id, bool word, struct disk_params *disk,
+                  char **proof, struct error *err);
 
-/* Target: is the image that `params` names the same one here? */
-bool shared_prove(const cJSON *params, struct error *err);
+/* Target: is the disk's image the same one here? */
+bool shared_prove(const struct disk_params *disk, struct error *err);
 
 #endif

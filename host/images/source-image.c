@@ -108,7 +108,7 @@ char *source_image_target(const struct vm_options *options, const char *name, co
 }
 
 /* Names, and numbers for where the names are unknown. */
-bool source_image_add_owner(cJSON *params, const char *path, struct error *err)
+bool source_image_add_owner(struct disk_params *disk, const char *path, struct error *err)
 {
     struct stat st;
     const struct passwd *user;
@@ -118,12 +118,10 @@ bool source_image_add_owner(cJSON *params, const char *path, struct error *err)
         return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", path);
     user = getpwuid(st.st_uid);
     group = getgrgid(st.st_gid);
-    json_add_uint(params, "mode", S_ISBLK(st.st_mode) ? 0600 : st.st_mode & 0777);
-    json_add_uint(params, "uid", st.st_uid);
-    json_add_uint(params, "gid", st.st_gid);
-    if (user)
-        cJSON_AddStringToObject(params, "user", user->pw_name);
-    if (group)
-        cJSON_AddStringToObject(params, "group", group->gr_name);
+    disk->mode = S_ISBLK(st.st_mode) ? 0600 : st.st_mode & 0777;
+    disk->uid = st.st_uid;
+    disk->gid = st.st_gid;
+    disk->user = user ? user->pw_name : NULL;
+    disk->group = group ? group->gr_name : NULL;
     return true;
 }

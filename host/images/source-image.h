@@ -2,6 +2,7 @@
 #ifndef XMIG_HOST_IMAGES_SOURCE_IMAGE_H
 #define XMIG_HOST_IMAGES_SOURCE_IMAGE_H
 
+#include "host/images/disk-params.h"
 #include "xmig/vm.h"
 
 /* The format's options, from QEMU's ImageInfo, where they differ from what qemu-img would
@@ -16,7 +17,9 @@ bool source_image_check(const char *format, const cJSON *image, struct error *er
 char *source_image_target(const struct vm_options *options, const char *name, const char *path,
                           bool is_block_device, const char *vm, struct error *err);
 
-/* Add owner and rights. A new file for a block device is the superuser's alone. */
-bool source_image_add_owner(cJSON *params, const char *path, struct error *err);
+/* Add owner and rights: the names are borrowed until the next call. A new file for a block device
+ * is the superuser's alone.
+ */
+bool source_image_add_owner(struct disk_params *disk, const char *path, struct error *err);
 
 #endif

@@ -24,22 +24,20 @@ uint64_t thin_measure(struct loop *loop, const char *format, const char *path, u
     return json_uint_or(measured, "required", allocated);
 }
 
-const char *thin_why_full(const struct disk_images *images, const cJSON *disk)
+const char *thin_why_full(const struct disk_images *images, const struct disk_params *disk)
 {
-    if (strcmp(json_string_or(disk, "format", ""), "raw") != 0)
+    if (!disk->format || strcmp(disk->format, "raw") != 0)
         return NULL;
-    if (json_true(disk, "full"))
+    if (disk->full)
         return "as at the source";
-    if (images->qemu < QEMU_VERSION(9, 1) || json_true(disk, "unmaps") ||
-        json_true(disk, "skips_zeroes"))
+    if (images->qemu < QEMU_VERSION(9, 1) || disk->unmaps || disk->skips_zeroes)
         return NULL;
     return "its drive says discard=ignore, and QEMU from 9.1 on then allocates zeroes, too";
 }
 
-uint64_t thin_needs(const struct disk_images *images, const cJSON *disk)
+uint64_t thin_needs(const struct disk_images *images, const struct disk_params *disk)
 {
-    uint64_t written = json_uint_or(disk, "written", json_uint_or(disk, "allocated", 0));
-    uint64_t size = json_uint_or(disk, "size", 0);
+    uint64_t written = disk->written == DISK_WRITTEN_UNKNOWN ? disk->allocated : disk->written;
 
-    return thin_why_full(images, disk) && written < size ? size : written;
+    return thin_why_full(images, disk) && written < disk->size ? disk->size : written;
 }

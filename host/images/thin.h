@@ -12,13 +12,10 @@
  */
 uint64_t thin_measure(struct loop *loop, const char *format, const char *path, uint64_t allocated);
 
-/* At the target: why will the image of this disk be allocated in full? NULL: it stays thin.
- *
- * `disk` is of the parameters: {"format", "full", "unmaps", "skips_zeroes"}.
- */
-const char *thin_why_full(const struct disk_images *images, const cJSON *disk);
+/* At the target: why will the image of this disk be allocated in full? NULL: it stays thin. */
+const char *thin_why_full(const struct disk_images *images, const struct disk_params *disk);
 
 /* At the target: what it will take. */
-uint64_t thin_needs(const struct disk_images *images, const cJSON *disk);
+uint64_t thin_needs(const struct disk_images *images, const struct disk_params *disk);
 
 #endif

@@ -24,22 +24,22 @@ static const char *const limits_more[] = {
     "iops_size",         "group",
 };
 
-static void copy(cJSON *to, const cJSON *from, const char *name)
-{
-    const cJSON *item = get(from, name);
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-    if (item)
-        cJSON_AddItemToObject(to, name, cJSON_Duplicate(item, true));
+static void copy_all(cJSON *to, const cJSON *from, const char *const names[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (get(from, names[i]))
+            cJSON_AddItemToObject(to, names[i], must(cJSON_Duplicate(get(from, names[i]), true)));
 }
 
 static cJSON *read_limits(const cJSON *inserted)
 {
     cJSON *limits = must(cJSON_CreateObject());
 
-    for (size_t i = 0; i < sizeof(limits_required) / sizeof(limits_required[0]); i++)
+    for (size_t i = 0; i < COUNT(limits_required); i++)
         json_add_uint(limits, limits_required[i], json_uint_or(inserted, limits_required[i], 0));
-    for (size_t i = 0; i < sizeof(limits_more) / sizeof(limits_more[0]); i++)
-        copy(limits, inserted, limits_more[i]);
+    copy_all(limits, inserted, limits_more, COUNT(limits_more));
     return limits;
 }
 
@@ -63,16 +63,6 @@ static char *absolute(const char *cwd, const char *name)
     return path_absolute(cwd, name);
 }
 
-static void read_medium(const cJSON *block, const char *cwd, cJSON *drive)
-{
-    const cJSON *inserted = get(block, "inserted");
-    AUTO_FREE char *source = absolute(cwd, json_string_or(get(inserted, "image"), "filename", ""));
-
-    cJSON_AddStringToObject(drive, "source", source);
-    cJSON_AddStringToObject(drive, "format", json_string_or(inserted, "drv", ""));
-    cJSON_AddStringToObject(drive, "node", json_string_or(inserted, "node-name", ""));
-}
-
 /* The drive's name, which stays when its medium, and with that the node, goes. The caller frees it.
  */
 static char *name_of(const cJSON *block)
@@ -86,19 +76,24 @@ static char *name_of(const cJSON *block)
 
 static cJSON *read_drive(const cJSON *block, const char *cwd)
 {
-    cJSON *drive = must(cJSON_CreateObject());
     const cJSON *inserted = get(block, "inserted");
+    AUTO_JSON cJSON *limits = inserted ? read_limits(inserted) : NULL;
     AUTO_FREE char *name = name_of(block);
+    AUTO_FREE char *source = absolute(cwd, json_string_or(get(inserted, "image"), "filename", ""));
+    struct qemu_drive drive = {
+        .name = name,
+        .device = json_string_or(block, "device", ""),
+        .qdev = json_string_or(block, "qdev", ""),
+        .medium = is_medium(block),
+        .limits = limits,
+    };
 
-    cJSON_AddStringToObject(drive, "name", name);
-    cJSON_AddStringToObject(drive, "device", json_string_or(block, "device", ""));
-    cJSON_AddStringToObject(drive, "qdev", json_string_or(block, "qdev", ""));
-    cJSON_AddBoolToObject(drive, "medium", is_medium(block));
-    if (is_medium(block))
-        read_medium(block, cwd, drive);
-    if (inserted)
-        cJSON_AddItemToObject(drive, "limits", read_limits(inserted));
-    return drive;
+    if (drive.medium) {
+        drive.source = source;
+        drive.format = json_string_or(inserted, "drv", "");
+        drive.node = json_string_or(inserted, "node-name", "");
+    }
+    return fields_new(qemu_drive_fields, &drive);
 }
 
 cJSON *drives_read(struct qemu *vm, const char *cwd, struct error *err)
@@ -117,79 +112,77 @@ cJSON *drives_read(struct qemu *vm, const char *cwd, struct error *err)
 
 /* ---- what shall lie in them at the target ---- */
 
-static cJSON *choose_medium(const struct vm_options *options, const cJSON *drive)
+static struct qemu_medium choose_medium(const struct vm_options *options,
+                                        const struct qemu_drive *drive)
 {
-    const char *name = json_string_or(drive, "name", "");
-    const char *source = json_string_or(drive, "source", "");
-    const char *image = json_string_or(options->disk_targets, name, source);
-    cJSON *medium = must(cJSON_CreateObject());
+    const char *image = json_string_or(options->disk_targets, drive->name, drive->source);
 
-    cJSON_AddStringToObject(medium, "name", name);
-    copy(medium, drive, "device");
-    copy(medium, drive, "qdev");
-    copy(medium, drive, "node");
-    cJSON_AddStringToObject(medium, "source", source);
-    cJSON_AddStringToObject(medium, "image", json_true(options->eject, name) ? "" : image);
-    copy(medium, drive, "format");
-    return medium;
+    return (struct qemu_medium){
+        .name = drive->name,
+        .device = drive->device,
+        .qdev = drive->qdev,
+        .node = drive->node,
+        .source = drive->source,
+        .image = json_true(options->eject, drive->name) ? "" : image,
+        .format = drive->format,
+    };
 }
 
-static bool check_path(const cJSON *medium, struct error *err)
+static bool check_path(const struct qemu_medium *medium, struct error *err)
 {
-    const char *image = json_string_or(medium, "image", "");
-    const char *source = json_string_or(medium, "source", "");
-    const char *name = json_string_or(medium, "name", "?");
+    const char *image = medium->image;
 
-    if (*image && !*source)
+    if (*image && !*medium->source)
         return error_set(err, ERROR_REFUSED,
                          "the drive '%s' is empty: nothing can be put into it by moving the VM",
-                         name);
-    if (!*image || *image == '/' || !strcmp(image, source))
+                         medium->name);
+    if (!*image || *image == '/' || !strcmp(image, medium->source))
         return true;
     return error_set(err, ERROR_REFUSED,
-                     "the medium of '%s' at the target, '%s', is not an absolute path", name,
-                     image);
+                     "the medium of '%s' at the target, '%s', is not an absolute path",
+                     medium->name, image);
 }
 
-const cJSON *drives_find(const cJSON *media, const char *name)
+bool drives_have(const cJSON *media, const char *name)
 {
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, media)
-        if (!strcmp(json_string_or(medium, "name", ""), name))
-            return medium;
-    return NULL;
+    fields_each (item, media, qemu_medium_fields, &medium)
+        if (!strcmp(medium.name, name))
+            return true;
+    return false;
 }
 
 static bool check_eject(const cJSON *media, const char *name, struct error *err)
 {
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
-    if (drives_find(media, name))
+    if (drives_have(media, name))
         return true;
     error_set(err, ERROR_REFUSED,
               "--eject %s: the VM has no drive of that name whose medium could be taken out; it "
               "has: ",
               name);
-    cJSON_ArrayForEach (medium, media)
-        error_append(err, "%s%s", medium == media->child ? "" : ", ",
-                     json_string_or(medium, "name", "?"));
+    fields_each (item, media, qemu_medium_fields, &medium)
+        error_append(err, "%s%s", item == media->child ? "" : ", ", medium.name);
     return media->child ? false : error_append(err, "none");
 }
 
 cJSON *drives_media(const struct vm_options *options, const cJSON *drives, struct error *err)
 {
     AUTO_JSON cJSON *media = must(cJSON_CreateArray());
-    const cJSON *drive, *choice;
+    struct qemu_drive drive;
+    const cJSON *item, *choice;
 
-    cJSON_ArrayForEach (drive, drives) {
-        cJSON *medium;
+    fields_each (item, drives, qemu_drive_fields, &drive) {
+        struct qemu_medium medium = choose_medium(options, &drive);
 
-        if (!json_true(drive, "medium"))
+        if (!drive.medium)
             continue;
-        medium = choose_medium(options, drive);
-        cJSON_AddItemToArray(media, medium);
-        if (!error_goes_on(err, check_path(medium, err)))
+        cJSON_AddItemToArray(media, fields_new(qemu_medium_fields, &medium));
+        if (!error_goes_on(err, check_path(&medium, err)))
             return NULL;
     }
     cJSON_ArrayForEach (choice, options->eject)
@@ -200,15 +193,12 @@ cJSON *drives_media(const struct vm_options *options, const cJSON *drives, struc
 
 /* ---- at the target ---- */
 
-static bool check_medium(const cJSON *medium, struct error *err)
+static bool check_medium(const struct qemu_medium *medium, struct error *err)
 {
-    const char *image = json_string_or(medium, "image", "");
-    const char *name = json_string_or(medium, "name", "?");
+    const char *image = medium->image, *name = medium->name;
     struct stat st;
 
-    if (*image != '/')
-        return true;
-    if (stat(image, &st) < 0)
+    if (*image == '/' && stat(image, &st) < 0)
         return error_set(err, ERROR_REFUSED,
                          "'%s' of the VM holds '%s', which is not at the target: %m; put it there, "
                          "name its place with --disk %s=PATH, or take it out with --eject %s",
@@ -218,18 +208,17 @@ static bool check_medium(const cJSON *medium, struct error *err)
 
 bool drives_check(const cJSON *media, struct error *err)
 {
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, media)
-        if (!error_goes_on(err, check_medium(medium, err)))
+    fields_each (item, media, qemu_medium_fields, &medium)
+        if (!error_goes_on(err, check_medium(&medium, err)))
             return false;
     return true;
 }
 
-static const cJSON *find_block(const cJSON *blocks, const cJSON *drive)
+static const cJSON *find_block(const cJSON *blocks, const char *device, const char *qdev)
 {
-    const char *device = json_string_or(drive, "device", "");
-    const char *qdev = json_string_or(drive, "qdev", "");
     const cJSON *block;
 
     cJSON_ArrayForEach (block, blocks)
@@ -240,50 +229,45 @@ static const cJSON *find_block(const cJSON *blocks, const cJSON *drive)
 }
 
 /* {"id": …} or {"device": …}, as the monitor's commands name a drive. */
-static cJSON *arguments_for(const cJSON *drive)
+static cJSON *arguments_for(const char *device, const char *qdev)
 {
-    const char *device = json_string_or(drive, "device", "");
     cJSON *arguments = must(cJSON_CreateObject());
 
-    if (*device)
-        cJSON_AddStringToObject(arguments, "device", device);
-    else
-        cJSON_AddStringToObject(arguments, "id", json_string_or(drive, "qdev", ""));
+    cJSON_AddStringToObject(arguments, *device ? "device" : "id", *device ? device : qdev);
     return arguments;
 }
 
-static bool set_medium(struct qemu *vm, const cJSON *blocks, const cJSON *medium, struct error *err)
+static bool set_medium(struct qemu *vm, const cJSON *blocks, const struct qemu_medium *medium,
+                       struct error *err)
 {
-    const cJSON *block = find_block(blocks, medium);
+    const cJSON *block = find_block(blocks, medium->device, medium->qdev);
     const char *here = json_string_or(get(get(block, "inserted"), "image"), "filename", "");
-    const char *wanted = json_string_or(medium, "image", "");
     cJSON *arguments;
 
-    if (!strcmp(here, wanted))
+    if (!strcmp(here, medium->image))
         return true;
-    arguments = arguments_for(medium);
+    arguments = arguments_for(medium->device, medium->qdev);
     cJSON_AddBoolToObject(arguments, "force", true);
-    if (!*wanted)
+    if (!*medium->image)
         return qmp_call(vm->q, "eject", arguments, NULL, err);
-    cJSON_AddStringToObject(arguments, "filename", wanted);
+    cJSON_AddStringToObject(arguments, "filename", medium->image);
     cJSON_AddStringToObject(arguments, "read-only-mode", "read-only");
-    copy(arguments, medium, "format");
+    cJSON_AddStringToObject(arguments, "format", medium->format);
     return qmp_call(vm->q, "blockdev-change-medium", arguments, NULL, err);
 }
 
-static bool set_limits(struct qemu *vm, const cJSON *blocks, const cJSON *drive, struct error *err)
+static bool set_limits(struct qemu *vm, const cJSON *blocks, const struct qemu_drive *drive,
+                       struct error *err)
 {
-    const cJSON *inserted = get(find_block(blocks, drive), "inserted");
-    const cJSON *wanted = get(drive, "limits");
+    const cJSON *inserted = get(find_block(blocks, drive->device, drive->qdev), "inserted");
     AUTO_JSON cJSON *here = read_limits(inserted);
     cJSON *arguments;
-    const cJSON *limit;
 
-    if (!wanted || !inserted || cJSON_Compare(here, wanted, true))
+    if (!drive->limits || !inserted || cJSON_Compare(here, drive->limits, true))
         return true;
-    arguments = arguments_for(drive);
-    cJSON_ArrayForEach (limit, wanted)
-        copy(arguments, wanted, limit->string);
+    arguments = arguments_for(drive->device, drive->qdev);
+    copy_all(arguments, drive->limits, limits_required, COUNT(limits_required));
+    copy_all(arguments, drive->limits, limits_more, COUNT(limits_more));
     return qmp_call(vm->q, "block_set_io_throttle", arguments, NULL, err);
 }
 
@@ -291,17 +275,19 @@ bool drives_set(struct qemu *vm, const cJSON *media, const cJSON *drives, struct
 {
     AUTO_JSON cJSON *before = NULL;
     AUTO_JSON cJSON *blocks = NULL;
-    const cJSON *drive;
+    struct qemu_medium medium;
+    struct qemu_drive drive;
+    const cJSON *item;
 
     if (!qmp_call(vm->q, "query-block", NULL, &before, err))
         return false;
-    cJSON_ArrayForEach (drive, media)
-        if (!set_medium(vm, before, drive, err))
-            return error_prefix(err, "the medium of '%s'", json_string_or(drive, "name", "?"));
+    fields_each (item, media, qemu_medium_fields, &medium)
+        if (!set_medium(vm, before, &medium, err))
+            return error_prefix(err, "the medium of '%s'", medium.name);
     if (!qmp_call(vm->q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (drive, drives)
-        if (!set_limits(vm, blocks, drive, err))
-            return error_prefix(err, "the I/O limits of '%s'", json_string_or(drive, "name", "?"));
+    fields_each (item, drives, qemu_drive_fields, &drive)
+        if (!set_limits(vm, blocks, &drive, err))
+            return error_prefix(err, "the I/O limits of '%s'", drive.name);
     return true;
 }

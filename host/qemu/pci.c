@@ -38,7 +38,7 @@ bool pci_check(struct qemu *vm, const cJSON *there, struct error *err)
     cJSON_ArrayForEach (slot, there) {
         const char *mine = json_string_or(here, slot->string, NULL);
 
-        if (mine && cJSON_IsString(slot) && strcmp(mine, slot->valuestring) != 0)
+        if (mine && strcmp(mine, slot->valuestring) != 0)
             return error_set(err, ERROR_SYSTEM,
                              "the device '%s' is in the PCI slot %s at the source, and the command "
                              "line puts it into %s: it was plugged in anew; do that with addr=%s",

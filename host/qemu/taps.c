@@ -8,11 +8,6 @@
 #include "host/system/tap.h"
 #include "xmig/facts.h"
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* ---- at the source ---- */
 
 /* The value of "key=…", up to the next comma; the caller frees it. NULL: not there. */
@@ -35,6 +30,17 @@ static const char *why_by_hand(const char *bridge, const char *script)
     return NULL;
 }
 
+static bool is_among(const cJSON *taps, const char *name)
+{
+    struct qemu_tap tap;
+    const cJSON *item;
+
+    fields_each (item, taps, qemu_tap_fields, &tap)
+        if (!strcmp(tap.tap, name))
+            return true;
+    return false;
+}
+
 /* " \ net0: index=0,type=tap,ifname=tap7,script=no,downscript=no" */
 static void add_tap(cJSON *taps, const char *line)
 {
@@ -42,20 +48,19 @@ static void add_tap(cJSON *taps, const char *line)
     AUTO_FREE char *name = end && strstr(end, ",type=tap,") ? value_of(end, "ifname=") : NULL;
     AUTO_FREE char *script = name ? value_of(end, ",script=") : NULL;
     AUTO_FREE char *bridge = name ? tap_master(name) : NULL;
-    const char *reason = name ? why_by_hand(bridge, script) : NULL;
-    cJSON *tap;
+    AUTO_JSON cJSON *port = NULL;
+    struct qemu_tap tap;
 
-    if (!name || taps_find(taps, name))
+    if (!name || is_among(taps, name))
         return;
-    tap = must(cJSON_CreateObject());
-    cJSON_AddItemToArray(taps, tap);
-    cJSON_AddStringToObject(tap, "tap", name);
-    cJSON_AddStringToObject(tap, "bridge", bridge ? bridge : "");
-    if (script && strcmp(script, "no") != 0)
-        cJSON_AddStringToObject(tap, "script", script);
-    if (reason)
-        cJSON_AddStringToObject(tap, "by_hand", reason);
-    cJSON_AddItemToObject(tap, "state", tap_read(name));
+    tap = (struct qemu_tap){
+        .tap = name,
+        .bridge = bridge ? bridge : "",
+        .script = script && strcmp(script, "no") != 0 ? script : NULL,
+        .by_hand = why_by_hand(bridge, script),
+        .state = tap_read(name, &port),
+    };
+    cJSON_AddItemToArray(taps, fields_new(qemu_tap_fields, &tap));
 }
 
 cJSON *taps_read(const char *text, pid_t pid, struct error *err)
@@ -63,33 +68,24 @@ cJSON *taps_read(const char *text, pid_t pid, struct error *err)
     AUTO_JSON cJSON *taps = must(cJSON_CreateArray());
     AUTO_FREE char *copy = must(strdup(text));
     char *rest = copy;
+    struct qemu_tap tap;
     const char *line;
 
     while ((line = strsep(&rest, "\r\n")))
         add_tap(taps, line);
     if (!taps->child || tap_shares_network(pid))
         return steal(taps);
+    fields_get(qemu_tap_fields, taps->child, &tap);
     error_set(err, ERROR_REFUSED,
               "QEMU's process %d is in another network name space than xmig, which so cannot tell "
               "where the tap '%s' leads: run xmig in that one",
-              (int)pid, json_string_or(taps->child, "tap", "?"));
+              (int)pid, tap.tap);
     return NULL;
 }
 
-const cJSON *taps_find(const cJSON *taps, const char *name)
+static bool is_on(const struct qemu_tap *tap, const char *name)
 {
-    const cJSON *tap;
-
-    cJSON_ArrayForEach (tap, taps)
-        if (!strcmp(json_string_or(tap, "tap", ""), name))
-            return tap;
-    return NULL;
-}
-
-static bool is_on(const cJSON *tap, const char *name)
-{
-    return !strcmp(json_string_or(tap, "bridge", ""), name) ||
-           !strcmp(json_string_or(tap, "tap", ""), name);
+    return !strcmp(tap->bridge, name) || !strcmp(tap->tap, name);
 }
 
 /* --bridge OLD=NEW, where OLD is a bridge, or the name of a tap that is in none. It is the user's
@@ -97,17 +93,18 @@ static bool is_on(const cJSON *tap, const char *name)
  */
 cJSON *taps_choose(const cJSON *taps, const cJSON *bridges)
 {
-    cJSON *chosen = cJSON_Duplicate(taps, true);
-    const cJSON *choice;
-    cJSON *tap;
+    cJSON *chosen = must(cJSON_CreateArray());
+    struct qemu_tap tap;
+    const cJSON *item, *choice;
 
-    cJSON_ArrayForEach (tap, chosen)
+    fields_each (item, taps, qemu_tap_fields, &tap) {
         cJSON_ArrayForEach (choice, bridges)
-            if (is_on(tap, choice->string)) {
-                cJSON_ReplaceItemInObjectCaseSensitive(tap, "bridge",
-                                                       cJSON_Duplicate(choice, false));
-                cJSON_DeleteItemFromObjectCaseSensitive(tap, "by_hand");
+            if (is_on(&tap, choice->string)) {
+                tap.bridge = choice->valuestring;
+                tap.by_hand = NULL;
             }
+        cJSON_AddItemToArray(chosen, fields_new(qemu_tap_fields, &tap));
+    }
     return chosen;
 }
 
@@ -115,12 +112,13 @@ bool taps_check_choices(const cJSON *taps, const cJSON *joined, const cJSON *bri
                         struct error *err)
 {
     const cJSON *choice, *item;
+    struct qemu_tap tap;
 
     cJSON_ArrayForEach (choice, bridges) {
         bool found = false;
 
-        cJSON_ArrayForEach (item, taps)
-            found = found || is_on(item, choice->string);
+        fields_each (item, taps, qemu_tap_fields, &tap)
+            found = found || is_on(&tap, choice->string);
         cJSON_ArrayForEach (item, joined)
             found = found || !strcmp(item->valuestring, choice->string);
         if (!error_goes_on(err, found || error_set(err, ERROR_REFUSED,
@@ -190,55 +188,46 @@ static bool check_bridge(const char *name, const char *bridge, struct error *err
         bridge);
 }
 
-static bool check_by_hand(const cJSON *tap, const char *name, struct error *err)
+static bool check_by_hand(const struct qemu_tap *tap, struct error *err)
 {
-    if (tap_exists(name))
+    if (tap_exists(tap->tap))
         return true;
     return error_set(
         err, ERROR_REFUSED,
         "xmig cannot make the VM's tap '%s' at the target as it is at the source (%s): make it "
         "first (ip tuntap add %s mode tap), and what leads to it",
-        name, json_string_or(tap, "by_hand", ""), name);
+        tap->tap, tap->by_hand, tap->tap);
 }
 
-static bool check_script(const cJSON *tap, struct error *err)
+static bool check_script(const struct qemu_tap *tap, struct error *err)
 {
-    const char *script = json_string_or(tap, "script", NULL);
-
-    if (!script || access(script, X_OK) == 0)
+    if (!tap->script || access(tap->script, X_OK) == 0)
         return true;
     return error_set(
         err, ERROR_REFUSED,
         "QEMU runs the script '%s' for the VM's tap '%s', which cannot be run at the target: "
         "%m",
-        script, json_string_or(tap, "tap", "?"));
+        tap->script, tap->tap);
 }
 
-static bool check_tap(const struct qemu_copy *vm, const cJSON *tap, struct error *err)
+static bool check_tap(const struct qemu_copy *vm, const struct qemu_tap *tap, struct error *err)
 {
-    const char *name = json_string(tap, "tap", err);
-    const char *bridge = json_string_or(tap, "bridge", "");
-
-    if (!name)
+    if (tap_exists(tap->tap) && !check_free(tap->tap, err))
         return false;
-    if (!tap_is_name(name) || (*bridge && !tap_is_name(bridge)))
-        return error_set(err, ERROR_PROTOCOL, "'%s' or '%s' is no name of an interface", name,
-                         bridge);
-    if (tap_exists(name) && !check_free(name, err))
+    if (!check_owner(vm, tap->tap, err) || !check_script(tap, err))
         return false;
-    if (!check_owner(vm, name, err) || !check_script(tap, err))
-        return false;
-    if (get(tap, "by_hand"))
-        return check_by_hand(tap, name, err);
-    return !*bridge || check_bridge(name, bridge, err);
+    if (tap->by_hand)
+        return check_by_hand(tap, err);
+    return !*tap->bridge || check_bridge(tap->tap, tap->bridge, err);
 }
 
 bool taps_check(const struct qemu_copy *vm, const cJSON *taps, struct error *err)
 {
-    const cJSON *tap;
+    struct qemu_tap tap;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (tap, taps)
-        if (!error_goes_on(err, check_tap(vm, tap, err)))
+    fields_each (item, taps, qemu_tap_fields, &tap)
+        if (!error_goes_on(err, check_tap(vm, &tap, err)))
             return false;
     return true;
 }
@@ -248,7 +237,7 @@ bool bridges_check(const cJSON *bridges, struct error *err)
     const cJSON *bridge;
 
     cJSON_ArrayForEach (bridge, bridges)
-        if (cJSON_IsString(bridge) && !tap_is_bridge(bridge->valuestring) &&
+        if (!tap_is_bridge(bridge->valuestring) &&
             !error_goes_on(err, error_set(err, ERROR_REFUSED,
                                           "a network of the VM's is on the bridge '%s', which is "
                                           "not at the target: make it, or name another with "
@@ -260,17 +249,14 @@ bool bridges_check(const cJSON *bridges, struct error *err)
 
 void taps_plan(const cJSON *taps, struct plan *plan)
 {
-    const cJSON *tap;
+    struct qemu_tap tap;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (tap, taps) {
-        const char *name = json_string_or(tap, "tap", "?");
-        const char *bridge = json_string_or(tap, "bridge", "");
-
-        if (get(tap, "by_hand"))
-            plan_say(plan, "use the tap '%s', which is there", name);
-        else if (*bridge)
-            plan_say(plan, "make the tap '%s' a port of the bridge '%s'", name, bridge);
-    }
+    fields_each (item, taps, qemu_tap_fields, &tap)
+        if (tap.by_hand)
+            plan_say(plan, "use the tap '%s', which is there", tap.tap);
+        else if (*tap.bridge)
+            plan_say(plan, "make the tap '%s' a port of the bridge '%s'", tap.tap, tap.bridge);
 }
 
 /* ---- at the target: joining ---- */
@@ -292,27 +278,27 @@ void taps_noted(struct qemu_copy *vm, cJSON *fact)
     cJSON_AddItemToArray(vm->ports, fact);
 }
 
-static bool join(struct qemu_copy *vm, const cJSON *tap, struct error *err)
+static bool join(struct qemu_copy *vm, const struct qemu_tap *tap, struct error *err)
 {
-    const char *name = json_string_or(tap, "tap", "");
-    const char *bridge = json_string_or(tap, "bridge", "");
+    const char *name = tap->tap, *bridge = tap->bridge;
     AUTO_FREE char *master = tap_master(name);
 
-    if (get(tap, "by_hand") || !*bridge || (master && !strcmp(master, bridge) && tap_is_kept(name)))
+    if (tap->by_hand || !*bridge || (master && !strcmp(master, bridge) && tap_is_kept(name)))
         return true;
     if (master && strcmp(master, bridge) != 0)
         return error_set(err, ERROR_SYSTEM,
                          "QEMU's script has made the tap '%s' a port of '%s', and not of '%s'",
                          name, master, bridge);
-    return note_port(vm, name, bridge, err) && tap_join(name, bridge, get(tap, "state"), err);
+    return note_port(vm, name, bridge, err) && tap_join(name, bridge, &tap->state, err);
 }
 
 bool taps_join(struct qemu_copy *vm, const cJSON *taps, struct error *err)
 {
-    const cJSON *tap;
+    struct qemu_tap tap;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (tap, taps)
-        if (!join(vm, tap, err))
+    fields_each (item, taps, qemu_tap_fields, &tap)
+        if (!join(vm, &tap, err))
             return false;
     return true;
 }

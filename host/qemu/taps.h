@@ -4,11 +4,10 @@
 
 #include "host/qemu/copy/copy.h"
 
-/* An array of {"tap", "bridge", "script", "by_hand", "state"}, from what "info network" prints of
- * the process `pid`; "by_hand" says why xmig cannot make such a port. The caller frees it.
+/* An array of struct qemu_tap, from what "info network" prints of the process `pid`. The caller
+ * frees it.
  */
 cJSON *taps_read(const char *text, pid_t pid, struct error *err);
-const cJSON *taps_find(const cJSON *taps, const char *name);
 
 /* As they shall be at the target, with other bridges; the caller frees it. */
 cJSON *taps_choose(const cJSON *taps, const cJSON *bridges);

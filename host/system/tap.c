@@ -11,7 +11,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/field-rows.h"
 #include "xmig/text.h"
+
+enum {
+    MTU_USUAL = 1500,
+    MTU_MAX = 65535
+};
 
 /* How a bridge treats a port, where that can be set. */
 static const char *const port_options[] = {
@@ -97,18 +103,25 @@ static char *read_option(const char *name, const char *option)
     return read_text(name, rest);
 }
 
-cJSON *tap_read(const char *name)
-{
-    cJSON *state = must(cJSON_CreateObject());
-    cJSON *port = cJSON_AddObjectToObject(state, "port");
+#define FIELDS_OF struct tap_state
+const struct field tap_state_fields[] = {
+    FLAG(up),
+    NUMBER(mtu, .max = MTU_MAX),
+    MAP(port),
+    { 0 },
+};
 
-    cJSON_AddBoolToObject(state, "up", read_number(name, "flags", 0) & IFF_UP);
-    json_add_uint(state, "mtu", (uint64_t)read_number(name, "mtu", 1500));
+struct tap_state tap_read(const char *name, cJSON **port)
+{
+    struct tap_state state = { .up = read_number(name, "flags", 0) & IFF_UP,
+                               .mtu = (uint64_t)read_number(name, "mtu", MTU_USUAL) };
+
+    state.port = *port = must(cJSON_CreateObject());
     for (size_t i = 0; i < sizeof(port_options) / sizeof(port_options[0]); i++) {
         AUTO_FREE char *value = read_option(name, port_options[i]);
 
         if (value)
-            cJSON_AddStringToObject(port, port_options[i], value);
+            cJSON_AddStringToObject(*port, port_options[i], value);
     }
     return state;
 }
@@ -241,10 +254,11 @@ static bool add_port(const char *name, const char *bridge)
     return (master && !strcmp(master, bridge)) || request(bridge, SIOCBRADDIF, &wanted);
 }
 
-bool tap_join(const char *name, const char *bridge, const cJSON *state, struct error *err)
+bool tap_join(const char *name, const char *bridge, const struct tap_state *state,
+              struct error *err)
 {
-    if (!set_mtu(name, json_uint_or(state, "mtu", 1500)) || !add_port(name, bridge) ||
-        !set_port(name, cJSON_GetObjectItemCaseSensitive(state, "port")) || !bring_up(name))
+    if (!set_mtu(name, state->mtu) || !add_port(name, bridge) || !set_port(name, state->port) ||
+        !bring_up(name))
         return error_set(err, ERROR_SYSTEM, "cannot make the tap '%s' a port of '%s': %m", name,
                          bridge);
     return true;

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "xmig/json.h"
+#include "xmig/fields.h"
 
 /* Names come from a peer. */
 bool tap_is_name(const char *name);
@@ -17,8 +17,17 @@ bool tap_filters_vlans(const char *bridge);
 /* What an interface is a port of; the caller frees it. NULL: of nothing. */
 char *tap_master(const char *name);
 
-/* {"up", "mtu", "port": {"isolated": "0", …}}: how it stands, and how its bridge treats it. */
-cJSON *tap_read(const char *name);
+/* How an interface stands, and how its bridge treats it. */
+struct tap_state {
+    bool up;
+    uint64_t mtu;
+    const cJSON *port; /* {"isolated": "0", …} */
+};
+
+extern const struct field tap_state_fields[];
+
+/* The caller frees the `port`, which is `state.port`, too. */
+struct tap_state tap_read(const char *name, cJSON **port);
 
 /* Made by somebody, and there whether it is used or not? Else it goes with its user. */
 bool tap_is_kept(const char *name);
@@ -29,8 +38,9 @@ bool tap_shares_network(pid_t pid);
 /* The process that has it open; 0: none. */
 pid_t tap_user(const char *name);
 
-/* Make it a port of `bridge`, as `state` (tap_read()) has it, and bring it up. */
-bool tap_join(const char *name, const char *bridge, const cJSON *state, struct error *err);
+/* Make it a port of `bridge`, as `state` has it, and bring it up. */
+bool tap_join(const char *name, const char *bridge, const struct tap_state *state,
+              struct error *err);
 bool tap_leave(const char *name, const char *bridge, struct error *err);
 
 #endif

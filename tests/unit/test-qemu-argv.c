@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv/argv.h"
+#include "host/qemu/params.h"
 #include "tests/unit/helpers.h"
 
 /* A command line split at spaces; "" is none. */
@@ -235,7 +236,13 @@ static void changed_medium_becomes(const char *options, const char *image, const
     AUTO_JSON cJSON *line = words(options);
     AUTO_JSON cJSON *media = must(cJSON_CreateArray());
     AUTO_JSON cJSON *nodes = words("iso");
-    cJSON *medium = must(cJSON_CreateObject());
+    const struct qemu_medium medium = { .name = "cd0",
+                                        .device = "cd0",
+                                        .qdev = "",
+                                        .node = "iso",
+                                        .source = "/vm/b.iso",
+                                        .image = image,
+                                        .format = "raw" };
     struct argv_vm vm = { .cwd = "/vm",
                           .name = "web",
                           .machine = "pc",
@@ -246,11 +253,7 @@ static void changed_medium_becomes(const char *options, const char *image, const
     struct error err = { 0 };
     AUTO_FREE char *text = NULL;
 
-    cJSON_AddItemToArray(media, medium);
-    cJSON_AddStringToObject(medium, "device", "cd0");
-    cJSON_AddStringToObject(medium, "node", "iso");
-    cJSON_AddStringToObject(medium, "source", "/vm/b.iso");
-    cJSON_AddStringToObject(medium, "image", image);
+    cJSON_AddItemToArray(media, fields_new(qemu_medium_fields, &medium));
     assert_true(argv_rewrite(line, &vm, &result, &err));
     text = joined(result.words);
     argv_result_done(&result);

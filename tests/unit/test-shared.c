@@ -8,23 +8,28 @@
 struct scene {
     char *dir, image[64];
     char *proof;
-    cJSON *params;
+    struct disk_params disk;
     struct error err;
 };
 
 /* An image, offered by the source as `word` has it. */
 static struct scene offered(bool word)
 {
-    struct scene scene = { .dir = make_directory(), .params = must(cJSON_CreateObject()) };
+    struct scene scene = { .dir = make_directory() };
     FILE *file;
 
     snprintf(scene.image, sizeof(scene.image), "%s/disk", scene.dir);
     file = fopen(scene.image, "we");
     assert_non_null(file);
     fclose(file);
-    cJSON_AddStringToObject(scene.params, "image", scene.image);
-    assert_true(shared_offer(scene.image, ID, word, scene.params, &scene.proof, &scene.err));
+    assert_true(shared_offer(scene.image, ID, word, &scene.disk, &scene.proof, &scene.err));
     return scene;
+}
+
+static bool is_proven(struct scene *scene)
+{
+    scene->disk.image = scene->image;
+    return shared_prove(&scene->disk, &scene->err);
 }
 
 static void end(struct scene *scene)
@@ -34,7 +39,6 @@ static void end(struct scene *scene)
     unlink(scene->image);
     remove_empty(scene->dir);
     free(scene->proof);
-    cJSON_Delete(scene->params);
 }
 
 static void the_same_file_is_known_by_what_lies_beside_it(void **unused)
@@ -43,7 +47,7 @@ static void the_same_file_is_known_by_what_lies_beside_it(void **unused)
     (void)unused;
 
     assert_non_null(scene.proof);
-    assert_true(shared_prove(scene.params, &scene.err));
+    assert_true(is_proven(&scene));
     end(&scene);
 }
 
@@ -56,7 +60,7 @@ static void another_file_of_that_name_is_not_the_same(void **unused)
     assert_non_null(file);
     fputs("another", file);
     fclose(file);
-    assert_false(shared_prove(scene.params, &scene.err));
+    assert_false(is_proven(&scene));
     assert_int_equal(scene.err.kind, ERROR_REFUSED);
     end(&scene);
 }
@@ -67,7 +71,7 @@ static void without_proof_it_is_not_the_same(void **unused)
     (void)unused;
 
     unlink(scene.proof);
-    assert_false(shared_prove(scene.params, &scene.err));
+    assert_false(is_proven(&scene));
     end(&scene);
 }
 
@@ -77,7 +81,7 @@ static void the_operators_word_needs_no_proof(void **unused)
     (void)unused;
 
     assert_null(scene.proof);
-    assert_true(shared_prove(scene.params, &scene.err));
+    assert_true(is_proven(&scene));
     end(&scene);
 }
 
@@ -87,7 +91,7 @@ static void the_operators_word_makes_no_image(void **unused)
     (void)unused;
 
     unlink(scene.image);
-    assert_false(shared_prove(scene.params, &scene.err));
+    assert_false(is_proven(&scene));
     assert_says(scene.err.text, "is not at the target");
     end(&scene);
 }

@@ -1,5 +1,6 @@
 /* The command line of a device model, as libxl makes it. */
 #include "host/xen/argv/argv.h"
+#include "host/xen/params.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,14 +17,24 @@ struct scene {
 
 static void set_up(struct scene *scene, const char *new_name)
 {
+    const struct disk_params disk = { .name = "hda",
+                                      .source = "/srv/web.raw",
+                                      .image = "/srv/web2.raw" };
+    const struct xen_medium media[] = {
+        { "hdc", "5632", "ide-5632", .source = "", .image = "/iso/b.iso" },
+        { "hdd", "5696", "ide-5696", .source = "", .image = "" },
+    };
+
     *scene = (struct scene){
-        .disks = cJSON_Parse("[{\"source\":\"/srv/web.raw\",\"image\":\"/srv/web2.raw\"}]"),
-        .media = cJSON_Parse("[{\"drive\":\"ide-5632\",\"image\":\"/iso/b.iso\"},"
-                             "{\"drive\":\"ide-5696\",\"image\":\"\"}]"),
+        .disks = must(cJSON_CreateArray()),
+        .media = must(cJSON_CreateArray()),
         .bridges = cJSON_Parse("{\"office\":\"xenbr1\"}"),
         .needs = cJSON_CreateArray(),
         .renamed = cJSON_CreateObject(),
     };
+    cJSON_AddItemToArray(scene->disks, fields_new(disk_fields, &disk));
+    for (size_t i = 0; i < 2; i++)
+        cJSON_AddItemToArray(scene->media, fields_new(xen_medium_fields, &media[i]));
     scene->vm = (struct xen_argv){ .name = "web",
                                    .new_name = new_name,
                                    .machine = "pc-i440fx-7.2",

@@ -34,7 +34,7 @@ struct argv_vm {
     const char *accelerator; /* the one in use: "kvm", "tcg" */
     struct argv_disk *disks;
     size_t disk_count;
-    const cJSON *media;    /* what lies in the drives that open; NULL: as the line says */
+    const cJSON *media;    /* struct qemu_medium of the drives that open; NULL: as the line says */
     const cJSON *nodes;    /* the names that -blockdev gives */
     const cJSON *bridges;  /* --bridge: object OLD → NEW; NULL */
     const cJSON *forwards; /* of the networks of the user's: usernet.c; NULL: as the line says */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "host/qemu/argv/rewriters.h"
+#include "host/qemu/params.h"
 #include "xmig/paths.h"
 #include "xmig/text.h"
 
@@ -161,11 +162,11 @@ static bool move_drive(struct keyvals *kv, const char *key, struct argv_disk *di
 static bool stays(const struct argv_vm *vm, const char *path)
 {
     AUTO_FREE char *absolute = path_absolute(vm->cwd, path);
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, vm->media)
-        if (!strcmp(json_string_or(medium, "source", ""), absolute) &&
-            !strcmp(json_string_or(medium, "image", ""), absolute))
+    fields_each (item, vm->media, qemu_medium_fields, &medium)
+        if (!strcmp(medium.source, absolute) && !strcmp(medium.image, absolute))
             return true;
     return false;
 }
@@ -175,12 +176,13 @@ static bool can_be_opened(const struct argv_vm *vm, const struct keyvals *kv)
     const char *media = keyvals_get(kv, "media");
     const char *interface = keyvals_get(kv, "if");
     const char *id = keyvals_get(kv, "id");
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
     if ((media && !strcmp(media, "cdrom")) || (interface && !strcmp(interface, "floppy")))
         return true;
-    cJSON_ArrayForEach (medium, vm->media)
-        if (id && !strcmp(json_string_or(medium, "device", ""), id))
+    fields_each (item, vm->media, qemu_medium_fields, &medium)
+        if (id && !strcmp(medium.device, id))
             return true;
     return false;
 }
@@ -198,12 +200,12 @@ static void empty_drive(struct keyvals *kv)
 
 bool rewriting_node_stays(const struct argv_vm *vm, const char *node)
 {
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, vm->media)
-        if (!strcmp(json_string_or(medium, "node", ""), node))
-            return !strcmp(json_string_or(medium, "source", ""),
-                           json_string_or(medium, "image", ""));
+    fields_each (item, vm->media, qemu_medium_fields, &medium)
+        if (!strcmp(medium.node, node))
+            return !strcmp(medium.source, medium.image);
     return false;
 }
 

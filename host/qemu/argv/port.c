@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "host/qemu/argv/rewriters.h"
+#include "host/qemu/params.h"
 
 enum {
     VNC_FIRST = 5900,
@@ -28,30 +29,20 @@ static bool to_number(const char *text, unsigned long *number)
     return service != NULL;
 }
 
-/* NULL: there is no such port. */
-static cJSON *add(struct rewriting *r, const char *what, const char *host, const char *port,
-                  unsigned long first, const char *to, bool udp)
+/* Leaves out what is no port. */
+static void add(struct rewriting *r, struct qemu_port found, const char *port, unsigned long first,
+                const char *to)
 {
     unsigned long number, last;
-    cJSON *item;
 
     if (!port || !to_number(port, &number) || number + first == 0 || number + first > PORT_MAX)
-        return NULL;
-    item = must(cJSON_CreateObject());
-    cJSON_AddItemToArray(r->result->ports, item);
-    cJSON_AddStringToObject(item, "what", what);
-    cJSON_AddStringToObject(item, "host", host ? host : "");
-    json_add_uint(item, "port", number + first);
-    json_add_uint(item, "to", to && to_number(to, &last) ? last + first : number + first);
-    cJSON_AddBoolToObject(item, "udp", udp);
-    return item;
-}
-
-/* Whoever connects there is not asked who he is. */
-static void say_open(cJSON *item)
-{
-    if (item)
-        cJSON_AddTrueToObject(item, "open");
+        return;
+    if (!found.host)
+        found.host = "";
+    found.port = found.to = number + first;
+    if (to && to_number(to, &last))
+        found.to = last < PORT_MAX - first ? last + first : PORT_MAX;
+    cJSON_AddItemToArray(r->result->ports, fields_new(qemu_port_fields, &found));
 }
 
 /* "HOST:PORT", "[::1]:PORT": the host, which the caller frees, and where the port begins. */
@@ -68,12 +59,12 @@ static char *split(const char *address, const char **port)
 void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
                     const char *to)
 {
-    say_open(add(r, what, host, port, 0, to, false));
+    add(r, (struct qemu_port){ what, host, .open = true }, port, 0, to);
 }
 
 void rewriting_udp_port(struct rewriting *r, const char *what, const char *host, const char *port)
 {
-    say_open(add(r, what, host, port, 0, NULL, true));
+    add(r, (struct qemu_port){ what, host, .udp = true, .open = true }, port, 0, NULL);
 }
 
 void rewriting_address(struct rewriting *r, const char *what, const char *address)
@@ -81,7 +72,7 @@ void rewriting_address(struct rewriting *r, const char *what, const char *addres
     const char *port;
     AUTO_FREE char *host = split(address, &port);
 
-    say_open(add(r, what, host, port, 0, NULL, false));
+    rewriting_port(r, what, host, port, NULL);
 }
 
 void rewriting_udp_address(struct rewriting *r, const char *what, const char *address)
@@ -94,10 +85,10 @@ void rewriting_udp_address(struct rewriting *r, const char *what, const char *ad
 
 void rewriting_spice_port(struct rewriting *r, const struct keyvals *kv, const char *port)
 {
-    cJSON *item = add(r, "-spice", keyvals_get(kv, "addr"), keyvals_get(kv, port), 0, NULL, false);
+    struct qemu_port found = { "-spice", keyvals_get(kv, "addr"),
+                               .open = keyvals_flag(kv, "disable-ticketing") };
 
-    if (keyvals_flag(kv, "disable-ticketing"))
-        say_open(item);
+    add(r, found, keyvals_get(kv, port), 0, NULL);
 }
 
 /* "websocket=on" is at the display's number, too. */
@@ -105,15 +96,12 @@ static void add_websocket(struct rewriting *r, const struct keyvals *kv, const c
                           const char *display, bool open)
 {
     const char *port = keyvals_get(kv, "websocket");
-    bool is_numbered = port && *port >= '0' && *port <= '9';
-    cJSON *item = NULL;
+    struct qemu_port found = { "-vnc websocket", host, .open = open };
 
-    if (is_numbered)
-        item = add(r, "-vnc websocket", host, port, 0, NULL, false);
+    if (port && *port >= '0' && *port <= '9')
+        add(r, found, port, 0, NULL);
     else if (port && strcmp(port, "off") != 0)
-        item = add(r, "-vnc websocket", host, display, VNC_WEBSOCKET_FIRST, NULL, false);
-    if (open)
-        say_open(item);
+        add(r, found, display, VNC_WEBSOCKET_FIRST, NULL);
 }
 
 void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where)
@@ -122,13 +110,11 @@ void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const cha
     AUTO_FREE char *host = split(where, &display);
     bool open = !keyvals_flag(kv, "password") && !keyvals_get(kv, "password-secret") &&
                 !keyvals_flag(kv, "sasl");
-    cJSON *item;
 
     if (keyvals_flag(kv, "reverse") || !strchr(where, ':'))
         return;
-    item = add(r, "-vnc", host, display, VNC_FIRST, keyvals_get(kv, "to"), false);
-    if (open)
-        say_open(item);
+    add(r, (struct qemu_port){ "-vnc", host, .open = open }, display, VNC_FIRST,
+        keyvals_get(kv, "to"));
     add_websocket(r, kv, host, display, open);
 }
 
@@ -142,7 +128,8 @@ static void add_forward(struct rewriting *r, const char *rule)
     if (address) {
         AUTO_FREE char *host = split(address + 1, &port);
 
-        add(r, "hostfwd", host, port, 0, NULL, !strncmp(from, "udp:", 4));
+        add(r, (struct qemu_port){ "hostfwd", host, .udp = !strncmp(from, "udp:", 4) }, port, 0,
+            NULL);
     }
 }
 

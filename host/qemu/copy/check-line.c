@@ -9,15 +9,6 @@
 #include "host/qemu/copy/copy.h"
 #include "xmig/text.h"
 
-enum {
-    PORT_MAX = 65535
-};
-
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* ---- ports ---- */
 
 /* As QEMU listens: a port that was left a moment ago is free. */
@@ -55,20 +46,13 @@ static const char *why_taken(const char *host, uint64_t port, bool udp)
     return why;
 }
 
-static bool check_port(const cJSON *item, struct error *err)
+static bool check_port(const struct qemu_port *port, struct error *err)
 {
-    const char *host = json_string_or(item, "host", "");
-    const char *what = json_string_or(item, "what", "?");
-    bool is_forward = !strcmp(what, "hostfwd");
-    uint64_t port = json_uint_or(item, "port", 0);
-    uint64_t to = json_uint_or(item, "to", port);
+    bool is_forward = !strcmp(port->what, "hostfwd");
     const char *why = NULL;
 
-    if (port > PORT_MAX || to > PORT_MAX)
-        return error_set(err, ERROR_REFUSED, "there is no port %llu (%s)",
-                         (unsigned long long)(port > PORT_MAX ? port : to), what);
-    for (uint64_t each = port; each == port || each <= to; each++) {
-        why = why_taken(host, each, json_true(item, "udp"));
+    for (uint64_t each = port->port; each == port->port || each <= port->to; each++) {
+        why = why_taken(port->host, each, port->udp);
         if (!why)
             return true;
     }
@@ -76,18 +60,8 @@ static bool check_port(const cJSON *item, struct error *err)
         err, ERROR_REFUSED,
         "the VM's QEMU listens at %s%sport %llu (%s), which it cannot at the target: %s; end "
         "who does%s",
-        host, *host ? " " : "", (unsigned long long)port, what, why,
+        port->host, *port->host ? " " : "", (unsigned long long)port->port, port->what, why,
         is_forward ? ", or take the forwarding away first (hostfwd_remove)" : "");
-}
-
-static bool check_ports(const cJSON *ports, struct error *err)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, ports)
-        if (!error_goes_on(err, check_port(item, err)))
-            return false;
-    return true;
 }
 
 /* ---- files of QEMU's own ---- */
@@ -115,22 +89,22 @@ static bool is_in_named(const cJSON *words, const char *name)
     return folder && is_in(folder, name);
 }
 
-static bool check_searched(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
+static bool check_searched(struct qemu_copy *vm, struct error *err)
 {
     const char *const words[] = { vm->program, "-L", "help", NULL };
-    const cJSON *searched = get(qemu, "searched");
+    const struct qemu_machine *qemu = &vm->params.qemu;
     AUTO_FREE char *folders = NULL;
     const cJSON *name;
 
-    if (!searched || !searched->child)
+    if (!qemu->searched->child)
         return true;
     if (!program_run(vm->base.context.loop, words, &folders, QEMU_HELP_MS, err))
         return false;
-    cJSON_ArrayForEach (name, searched) {
-        const char *text = cJSON_IsString(name) ? name->valuestring : "";
+    cJSON_ArrayForEach (name, qemu->searched) {
+        const char *text = name->valuestring;
 
         if (*text == '/' ? access(text, R_OK) < 0
-                         : !is_in(folders, text) && !is_in_named(get(qemu, "words"), text))
+                         : !is_in(folders, text) && !is_in_named(qemu->words, text))
             return error_set(err, ERROR_REFUSED,
                              "the VM needs QEMU's file '%s', which %s does not find at the target",
                              text, vm->program);
@@ -140,18 +114,23 @@ static bool check_searched(struct qemu_copy *vm, const cJSON *qemu, struct error
 
 /* ---- the public face ---- */
 
-bool qemu_check_line_with_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err)
+bool qemu_check_line_with_program(struct qemu_copy *vm, struct error *err)
 {
     const cJSON *driver;
 
-    cJSON_ArrayForEach (driver, get(qemu, "audio"))
-        if (cJSON_IsString(driver) &&
-            !error_goes_on(err, qemu_check_help(vm, "-audiodev", driver->valuestring, err)))
+    cJSON_ArrayForEach (driver, vm->params.qemu.audio)
+        if (!error_goes_on(err, qemu_check_help(vm, "-audiodev", driver->valuestring, err)))
             return false;
-    return error_goes_on(err, check_searched(vm, qemu, err));
+    return error_goes_on(err, check_searched(vm, err));
 }
 
-bool qemu_check_line(const cJSON *qemu, struct error *err)
+bool qemu_check_line(const struct qemu_machine *qemu, struct error *err)
 {
-    return check_ports(get(qemu, "ports"), err);
+    struct qemu_port port;
+    const cJSON *item;
+
+    fields_each (item, qemu->ports, qemu_port_fields, &port)
+        if (!error_goes_on(err, check_port(&port, err)))
+            return false;
+    return true;
 }

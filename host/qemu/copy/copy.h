@@ -3,6 +3,7 @@
 #define XMIG_HOST_QEMU_COPY_COPY_H
 
 #include "host/images/disk-images.h"
+#include "host/qemu/params.h"
 #include "host/qemu/qemu.h"
 #include "xmig/copy.h"
 
@@ -13,9 +14,9 @@ enum {
 struct qemu_copy {
     struct copy base;
     struct qemu qemu;
-    const cJSON *params; /* borrowed */
-    uid_t uid;           /* whom QEMU runs as, or comes to run as */
-    bool as_self;        /* it is started with our own rights */
+    struct qemu_params params;
+    uid_t uid;    /* whom QEMU runs as, or comes to run as */
+    bool as_self; /* it is started with our own rights */
     struct child *child;
     char *program;
     char *log;
@@ -42,8 +43,8 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
 bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
                      struct error *err);
 /* check-line.c: ports; and files of QEMU's own and sound, of which only the program knows. */
-bool qemu_check_line(const cJSON *qemu, struct error *err);
-bool qemu_check_line_with_program(struct qemu_copy *vm, const cJSON *qemu, struct error *err);
+bool qemu_check_line(const struct qemu_machine *qemu, struct error *err);
+bool qemu_check_line_with_program(struct qemu_copy *vm, struct error *err);
 void qemu_plan_recv(struct copy *copy, struct plan *plan);
 
 /* ---- needs.c ---- */

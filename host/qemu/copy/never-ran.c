@@ -10,10 +10,9 @@ void qemu_remember_sealed(struct copy *copy, cJSON *facts)
 {
     struct qemu_copy *vm = qemu_copy_of(copy);
     cJSON *images = cJSON_AddArrayToObject(facts, "images");
-    const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, vm->images.disks)
-        image_mark_add(images, json_string_or(disk, "image", ""));
+    for (size_t i = 0; i < vm->images.disk_count; i++)
+        image_mark_add(images, vm->images.disks[i].image);
     qemu_add_cpus(&vm->qemu, facts);
     cJSON_Delete(vm->sealed);
     vm->sealed = cJSON_Duplicate(facts, true);

@@ -159,13 +159,10 @@ static void say_scope(struct qemu_copy *vm, struct line *line)
 /* By way of this process's number, for another program becomes it first. */
 static void say_launch(struct qemu_copy *vm, struct line *line)
 {
-    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
-    const cJSON *bridges = cJSON_GetObjectItemCaseSensitive(qemu, "bridges");
-
     say(line, "/proc/%d/exe", (int)getpid());
     say(line, "launch");
-    say(line, "--umask=%o", (unsigned)json_uint_or(qemu, "umask", 022) & 0777);
-    if (geteuid() != 0 && cJSON_GetArraySize(bridges) > 0)
+    say(line, "--umask=%o", (unsigned)vm->params.qemu.umask);
+    if (geteuid() != 0 && vm->params.qemu.bridges->child)
         say(line, "--may-gain-rights");
     say(line, "--");
 }
@@ -199,15 +196,14 @@ static void say_monitor(struct qemu_copy *vm, struct line *line)
 
 static void write_line(struct qemu_copy *vm, struct line *line)
 {
-    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
     const cJSON *word;
 
     say_scope(vm, line);
     say_launch(vm, line);
     say_user(vm, line);
     say(line, "%s", vm->program);
-    cJSON_ArrayForEach (word, cJSON_GetObjectItemCaseSensitive(qemu, "words"))
-        say(line, "%s", cJSON_IsString(word) ? word->valuestring : "");
+    cJSON_ArrayForEach (word, vm->params.qemu.words)
+        say(line, "%s", word->valuestring);
     say_monitor(vm, line);
     say(line, "-S");
     say(line, "-incoming");
@@ -246,34 +242,24 @@ static int open_log(struct qemu_copy *vm, struct error *err)
 
 /* ---- the process ---- */
 
-static void add_copy(cJSON *fact, const cJSON *from, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(from, name);
-
-    if (item)
-        cJSON_AddItemToObject(fact, name, cJSON_Duplicate(item, true));
-}
-
 static bool is_among(const cJSON *list, const char *path)
 {
     const cJSON *item;
 
     cJSON_ArrayForEach (item, list)
-        if (cJSON_IsString(item) && !strcmp(item->valuestring, path))
+        if (!strcmp(item->valuestring, path))
             return true;
     return false;
 }
 
 /* What the guest's console and the like are written to. What is there already is somebody's. */
-static void add_new_files(cJSON *fact, const cJSON *qemu)
+static void add_new_files(cJSON *fact, const struct qemu_machine *qemu)
 {
-    const cJSON *pidfiles = cJSON_GetObjectItemCaseSensitive(qemu, "pidfiles");
     cJSON *files = cJSON_AddArrayToObject(fact, "files");
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(qemu, "outputs"))
-        if (cJSON_IsString(item) && !is_among(pidfiles, item->valuestring) &&
-            access(item->valuestring, F_OK) < 0)
+    cJSON_ArrayForEach (item, qemu->outputs)
+        if (!is_among(qemu->pidfiles, item->valuestring) && access(item->valuestring, F_OK) < 0)
             cJSON_AddItemToArray(files, cJSON_Duplicate(item, true));
 }
 
@@ -282,13 +268,13 @@ static void add_new_files(cJSON *fact, const cJSON *qemu)
  */
 static bool note_machine(struct qemu_copy *vm, struct error *err)
 {
-    const cJSON *qemu = cJSON_GetObjectItemCaseSensitive(vm->params, "qemu");
+    const struct qemu_machine *qemu = &vm->params.qemu;
     cJSON *fact = fact_new(FACT_MACHINE);
 
     cJSON_AddStringToObject(fact, "socket", vm->qemu.socket);
     cJSON_AddStringToObject(fact, "log", vm->log);
-    add_copy(fact, qemu, "sockets");
-    add_copy(fact, qemu, "pidfiles");
+    cJSON_AddItemToObject(fact, "sockets", must(cJSON_Duplicate(qemu->sockets, true)));
+    cJSON_AddItemToObject(fact, "pidfiles", must(cJSON_Duplicate(qemu->pidfiles, true)));
     add_new_files(fact, qemu);
     cJSON_Delete(vm->machine);
     vm->machine = fact;

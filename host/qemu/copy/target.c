@@ -35,19 +35,16 @@ bool qemu_create_machine(struct copy *copy, struct error *err)
 
 /* ---- exports ---- */
 
-static bool is_disk(const cJSON *block, const cJSON *disk)
+static bool is_disk(const cJSON *block, const struct disk_params *disk)
 {
-    const char *drive = json_string_or(disk, "drive", "");
-    const char *node = json_string_or(disk, "node", "");
-
-    if (*drive)
-        return !strcmp(json_string_or(block, "device", ""), drive);
-    if (*node)
-        return !strcmp(json_string_or(get(block, "inserted"), "node-name", ""), node);
-    return !strcmp(json_string_or(block, "qdev", ""), json_string_or(disk, "qdev", "-"));
+    if (*disk->drive)
+        return !strcmp(json_string_or(block, "device", ""), disk->drive);
+    if (*disk->node)
+        return !strcmp(json_string_or(get(block, "inserted"), "node-name", ""), disk->node);
+    return *disk->qdev && !strcmp(json_string_or(block, "qdev", ""), disk->qdev);
 }
 
-static const cJSON *find_block(const cJSON *blocks, const cJSON *disk)
+static const cJSON *find_block(const cJSON *blocks, const struct disk_params *disk)
 {
     const cJSON *block;
 
@@ -58,10 +55,9 @@ static const cJSON *find_block(const cJSON *blocks, const cJSON *disk)
 }
 
 /* A mirror onto a disk of another size would fail at once, and less clearly. */
-static bool check_size(const cJSON *inserted, const cJSON *disk, struct error *err)
+static bool check_size(const cJSON *inserted, uint64_t there, struct error *err)
 {
     uint64_t here = json_uint_or(get(inserted, "image"), "virtual-size", 0);
-    uint64_t there = json_uint_or(disk, "size", 0);
 
     if (here == there)
         return true;
@@ -69,10 +65,10 @@ static bool check_size(const cJSON *inserted, const cJSON *disk, struct error *e
                      (unsigned long long)here, (unsigned long long)there);
 }
 
-static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const cJSON *disk,
+static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const struct disk_params *disk,
                         struct error *err)
 {
-    const char *name = json_string_or(disk, "name", "?");
+    const char *name = disk->name;
     const cJSON *inserted = get(find_block(blocks, disk), "inserted");
     const char *node = json_string_or(inserted, "node-name", NULL);
     AUTO_FREE char *id = NULL;
@@ -80,7 +76,8 @@ static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const cJSON *
     if (!node)
         return error_set(err, ERROR_SYSTEM, "disk '%s': the target's QEMU has none like it", name);
     id = formatted("xmig-%s", name);
-    if (check_size(inserted, disk, err) && qmp_block_export_add(vm->qemu.q, id, node, name, err))
+    if (check_size(inserted, disk->size, err) &&
+        qmp_block_export_add(vm->qemu.q, id, node, name, err))
         return true;
     return error_prefix(err, "disk '%s'", name);
 }
@@ -92,13 +89,12 @@ static bool export_disks(struct qemu_copy *vm, struct error *err)
     };
     AUTO_FREE char *socket = qemu_socket(vm, "nbd");
     AUTO_JSON cJSON *blocks = NULL;
-    const cJSON *disk;
 
     if (!qmp_nbd_server_start(vm->qemu.q, socket, NO_LIMIT, err) ||
         !qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (disk, get(vm->params, "disks"))
-        if (!export_disk(vm, blocks, disk, err))
+    for (size_t i = 0; i < vm->images.disk_count; i++)
+        if (!export_disk(vm, blocks, &vm->images.disks[i], err))
             return false;
     return true;
 }
@@ -109,19 +105,19 @@ static bool map_bitmaps(struct qemu_copy *vm, cJSON *parameters, struct error *e
 {
     AUTO_JSON cJSON *blocks = NULL;
     cJSON *mapping = NULL;
-    const cJSON *disk;
 
     if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (disk, get(vm->params, "disks")) {
+    for (size_t i = 0; i < vm->images.disk_count; i++) {
+        const struct disk_params *disk = &vm->images.disks[i];
         const cJSON *inserted = get(find_block(blocks, disk), "inserted");
 
-        if (cJSON_GetArraySize(get(disk, "bitmaps")) == 0)
+        if (!disk->bitmaps || !disk->bitmaps->child)
             continue;
         if (!mapping)
             mapping = cJSON_AddArrayToObject(parameters, "block-bitmap-mapping");
-        image_contents_map(mapping, json_string_or(inserted, "node-name", "?"),
-                           json_string_or(disk, "name", "?"), get(disk, "bitmaps"));
+        image_contents_map(mapping, json_string_or(inserted, "node-name", "?"), disk->name,
+                           disk->bitmaps);
     }
     return true;
 }
@@ -155,11 +151,10 @@ static bool put_settings(struct qemu_copy *vm, struct error *err)
 /* As the source's is now, and not as the line has it. */
 static bool make_present(struct qemu_copy *vm, struct error *err)
 {
-    const cJSON *qemu = get(vm->params, "qemu");
+    const struct qemu_machine *qemu = &vm->params.qemu;
 
-    return pci_check(&vm->qemu, get(qemu, "slots"), err) &&
-           (drives_set(&vm->qemu, get(qemu, "media"), get(qemu, "drives"), err) ||
-            qemu_explain(vm, err));
+    return pci_check(&vm->qemu, qemu->slots, err) &&
+           (drives_set(&vm->qemu, qemu->media, qemu->drives, err) || qemu_explain(vm, err));
 }
 
 bool qemu_start_device_model(struct copy *copy, struct error *err)
@@ -168,7 +163,7 @@ bool qemu_start_device_model(struct copy *copy, struct error *err)
 
     return qemu_start(vm, err) && put_settings(vm, err) &&
            (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err) &&
-           taps_join(vm, get(get(vm->params, "qemu"), "taps"), err);
+           taps_join(vm, vm->params.qemu.taps, err);
 }
 
 int qemu_open_lane(struct copy *copy, const char *name, struct error *err)

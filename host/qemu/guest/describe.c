@@ -110,47 +110,33 @@ static cJSON *needs_with_hashes(struct qemu_guest *vm, struct error *err)
     const cJSON *path;
 
     cJSON_ArrayForEach (path, vm->argv.needs) {
-        cJSON *need = must(cJSON_CreateObject());
+        struct needed_file need = { .path = path->valuestring };
 
-        cJSON_AddStringToObject(need, "path", path->valuestring);
-        cJSON_AddItemToArray(needs, need);
-        if (!is_image(vm, path->valuestring) &&
-            !file_hash_describe(&vm->base.context, path->valuestring, need, err))
+        if (!is_image(vm, need.path) &&
+            !file_hash_describe(&vm->base.context, need.path, &need.size, need.sha256, err))
             return NULL;
+        cJSON_AddItemToArray(needs, fields_new(needed_file_fields, &need));
     }
     return steal(needs);
 }
 
 static cJSON *media_with_hashes(struct qemu_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *media = must(cJSON_Duplicate(vm->media, true));
-    cJSON *medium;
+    AUTO_JSON cJSON *media = must(cJSON_CreateArray());
+    struct qemu_medium medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, media) {
-        const char *source = json_string_or(medium, "source", "");
-
-        if (*json_string_or(medium, "image", "") && *source == '/' &&
-            !file_hash_describe(&vm->base.context, source, medium, err))
+    fields_each (item, vm->media, qemu_medium_fields, &medium) {
+        if (*medium.image && *medium.source == '/' &&
+            !file_hash_describe(&vm->base.context, medium.source, &medium.size, medium.sha256, err))
             return NULL;
+        cJSON_AddItemToArray(media, fields_new(qemu_medium_fields, &medium));
     }
     return steal(media);
 }
 
-/* Whatever must hold the same at both hosts. */
-static bool describe_files(struct qemu_guest *vm, cJSON *qemu, struct error *err)
-{
-    cJSON *needs = needs_with_hashes(vm, err);
-    cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
-
-    if (needs)
-        cJSON_AddItemToObject(qemu, "needs", needs);
-    if (media)
-        cJSON_AddItemToObject(qemu, "media", media);
-    return media != NULL;
-}
-
-static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk, cJSON *params,
-                        struct error *err)
+static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk,
+                        struct disk_params *params, cJSON *disks, struct error *err)
 {
     AUTO_FREE char *proof = NULL;
 
@@ -161,66 +147,42 @@ static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk, c
         vm->proofs = must(cJSON_CreateArray());
     if (proof)
         cJSON_AddItemToArray(vm->proofs, must(cJSON_CreateString(proof)));
+    cJSON_AddItemToArray(disks, fields_new(disk_fields, params));
     return true;
 }
 
 static bool describe_disk(struct qemu_guest *vm, const struct source_disk *disk,
                           const struct argv_disk *moved, cJSON *disks, struct error *err)
 {
-    cJSON *params = source_disk_params(disk, err);
+    struct disk_params params;
 
-    if (!params)
+    if (!source_disk_params(disk, &params, err))
         return false;
-    cJSON_AddItemToArray(disks, params);
     if (!vm->base.context.options.mirrors_disks)
-        return offer_image(vm, disk, params, err);
-    cJSON_AddStringToObject(params, "format", moved->format_at_target);
-    cJSON_AddItemToObject(params, "bitmaps", must(cJSON_Duplicate(disk->bitmaps, true)));
+        return offer_image(vm, disk, &params, disks, err);
     if (disk->has_stored_bitmaps && strcmp(moved->format_at_target, "qcow2") != 0)
         return error_set(err, ERROR_REFUSED,
                          "disk '%s': its image keeps bitmaps, which a raw image, as the target's "
                          "will be, cannot: remove them, or say --lose %s=bitmaps",
                          disk->name, disk->name);
-    json_add_uint(params, "written", disk->written);
-    cJSON_AddBoolToObject(params, "full", disk->full);
-    cJSON_AddBoolToObject(params, "unmaps", moved->unmaps);
-    cJSON_AddBoolToObject(params, "skips_zeroes", qmp_is_at_least(vm->qemu.q, 10, 1));
-    if (!strcmp(moved->format_at_target, "qcow2") && !strcmp(disk->format, "qcow2"))
-        cJSON_AddItemToObject(params, "options", cJSON_Duplicate(disk->options, true));
+    params.format = moved->format_at_target;
+    params.bitmaps = disk->bitmaps;
+    params.written = disk->written;
+    params.full = disk->full;
+    params.unmaps = moved->unmaps;
+    params.skips_zeroes = qmp_is_at_least(vm->qemu.q, 10, 1);
+    if (!strcmp(params.format, "qcow2") && !strcmp(disk->format, "qcow2"))
+        params.options = disk->options;
+    cJSON_AddItemToArray(disks, fields_new(disk_fields, &params));
     return true;
 }
 
-static bool describe_disks(struct qemu_guest *vm, const struct argv_disk *moved, cJSON *params,
+static bool describe_disks(struct qemu_guest *vm, const struct argv_disk *moved, cJSON *disks,
                            struct error *err)
 {
-    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
-
     for (size_t i = 0; i < vm->disk_count; i++)
         if (!describe_disk(vm, &vm->disks[i], &moved[i], disks, err))
             return false;
-    return true;
-}
-
-/* Under whose name it shall run there. */
-static void describe_user(const struct qemu_guest *vm, cJSON *qemu)
-{
-    const struct passwd *user = getpwuid(vm->process.uid);
-
-    json_add_uint(qemu, "uid", vm->process.uid);
-    json_add_uint(qemu, "umask", process_umask(vm->qemu.pid));
-    if (user)
-        cJSON_AddStringToObject(qemu, "user", user->pw_name);
-    cJSON_AddBoolToObject(qemu, "drops_privileges", vm->argv.drops_privileges);
-}
-
-static bool describe_version(struct qemu_guest *vm, cJSON *qemu, struct error *err)
-{
-    uint64_t major, minor;
-
-    if (!qmp_query_version(vm->qemu.q, &major, &minor, err))
-        return false;
-    json_add_uint(qemu, "major", major);
-    json_add_uint(qemu, "minor", minor);
     return true;
 }
 
@@ -235,28 +197,47 @@ static cJSON *chosen_bridges(const cJSON *names, const cJSON *bridges)
     return chosen;
 }
 
-static bool describe_machine(struct qemu_guest *vm, cJSON *params, struct error *err)
+static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *out,
+                             struct error *err)
 {
-    const char *program = vm->base.context.options.device_model;
-    const cJSON *bridges = vm->base.context.options.bridges;
-    cJSON *qemu = cJSON_AddObjectToObject(params, "qemu");
+    const struct vm_options *options = &vm->base.context.options;
+    const struct passwd *user = getpwuid(vm->process.uid);
+    AUTO_JSON cJSON *needs = needs_with_hashes(vm, err);
+    AUTO_JSON cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
+    AUTO_JSON cJSON *taps = taps_choose(get(vm->present, "taps"), options->bridges);
+    AUTO_JSON cJSON *bridges = chosen_bridges(vm->argv.bridges, options->bridges);
+    struct qemu_params params = {
+        .name = options->new_name ? options->new_name : vm->name,
+        .memory = vm->memory,
+        .disks = disks,
+        .qemu = {
+            .program = options->device_model ? options->device_model : vm->process.exe,
+            .words = vm->argv.words,
+            .machine = vm->machine,
+            .accelerator = vm->accelerator,
+            .outputs = vm->argv.outputs,
+            .sockets = vm->argv.sockets,
+            .pidfiles = vm->argv.pidfiles,
+            .searched = vm->argv.searched,
+            .audio = vm->argv.audio,
+            .ports = vm->argv.ports,
+            .needs = needs,
+            .media = media,
+            .taps = taps,
+            .bridges = bridges,
+            .slots = get(vm->present, "slots"),
+            .drives = get(vm->present, "drives"),
+            .uid = vm->process.uid,
+            .umask = process_umask(vm->qemu.pid),
+            .user = user ? user->pw_name : NULL,
+            .drops_privileges = vm->argv.drops_privileges,
+        },
+    };
 
-    cJSON_AddStringToObject(qemu, "program", program ? program : vm->process.exe);
-    cJSON_AddItemToObject(qemu, "words", cJSON_Duplicate(vm->argv.words, true));
-    cJSON_AddStringToObject(qemu, "machine", vm->machine);
-    cJSON_AddStringToObject(qemu, "accelerator", vm->accelerator);
-    cJSON_AddItemToObject(qemu, "outputs", cJSON_Duplicate(vm->argv.outputs, true));
-    cJSON_AddItemToObject(qemu, "sockets", cJSON_Duplicate(vm->argv.sockets, true));
-    cJSON_AddItemToObject(qemu, "pidfiles", cJSON_Duplicate(vm->argv.pidfiles, true));
-    cJSON_AddItemToObject(qemu, "searched", cJSON_Duplicate(vm->argv.searched, true));
-    cJSON_AddItemToObject(qemu, "audio", cJSON_Duplicate(vm->argv.audio, true));
-    cJSON_AddItemToObject(qemu, "ports", cJSON_Duplicate(vm->argv.ports, true));
-    cJSON_AddItemToObject(qemu, "taps", taps_choose(get(vm->present, "taps"), bridges));
-    cJSON_AddItemToObject(qemu, "bridges", chosen_bridges(vm->argv.bridges, bridges));
-    cJSON_AddItemToObject(qemu, "slots", cJSON_Duplicate(get(vm->present, "slots"), true));
-    cJSON_AddItemToObject(qemu, "drives", cJSON_Duplicate(get(vm->present, "drives"), true));
-    describe_user(vm, qemu);
-    return describe_files(vm, qemu, err) && describe_version(vm, qemu, err);
+    if (!media || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
+        return false;
+    fields_write(qemu_fields, &params, out);
+    return true;
 }
 
 /* The workaround for a fault of QEMU: without KVM a pass that finds only pages that were dirty
@@ -319,19 +300,17 @@ static bool check_options(struct qemu_guest *vm, struct error *err)
 bool qemu_describe(struct guest *guest, cJSON *params, struct error *err)
 {
     struct qemu_guest *vm = qemu_guest_of(guest);
-    const char *new_name = guest->context.options.new_name;
-    AUTO_FREE struct argv_disk *disks = NULL;
+    AUTO_JSON cJSON *disks = must(cJSON_CreateArray());
+    AUTO_FREE struct argv_disk *moved = NULL;
 
     if (!read_all(vm, err))
         return false;
-    disks = must(calloc(vm->disk_count + 1, sizeof(*disks)));
+    moved = must(calloc(vm->disk_count + 1, sizeof(*moved)));
     measure_disks(vm);
-    if (!rewrite_command_line(vm, disks, err) || !error_goes_on(err, check_options(vm, err)))
+    if (!rewrite_command_line(vm, moved, err) || !error_goes_on(err, check_options(vm, err)))
         return false;
-    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->name);
-    json_add_uint(params, "memory", vm->memory);
     choose_ram_mode(vm);
-    return describe_disks(vm, disks, params, err) && describe_machine(vm, params, err) &&
+    return describe_disks(vm, moved, disks, err) && describe_machine(vm, disks, params, err) &&
            error_goes_on(err, qemu_fence_describe(vm, err)) &&
            error_goes_on(err, qemu_others_check(vm, err));
 }

@@ -137,10 +137,7 @@ static bool is_writable(const cJSON *block)
 /* Names become socket and lane names, and are typed by people. */
 static bool check_name(const struct qemu_guest *vm, const char *name, struct error *err)
 {
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-
-    if (!*name || *name == '.' || name[strspn(name, allowed)])
+    if (!field_is_name(name))
         return error_set(err, ERROR_REFUSED,
                          "a disk of the VM has no name that xmig could use ('%s'): give its -drive "
                          "or -device an id",
@@ -183,13 +180,14 @@ static char *names(const struct qemu_guest *vm, bool with_media)
     char *text = NULL;
     size_t size, count = 0;
     FILE *out = must(open_memstream(&text, &size));
-    const cJSON *medium;
+    struct qemu_medium medium;
+    const cJSON *item;
 
     for (size_t i = 0; i < vm->disk_count; i++)
         fprintf(out, "%s%s", count++ ? ", " : "", vm->disks[i].name);
     if (with_media)
-        cJSON_ArrayForEach (medium, vm->media)
-            fprintf(out, "%s%s", count++ ? ", " : "", json_string_or(medium, "name", "?"));
+        fields_each (item, vm->media, qemu_medium_fields, &medium)
+            fprintf(out, "%s%s", count++ ? ", " : "", medium.name);
     if (!count)
         fprintf(out, "none");
     if (fclose(out))
@@ -222,7 +220,7 @@ static bool check_placed(struct qemu_guest *vm, const char *name, struct error *
 {
     AUTO_FREE char *all = names(vm, true);
 
-    if (source_disk_find(vm, name) || drives_find(vm->media, name))
+    if (source_disk_find(vm, name) || drives_have(vm->media, name))
         return true;
     return error_set(err, ERROR_REFUSED, "--disk %s: the VM has no disk of that name; it has: %s",
                      name, all);
@@ -305,17 +303,19 @@ const struct source_disk *source_disk_find(const struct qemu_guest *vm, const ch
 
 /* ---- for the target ---- */
 
-cJSON *source_disk_params(const struct source_disk *disk, struct error *err)
+bool source_disk_params(const struct source_disk *disk, struct disk_params *params,
+                        struct error *err)
 {
-    AUTO_JSON cJSON *params = must(cJSON_CreateObject());
-
-    cJSON_AddStringToObject(params, "name", disk->name);
-    json_add_uint(params, "size", disk->size);
-    json_add_uint(params, "allocated", disk->allocated);
-    cJSON_AddStringToObject(params, "drive", disk->drive);
-    cJSON_AddStringToObject(params, "qdev", disk->qdev);
-    cJSON_AddStringToObject(params, "node", *disk->drive ? "" : disk->device);
-    cJSON_AddStringToObject(params, "source", disk->paths[0]);
-    cJSON_AddStringToObject(params, "image", disk->target);
-    return source_image_add_owner(params, disk->paths[0], err) ? steal(params) : NULL;
+    *params = (struct disk_params){
+        .name = disk->name,
+        .size = disk->size,
+        .allocated = disk->allocated,
+        .written = DISK_WRITTEN_UNKNOWN,
+        .drive = disk->drive,
+        .qdev = disk->qdev,
+        .node = *disk->drive ? "" : disk->device,
+        .source = disk->paths[0],
+        .image = disk->target,
+    };
+    return source_image_add_owner(params, disk->paths[0], err);
 }

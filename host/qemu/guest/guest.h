@@ -2,6 +2,7 @@
 #ifndef XMIG_HOST_QEMU_GUEST_GUEST_H
 #define XMIG_HOST_QEMU_GUEST_GUEST_H
 
+#include "host/qemu/params.h"
 #include "host/qemu/qemu.h"
 #include "qmp/mirror.h"
 #include "xmig/guest.h"
@@ -73,8 +74,9 @@ bool source_images_find(struct qemu_guest *vm, struct error *err);
 /* Does the name by which QEMU would open an image anew still lead to it? */
 bool source_images_hold(struct qemu_guest *vm, struct error *err);
 const struct source_disk *source_disk_find(const struct qemu_guest *vm, const char *name);
-/* {"name", "size", …}, as the target gets it. */
-cJSON *source_disk_params(const struct source_disk *disk, struct error *err);
+/* As the target gets it; all is borrowed from `disk`, or as source_image_add_owner() says. */
+bool source_disk_params(const struct source_disk *disk, struct disk_params *params,
+                        struct error *err);
 
 /* ---- attach.c, describe.c ---- */
 

@@ -428,21 +428,23 @@ static bool same_names(const char *part, const cJSON *before, const cJSON *now, 
 
 static bool same_drives(const cJSON *before, const cJSON *now, struct error *err)
 {
-    const cJSON *drive, *later = now ? now->child : NULL;
+    const cJSON *item, *later = now ? now->child : NULL;
+    struct qemu_drive drive;
 
-    cJSON_ArrayForEach (drive, before) {
-        if (!later || !cJSON_Compare(drive, later, true))
+    fields_each (item, before, qemu_drive_fields, &drive) {
+        if (!later || !cJSON_Compare(item, later, true))
             return error_set(err, ERROR_SYSTEM,
                              "the medium or the I/O limits of the drive '%s' were changed while "
                              "the VM was being moved: try again",
-                             json_string_or(drive, "name", "?"));
+                             drive.name);
         later = later->next;
     }
     if (!later)
         return true;
+    fields_get(qemu_drive_fields, later, &drive);
     return error_set(err, ERROR_SYSTEM,
                      "the drive '%s' was added while the VM was being moved: try again",
-                     json_string_or(later, "name", "?"));
+                     drive.name);
 }
 
 bool machine_is_still(struct qemu_guest *vm, const cJSON *before, struct error *err)

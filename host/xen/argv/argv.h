@@ -13,8 +13,8 @@ struct xen_argv {
     const char *name;     /* the domain's, as it is */
     const char *new_name; /* as it shall be; NULL: the same */
     const char *machine;  /* the versioned type that its machine really has */
-    const cJSON *disks;   /* {"source", "image"}: what is opened elsewhere at the target */
-    const cJSON *media;   /* {"drive", "image"}: what lies in the CD-ROM drives there */
+    const cJSON *disks;   /* struct disk_params: what is opened elsewhere at the target */
+    const cJSON *media;   /* struct xen_medium: what lies in the CD-ROM drives there */
     const cJSON *bridges; /* {OLD: NEW}: those called otherwise at the target; NULL: none */
     cJSON *needs;         /* files that are only read, and must be there; added to */
     cJSON *renamed;       /* values that change: object OLD → NEW; added to */

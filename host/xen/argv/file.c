@@ -1,5 +1,6 @@
 /* A device model's options for files that it reads, and for disks. */
 #include "host/xen/argv/rewriters.h"
+#include "host/xen/params.h"
 #include "xmig/paths.h"
 
 static void need(struct rewriting *r, const char *path)
@@ -14,36 +15,35 @@ bool xen_rewrite_input(struct rewriting *r, const char *value, struct error *err
     return rewriting_keep(r, value, err);
 }
 
-static const cJSON *moved_disk(const struct xen_argv *vm, const char *path)
+static bool find_disk(const struct xen_argv *vm, const char *path, struct disk_params *disk)
 {
     AUTO_FREE char *real = path_real("/", path);
-    const cJSON *disk;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (disk, vm->disks) {
-        AUTO_FREE char *source = path_real("/", json_string_or(disk, "source", ""));
+    fields_each (item, vm->disks, disk_fields, disk) {
+        AUTO_FREE char *source = path_real("/", disk->source);
 
         if (!strcmp(source, real))
-            return disk;
+            return true;
     }
-    return NULL;
+    return false;
 }
 
-static const cJSON *find_medium(const struct xen_argv *vm, const struct keyvals *kv)
+static bool find_medium(const struct xen_argv *vm, const struct keyvals *kv,
+                        struct xen_medium *medium)
 {
     const char *id = keyvals_get(kv, "id");
-    const cJSON *medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, vm->media)
-        if (id && !strcmp(json_string_or(medium, "drive", ""), id))
-            return medium;
-    return NULL;
+    fields_each (item, vm->media, xen_medium_fields, medium)
+        if (id && !strcmp(medium->drive, id))
+            return true;
+    return false;
 }
 
 /* The medium that is in the drive now, which may not be the one of the start. */
-static void set_medium(struct keyvals *kv, const cJSON *medium)
+static void set_medium(struct keyvals *kv, const char *image)
 {
-    const char *image = json_string_or(medium, "image", "");
-
     if (*image) {
         keyvals_set(kv, "file", image);
         keyvals_set(kv, "format", "raw");
@@ -57,13 +57,13 @@ static void set_medium(struct keyvals *kv, const cJSON *medium)
 bool xen_rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
     const char *file = keyvals_get(kv, "file");
-    const cJSON *disk = file ? moved_disk(xen_argv_of(r), file) : NULL;
-    const cJSON *medium = find_medium(xen_argv_of(r), kv);
+    struct xen_medium medium;
+    struct disk_params disk;
 
-    if (medium)
-        set_medium(kv, medium);
-    else if (disk)
-        keyvals_set(kv, "file", json_string_or(disk, "image", ""));
+    if (find_medium(xen_argv_of(r), kv, &medium))
+        set_medium(kv, medium.image);
+    else if (file && find_disk(xen_argv_of(r), file, &disk))
+        keyvals_set(kv, "file", disk.image);
     else if (file && !keyvals_flag(kv, "readonly"))
         return rewriting_refuse(r, r->value, err);
     else if (file)

@@ -37,14 +37,12 @@ static bool check_device_free(struct xen_copy *vm, const char *image, struct err
     return true;
 }
 
-static bool check_disk(struct xen_copy *vm, cJSON *disk, struct error *err)
+static bool check_disk(struct xen_copy *vm, struct disk_params *disk, struct error *err)
 {
-    const char *image = json_string_or(disk, "image", "");
-
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
-    if ((disk_device_is(image) && !check_device_free(vm, image, err)) ||
-        !disk_images_check(&vm->images, disk, err))
+    if ((disk_device_is(disk->image) && !check_device_free(vm, disk->image, err)) ||
+        !disk_images_check(disk, err))
         return false;
     disk_images_settle(&vm->images, disk);
     return true;
@@ -52,36 +50,28 @@ static bool check_disk(struct xen_copy *vm, cJSON *disk, struct error *err)
 
 bool xen_check_disks(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *disks = json_array(vm->params, "disks", err);
+    struct disk_params *disks = vm->images.disks;
     int refused = error_aside(err);
     bool mirrors = vm->base.context.options.mirrors_disks;
-    cJSON *disk;
 
-    if (!disks)
-        return false;
-    vm->images.disks = disks;
-    cJSON_ArrayForEach (disk, disks)
-        if (!error_goes_on(err,
-                           check_disk(vm, disk, err) ||
-                               error_prefix(err, "disk '%s'", json_string_or(disk, "name", "?"))))
+    for (size_t i = 0; i < vm->images.disk_count; i++)
+        if (!error_goes_on(err, check_disk(vm, &disks[i], err) ||
+                                    error_prefix(err, "disk '%s'", disks[i].name)))
             return false;
     return !mirrors || error_aside(err) > refused || room_check(&vm->images, vm->notes, err);
 }
 
-bool xen_check_media(const cJSON *media, struct error *err)
+bool xen_check_media(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *medium;
+    struct xen_medium medium;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (medium, media) {
-        const char *image = json_string_or(medium, "image", "");
-        const char *name = json_string_or(medium, "name", "?");
-
-        if (*image && access(image, R_OK) < 0)
+    fields_each (item, vm->params.xen.media, xen_medium_fields, &medium)
+        if (*medium.image && access(medium.image, R_OK) < 0)
             return error_set(
                 err, ERROR_REFUSED,
                 "'%s' of the guest holds '%s', which is not at the target: %m; put it there, "
                 "name its place with --disk %s=PATH, or take it out with --eject %s",
-                name, image, name, name);
-    }
+                medium.name, medium.image, medium.name, medium.name);
     return true;
 }

@@ -32,8 +32,7 @@ static bool is_older(uint64_t major, uint64_t minor, uint64_t than_major, uint64
 static bool check_xen(struct xen_copy *vm, struct error *err)
 {
     int version = xc_version(vm->xen.xc, XENVER_version, NULL);
-    uint64_t major = json_uint_or(vm->original, "xen_major", 0);
-    uint64_t minor = json_uint_or(vm->original, "xen_minor", 0);
+    uint64_t major = vm->params.xen.xen_major, minor = vm->params.xen.xen_minor;
 
     if (version < 0)
         return xen_fail(&vm->xen, err, "cannot ask Xen for its version");
@@ -46,15 +45,15 @@ static bool check_xen(struct xen_copy *vm, struct error *err)
 }
 
 /* Look for the device model at the source's path, then where Debian and Xen install it. */
-static char *find_program(const cJSON *xen)
+static char *find_program(const struct xen_domain *xen)
 {
     static const char *const places[] = { "/usr/libexec/xen-qemu-system-i386",
                                           "/usr/lib/xen/bin/qemu-system-i386",
                                           "/usr/local/lib/xen/bin/qemu-system-i386" };
-    char *found = program_find(json_string_or(xen, "program", ""));
+    char *found = program_find(xen->program);
 
-    for (size_t i = 0;
-         !found && !json_true(xen, "program_chosen") && i < sizeof(places) / sizeof(places[0]); i++)
+    for (size_t i = 0; !found && !xen->program_chosen && i < sizeof(places) / sizeof(places[0]);
+         i++)
         found = program_find(places[i]);
     return found;
 }
@@ -62,8 +61,7 @@ static char *find_program(const cJSON *xen)
 static bool check_version(struct xen_copy *vm, struct error *err)
 {
     const char *const words[] = { vm->program, "--version", NULL };
-    uint64_t major = json_uint_or(vm->original, "qemu_major", 0);
-    uint64_t minor = json_uint_or(vm->original, "qemu_minor", 0);
+    uint64_t major = vm->params.xen.qemu_major, minor = vm->params.xen.qemu_minor;
     AUTO_FREE char *text = NULL;
     unsigned here_major, here_minor;
     const char *number;
@@ -86,7 +84,7 @@ static bool check_version(struct xen_copy *vm, struct error *err)
 static bool check_machine(struct xen_copy *vm, struct error *err)
 {
     const char *const words[] = { vm->program, "-machine", "help", NULL };
-    const char *machine = json_string_or(vm->original, "machine", "");
+    const char *machine = vm->params.xen.machine;
     AUTO_FREE char *help = NULL;
     AUTO_FREE char *line = formatted("\n%s ", machine);
 
@@ -105,21 +103,20 @@ static bool is_the_sources(const struct xen_copy *vm)
 {
     struct stat st;
 
-    return stat(vm->program, &st) == 0 &&
-           (uint64_t)st.st_size == json_uint_or(vm->original, "program_size", 0) &&
-           (uint64_t)st.st_mtime == json_uint_or(vm->original, "program_time", 0);
+    return stat(vm->program, &st) == 0 && (uint64_t)st.st_size == vm->params.xen.program_size &&
+           (uint64_t)st.st_mtime == vm->params.xen.program_time;
 }
 
 static bool check_device_model(struct xen_copy *vm, struct error *err)
 {
     free(vm->program);
-    vm->program = find_program(vm->original);
+    vm->program = find_program(&vm->params.xen);
     if (!vm->program)
         return error_set(
             err, ERROR_REFUSED,
             "there is no device model '%s' at the target: install qemu-system-xen, or name "
             "another with --device-model",
-            json_string_or(vm->original, "program", "?"));
+            vm->params.xen.program);
     return is_the_sources(vm) || (check_version(vm, err) && check_machine(vm, err));
 }
 
@@ -127,7 +124,7 @@ static bool check_device_model(struct xen_copy *vm, struct error *err)
 
 static bool check_name(struct xen_copy *vm, struct error *err)
 {
-    const char *name = json_string_or(vm->params, "name", "");
+    const char *name = vm->params.name;
     AUTO_FREE char *incoming = formatted("%s--incoming", name);
     const char *const names[] = { name, incoming };
     uint32_t domid;
@@ -142,26 +139,22 @@ static bool check_name(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-static bool is_this_host(const cJSON *xen)
+static bool is_this_host(const char *boot)
 {
     struct identity here;
 
-    return identity_read(&here, NULL) && !strcmp(here.boot, json_string_or(xen, "boot", ""));
+    return identity_read(&here, NULL) && !strcmp(here.boot, boot);
 }
 
 /* On another host the domain keeps its UUID; beside its original it needs a new one. */
 static bool choose_uuid(struct xen_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = -1;
-    const char *uuid = json_string(vm->original, "uuid", err);
-    uint32_t besides = (uint32_t)json_uint_or(vm->original, "domid", 0);
-    bool here = is_this_host(vm->original);
+    const char *uuid = vm->params.xen.uuid;
+    uint32_t besides = (uint32_t)vm->params.xen.domid;
+    bool here = is_this_host(vm->params.xen.boot);
     uint32_t other;
 
-    if (!uuid)
-        return false;
-    if (strlen(uuid) != XEN_UUID_SIZE - 1)
-        return error_set(err, ERROR_PROTOCOL, "'%s' is not a UUID", uuid);
     snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", uuid);
     if (domain_find_uuid(vm->xen.xc, uuid, here ? besides : 0, &other))
         return error_set(err, ERROR_REFUSED, "domain %u at the target has its UUID %s", other,
@@ -180,21 +173,22 @@ static bool choose_uuid(struct xen_copy *vm, struct error *err)
 
 static bool check_need(const cJSON *path, struct error *err)
 {
-    return (cJSON_IsString(path) && access(path->valuestring, R_OK) == 0) ||
+    return access(path->valuestring, R_OK) == 0 ||
            error_set(err, ERROR_REFUSED, "the guest needs '%s', which is not at the target: %m",
-                     cJSON_IsString(path) ? path->valuestring : "?");
+                     path->valuestring);
 }
 
 static bool check_needs(struct xen_copy *vm, struct error *err)
 {
+    struct needed_file file;
     const cJSON *path;
 
-    cJSON_ArrayForEach (path, xen_get(vm->original, "needs"))
+    cJSON_ArrayForEach (path, vm->params.xen.needs)
         if (!error_goes_on(err, check_need(path, err)))
             return false;
-    cJSON_ArrayForEach (path, xen_get(vm->original, "hashes"))
-        if (!error_goes_on(err, file_hash_check(&vm->base.context, json_string_or(path, "path", ""),
-                                                path, err)))
+    fields_each (path, vm->params.xen.hashes, needed_file_fields, &file)
+        if (!error_goes_on(
+                err, file_hash_check(&vm->base.context, file.path, file.size, file.sha256, err)))
             return false;
     return true;
 }
@@ -220,11 +214,12 @@ static bool check_bridge(const cJSON *keys, struct error *err)
 
 static bool check_bridges(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *device;
+    struct xen_device device;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
-        if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
-            !error_goes_on(err, check_bridge(xen_get(device, "backend_keys"), err)))
+    fields_each (item, vm->params.xen.devices, xen_device_fields, &device)
+        if (!strcmp(device.kind, "vif") &&
+            !error_goes_on(err, check_bridge(device.backend_keys, err)))
             return false;
     return true;
 }
@@ -234,8 +229,7 @@ static bool check_bridges(struct xen_copy *vm, struct error *err)
 static bool check_memory(struct xen_copy *vm, struct error *err)
 {
     xc_physinfo_t host = { 0 };
-    uint64_t needed =
-        xen_most_pages(vm) + json_uint_or(vm->original, "paging_pool", 0) / XEN_PAGE + SLACK_PAGES;
+    uint64_t needed = xen_most_pages(vm) + vm->params.xen.paging_pool / XEN_PAGE + SLACK_PAGES;
     uint64_t available;
 
     if (xc_physinfo(vm->xen.xc, &host) < 0)
@@ -247,7 +241,7 @@ static bool check_memory(struct xen_copy *vm, struct error *err)
                          "the guest needs %" PRIu64 " MiB, and Xen has only %" PRIu64
                          " MiB free at the target (xl mem-set takes some from dom0)",
                          needed / (MIB / XEN_PAGE), available / (MIB / XEN_PAGE));
-    if (json_true(vm->original, "hap") && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
+    if (vm->params.xen.hap && !(host.capabilities & XEN_SYSCTL_PHYSCAP_hap))
         return error_set(err, ERROR_REFUSED,
                          "the guest uses nested paging (HAP), which is not "
                          "there at the target");
@@ -256,9 +250,7 @@ static bool check_memory(struct xen_copy *vm, struct error *err)
 
 static void note_affinity(struct xen_copy *vm)
 {
-    const cJSON *info = xen_get(xen_get(vm->original, "config"), "b_info");
-
-    if (cJSON_GetArraySize(xen_get(info, "vcpu_hard_affinity")) > 0)
+    if (cJSON_GetArraySize(xen_get(xen_build_info(vm), "vcpu_hard_affinity")) > 0)
         notes_add(
             vm->notes,
             "the guest is bound to processors of the source: at the target it may use all ('xl "
@@ -270,17 +262,12 @@ static void note_affinity(struct xen_copy *vm)
 bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
-    const cJSON *xen;
 
-    cJSON_Delete(vm->params);
-    vm->params = must(cJSON_Duplicate(params, true));
-    xen = json_object(vm->params, "xen", err);
-    if (!xen || !json_array(xen, "words", err) || !json_object(xen, "config", err) ||
-        !xen_open(&vm->xen, err))
+    if (!xen_params_read(params, &vm->params, err) ||
+        !disk_images_take(&vm->images, vm->params.disks, err) || !xen_open(&vm->xen, err))
         return false;
-    vm->original = xen;
     free(vm->name);
-    vm->name = must(strdup(json_string_or(params, "name", "?")));
+    vm->name = must(strdup(vm->params.name));
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
     note_affinity(vm);
@@ -288,21 +275,20 @@ bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err)
            error_goes_on(err, check_device_model(vm, err)) &&
            error_goes_on(err, check_name(vm, err)) && error_goes_on(err, choose_uuid(vm, err)) &&
            error_goes_on(err, check_needs(vm, err)) &&
-           error_goes_on(err, xen_check_media(xen_get(xen, "media"), err)) &&
-           check_bridges(vm, err) && error_goes_on(err, check_memory(vm, err)) &&
-           error_goes_on(err, cpu_policy_check(&vm->xen, xen_get(xen, "cpu_policy"), err)) &&
+           error_goes_on(err, xen_check_media(vm, err)) && check_bridges(vm, err) &&
+           error_goes_on(err, check_memory(vm, err)) &&
+           error_goes_on(err, cpu_policy_check(&vm->xen, &vm->params.xen.cpu_policy, err)) &&
            xen_check_disks(vm, err);
 }
 
 void xen_plan_recv(struct copy *copy, struct plan *plan)
 {
     struct xen_copy *vm = xen_copy_of(copy);
-    const char *name = json_string_or(vm->params, "name", "?");
     const cJSON *item;
 
     disk_images_plan(&vm->images, plan);
-    plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it", name,
-             xen_most_pages(vm) / (MIB / XEN_PAGE));
+    plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it",
+             vm->params.name, xen_most_pages(vm) / (MIB / XEN_PAGE));
     plan_say(plan, "run %s as its device model", vm->program);
     cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);

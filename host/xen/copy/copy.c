@@ -17,7 +17,6 @@ static void free_copy(struct copy *copy)
     child_release(steal(vm->child));
     disk_images_done(&vm->images);
     cJSON_Delete(vm->notes);
-    cJSON_Delete(vm->params);
     free(vm->program);
     free(vm->log);
     free(vm->name);

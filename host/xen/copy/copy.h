@@ -5,14 +5,14 @@
 #include "host/hypervisors.h"
 #include "host/images/disk-images.h"
 #include "host/xen/ground/connection.h"
+#include "host/xen/params.h"
 #include "xmig/copy.h"
 
 struct xen_copy {
     struct copy base;
     struct xen xen;
-    cJSON *params; /* own duplicate: check() writes into it what becomes of the disks here */
-    const cJSON *original; /* the source's domain, as the parameters describe it; borrowed */
-    char *name;            /* its name when it runs */
+    struct xen_params params;
+    char *name; /* its name when it runs */
     struct disk_images images;
     struct child *child; /* the device model */
     pid_t pid;
@@ -35,16 +35,10 @@ static inline struct xen_copy *xen_copy_of(struct copy *copy)
     return (struct xen_copy *)copy;
 }
 
-/* A number of the source's domain; 0: not known. */
-static inline uint64_t xen_original_number(const struct xen_copy *vm, const char *name)
-{
-    return json_uint_or(vm->original, name, 0);
-}
-
 /* libxl's "b_info" of the source's domain. */
-static inline const cJSON *xen_original_build_info(const struct xen_copy *vm)
+static inline const cJSON *xen_build_info(const struct xen_copy *vm)
 {
-    return xen_get(xen_get(vm->original, "config"), "b_info");
+    return xen_get(vm->params.xen.config, "b_info");
 }
 
 struct copy *xen_copy_new(void);
@@ -55,7 +49,7 @@ bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err)
 void xen_plan_recv(struct copy *copy, struct plan *plan);
 /* check-disks.c: disks, and what lies in CD-ROM drives */
 bool xen_check_disks(struct xen_copy *vm, struct error *err);
-bool xen_check_media(const cJSON *media, struct error *err);
+bool xen_check_media(struct xen_copy *vm, struct error *err);
 
 /* ---- create.c: the empty domain ---- */
 

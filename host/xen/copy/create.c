@@ -33,20 +33,20 @@ static unsigned grant_version(struct xen_copy *vm)
     bool has_v2 =
         xc_physinfo(vm->xen.xc, &host) == 0 && (host.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2);
 
-    return (unsigned)json_uint_or(xen_original_build_info(vm), "max_grant_version", has_v2 ? 2 : 1);
+    return (unsigned)json_uint_or(xen_build_info(vm), "max_grant_version", has_v2 ? 2 : 1);
 }
 
 static bool create_domain(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *info = xen_original_build_info(vm);
+    const cJSON *info = xen_build_info(vm);
     struct xen_domctl_createdomain config = {
-        .flags = XEN_DOMCTL_CDF_hvm | (json_true(vm->original, "hap") ? XEN_DOMCTL_CDF_hap : 0),
-        .max_vcpus = (uint32_t)xen_original_number(vm, "vcpus"),
+        .flags = XEN_DOMCTL_CDF_hvm | (vm->params.xen.hap ? XEN_DOMCTL_CDF_hap : 0),
+        .max_vcpus = (uint32_t)vm->params.xen.vcpus,
         .max_evtchn_port = (uint32_t)json_uint_or(info, "event_channels", 1023),
         .max_grant_frames = (int32_t)json_uint_or(info, "max_grant_frames", UINT32_MAX),
         .max_maptrack_frames = (int32_t)json_uint_or(info, "max_maptrack_frames", UINT32_MAX),
         .grant_opts = XEN_DOMCTL_GRANT_version(grant_version(vm)),
-        .arch.emulation_flags = (uint32_t)xen_original_number(vm, "emulation"),
+        .arch.emulation_flags = (uint32_t)vm->params.xen.emulation,
     };
     uint32_t domid = 0;
 
@@ -75,8 +75,7 @@ static void add_roots(struct xen_copy *vm, struct store_batch *batch, const char
     store_add(batch, STORE_AS_ABOVE, vm->xen.uuid, "%s/uuid", path);
     store_add(batch, STORE_AS_ABOVE, name, "%s/name", path);
     store_add(batch, STORE_AS_ABOVE, "hvm", "%s/image/ostype", path);
-    store_add(batch, STORE_AS_ABOVE, json_string_or(vm->original, "rtc_timeoffset", ""),
-              "%s/rtc/timeoffset", path);
+    store_add(batch, STORE_AS_ABOVE, vm->params.xen.rtc_timeoffset, "%s/rtc/timeoffset", path);
     {
         AUTO_FREE char *start =
             formatted("%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
@@ -124,12 +123,12 @@ static void add_skeleton(struct xen_copy *vm, struct store_batch *batch)
 }
 
 static void add_copies(struct xen_copy *vm, struct store_batch *batch, const char *directory,
-                       enum store_access access)
+                       const cJSON *keys, enum store_access access)
 {
     const cJSON *key;
 
-    cJSON_ArrayForEach (key, xen_get(vm->original, directory))
-        if (cJSON_IsString(key) && *key->valuestring)
+    cJSON_ArrayForEach (key, keys)
+        if (*key->valuestring)
             store_add(batch, access, key->valuestring, "/local/domain/%u/%s/%s", vm->xen.domid,
                       directory, key->string);
 }
@@ -139,15 +138,17 @@ static void add_copies(struct xen_copy *vm, struct store_batch *batch, const cha
  */
 static void add_features(struct xen_copy *vm, struct store_batch *batch)
 {
-    add_copies(vm, batch, "control", STORE_GUEST_OWNS);
-    add_copies(vm, batch, "platform", STORE_AS_ABOVE);
-    add_copies(vm, batch, "hvmloader", STORE_AS_ABOVE);
+    const struct xen_domain *xen = &vm->params.xen;
+
+    add_copies(vm, batch, "control", xen->control, STORE_GUEST_OWNS);
+    add_copies(vm, batch, "platform", xen->platform, STORE_AS_ABOVE);
+    add_copies(vm, batch, "hvmloader", xen->hvmloader, STORE_AS_ABOVE);
 }
 
 static bool write_skeleton(struct xen_copy *vm, struct error *err)
 {
     struct store_batch batch = { .domid = vm->xen.domid };
-    AUTO_FREE char *name = formatted("%s--incoming", json_string_or(vm->params, "name", "?"));
+    AUTO_FREE char *name = formatted("%s--incoming", vm->params.name);
 
     add_roots(vm, &batch, name);
     add_skeleton(vm, &batch);
@@ -175,9 +176,10 @@ static bool make_ports(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-static bool set_param(struct xen_copy *vm, uint32_t param, const char *name, struct error *err)
+static bool set_param(struct xen_copy *vm, uint32_t param, uint64_t value, const char *name,
+                      struct error *err)
 {
-    if (xc_hvm_param_set(vm->xen.xc, vm->xen.domid, param, xen_original_number(vm, name)) < 0)
+    if (xc_hvm_param_set(vm->xen.xc, vm->xen.domid, param, value) < 0)
         return xen_fail(&vm->xen, err, "cannot set the HVM parameter '%s'", name);
     return true;
 }
@@ -185,7 +187,7 @@ static bool set_param(struct xen_copy *vm, uint32_t param, const char *name, str
 /* Compute the offset as libxl does when it makes a domain: "localtime" is the host's. */
 static int32_t clock_offset(const struct xen_copy *vm)
 {
-    const cJSON *info = xen_original_build_info(vm);
+    const cJSON *info = xen_build_info(vm);
     int32_t offset = (int32_t)cJSON_GetNumberValue(xen_get(info, "rtc_timeoffset"));
     time_t now = time(NULL);
     struct tm local;
@@ -201,8 +203,8 @@ static bool set_clock(struct xen_copy *vm, struct error *err)
 {
     int32_t offset = clock_offset(vm);
 
-    if (xc_domain_set_tsc_info(vm->xen.xc, vm->xen.domid,
-                               (uint32_t)xen_original_number(vm, "tsc_mode"), 0, 0, 0) < 0)
+    if (xc_domain_set_tsc_info(vm->xen.xc, vm->xen.domid, (uint32_t)vm->params.xen.tsc_mode, 0, 0,
+                               0) < 0)
         return xen_fail(&vm->xen, err, "cannot set the TSC mode");
     if (offset && xc_domain_set_time_offset(vm->xen.xc, vm->xen.domid, offset) < 0)
         return xen_fail(&vm->xen, err, "cannot set the clock's offset");
@@ -213,8 +215,8 @@ static bool set_clock(struct xen_copy *vm, struct error *err)
  */
 uint64_t xen_most_pages(const struct xen_copy *vm)
 {
-    uint64_t present = xen_original_number(vm, "pages");
-    uint64_t allowed = xen_original_number(vm, "max_pages");
+    uint64_t present = vm->params.xen.pages;
+    uint64_t allowed = vm->params.xen.max_pages;
 
     return present > allowed ? present : allowed;
 }
@@ -234,8 +236,7 @@ static bool set_memory(struct xen_copy *vm, struct error *err)
 
     if (!xen_limit_memory(vm, pages, err))
         return false;
-    if (xc_set_paging_mempool_size(vm->xen.xc, vm->xen.domid,
-                                   xen_original_number(vm, "paging_pool")) < 0)
+    if (xc_set_paging_mempool_size(vm->xen.xc, vm->xen.domid, vm->params.xen.paging_pool) < 0)
         return xen_fail(&vm->xen, err, "cannot set the domain's paging pool");
     if (xc_domain_claim_pages(vm->xen.xc, vm->xen.domid, pages) < 0)
         return xen_fail(&vm->xen, err, "cannot claim memory for the domain");
@@ -244,13 +245,15 @@ static bool set_memory(struct xen_copy *vm, struct error *err)
 
 static bool furnish(struct xen_copy *vm, struct error *err)
 {
-    if (xc_domain_max_vcpus(vm->xen.xc, vm->xen.domid, (unsigned)xen_original_number(vm, "vcpus")) <
-        0)
+    const struct xen_domain *xen = &vm->params.xen;
+
+    if (xc_domain_max_vcpus(vm->xen.xc, vm->xen.domid, (unsigned)xen->vcpus) < 0)
         return xen_fail(&vm->xen, err, "cannot give the domain its processors");
-    return make_ports(vm, err) && set_param(vm, HVM_PARAM_HPET_ENABLED, "hpet", err) &&
-           set_param(vm, HVM_PARAM_VPT_ALIGN, "vpt_align", err) &&
-           set_param(vm, HVM_PARAM_TIMER_MODE, "timer_mode", err) && set_clock(vm, err) &&
-           set_memory(vm, err) && schedule_write(&vm->xen, xen_get(vm->original, "schedule"), err);
+    return make_ports(vm, err) && set_param(vm, HVM_PARAM_HPET_ENABLED, xen->hpet, "hpet", err) &&
+           set_param(vm, HVM_PARAM_VPT_ALIGN, xen->vpt_align, "vpt_align", err) &&
+           set_param(vm, HVM_PARAM_TIMER_MODE, xen->timer_mode, "timer_mode", err) &&
+           set_clock(vm, err) && set_memory(vm, err) &&
+           schedule_write(&vm->xen, &vm->params.xen.schedule, err);
 }
 
 /* ---- the public face ---- */
@@ -261,8 +264,8 @@ static bool note_domain(struct xen_copy *vm, struct error *err)
     AUTO_JSON cJSON *fact = fact_new(FACT_DOMAIN);
 
     cJSON_AddStringToObject(fact, "uuid", vm->xen.uuid);
-    json_add_uint(fact, "source_domid", xen_original_number(vm, "domid"));
-    cJSON_AddStringToObject(fact, "vm_name", json_string_or(vm->params, "name", "?"));
+    json_add_uint(fact, "source_domid", vm->params.xen.domid);
+    cJSON_AddStringToObject(fact, "vm_name", vm->params.name);
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
 }
 

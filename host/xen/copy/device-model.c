@@ -70,7 +70,7 @@ static int open_log(struct xen_copy *vm, struct error *err)
     int fd;
 
     free(vm->log);
-    vm->log = formatted("/var/log/xen/qemu-dm-%s.log", json_string_or(vm->params, "name", "?"));
+    vm->log = formatted("/var/log/xen/qemu-dm-%s.log", vm->params.name);
     fd = open(vm->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0)
         error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", vm->log);
@@ -90,10 +90,9 @@ static bool note_process(struct xen_copy *vm, struct error *err)
 /* `xl destroy` ends the process whose number is in this node. */
 static bool start_process(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *words = xen_argv_number(xen_get(vm->original, "words"), vm->xen.domid);
+    AUTO_JSON cJSON *words = xen_argv_number(vm->params.xen.words, vm->xen.domid);
     AUTO_FREE char *domid = formatted("XEN_DOMAIN_ID=%u", vm->xen.domid);
-    AUTO_FREE char *umask =
-        formatted("--umask=%o", (unsigned)json_uint_or(vm->original, "umask", 022) & 0777);
+    AUTO_FREE char *umask = formatted("--umask=%o", (unsigned)vm->params.xen.umask);
     AUTO_FREE const char **line = command_line(vm, words, umask, domid);
     AUTO_CLOSE int log = open_log(vm, err);
     AUTO_FREE char *pid = NULL;

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 
-#include "host/xen/ground/disk-nodes.h"
 #include "xmig/text.h"
 
 enum {
@@ -18,16 +17,6 @@ enum {
 
 /* ---- writing ---- */
 
-static const cJSON *moved_disk(const struct xen_copy *vm, const char *dev)
-{
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
-        if (!strcmp(json_string_or(disk, "name", ""), dev))
-            return disk;
-    return NULL;
-}
-
 static void replace(cJSON *keys, const char *name, const char *value)
 {
     cJSON_DeleteItemFromObjectCaseSensitive(keys, name);
@@ -35,20 +24,19 @@ static void replace(cJSON *keys, const char *name, const char *value)
         cJSON_AddStringToObject(keys, name, value);
 }
 
-static bool is_changed(const cJSON *medium)
+static bool is_changed(const struct xen_medium *medium)
 {
-    return strcmp(json_string_or(medium, "image", ""), json_string_or(medium, "source", "")) != 0;
+    return strcmp(medium->image, medium->source) != 0;
 }
 
 /* For an empty drive libxl writes "aio:" when it makes the drive and "" when it empties it. Write
  * "aio:": QEMU 7.2 exits when a device with "" appears.
  */
-static void set_medium(cJSON *keys, const cJSON *medium)
+static void set_medium(cJSON *keys, const struct xen_medium *medium)
 {
-    const char *image = json_string_or(medium, "image", "");
-    AUTO_FREE char *params = formatted("aio:%s", image);
+    AUTO_FREE char *params = formatted("aio:%s", medium->image);
 
-    if (*image && !is_changed(medium))
+    if (*medium->image && !is_changed(medium))
         return;
     replace(keys, "params", params);
     replace(keys, "type", "qdisk");
@@ -59,17 +47,17 @@ static void set_medium(cJSON *keys, const cJSON *medium)
 static void set_disk(const struct xen_copy *vm, cJSON *keys)
 {
     const char *dev = json_string_or(keys, "dev", "");
-    const cJSON *medium = media_find(xen_get(vm->original, "media"), "name", dev);
-    const cJSON *disk = moved_disk(vm, dev);
-    const char *format = json_string_or(disk, "format", "raw");
+    struct xen_medium medium;
+    const struct disk_params *disk = disk_images_find(&vm->images, dev);
     AUTO_FREE char *params = NULL;
 
-    if (medium)
-        set_medium(keys, medium);
+    if (media_find(vm->params.xen.media, dev, &medium))
+        set_medium(keys, &medium);
     if (!disk)
         return;
-    params = formatted("%s:%s", !strcmp(format, "raw") ? "aio" : format,
-                       json_string_or(disk, "image", ""));
+    params =
+        formatted("%s:%s", disk->format && strcmp(disk->format, "raw") != 0 ? disk->format : "aio",
+                  disk->image);
     replace(keys, "params", params);
     if (vm->base.context.options.mirrors_disks) {
         replace(keys, "type", "qdisk");
@@ -79,16 +67,16 @@ static void set_disk(const struct xen_copy *vm, cJSON *keys)
 
 /* At the source the kernel serves raw block devices; here the device model serves what was copied.
  */
-static const char *backend_of(const struct xen_copy *vm, const cJSON *device)
+static const char *backend_of(const struct xen_copy *vm, const struct xen_device *device)
 {
-    const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
-    const cJSON *medium = media_find(xen_get(vm->original, "media"), "name", dev);
+    const char *dev = json_string_or(device->backend_keys, "dev", "");
+    struct xen_medium medium;
 
-    if (!strcmp(json_string_or(device, "kind", ""), "vbd") &&
-        ((vm->base.context.options.mirrors_disks && moved_disk(vm, dev)) ||
-         (medium && is_changed(medium))))
+    if (!strcmp(device->kind, "vbd") &&
+        ((vm->base.context.options.mirrors_disks && disk_images_find(&vm->images, dev)) ||
+         (media_find(vm->params.xen.media, dev, &medium) && is_changed(&medium))))
         return "qdisk";
-    return json_string_or(device, "backend", "?");
+    return device->backend;
 }
 
 static bool is_written_anew(const char *key)
@@ -103,20 +91,19 @@ static void add_keys(struct store_batch *batch, const cJSON *keys, const char *b
     const cJSON *key;
 
     cJSON_ArrayForEach (key, keys) {
-        if (!cJSON_IsString(key) || is_written_anew(key->string))
+        if (is_written_anew(key->string))
             continue;
         store_add(batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", back, key->string);
         store_add(batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", libxl, key->string);
     }
 }
 
-static bool write_device(struct xen_copy *vm, const cJSON *device, struct error *err)
+static bool write_device(struct xen_copy *vm, const struct xen_device *device, struct error *err)
 {
     struct store_batch batch = { .domid = vm->xen.domid };
-    const char *kind = json_string_or(device, "kind", "?");
-    const char *id = json_string_or(device, "id", "?");
+    const char *kind = device->kind, *id = device->id;
     const char *backend = backend_of(vm, device);
-    AUTO_JSON cJSON *keys = must(cJSON_Duplicate(xen_get(device, "backend_keys"), true));
+    AUTO_JSON cJSON *keys = must(cJSON_Duplicate(device->backend_keys, true));
     AUTO_FREE char *back =
         formatted("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, id);
     AUTO_FREE char *front = formatted("/local/domain/%u/device/%s/%s", vm->xen.domid, kind, id);
@@ -142,15 +129,9 @@ static bool write_device(struct xen_copy *vm, const cJSON *device, struct error 
         store_add(&batch, STORE_AS_ABOVE, "1", "%s/online", where);
         store_add(&batch, STORE_AS_ABOVE, "1", "%s/state", where);
     }
-    cJSON_ArrayForEach (key, xen_get(device, "frontend_keys"))
-        if (cJSON_IsString(key))
-            store_add(&batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", front, key->string);
+    cJSON_ArrayForEach (key, device->frontend_keys)
+        store_add(&batch, STORE_AS_ABOVE, key->valuestring, "%s/%s", front, key->string);
     return store_commit(vm->xen.xs, &batch, err);
-}
-
-static bool is_kind(const cJSON *device, const char *kind)
-{
-    return !strcmp(json_string_or(device, "kind", ""), kind);
 }
 
 /* These nodes exist before the device model starts: QEMU 10 exits when a keyboard appears later,
@@ -158,20 +139,22 @@ static bool is_kind(const cJSON *device, const char *kind)
  */
 bool devices_write_early(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *device;
+    struct xen_device device;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
-        if (!is_kind(device, "vif") && !write_device(vm, device, err))
+    fields_each (item, vm->params.xen.devices, xen_device_fields, &device)
+        if (strcmp(device.kind, "vif") != 0 && !write_device(vm, &device, err))
             return false;
     return true;
 }
 
 bool devices_write_vifs(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *device;
+    struct xen_device device;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
-        if (is_kind(device, "vif") && !write_device(vm, device, err))
+    fields_each (item, vm->params.xen.devices, xen_device_fields, &device)
+        if (!strcmp(device.kind, "vif") && !write_device(vm, &device, err))
             return false;
     return true;
 }
@@ -197,25 +180,26 @@ static bool await_state(struct xen_copy *vm, const char *backend, int wanted, ui
 }
 
 /* For an empty drive no backend opens an image. */
-static bool is_empty(const struct xen_copy *vm, const cJSON *device)
+static bool is_empty(const struct xen_copy *vm, const struct xen_device *device)
 {
-    const char *dev = json_string_or(xen_get(device, "backend_keys"), "dev", "");
-    const cJSON *medium = media_find(xen_get(vm->original, "media"), "name", dev);
+    const char *dev = json_string_or(device->backend_keys, "dev", "");
+    struct xen_medium medium;
 
-    return medium && !*json_string_or(medium, "image", "");
+    return media_find(vm->params.xen.media, dev, &medium) && !*medium.image;
 }
 
 bool devices_await_disks(struct xen_copy *vm, struct error *err)
 {
-    const cJSON *device;
+    struct xen_device device;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (device, xen_get(vm->original, "devices")) {
+    fields_each (item, vm->params.xen.devices, xen_device_fields, &device) {
         AUTO_FREE char *path = NULL;
 
-        if (!is_kind(device, "vbd") || is_empty(vm, device))
+        if (strcmp(device.kind, "vbd") != 0 || is_empty(vm, &device))
             continue;
-        path = formatted("/local/domain/0/backend/%s/%u/%s", backend_of(vm, device), vm->xen.domid,
-                         json_string_or(device, "id", ""));
+        path = formatted("/local/domain/0/backend/%s/%u/%s", backend_of(vm, &device), vm->xen.domid,
+                         device.id);
         if (!await_state(vm, path, STATE_INIT_WAIT, BACKEND_MS, err))
             return false;
     }

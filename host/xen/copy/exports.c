@@ -24,11 +24,11 @@ static const cJSON *find_open(const cJSON *blocks, const char *path)
     return found;
 }
 
-static bool export_disk(struct xen_copy *vm, const cJSON *disk, const cJSON *blocks,
+static bool export_disk(struct xen_copy *vm, const struct disk_params *disk, const cJSON *blocks,
                         struct error *err)
 {
-    const char *name = json_string_or(disk, "name", "?");
-    const cJSON *open = find_open(blocks, json_string_or(disk, "image", ""));
+    const char *name = disk->name;
+    const cJSON *open = find_open(blocks, disk->image);
     AUTO_FREE char *id = formatted("xmig-%s", name);
 
     if (!open)
@@ -43,15 +43,14 @@ bool exports_open(struct xen_copy *vm, struct error *err)
 {
     AUTO_FREE char *path = formatted("%s/nbd.sock", vm->base.context.runtime_dir);
     AUTO_JSON cJSON *blocks = NULL;
-    const cJSON *disk;
 
     if (!vm->base.context.options.mirrors_disks)
         return true;
     if (!qmp_nbd_server_start(vm->xen.q, path, 0, err) ||
         !qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
-        if (!export_disk(vm, disk, blocks, err))
+    for (size_t i = 0; i < vm->images.disk_count; i++)
+        if (!export_disk(vm, &vm->images.disks[i], blocks, err))
             return false;
     return true;
 }

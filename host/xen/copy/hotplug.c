@@ -73,12 +73,12 @@ static bool has_tap(const struct xen_copy *vm, const struct vif *vif)
 
 static bool is_used_as_pv(const struct xen_copy *vm, const struct vif *vif)
 {
-    const cJSON *device;
+    struct xen_device device;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (device, xen_get(vm->original, "devices"))
-        if (!strcmp(json_string_or(device, "kind", ""), "vif") &&
-            !strcmp(json_string_or(device, "id", ""), vif->id))
-            return json_true(device, "is_connected");
+    fields_each (item, vm->params.xen.devices, xen_device_fields, &device)
+        if (!strcmp(device.kind, "vif") && !strcmp(device.id, vif->id))
+            return device.is_connected;
     return false;
 }
 

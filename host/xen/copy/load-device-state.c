@@ -92,7 +92,7 @@ static bool build(struct xen_copy *vm, struct error *err)
         return error_set(err, ERROR_SYSTEM, "there is no RAM to go with it");
     if (xc_domain_claim_pages(vm->xen.xc, vm->xen.domid, 0) < 0)
         return xen_fail(&vm->xen, err, "cannot give the claimed memory back");
-    if (!xen_limit_memory(vm, json_uint_or(vm->original, "max_pages", 0), err))
+    if (!xen_limit_memory(vm, vm->params.xen.max_pages, err))
         return false;
     return toolstack_view_write_rings(vm, err) && introduce(vm, err);
 }

@@ -45,16 +45,6 @@ static int open_ram(struct xen_copy *vm, struct error *err)
     return steal_fd(&vm->ram_lane);
 }
 
-static bool is_disk(const struct xen_copy *vm, const char *name)
-{
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
-        if (!strcmp(json_string_or(disk, "name", ""), name))
-            return true;
-    return false;
-}
-
 int xen_open_lane(struct copy *copy, const char *name, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
@@ -62,7 +52,7 @@ int xen_open_lane(struct copy *copy, const char *name, struct error *err)
 
     if (!strcmp(name, "ram"))
         return open_ram(vm, err);
-    if (strncmp(name, "disk/", 5) != 0 || !is_disk(vm, name + 5)) {
+    if (strncmp(name, "disk/", 5) != 0 || !disk_images_find(&vm->images, name + 5)) {
         error_set(err, ERROR_REFUSED, "there is no lane '%s'", name);
         return -1;
     }

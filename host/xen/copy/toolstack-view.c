@@ -19,14 +19,14 @@ static void replace(cJSON *object, const char *name, const char *value)
     cJSON_AddStringToObject(object, name, value);
 }
 
-static void set_disk(const struct xen_copy *vm, cJSON *config, const cJSON *disk)
+static void set_disk(const struct xen_copy *vm, cJSON *config, const struct disk_params *disk)
 {
     cJSON *item;
 
     cJSON_ArrayForEach (item, xen_get(config, "disks")) {
-        if (strcmp(json_string_or(item, "vdev", ""), json_string_or(disk, "name", "?")) != 0)
+        if (strcmp(json_string_or(item, "vdev", ""), disk->name) != 0)
             continue;
-        replace(item, "pdev_path", json_string_or(disk, "image", ""));
+        replace(item, "pdev_path", disk->image);
         if (vm->base.context.options.mirrors_disks) {
             replace(item, "backend", "qdisk");
             cJSON_DeleteItemFromObjectCaseSensitive(item, "script");
@@ -34,17 +34,16 @@ static void set_disk(const struct xen_copy *vm, cJSON *config, const cJSON *disk
     }
 }
 
-static void set_medium(cJSON *config, const cJSON *medium)
+static void set_medium(cJSON *config, const struct xen_medium *medium)
 {
-    const char *image = json_string_or(medium, "image", "");
     cJSON *item;
 
     cJSON_ArrayForEach (item, xen_get(config, "disks")) {
-        if (strcmp(json_string_or(item, "vdev", ""), json_string_or(medium, "name", "?")) != 0)
+        if (strcmp(json_string_or(item, "vdev", ""), medium->name) != 0)
             continue;
         cJSON_DeleteItemFromObjectCaseSensitive(item, "pdev_path");
-        if (*image)
-            cJSON_AddStringToObject(item, "pdev_path", image);
+        if (*medium->image)
+            cJSON_AddStringToObject(item, "pdev_path", medium->image);
         else
             replace(item, "format", "empty");
     }
@@ -55,13 +54,12 @@ static void set_arguments(const struct xen_copy *vm, cJSON *config)
 {
     static const char *const lists[] = { "extra", "extra_hvm" };
     cJSON *info = xen_get(config, "b_info") ? cJSON_GetObjectItem(config, "b_info") : NULL;
-    const cJSON *renamed = xen_get(vm->original, "renamed");
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         cJSON *word;
 
         cJSON_ArrayForEach (word, cJSON_GetObjectItem(info, lists[i])) {
-            const char *to = json_string_or(renamed, word->valuestring, NULL);
+            const char *to = json_string_or(vm->params.xen.renamed, word->valuestring, NULL);
 
             if (to)
                 cJSON_SetValuestring(word, to);
@@ -71,16 +69,17 @@ static void set_arguments(const struct xen_copy *vm, cJSON *config)
 
 static bool write_config(struct xen_copy *vm, struct error *err)
 {
-    AUTO_JSON cJSON *config = must(cJSON_Duplicate(xen_get(vm->original, "config"), true));
+    AUTO_JSON cJSON *config = must(cJSON_Duplicate(vm->params.xen.config, true));
     cJSON *info = cJSON_GetObjectItem(config, "c_info");
-    const cJSON *disk;
+    struct xen_medium medium;
+    const cJSON *item;
 
-    replace(info, "name", json_string_or(vm->params, "name", "?"));
+    replace(info, "name", vm->params.name);
     replace(info, "uuid", vm->xen.uuid);
-    cJSON_ArrayForEach (disk, xen_get(vm->params, "disks"))
-        set_disk(vm, config, disk);
-    cJSON_ArrayForEach (disk, xen_get(vm->original, "media"))
-        set_medium(config, disk);
+    for (size_t i = 0; i < vm->images.disk_count; i++)
+        set_disk(vm, config, &vm->images.disks[i]);
+    fields_each (item, vm->params.xen.media, xen_medium_fields, &medium)
+        set_medium(config, &medium);
     set_arguments(vm, config);
     return config_write(vm->xen.domid, vm->xen.uuid, config, err);
 }
@@ -123,7 +122,7 @@ static bool write_vnc(struct xen_copy *vm, struct error *err)
 
 static bool is_online(const struct xen_copy *vm, unsigned vcpu)
 {
-    const cJSON *online = xen_get(xen_original_build_info(vm), "avail_vcpus");
+    const cJSON *online = xen_get(xen_build_info(vm), "avail_vcpus");
     const cJSON *item;
 
     cJSON_ArrayForEach (item, online)
@@ -135,20 +134,20 @@ static bool is_online(const struct xen_copy *vm, unsigned vcpu)
 static bool write_memory(struct xen_copy *vm, struct error *err)
 {
     struct store_batch batch = { .domid = vm->xen.domid };
-    uint64_t static_max = json_uint_or(xen_original_build_info(vm), "max_memkb",
-                                       xen_original_number(vm, "max_pages") * XEN_PAGE / 1024);
+    uint64_t static_max =
+        json_uint_or(xen_build_info(vm), "max_memkb", vm->params.xen.max_pages * XEN_PAGE / 1024);
 
     store_add_number(&batch, STORE_AS_ABOVE, (long long)static_max,
                      "/local/domain/%u/memory/static-max", vm->xen.domid);
-    store_add_number(&batch, STORE_AS_ABOVE, (long long)xen_original_number(vm, "memory_target"),
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)vm->params.xen.memory_target,
                      "/local/domain/%u/memory/target", vm->xen.domid);
-    store_add_number(&batch, STORE_AS_ABOVE, (long long)xen_original_number(vm, "videoram"),
+    store_add_number(&batch, STORE_AS_ABOVE, (long long)vm->params.xen.videoram,
                      "/local/domain/%u/memory/videoram", vm->xen.domid);
     store_add_number(&batch, STORE_AS_ABOVE, vm->xen.domid, "/local/domain/%u/domid",
                      vm->xen.domid);
     store_add_number(&batch, STORE_AS_ABOVE, vm->store_port, "/local/domain/%u/store/port",
                      vm->xen.domid);
-    for (unsigned i = 0; i < xen_original_number(vm, "vcpus"); i++)
+    for (unsigned i = 0; i < vm->params.xen.vcpus; i++)
         store_add(&batch, STORE_AS_ABOVE, is_online(vm, i) ? "online" : "offline",
                   "/local/domain/%u/cpu/%u/availability", vm->xen.domid, i);
     return store_commit(vm->xen.xs, &batch, err);

@@ -35,15 +35,15 @@ static bool serialise(struct xen *xen, const xc_cpu_policy_t *policy, struct ser
 
 /* ---- in the parameters ---- */
 
-static void add_hex(cJSON *object, const char *name, const void *data, size_t size)
+static char *to_hex(const void *data, size_t size)
 {
     const unsigned char *bytes = data;
-    AUTO_FREE char *text = must(malloc(2 * size + 1));
+    char *text = must(malloc(2 * size + 1));
 
     for (size_t i = 0; i < size; i++)
         sprintf(text + 2 * i, "%02x", bytes[i]);
     text[2 * size] = '\0';
-    cJSON_AddStringToObject(object, name, text);
+    return text;
 }
 
 static unsigned nibble(char c)
@@ -54,7 +54,7 @@ static unsigned nibble(char c)
 /* The caller frees it. */
 static void *from_hex(const char *text, size_t *size)
 {
-    size_t len = strspn(text, "0123456789abcdef") / 2;
+    size_t len = strlen(text) / 2;
     unsigned char *bytes = must(malloc(len + 1));
 
     for (size_t i = 0; i < len; i++)
@@ -63,26 +63,22 @@ static void *from_hex(const char *text, size_t *size)
     return bytes;
 }
 
-static bool from_text(const cJSON *text, struct serial *serial, struct error *err)
+static struct serial from_text(const struct xen_cpu_policy *policy)
 {
-    const char *leaves = json_string(text, "leaves", err);
-    const char *msrs = json_string(text, "msrs", err);
+    struct serial serial;
     size_t leaf_size, msr_size;
 
-    if (!leaves || !msrs)
-        return error_prefix(err, "the guest's CPU policy");
-    serial->leaves = from_hex(leaves, &leaf_size);
-    serial->msrs = from_hex(msrs, &msr_size);
-    serial->leaf_count = (uint32_t)(leaf_size / sizeof(*serial->leaves));
-    serial->msr_count = (uint32_t)(msr_size / sizeof(*serial->msrs));
-    return true;
+    serial.leaves = from_hex(policy->leaves, &leaf_size);
+    serial.msrs = from_hex(policy->msrs, &msr_size);
+    serial.leaf_count = (uint32_t)(leaf_size / sizeof(*serial.leaves));
+    serial.msr_count = (uint32_t)(msr_size / sizeof(*serial.msrs));
+    return serial;
 }
 
 /* ---- at the source ---- */
 
-bool cpu_policy_read(struct xen *xen, cJSON *params, struct error *err)
+bool cpu_policy_read(struct xen *xen, char **leaves, char **msrs, struct error *err)
 {
-    cJSON *out = cJSON_AddObjectToObject(params, "cpu_policy");
     xc_cpu_policy_t *policy = must(xc_cpu_policy_init());
     struct serial serial = { 0 };
     bool ok;
@@ -92,8 +88,8 @@ bool cpu_policy_read(struct xen *xen, cJSON *params, struct error *err)
     else
         ok = serialise(xen, policy, &serial, err);
     if (ok) {
-        add_hex(out, "leaves", serial.leaves, serial.leaf_count * sizeof(*serial.leaves));
-        add_hex(out, "msrs", serial.msrs, serial.msr_count * sizeof(*serial.msrs));
+        *leaves = to_hex(serial.leaves, serial.leaf_count * sizeof(*serial.leaves));
+        *msrs = to_hex(serial.msrs, serial.msr_count * sizeof(*serial.msrs));
     }
     free_serial(&serial);
     xc_cpu_policy_destroy(policy);
@@ -136,15 +132,13 @@ static bool is_compatible(struct xen *xen, xc_cpu_policy_t *host, const struct s
     return ok;
 }
 
-bool cpu_policy_check(struct xen *xen, const cJSON *text, struct error *err)
+bool cpu_policy_check(struct xen *xen, const struct xen_cpu_policy *policy, struct error *err)
 {
     xc_cpu_policy_t *host = must(xc_cpu_policy_init());
-    struct serial guest = { 0 };
+    struct serial guest = from_text(policy);
     bool ok;
 
-    if (!from_text(text, &guest, err))
-        ok = false;
-    else if (xc_cpu_policy_get_system(xen->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
+    if (xc_cpu_policy_get_system(xen->xc, XEN_SYSCTL_cpu_policy_hvm_max, host) < 0)
         ok = xen_fail(xen, err, "cannot read what processor this host can offer");
     else
         ok = fits(xen, host, &guest, err) && is_compatible(xen, host, &guest, err);

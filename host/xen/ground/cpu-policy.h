@@ -3,10 +3,11 @@
 #define XMIG_HOST_XEN_GROUND_CPU_POLICY_H
 
 #include "host/xen/ground/connection.h"
+#include "host/xen/params.h"
 
-/* At the source: add it to `out`. */
-bool cpu_policy_read(struct xen *xen, cJSON *out, struct error *err);
+/* At the source: the two texts, which the caller frees. */
+bool cpu_policy_read(struct xen *xen, char **leaves, char **msrs, struct error *err);
 /* At the target: can this host's processors do all of it? */
-bool cpu_policy_check(struct xen *xen, const cJSON *policy, struct error *err);
+bool cpu_policy_check(struct xen *xen, const struct xen_cpu_policy *policy, struct error *err);
 
 #endif

@@ -15,13 +15,3 @@ bool disk_node_moves(const cJSON *keys)
     return !strcmp(json_string_or(keys, "device-type", "disk"), "disk") &&
            !strcmp(json_string_or(keys, "mode", "w"), "w");
 }
-
-const cJSON *media_find(const cJSON *media, const char *member, const char *value)
-{
-    const cJSON *medium;
-
-    cJSON_ArrayForEach (medium, media)
-        if (!strcmp(json_string_or(medium, member, ""), value))
-            return medium;
-    return NULL;
-}

@@ -1,4 +1,4 @@
-/* Disks in xenstore's nodes, and media in the parameters. */
+/* Disks in xenstore's nodes. */
 #ifndef XMIG_HOST_XEN_GROUND_DISK_NODES_H
 #define XMIG_HOST_XEN_GROUND_DISK_NODES_H
 
@@ -10,8 +10,5 @@
 const char *disk_node_path(const char *params);
 /* Is it a disk that is copied? CD-ROM drives and read-only disks must be at the target already. */
 bool disk_node_moves(const cJSON *keys);
-
-/* The medium whose `member` has this value; NULL: none. */
-const cJSON *media_find(const cJSON *media, const char *member, const char *value);
 
 #endif

@@ -4,31 +4,36 @@
 #include "host/images/file-hash.h"
 #include "host/images/shared-images.h"
 #include "host/xen/argv/argv.h"
+#include "host/xen/ground/cpu-policy.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/process.h"
 #include "xmig/identity.h"
 #include "xmig/text.h"
 
+/* What is borrowed until the parameters are written must be somewhere until then. */
+static cJSON *keep(cJSON *kept, cJSON *item)
+{
+    cJSON_AddItemToArray(kept, must(item));
+    return item;
+}
+
 /* ---- the device model ---- */
 
 /* Ask QEMU for its machine type: the alias "pc" means another machine in each version of QEMU. */
-static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
+static bool add_machine(struct xen_guest *vm, struct xen_domain *out, struct error *err)
 {
     AUTO_FREE char *exe = formatted("/proc/%d/exe", (int)vm->pid);
     struct stat st;
-    uint64_t major, minor;
 
     free(vm->machine);
     vm->machine = qmp_query_machine(vm->xen.q, err);
-    if (!vm->machine || !qmp_query_version(vm->xen.q, &major, &minor, err))
+    if (!vm->machine || !qmp_query_version(vm->xen.q, &out->qemu_major, &out->qemu_minor, err))
         return false;
-    cJSON_AddStringToObject(xen, "machine", vm->machine);
-    json_add_uint(xen, "umask", process_umask(vm->pid));
-    json_add_uint(xen, "qemu_major", major);
-    json_add_uint(xen, "qemu_minor", minor);
+    out->machine = vm->machine;
+    out->umask = process_umask(vm->pid);
     if (stat(exe, &st) == 0) {
-        json_add_uint(xen, "program_size", (uint64_t)st.st_size);
-        json_add_uint(xen, "program_time", (uint64_t)st.st_mtime);
+        out->program_size = (uint64_t)st.st_size;
+        out->program_time = (uint64_t)st.st_mtime;
     }
     return true;
 }
@@ -37,32 +42,30 @@ static bool add_machine(struct xen_guest *vm, cJSON *xen, struct error *err)
 static bool add_hash(struct xen_guest *vm, cJSON *hashes, const char *here, const char *there,
                      struct error *err)
 {
-    cJSON *hash = must(cJSON_CreateObject());
+    struct needed_file file = { .path = there };
 
-    cJSON_AddStringToObject(hash, "path", there);
-    cJSON_AddItemToArray(hashes, hash);
-    return file_hash_describe(&vm->base.context, here, hash, err);
+    if (!file_hash_describe(&vm->base.context, here, &file.size, file.sha256, err))
+        return false;
+    cJSON_AddItemToArray(hashes, fields_new(needed_file_fields, &file));
+    return true;
 }
 
-static bool add_hashes(struct xen_guest *vm, cJSON *xen, const cJSON *needs, struct error *err)
+static bool add_hashes(struct xen_guest *vm, cJSON *hashes, const cJSON *needs, struct error *err)
 {
-    cJSON *hashes = cJSON_AddArrayToObject(xen, "hashes");
+    struct xen_medium medium;
     const cJSON *item;
 
     cJSON_ArrayForEach (item, needs)
         if (!add_hash(vm, hashes, item->valuestring, item->valuestring, err))
             return false;
-    cJSON_ArrayForEach (item, vm->media) {
-        const char *image = json_string_or(item, "image", "");
-
-        if (*image && !add_hash(vm, hashes, json_string_or(item, "source", ""), image, err))
+    fields_each (item, vm->media, xen_medium_fields, &medium)
+        if (*medium.image && !add_hash(vm, hashes, medium.source, medium.image, err))
             return false;
-    }
     return true;
 }
 
-static bool add_device_model(struct xen_guest *vm, cJSON *xen, const cJSON *disks,
-                             struct error *err)
+static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xen_domain *out,
+                             cJSON *kept, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
     struct xen_argv argv = { .name = vm->name,
@@ -70,22 +73,23 @@ static bool add_device_model(struct xen_guest *vm, cJSON *xen, const cJSON *disk
                              .disks = disks,
                              .media = vm->media,
                              .bridges = options->bridges,
-                             .needs = cJSON_AddArrayToObject(xen, "needs"),
-                             .renamed = cJSON_AddObjectToObject(xen, "renamed") };
+                             .needs = keep(kept, cJSON_CreateArray()),
+                             .renamed = keep(kept, cJSON_CreateObject()) };
+    cJSON *hashes = keep(kept, cJSON_CreateArray());
     cJSON *words;
 
-    if (!add_machine(vm, xen, err))
+    if (!add_machine(vm, out, err))
         return false;
     argv.machine = vm->machine;
     words = xen_argv_rewrite(vm->words, &argv, err);
-    if (!words)
+    if (!words || !add_hashes(vm, hashes, argv.needs, err))
         return false;
-    cJSON_AddItemToObject(xen, "words", words);
-    if (!add_hashes(vm, xen, argv.needs, err))
-        return false;
-    cJSON_AddStringToObject(xen, "program",
-                            options->device_model ? options->device_model : vm->program);
-    cJSON_AddBoolToObject(xen, "program_chosen", options->device_model != NULL);
+    out->words = keep(kept, words);
+    out->needs = argv.needs;
+    out->renamed = argv.renamed;
+    out->hashes = hashes;
+    out->program = options->device_model ? options->device_model : vm->program;
+    out->program_chosen = options->device_model != NULL;
     return true;
 }
 
@@ -93,8 +97,8 @@ static bool add_device_model(struct xen_guest *vm, cJSON *xen, const cJSON *disk
 
 /* Shared images are not copied: a file beside each lets the target prove that it sees the same one.
  */
-static bool offer_proof(struct xen_guest *vm, const struct xen_disk *disk, cJSON *params,
-                        struct error *err)
+static bool offer_proof(struct xen_guest *vm, const struct xen_disk *disk,
+                        struct disk_params *params, struct error *err)
 {
     char *proof = NULL;
 
@@ -117,13 +121,11 @@ static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
         return false;
     for (size_t i = 0; i < vm->disk_count; i++) {
         const struct xen_disk *disk = &vm->disks[i];
-        cJSON *params = xen_guest_disk_params(vm, disk, err);
+        struct disk_params params;
 
-        if (!params)
+        if (!xen_guest_disk_params(vm, disk, &params, err) || !offer_proof(vm, disk, &params, err))
             return error_prefix(err, "disk '%s'", disk->name);
-        cJSON_AddItemToArray(disks, params);
-        if (!offer_proof(vm, disk, params, err))
-            return error_prefix(err, "disk '%s'", disk->name);
+        cJSON_AddItemToArray(disks, fields_new(disk_fields, &params));
     }
     return true;
 }
@@ -145,49 +147,26 @@ static cJSON *read_features(struct xen_guest *vm)
 }
 
 /* The offset that the guest has given its clock. */
-static void add_clock(struct xen_guest *vm, cJSON *xen)
+static const char *read_clock(struct xen_guest *vm, cJSON *kept)
 {
     AUTO_FREE char *offset = store_read(vm->xen.xs, "/vm/%s/rtc/timeoffset", vm->xen.uuid);
 
-    cJSON_AddStringToObject(xen, "rtc_timeoffset", offset ? offset : "");
+    return keep(kept, cJSON_CreateString(offset ? offset : ""))->valuestring;
 }
 
-static bool add_domain(struct xen_guest *vm, cJSON *xen, struct error *err)
+static uint64_t read_memory(struct xen_guest *vm, const char *name)
 {
-    struct identity here = { 0 };
+    long kib = store_number(vm->xen.xs, 0, "/local/domain/%u/memory/%s", vm->xen.domid, name);
 
-    cJSON_Delete(vm->devices);
-    vm->devices = devices_read(vm, err);
-    if (!vm->devices)
-        return false;
-    (void)identity_read(&here, NULL);
-    cJSON_AddItemToObject(xen, "devices", must(cJSON_Duplicate(vm->devices, true)));
-    cJSON_AddItemToObject(xen, "media", must(cJSON_Duplicate(vm->media, true)));
-    json_add_uint(xen, "domid", vm->xen.domid);
-    cJSON_AddStringToObject(xen, "uuid", vm->xen.uuid);
-    cJSON_AddStringToObject(xen, "boot", here.boot);
-    cJSON_AddStringToObject(xen, "source_name", vm->name);
-    cJSON_AddItemToObject(xen, "control", read_features(vm));
-    cJSON_AddItemToObject(xen, "platform",
-                          store_values(vm->xen.xs, "/local/domain/%u/platform", vm->xen.domid));
-    cJSON_AddItemToObject(xen, "hvmloader",
-                          store_values(vm->xen.xs, "/local/domain/%u/hvmloader", vm->xen.domid));
-    add_clock(vm, xen);
-    cJSON_AddItemToObject(xen, "config", must(cJSON_Duplicate(vm->config, true)));
-    json_add_uint(
-        xen, "memory_target",
-        (uint64_t)store_number(vm->xen.xs, 0, "/local/domain/%u/memory/target", vm->xen.domid));
-    json_add_uint(
-        xen, "videoram",
-        (uint64_t)store_number(vm->xen.xs, 0, "/local/domain/%u/memory/videoram", vm->xen.domid));
-    return true;
+    return kib > 0 ? (uint64_t)kib : 0;
 }
 
-static void cross_bridges(cJSON *xen, const cJSON *bridges)
+static cJSON *crossed_bridges(const cJSON *config, const cJSON *bridges)
 {
+    cJSON *crossed = must(cJSON_Duplicate(config, true));
     cJSON *nic;
 
-    cJSON_ArrayForEach (nic, cJSON_GetObjectItem(cJSON_GetObjectItem(xen, "config"), "nics")) {
+    cJSON_ArrayForEach (nic, cJSON_GetObjectItem(crossed, "nics")) {
         cJSON *bridge = cJSON_GetObjectItem(nic, "bridge");
         const char *other =
             cJSON_IsString(bridge) ? json_string_or(bridges, bridge->valuestring, NULL) : NULL;
@@ -195,6 +174,34 @@ static void cross_bridges(cJSON *xen, const cJSON *bridges)
         if (other)
             cJSON_SetValuestring(bridge, other);
     }
+    return crossed;
+}
+
+static bool add_domain(struct xen_guest *vm, struct xen_domain *out, cJSON *kept, struct error *err)
+{
+    struct xs_handle *xs = vm->xen.xs;
+    uint32_t domid = vm->xen.domid;
+    struct identity here = { 0 };
+
+    cJSON_Delete(vm->devices);
+    vm->devices = devices_read(vm, err);
+    if (!vm->devices)
+        return false;
+    (void)identity_read(&here, NULL);
+    out->devices = vm->devices;
+    out->media = vm->media;
+    out->domid = domid;
+    out->uuid = vm->xen.uuid;
+    out->boot = keep(kept, cJSON_CreateString(here.boot))->valuestring;
+    out->source_name = vm->name;
+    out->control = keep(kept, read_features(vm));
+    out->platform = keep(kept, store_values(xs, "/local/domain/%u/platform", domid));
+    out->hvmloader = keep(kept, store_values(xs, "/local/domain/%u/hvmloader", domid));
+    out->rtc_timeoffset = read_clock(vm, kept);
+    out->config = keep(kept, crossed_bridges(vm->config, vm->base.context.options.bridges));
+    out->memory_target = read_memory(vm, "target");
+    out->videoram = read_memory(vm, "videoram");
+    return true;
 }
 
 /* ---- the public face ---- */
@@ -203,15 +210,18 @@ bool xen_describe(struct guest *guest, cJSON *params, struct error *err)
 {
     struct xen_guest *vm = xen_guest_of(guest);
     const char *new_name = guest->context.options.new_name;
-    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
-    cJSON *xen = cJSON_AddObjectToObject(params, "xen");
+    AUTO_JSON cJSON *kept = must(cJSON_CreateArray());
+    cJSON *disks = keep(kept, cJSON_CreateArray());
+    struct xen_params out = { .name = new_name ? new_name : vm->name, .disks = disks };
+    AUTO_FREE char *leaves = NULL, *msrs = NULL;
 
-    cJSON_AddStringToObject(params, "name", new_name ? new_name : vm->name);
-    if (!add_disks(vm, disks, err) || !add_device_model(vm, xen, disks, err) ||
-        !add_domain(vm, xen, err) || !hardware_read(vm, xen, err))
+    if (!add_disks(vm, disks, err) || !add_device_model(vm, disks, &out.xen, kept, err) ||
+        !add_domain(vm, &out.xen, kept, err) || !hardware_read(vm, &out.xen, err) ||
+        !cpu_policy_read(&vm->xen, &leaves, &msrs, err))
         return false;
-    cross_bridges(xen, guest->context.options.bridges);
-    json_add_uint(params, "memory", json_uint_or(xen, "pages", 0) * XEN_PAGE);
+    out.memory = out.xen.pages * XEN_PAGE;
+    out.xen.cpu_policy = (struct xen_cpu_policy){ leaves, msrs };
+    fields_write(xen_fields, &out, params);
     return xen_fence_describe(vm, err) && xen_images_are_ours(vm, err);
 }
 

@@ -49,7 +49,8 @@ static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, 
     const char *path = json_string_or(keys, "backend", "");
     unsigned domain;
     char backend[32];
-    cJSON *device;
+    AUTO_JSON cJSON *frontend = NULL;
+    struct xen_device device = { .kind = kind, .id = id, .backend = backend };
 
     if (sscanf(path, "/local/domain/%u/backend/%31[^/]/", &domain, backend) != 2)
         return error_set(err, ERROR_REFUSED, "the device %s/%s has no backend that xmig knows",
@@ -59,15 +60,11 @@ static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, 
                          "the backend of the device %s/%s is in another domain (%u): driver "
                          "domains are not supported",
                          kind, id, domain);
-    device = must(cJSON_CreateObject());
-    cJSON_AddItemToArray(devices, device);
-    cJSON_AddStringToObject(device, "kind", kind);
-    cJSON_AddStringToObject(device, "id", id);
-    cJSON_AddStringToObject(device, "backend", backend);
     cross_bridge(vm, keys);
-    cJSON_AddItemToObject(device, "backend_keys", steal(keys));
-    cJSON_AddItemToObject(device, "frontend_keys", read_frontend(vm, kind, id));
-    cJSON_AddBoolToObject(device, "is_connected", device_is_connected(vm, kind, id));
+    device.backend_keys = keys;
+    device.frontend_keys = frontend = read_frontend(vm, kind, id);
+    device.is_connected = device_is_connected(vm, kind, id);
+    cJSON_AddItemToArray(devices, fields_new(xen_device_fields, &device));
     return true;
 }
 
@@ -94,11 +91,11 @@ cJSON *devices_read(struct xen_guest *vm, struct error *err)
 
 static bool has_device(const cJSON *devices, const char *kind, const char *id)
 {
-    const cJSON *device;
+    struct xen_device device;
+    const cJSON *item;
 
-    cJSON_ArrayForEach (device, devices)
-        if (!strcmp(json_string_or(device, "kind", ""), kind) &&
-            !strcmp(json_string_or(device, "id", ""), id))
+    fields_each (item, devices, xen_device_fields, &device)
+        if (!strcmp(device.kind, kind) && !strcmp(device.id, id))
             return true;
     return false;
 }

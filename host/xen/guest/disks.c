@@ -85,10 +85,12 @@ static bool add_disk(struct xen_guest *vm, const cJSON *keys, const char *id, co
 
 static bool has_name(const struct xen_guest *vm, const char *name, bool has_medium)
 {
+    struct xen_medium medium;
+
     for (size_t i = 0; !has_medium && i < vm->disk_count; i++)
         if (!strcmp(vm->disks[i].name, name))
             return true;
-    return media_find(vm->media, "name", name) != NULL;
+    return media_find(vm->media, name, &medium);
 }
 
 /* Refuse options for disks that do not exist: a mistyped name must not be ignored. */
@@ -195,19 +197,19 @@ void xen_guest_disks_done(struct xen_guest *vm)
 
 /* ---- for the target ---- */
 
-cJSON *xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
-                             struct error *err)
+bool xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
+                           struct disk_params *params, struct error *err)
 {
-    AUTO_JSON cJSON *params = must(cJSON_CreateObject());
-
-    cJSON_AddStringToObject(params, "name", disk->name);
-    json_add_uint(params, "size", disk->size);
-    json_add_uint(params, "allocated", disk->allocated);
-    cJSON_AddStringToObject(params, "source", disk->path);
-    cJSON_AddStringToObject(params, "image", disk->target);
-    cJSON_AddStringToObject(params, "format", disk->format);
-    cJSON_AddItemToObject(params, "options", must(cJSON_Duplicate(disk->options, true)));
-    cJSON_AddBoolToObject(params, "overwrite",
-                          json_true(vm->base.context.options.overwrite, disk->name));
-    return source_image_add_owner(params, disk->path, err) ? steal(params) : NULL;
+    *params = (struct disk_params){
+        .name = disk->name,
+        .size = disk->size,
+        .allocated = disk->allocated,
+        .written = DISK_WRITTEN_UNKNOWN,
+        .source = disk->path,
+        .image = disk->target,
+        .format = disk->format,
+        .options = disk->options,
+        .overwrite = json_true(vm->base.context.options.overwrite, disk->name),
+    };
+    return source_image_add_owner(params, disk->path, err);
 }

@@ -4,6 +4,7 @@
 
 #include "host/hypervisors.h"
 #include "host/xen/ground/connection.h"
+#include "host/xen/params.h"
 #include "xmig/guest.h"
 
 /* A disk that is copied: writable, and served by the device model. */
@@ -71,9 +72,7 @@ bool xen_remember(struct guest *guest, cJSON *facts, struct error *err);
 
 /* ---- devices-read.c: the nodes of devices ---- */
 
-/* Every device but the console: an array of {kind, id, backend, backend_keys, frontend_keys,
- * is_connected}.
- */
+/* Every device but the console: an array of struct xen_device. */
 cJSON *devices_read(struct xen_guest *vm, struct error *err);
 /* Whether the guest uses device `kind`/`id` by its PV driver now. */
 bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id);
@@ -84,8 +83,9 @@ bool devices_recheck(struct xen_guest *vm, struct error *err);
 
 bool xen_guest_disks_read(struct xen_guest *vm, struct error *err);
 void xen_guest_disks_done(struct xen_guest *vm);
-cJSON *xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
-                             struct error *err);
+/* As the target gets it; all is borrowed from `disk`, or as source_image_add_owner() says. */
+bool xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
+                           struct disk_params *params, struct error *err);
 /* Does the guest still use each disk the way that is mirrored? */
 bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err);
 /* A quick check while the guest is suspended: has it loaded a PV driver since? */
@@ -103,16 +103,14 @@ const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
 
 /* ---- media.c: what is only read ---- */
 
-/* An array of {"name", "drive", "source", "image"}; "image" is "" if the drive is empty, or shall
- * be at the target.
- */
+/* An array of struct xen_medium. */
 cJSON *media_read(struct xen_guest *vm, struct error *err);
 /* Has nobody changed a medium since? */
 bool media_recheck(struct xen_guest *vm, struct error *err);
 
 /* ---- hardware.c: what of a domain is not in its configuration ---- */
 
-bool hardware_read(struct xen_guest *vm, cJSON *xen, struct error *err);
+bool hardware_read(struct xen_guest *vm, struct xen_domain *out, struct error *err);
 
 /* ---- mirror.c ---- */
 

@@ -26,35 +26,28 @@ static const char *present(const cJSON *blocks, const char *drive, const char *p
     return block && !xen_get(block, "inserted") ? "" : disk_node_path(params);
 }
 
-static cJSON *describe(struct xen_guest *vm, const cJSON *blocks, const cJSON *keys, const char *id)
+static bool add_medium(struct xen_guest *vm, const cJSON *blocks, const cJSON *keys, const char *id,
+                       cJSON *media, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
     const char *name = json_string_or(keys, "dev", "?");
     AUTO_FREE char *drive = formatted("ide-%s", id);
     const char *path = present(blocks, drive, json_string_or(keys, "params", ""));
-    const char *image = json_string_or(options->disk_targets, name, path);
-    cJSON *medium = must(cJSON_CreateObject());
+    struct xen_medium medium = {
+        .name = name,
+        .id = id,
+        .drive = drive,
+        .source = path,
+        .image = json_string_or(options->disk_targets, name, path),
+    };
 
     if (json_true(options->eject, name))
-        image = "";
-    cJSON_AddStringToObject(medium, "name", name);
-    cJSON_AddStringToObject(medium, "id", id);
-    cJSON_AddStringToObject(medium, "drive", drive);
-    cJSON_AddStringToObject(medium, "source", path);
-    cJSON_AddStringToObject(medium, "image", image);
-    return medium;
-}
-
-static bool check(const cJSON *medium, struct error *err)
-{
-    const char *image = json_string_or(medium, "image", "");
-    const char *name = json_string_or(medium, "name", "?");
-
-    if (*image && *image != '/')
-        return error_set(err, ERROR_REFUSED,
-                         "the medium of '%s' at the target, '%s', is not an absolute path", name,
-                         image);
-    return true;
+        medium.image = "";
+    cJSON_AddItemToArray(media, fields_new(xen_medium_fields, &medium));
+    return !*medium.image || *medium.image == '/' ||
+           error_set(err, ERROR_REFUSED,
+                     "the medium of '%s' at the target, '%s', is not an absolute path", name,
+                     medium.image);
 }
 
 static cJSON *read_media(struct xen_guest *vm, const cJSON *blocks, struct error *err)
@@ -66,13 +59,8 @@ static cJSON *read_media(struct xen_guest *vm, const cJSON *blocks, struct error
     cJSON_ArrayForEach (id, ids) {
         AUTO_JSON cJSON *keys =
             store_values(vm->xen.xs, "/libxl/%u/device/vbd/%s", vm->xen.domid, id->valuestring);
-        cJSON *medium;
 
-        if (disk_node_moves(keys))
-            continue;
-        medium = describe(vm, blocks, keys, id->valuestring);
-        cJSON_AddItemToArray(media, medium);
-        if (!check(medium, err))
+        if (!disk_node_moves(keys) && !add_medium(vm, blocks, keys, id->valuestring, media, err))
             return NULL;
     }
     return steal(media);
@@ -90,23 +78,22 @@ cJSON *media_read(struct xen_guest *vm, struct error *err)
 bool media_recheck(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *blocks = NULL;
-    const cJSON *medium;
+    struct xen_medium medium;
+    const cJSON *item;
 
     if (!vm->media->child)
         return true;
     if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
         return false;
-    cJSON_ArrayForEach (medium, vm->media) {
-        AUTO_FREE char *params = store_read(vm->xen.xs, "/libxl/%u/device/vbd/%s/params",
-                                            vm->xen.domid, json_string_or(medium, "id", ""));
-        const char *now =
-            present(blocks, json_string_or(medium, "drive", ""), params ? params : "");
+    fields_each (item, vm->media, xen_medium_fields, &medium) {
+        AUTO_FREE char *params =
+            store_read(vm->xen.xs, "/libxl/%u/device/vbd/%s/params", vm->xen.domid, medium.id);
 
-        if (strcmp(now, json_string_or(medium, "source", "")) != 0)
+        if (strcmp(present(blocks, medium.drive, params ? params : ""), medium.source) != 0)
             return error_set(err, ERROR_SYSTEM,
                              "the medium of '%s' was changed while the guest was being moved: try "
                              "again",
-                             json_string_or(medium, "name", "?"));
+                             medium.name);
     }
     return true;
 }

@@ -1,0 +1,107 @@
+/* The members of the parameters: their names, types and bounds. */
+#include "host/qemu/params.h"
+
+#include "core/field-rows.h"
+
+enum {
+    PORT_MAX = 65535,
+    VERSION_MAX = 1000,
+    UMASK_USUAL = 022,
+    UMASK_MAX = 0777
+};
+
+/* UINT32_MAX would mean "nobody" to setreuid(2). */
+#define ID_MAX (UINT32_MAX - 1)
+
+#define FIELDS_OF struct qemu_port
+const struct field qemu_port_fields[] = {
+    TEXT(what),
+    TEXT(host),
+    NUMBER(port, .max = PORT_MAX),
+    NUMBER(to, .max = PORT_MAX),
+    FLAG(udp),
+    FLAG(open, OPTIONAL),
+    { 0 },
+};
+
+static bool is_bridge(const char *name)
+{
+    return !*name || tap_is_name(name);
+}
+
+#undef FIELDS_OF
+#define FIELDS_OF struct qemu_tap
+const struct field qemu_tap_fields[] = {
+    TEXT(tap, .is_valid = tap_is_name),
+    TEXT(bridge, .is_valid = is_bridge),
+    TEXT(script, OPTIONAL),
+    TEXT(by_hand, OPTIONAL),
+    PART(state, struct tap_state, tap_state_fields),
+    { 0 },
+};
+
+#undef FIELDS_OF
+#define FIELDS_OF struct qemu_drive
+const struct field qemu_drive_fields[] = {
+    TEXT(name),
+    TEXT(device),
+    TEXT(qdev),
+    FLAG(medium),
+    TEXT(source, OPTIONAL),
+    TEXT(format, OPTIONAL),
+    TEXT(node, OPTIONAL),
+    OBJECT(limits, OPTIONAL),
+    { 0 },
+};
+
+#undef FIELDS_OF
+#define FIELDS_OF struct qemu_medium
+const struct field qemu_medium_fields[] = {
+    TEXT(name),   TEXT(device),           TEXT(qdev),
+    TEXT(node),   TEXT(source),           TEXT(image),
+    TEXT(format), NUMBER(size, OPTIONAL), CHARS(sha256, OPTIONAL),
+    { 0 },
+};
+
+#undef FIELDS_OF
+#define FIELDS_OF struct qemu_machine
+static const struct field machine_fields[] = {
+    TEXT(program),
+    TEXT(machine),
+    TEXT(accelerator),
+    NUMBER(major, .max = VERSION_MAX),
+    NUMBER(minor, .max = VERSION_MAX),
+    NUMBER(uid, .max = ID_MAX),
+    TEXT(user, OPTIONAL),
+    NUMBER(umask, OPTIONAL, .otherwise = UMASK_USUAL, .max = UMASK_MAX),
+    FLAG(drops_privileges),
+    TEXTS(words),
+    TEXTS(outputs),
+    TEXTS(sockets),
+    TEXTS(pidfiles),
+    TEXTS(searched),
+    TEXTS(audio),
+    TEXTS(bridges),
+    EACH(needs, needed_file_fields),
+    EACH(ports, qemu_port_fields),
+    MAP(slots),
+    EACH(taps, qemu_tap_fields),
+    EACH(drives, qemu_drive_fields),
+    EACH(media, qemu_medium_fields),
+    { 0 },
+};
+
+#undef FIELDS_OF
+#define FIELDS_OF struct qemu_params
+const struct field qemu_fields[] = {
+    TEXT(name),
+    NUMBER(memory),
+    EACH(disks, disk_fields),
+    PART(qemu, struct qemu_machine, machine_fields),
+    { 0 },
+};
+
+bool qemu_params_read(const cJSON *json, struct qemu_params *params, struct error *err)
+{
+    return fields_read(qemu_fields, json, params, err);
+}
