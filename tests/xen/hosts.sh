@@ -62,6 +62,8 @@ start_host() { # HOST [QEMU_ARGUMENT...]
         -serial chardev:serial -qmp "unix:$at/qmp,server=on,wait=off" "$@" \
         >"$at/qemu.log" 2>&1 </dev/null 8>&- 9>&- &
     echo $! >"$at/pid"
+    # On a busy machine the new process is a shell for a while, by which alive() does not know it.
+    while [[ /proc/$!/exe -ef /proc/$$/exe ]]; do sleep 0.01; done
     disown # no job of ours: how it ends is no news
 }
 
