@@ -1,16 +1,14 @@
 /* The words of a QEMU's command line as needs. */
 #include "host/qemu/copy/needs-line.h"
 
+#include "host/needs/line.h"
 #include "host/qemu/argv/argv.h"
-#include "qmp/argv/keyvals.h"
 #include "xmig/text.h"
 #include "xmig/units.h"
 
 struct line {
-    const cJSON *params;
-    const cJSON *words;
-    struct needs *needs;
-    const char *option; /* the one in hand, without dashes */
+    struct needs_line base; /* first, so that one is the other */
+    const cJSON *taps;
 };
 
 static const cJSON *get(const cJSON *object, const char *name)
@@ -23,133 +21,20 @@ static bool is(const char *text, const char *word)
     return text && !strcmp(text, word);
 }
 
-static void add(const struct line *line, enum need_kind kind, const char *what)
-{
-    if (!needs_have(line->needs, kind, what))
-        needs_add(line->needs, kind, what, 0, "-%s", line->option);
-}
-
-/* ---- each text in an option's value ---- */
-
-typedef void text_visitor(const struct line *line, const char *key, const char *text);
-
-static void visit_json(const struct line *line, const cJSON *json, text_visitor *visit)
-{
-    const cJSON *item;
-
-    if (cJSON_IsString(json))
-        visit(line, json->string ? json->string : "", json->valuestring);
-    cJSON_ArrayForEach (item, json)
-        visit_json(line, item, visit);
-}
-
-static void visit_texts(const struct line *line, const struct keyvals *kv, text_visitor *visit)
-{
-    for (size_t i = 0; i < kv->count; i++)
-        visit(line, kv->items[i].key ? kv->items[i].key : "", kv->items[i].value);
-    visit_json(line, kv->json, visit);
-}
-
-/* ---- paths ---- */
-
-static bool is_disk(const struct line *line, const char *path)
-{
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, get(line->params, "disks"))
-        if (is(path, json_string_or(disk, "image", "")))
-            return true;
-    return false;
-}
-
-/* Where a path begins in "/a", "unix:/a", "addr=unix:path=/a"; NULL: there is none. */
-static const char *path_in(const char *text)
-{
-    const char *slash = text;
-
-    while ((slash = strchr(slash, '/'))) {
-        if (slash == text || slash[-1] == ':' || slash[-1] == '=')
-            return slash;
-        slash++;
-    }
-    return NULL;
-}
-
-/* A file is read only where the table of options says so; else it may be written to. */
-static void visit_path(const struct line *line, const char *key, const char *text)
-{
-    static const char *const read[] = { "kernel", "initrd",     "dtb", "shim",
-                                        "bios",   "option-rom", "L",   NULL };
-    const char *path = path_in(text);
-    bool is_free = (is(line->option, "fw_cfg") && is(key, "string")) ||
-                   (is(line->option, "smbios") && is(key, "value"));
-
-    if (!strncmp(text, "json:", 5) || strstr(text, "://"))
-        add(line, NEED_UNKNOWN, text);
-    else if (path && !is_free && !is_disk(line, path) &&
-             !needs_have(line->needs, NEED_READ, path) &&
-             !needs_have(line->needs, NEED_SCRIPT, path))
-        add(line, word_is_among(line->option, read) ? NEED_READ : NEED_FILE, path);
-}
-
-/* A node that only nodes stand on that do not write. */
-static bool has_readers_only(const struct line *line, const char *node)
-{
-    struct option_step step = { .rest = line->words->child };
-    bool found = false;
-
-    while (option_next(&qemu_options, &step, NULL)) {
-        AUTO_KEYVALS struct keyvals kv = { 0 };
-
-        if (!step.value || !keyvals_parse(step.value, &kv, NULL))
-            continue;
-        if (is(step.name, "device") && is(keyvals_get(&kv, "drive"), node))
-            return false;
-        if (!is(step.name, "blockdev") || !is(keyvals_get(&kv, "file"), node))
-            continue;
-        if (!keyvals_flag(&kv, "read-only"))
-            return false;
-        found = true;
-    }
-    return found;
-}
-
-static bool is_written(const struct line *line, const struct keyvals *kv)
-{
-    static const char *const drives[] = { "drive", "blockdev", "hda", "hdb",    "hdc",
-                                          "hdd",   "fda",      "fdb", "pflash", "mtdblock",
-                                          "sd",    "",         NULL };
-    const char *node = keyvals_get(kv, "node-name");
-
-    if (!word_is_among(line->option, drives) || is(keyvals_get(kv, "media"), "cdrom"))
-        return false;
-    return !keyvals_flag(kv, "readonly") && !keyvals_flag(kv, "read-only") &&
-           !(node && has_readers_only(line, node));
-}
-
-static void visit_image(const struct line *line, const char *key, const char *text)
-{
-    const char *path = path_in(text);
-
-    (void)key;
-    if (path && !is_disk(line, path))
-        add(line, NEED_FILE, path);
-}
-
 /* ---- networks ---- */
 
-static bool has_bridge(const struct line *line, const char *tap)
+static bool has_bridge(const struct needs_line *line, const char *tap)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, get(get(line->params, "qemu"), "taps"))
+    cJSON_ArrayForEach (item, ((const struct line *)line)->taps)
         if (is(tap, json_string_or(item, "tap", "")))
             return true;
     return false;
 }
 
 /* QEMU runs one that the line does not turn off. */
-static void add_script(const struct line *line, const struct keyvals *kv, const char *key,
+static void add_script(const struct needs_line *line, const struct keyvals *kv, const char *key,
                        const char *otherwise)
 {
     const char *script = keyvals_get(kv, key);
@@ -157,36 +42,45 @@ static void add_script(const struct line *line, const struct keyvals *kv, const 
     if (!script)
         script = otherwise;
     if (*script && !is(script, "no"))
-        add(line, NEED_SCRIPT, script);
+        line_add(line, NEED_SCRIPT, script);
 }
 
-static void add_tap(const struct line *line, const struct keyvals *kv)
+/* QEMU's own helper is run where the line names none. */
+static void add_helped(const struct needs_line *line, const struct keyvals *kv)
 {
-    const char *interface = keyvals_get(kv, "ifname");
+    const char *helper = keyvals_get(kv, "helper");
     const char *bridge = keyvals_get(kv, "br");
 
+    if (helper)
+        line_add(line, NEED_COMMAND, helper);
+    line_add(line, NEED_BRIDGE, bridge ? bridge : "br0");
+}
+
+static void add_tap(const struct needs_line *line, const struct keyvals *kv)
+{
+    const char *interface = keyvals_get(kv, "ifname");
+
     if (keyvals_get(kv, "helper")) {
-        add(line, NEED_COMMAND, keyvals_get(kv, "helper"));
-        add(line, NEED_BRIDGE, bridge ? bridge : "br0");
+        add_helped(line, kv);
         return;
     }
     add_script(line, kv, "script", "/etc/qemu-ifup");
     add_script(line, kv, "downscript", "/etc/qemu-ifdown");
     if (interface && !has_bridge(line, interface))
-        add(line, NEED_BRIDGE, interface);
+        line_add(line, NEED_BRIDGE, interface);
 }
 
 /* "tcp:10.0.2.100:80-cmd:PROGRAM …" */
-static void visit_command(const struct line *line, const char *key, const char *text)
+static void visit_command(const struct needs_line *line, const char *key, const char *text)
 {
     const char *command = strstr(text, "cmd:");
 
     (void)key;
     if (command)
-        add(line, NEED_COMMAND, command + strlen("cmd:"));
+        line_add(line, NEED_COMMAND, command + strlen("cmd:"));
 }
 
-static void add_network(const struct line *line, const struct keyvals *kv)
+static void add_network(const struct needs_line *line, const struct keyvals *kv)
 {
     static const char *const harmless[] = { "none",   "nic",   "user",   "hubport", "socket",
                                             "stream", "dgram", "l2tpv3", "vde",     NULL };
@@ -194,27 +88,24 @@ static void add_network(const struct line *line, const struct keyvals *kv)
 
     if (is(type, "tap"))
         add_tap(line, kv);
-    else if (is(type, "bridge")) {
-        if (keyvals_get(kv, "helper"))
-            add(line, NEED_COMMAND, keyvals_get(kv, "helper"));
-        add(line, NEED_BRIDGE, keyvals_get(kv, "br") ? keyvals_get(kv, "br") : "br0");
-    } else if (!word_is_among(type, harmless)) {
-        add(line, NEED_UNKNOWN, type ? type : "a network of no type");
-    }
+    else if (is(type, "bridge"))
+        add_helped(line, kv);
+    else if (!word_is_among(type, harmless))
+        line_add(line, NEED_UNKNOWN, type ? type : "a network of no type");
     if (keyvals_get(kv, "smb")) /* samba's server lets the guest write there */
-        add(line, NEED_FILE, keyvals_get(kv, "smb"));
-    visit_texts(line, kv, visit_command);
+        line_add(line, NEED_FILE, keyvals_get(kv, "smb"));
+    line_visit(line, kv, visit_command);
 }
 
 /* ---- users ---- */
 
-static void add_user(const struct line *line, const struct keyvals *kv)
+static void add_user(const struct needs_line *line, const struct keyvals *kv)
 {
     const char *user =
         is(line->option, "runas") ? keyvals_get_implied(kv, "user") : keyvals_get(kv, "user");
 
     if (user)
-        add(line, NEED_USER, user);
+        line_add(line, NEED_USER, user);
 }
 
 bool line_drops_privileges(const cJSON *words)
@@ -244,9 +135,9 @@ static uint64_t size_of(const char *text, uint64_t unit)
     return size[digits] || bytes > UINT64_MAX / unit ? bytes : bytes * unit;
 }
 
-static uint64_t backend_size(const struct line *line, const char *id)
+static uint64_t backend_size(const cJSON *words, const char *id)
 {
-    struct option_step step = { .rest = line->words->child };
+    struct option_step step = { .rest = words->child };
 
     while (option_next(&qemu_options, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
@@ -265,9 +156,9 @@ static void grow(uint64_t *sum, uint64_t size)
 }
 
 /* Its word for it is the sender's; these are what QEMU will have. */
-static void add_memory(const struct line *line)
+static void add_memory(const cJSON *words, struct needs *needs)
 {
-    struct option_step step = { .rest = line->words->child };
+    struct option_step step = { .rest = words->child };
     uint64_t base = UINT64_C(128) << 20; /* QEMU's own */
     uint64_t plugged = 0;
 
@@ -281,56 +172,33 @@ static void add_memory(const struct line *line)
         if (is(step.name, "m") && keyvals_get_implied(&kv, "size"))
             base = size_of(keyvals_get_implied(&kv, "size"), UINT64_C(1) << 20);
         if (backend)
-            grow(&plugged, backend_size(line, backend));
+            grow(&plugged, backend_size(words, backend));
     }
     grow(&base, plugged);
-    needs_add(line->needs, NEED_MEMORY, "", base, "%s", "");
+    needs_add(needs, NEED_MEMORY, "", base, "%s", "");
 }
 
 /* ---- the line ---- */
 
-static void add_option(struct line *line, const struct option_step *step, text_visitor *visit)
+static void add_option(const struct needs_line *line, const struct keyvals *kv)
 {
-    static const char *const free_texts[] = { "append", "prom-env", "name", NULL };
     static const char *const networks[] = { "netdev", "nic", "net", NULL };
-    AUTO_KEYVALS struct keyvals kv = { 0 };
 
-    line->option = step->name;
-    if (!step->value || word_is_among(step->name, free_texts))
-        return;
-    if (!keyvals_parse(step->value, &kv, NULL)) {
-        add(line, NEED_UNKNOWN, step->value);
-        return;
-    }
-    if (visit) {
-        visit_texts(line, &kv, visit);
-        return;
-    }
-    if (word_is_among(step->name, networks))
-        add_network(line, &kv);
-    if (is(step->name, "runas") || is(step->name, "run-with"))
-        add_user(line, &kv);
-    if (is_written(line, &kv))
-        visit_texts(line, &kv, visit_image);
+    if (word_is_among(line->option, networks))
+        add_network(line, kv);
+    if (is(line->option, "runas") || is(line->option, "run-with"))
+        add_user(line, kv);
 }
 
-static void each_option(struct line *line, text_visitor *visit)
-{
-    struct option_step step = { .rest = line->words->child };
-
-    while (option_next(&qemu_options, &step, NULL))
-        add_option(line, &step, visit);
-}
-
-/* What the table of options finds: files that are only read, bridges, ports. */
-static void add_found(const struct line *line, const struct argv_result *found)
+/* What the table of options finds: files that are only read, and ports. */
+static void add_found(const struct needs_line *line, const struct argv_result *found)
 {
     const cJSON *item;
 
     cJSON_ArrayForEach (item, found->needs) {
         const char *path = item->valuestring;
 
-        if (!is_disk(line, path) && !needs_have(line->needs, NEED_FILE, path) &&
+        if (!line_has_disk(line, path) && !needs_have(line->needs, NEED_FILE, path) &&
             !needs_have(line->needs, NEED_SCRIPT, path) &&
             !needs_have(line->needs, NEED_COMMAND, path))
             needs_add(line->needs, NEED_READ, path, 0, "%s", "");
@@ -343,20 +211,24 @@ static void add_found(const struct line *line, const struct argv_result *found)
 
 bool line_needs(const cJSON *params, struct needs *needs, struct error *err)
 {
-    struct line line = { .params = params,
-                         .words = get(get(params, "qemu"), "words"),
-                         .needs = needs };
+    const cJSON *qemu = get(params, "qemu");
+    struct line line = { .base = { .table = &qemu_options,
+                                   .words = get(qemu, "words"),
+                                   .disks = get(params, "disks"),
+                                   .needs = needs },
+                         .taps = get(qemu, "taps") };
     struct argv_vm vm = { .cwd = "/",
                           .name = json_string_or(params, "name", "?"),
-                          .machine = json_string_or(get(params, "qemu"), "machine", "?"),
-                          .accelerator = json_string_or(get(params, "qemu"), "accelerator", "?") };
+                          .machine = json_string_or(qemu, "machine", "?"),
+                          .accelerator = json_string_or(qemu, "accelerator", "?") };
     struct argv_result found;
-    bool ok = error_goes_on(err, argv_rewrite(line.words, &vm, &found, err));
+    bool ok = error_goes_on(err, argv_rewrite(line.base.words, &vm, &found, err));
 
-    each_option(&line, NULL);
-    add_found(&line, &found);
-    each_option(&line, visit_path);
-    add_memory(&line);
+    line_each(&line.base, add_option);
+    line_need_images(&line.base);
+    add_found(&line.base, &found);
+    line_need_paths(&line.base);
+    add_memory(line.base.words, needs);
     argv_result_done(&found);
     return ok;
 }
