@@ -93,12 +93,13 @@ void line_need_text(const struct needs_line *line, const char *key, const char *
     static const char *const read[] = { "kernel", "initrd",     "dtb", "shim",
                                         "bios",   "option-rom", "L",   NULL };
     const char *path = path_in(text);
+    bool is_own = line->own && word_is_among(path, line->own);
     bool is_free = (is(line->option, "fw_cfg") && is(key, "string")) ||
                    (is(line->option, "smbios") && is(key, "value"));
 
     if (!strncmp(text, "json:", 5) || strstr(text, "://"))
         line_add(line, NEED_UNKNOWN, text);
-    else if (path && !is_free && !line_has_disk(line, path) &&
+    else if (path && !is_free && !is_own && !line_has_disk(line, path) &&
              !needs_have(line->needs, NEED_READ, path) &&
              !needs_have(line->needs, NEED_SCRIPT, path))
         line_add(line, word_is_among(line->option, read) ? NEED_READ : NEED_FILE, path);

@@ -10,8 +10,9 @@
 
 struct needs_line {
     const struct option_table *table;
-    const cJSON *words; /* an array of strings */
-    const cJSON *disks; /* of the parameters: their images are needs already */
+    const cJSON *words;     /* an array of strings */
+    const cJSON *disks;     /* of the parameters: their images are needs already */
+    const char *const *own; /* paths of the hypervisor's own, NULL-terminated; NULL: none */
     struct needs *needs;
     const char *option; /* the one in hand, without dashes */
 };

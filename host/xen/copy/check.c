@@ -45,7 +45,7 @@ static bool check_xen(struct xen_copy *vm, struct error *err)
 }
 
 /* Look for the device model at the source's path, then where Debian and Xen install it. */
-static char *find_program(const struct xen_domain *xen)
+char *xen_find_program(const struct xen_domain *xen)
 {
     static const char *const places[] = { "/usr/libexec/xen-qemu-system-i386",
                                           "/usr/lib/xen/bin/qemu-system-i386",
@@ -110,7 +110,7 @@ static bool is_the_sources(const struct xen_copy *vm)
 static bool check_device_model(struct xen_copy *vm, struct error *err)
 {
     free(vm->program);
-    vm->program = find_program(&vm->params.xen);
+    vm->program = xen_find_program(&vm->params.xen);
     if (!vm->program)
         return error_set(
             err, ERROR_REFUSED,

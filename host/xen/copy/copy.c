@@ -100,6 +100,7 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
 
 static const struct copy_ops ops = {
     .free = free_copy,
+    .needs = xen_needs,
     .check = xen_check_target,
     .plan = xen_plan_recv,
     .create = xen_create_machine,

@@ -140,8 +140,13 @@ static bool check_features(const cJSON *config, struct error *err)
 
 /* ---- the public face ---- */
 
+bool check_movable_config(const cJSON *config, struct error *err)
+{
+    return check_devices(config, err) && check_features(config, err);
+}
+
 bool check_movable(const struct domain_facts *facts, struct error *err)
 {
-    return check_type(facts, err) && check_state(facts, err) && check_devices(facts->config, err) &&
-           check_features(facts->config, err);
+    return check_type(facts, err) && check_state(facts, err) &&
+           check_movable_config(facts->config, err);
 }

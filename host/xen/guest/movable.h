@@ -16,7 +16,8 @@ struct domain_facts {
     const cJSON *config;  /* libxl's; NULL: there is none */
 };
 
-/* False, with the reason, if such a domain cannot be moved. */
+/* False, with the reason, if a domain of this configuration, or such a domain, cannot be moved. */
+bool check_movable_config(const cJSON *config, struct error *err);
 bool check_movable(const struct domain_facts *facts, struct error *err);
 
 #endif
