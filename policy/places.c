@@ -26,7 +26,7 @@ bool policy_take_place(struct policy *policy, const char *runtime_dir, struct er
         return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s': %m", runtime_dir);
     for (uint64_t i = 0; i < limit->number && policy->place < 0; i++) {
         AUTO_FREE char *path =
-            formatted("%s/place-%llu-%s", runtime_dir, (unsigned long long)i, policy->name);
+            formatted("%s/place-%llu-%s", runtime_dir, (unsigned long long)i, policy->queue);
 
         policy->place = lock_file(path);
         if (policy->place < 0 && errno != EWOULDBLOCK)

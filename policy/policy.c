@@ -22,6 +22,18 @@ static void choose_settings(struct policy *policy, const struct section *common)
     }
 }
 
+static void take_names(struct policy *policy, const char *const names[])
+{
+    size_t last = 0;
+
+    while (names[last + 1])
+        last++;
+    free(policy->name);
+    free(policy->queue);
+    policy->name = must(strdup(policy->own ? policy->own->name : names[last]));
+    policy->queue = must(strdup(policy->own ? policy->own->name : names[0]));
+}
+
 /* The first name is the most particular; the others are the same sender's. */
 static void choose_section(struct policy *policy, const char *const names[], const char *directory)
 {
@@ -29,10 +41,7 @@ static void choose_section(struct policy *policy, const char *const names[], con
 
     for (size_t i = 0; names[i] && !policy->own; i++)
         policy->own = sections_find(&policy->sections, names[i]);
-    if (policy->own) {
-        free(policy->name);
-        policy->name = must(strdup(policy->own->name));
-    }
+    take_names(policy, names);
     choose_settings(policy, common);
     if (policy->own || common)
         return;
@@ -54,7 +63,7 @@ struct policy *policy_load(const char *directory, const char *const names[])
     struct policy *policy = must(calloc(1, sizeof(*policy)));
 
     policy->place = -1;
-    policy->name = must(strdup(names[0]));
+    take_names(policy, names);
     fill_otherwise(policy);
     if (sections_load(&policy->sections, directory, &policy->why)) {
         choose_section(policy, names, directory);
@@ -75,6 +84,7 @@ void policy_free(struct policy *policy)
     sections_done(&policy->sections);
     cleanup_close(&policy->place);
     free(policy->name);
+    free(policy->queue);
     free(policy);
 }
 

@@ -6,7 +6,8 @@
 #include "xmig/policy.h"
 
 struct policy {
-    char *name; /* the sender's */
+    char *name;  /* the sender's, for people: its section, or the last that was given */
+    char *queue; /* whose migrations are counted together: its section, or the first name */
     struct sections sections;
     const struct section *own;                 /* NULL: only [default] applies */
     const struct setting *settings[KEY_COUNT]; /* of `own`, of [default], or of `otherwise` */

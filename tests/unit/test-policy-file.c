@@ -111,6 +111,10 @@ static void the_first_name_with_a_section_counts(void **state)
     assert_string_equal(policy_name(policy), "sha256:22");
     assert_true(policy_applies(policy, NULL));
     policy_free(policy);
+    write_file(directory, "recv.conf", "[default]\nvms = all\n");
+    policy = policy_load(directory, names);
+    assert_string_equal(policy_name(policy), "web"); /* for people */
+    policy_free(policy);
     remove_all(directory);
 }
 
