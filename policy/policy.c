@@ -51,11 +51,13 @@ static void choose_section(struct policy *policy, const char *const names[], con
                   "permitted",
                   policy->name);
     else
-        error_set(
-            &policy->why, ERROR_REFUSED,
-            "the receiving host has no policy, so that nothing is permitted to '%s': there is "
-            "no %s/recv.conf",
-            policy->name, directory);
+        error_set(&policy->why, ERROR_REFUSED,
+                  "the receiving host has no policy, so that nothing is permitted to '%s'",
+                  policy->name);
+    error_append(&policy->why,
+                 "; begin with these lines in %s/recv.conf there: \"[%s]\", \"vms = *\", "
+                 "\"image-directories = /DIRECTORY\", \"users = USER\" (xmig-recv.conf(5))",
+                 directory, policy->name);
 }
 
 struct policy *policy_load(const char *directory, const char *const names[])
