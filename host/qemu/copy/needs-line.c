@@ -190,11 +190,15 @@ static void add_option(const struct needs_line *line, const struct keyvals *kv)
         add_user(line, kv);
 }
 
-/* What the table of options finds: files that are only read, and ports. */
+/* What the table of options finds: programs, files that are only read, and ports. */
 static void add_found(const struct needs_line *line, const struct argv_result *found)
 {
     const cJSON *item;
 
+    cJSON_ArrayForEach (item, found->programs)
+        if (!needs_have(line->needs, NEED_SCRIPT, item->valuestring) &&
+            !needs_have(line->needs, NEED_COMMAND, item->valuestring))
+            needs_add(line->needs, NEED_COMMAND, item->valuestring, 0, "%s", "");
     cJSON_ArrayForEach (item, found->needs) {
         const char *path = item->valuestring;
 
@@ -217,12 +221,10 @@ bool line_needs(const cJSON *params, struct needs *needs, struct error *err)
                                    .disks = get(params, "disks"),
                                    .needs = needs },
                          .taps = get(qemu, "taps") };
-    struct argv_vm vm = { .cwd = "/",
-                          .name = json_string_or(params, "name", "?"),
-                          .machine = json_string_or(qemu, "machine", "?"),
-                          .accelerator = json_string_or(qemu, "accelerator", "?") };
-    struct argv_result found;
-    bool ok = error_goes_on(err, argv_rewrite(line.base.words, &vm, &found, err));
+    struct argv_result found = { 0 };
+    bool ok = error_goes_on(
+        err, argv_arrived(line.base.words, line.base.disks, json_string_or(qemu, "machine", ""),
+                          json_string_or(qemu, "accelerator", ""), &found, err));
 
     line_each(&line.base, add_option);
     line_need_images(&line.base);
