@@ -14,9 +14,10 @@ struct stream {
 };
 
 enum {
-    FLUSHES = 5,         /* of the target's disks before RAM is sent */
-    QUICK_FLUSH_MS = 50, /* nothing is gained by another */
-    SLOW_FLUSH_MS = 1000 /* beyond --max-downtime: worth a warning */
+    FLUSHES = 5,          /* of the target's disks before RAM is sent */
+    QUICK_FLUSH_MS = 50,  /* nothing is gained by another */
+    SLOW_FLUSH_MS = 1000, /* beyond --max-downtime: worth a warning */
+    PEER_TELLS_MS = 500
 };
 
 static const struct message_rule messages[] = { { "listening", SIDE_RECV }, { NULL, SIDE_SEND } };
@@ -79,6 +80,17 @@ static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
     return true;
 }
 
+/* What the target has seen is on its way, and says more than that the lane ended. */
+static bool why_failed(struct migration *m, struct error *err)
+{
+    struct error theirs = { 0 };
+
+    if ((err->kind == ERROR_SYSTEM || err->kind == ERROR_LOST) &&
+        !loop_pause(m->loop, PEER_TELLS_MS, &theirs) && theirs.kind == ERROR_PEER)
+        *err = theirs;
+    return false;
+}
+
 static bool send_ram(struct migration *m, void *state, struct error *err)
 {
     struct stream *stream = state;
@@ -92,7 +104,7 @@ static bool send_ram(struct migration *m, void *state, struct error *err)
     if (!stream->door)
         return false;
     if (!guest_ram_send(m->guest, lane_door_path(stream->door), &hooks, err))
-        return false;
+        return why_failed(m, err);
     m->paused_ms = guest_paused_at(m->guest);
     m->sent_ms = loop_now_ms();
     return true;

@@ -10,7 +10,6 @@
 
 /* With the guest paused --max-pause is shorter, as a rule: these are for when it is not. */
 enum {
-    PEER_TELLS_MS = 500,
     POLL_MS = 50,
     STALL_MS = 30000,        /* RAM without progress */
     PAUSED_STALL_MS = 10000, /* … with the guest paused, which --max-pause does not count */
@@ -249,14 +248,10 @@ static bool check_passes(struct qemu_guest *vm, struct progress *progress, struc
     return true;
 }
 
-/* What the target has seen is on its way, and says more than that a connection ended. */
 static bool why_failed(struct qemu_guest *vm, const char *status, struct error *err)
 {
     AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, NULL);
-    struct error theirs = { 0 };
 
-    if (!loop_pause(vm->base.context.loop, PEER_TELLS_MS, &theirs) && theirs.kind == ERROR_PEER)
-        return error_set(err, ERROR_PEER, "%s", theirs.text);
     return error_set(err, ERROR_SYSTEM, "QEMU's migration has ended as '%s': %s", status,
                      json_string_or(migration, "error-desc", "no reason given"));
 }
