@@ -24,7 +24,7 @@ static const struct message_rule query_rules[] = {
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
 /* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
-static const char *const features[] = { "look", NULL };
+static const char *const features[] = { "look", LANE_LZ4, NULL };
 
 static bool has_feature(const cJSON *theirs, const char *name)
 {
@@ -168,6 +168,7 @@ bool handshake_move(struct migration *m, struct error *err)
         return error_prefix(err, "the peer's hello");
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", machine);
     transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
+    m->transport->peer_decompresses = has_feature(theirs, LANE_LZ4);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "pipeline/time-limits.h"
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
+#include "xmig/hypervisor.h"
 
 struct stream {
     struct lane_door *door;
@@ -55,6 +56,13 @@ static void paused(void *arg)
     transport_lift_limit(m->transport);
 }
 
+static uint64_t written(void *arg)
+{
+    struct migration *m = arg;
+
+    return atomic_load(&m->transport->written);
+}
+
 /* Refuses to pause when flushing would take too long. During the pause the target flushes once for
  * each mirror and twice for all disks together, each time at most about as long as `flush_ms`.
  */
@@ -94,13 +102,16 @@ static bool why_failed(struct migration *m, struct error *err)
 static bool send_ram(struct migration *m, void *state, struct error *err)
 {
     struct stream *stream = state;
-    struct ram_hooks hooks = { .pausing = about_to_pause, .paused = paused, .arg = m };
+    const struct ram_hooks hooks = {
+        .pausing = about_to_pause, .paused = paused, .written = written, .arg = m
+    };
+    bool compressed = m->guest->hypervisor->sends_every_page;
     /* The receiver says `alive` while it flushes its disks; its loss ends this wait. */
     AUTO_JSON cJSON *listening = session_expect(m->peer, "listening", LOOP_NO_DEADLINE, err);
 
     if (!listening || !can_flush(m, json_uint_or(listening, "flush_ms", 0), err))
         return false;
-    stream->door = lane_door_new(m->transport, "ram", err);
+    stream->door = lane_door_new(m->transport, "ram", compressed, err);
     if (!stream->door)
         return false;
     if (!guest_ram_send(m->guest, lane_door_path(stream->door), &hooks, err))
@@ -162,10 +173,15 @@ static bool say_listening(struct migration *m, uint64_t flush_ms, struct error *
 static bool receive_ram(struct migration *m, void *state, struct error *err)
 {
     uint64_t flush_ms;
+    bool received;
 
     (void)state;
-    return copy_ram_listen(m->copy, err) && flush_disks(m, &flush_ms, err) &&
-           say_listening(m, flush_ms, err) && copy_ram_recv(m->copy, err);
+    if (!copy_ram_listen(m->copy, err) || !flush_disks(m, &flush_ms, err) ||
+        !say_listening(m, flush_ms, err))
+        return false;
+    received = copy_ram_recv(m->copy, err);
+    /* Of a lane that was damaged the hypervisor knows only that something is missing. */
+    return receiver_door_ok(m->door, err) && received;
 }
 
 static bool drop_machine(struct migration *m, void *state, struct error *err)

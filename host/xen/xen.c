@@ -34,6 +34,7 @@ static void vms(cJSON *names)
 const struct hypervisor xen_hypervisor = {
     .name = "xen",
     .summary = "HVM guests of Xen, with their local disks",
+    .sends_every_page = true,
     .available = xen_available,
     .knows = knows,
     .vms = vms,

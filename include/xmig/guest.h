@@ -34,6 +34,8 @@ struct ram_hooks {
     bool (*pausing)(void *arg, struct error *err);
     /* The guest is paused: from now on hurry. May be NULL; call ram_hooks_paused(). */
     void (*paused)(void *arg);
+    /* How many bytes have compressed lanes carried so far? 0: RAM's is none. */
+    uint64_t (*written)(void *arg);
     void *arg;
 };
 

@@ -8,9 +8,10 @@
 #include "xmig/guest.h"
 
 struct hypervisor {
-    const char *name;    /* the word before ':' in a VM's name */
-    const char *summary; /* for --help and `xmig stages` */
-    bool made_up;        /* its VMs do not exist: for tests and --simulate */
+    const char *name;      /* the word before ':' in a VM's name */
+    const char *summary;   /* for --help and `xmig stages` */
+    bool made_up;          /* its VMs do not exist: for tests and --simulate */
+    bool sends_every_page; /* of RAM, also those never written to: the lane compresses them */
 
     /* Can this machine use it? ERROR_REFUSED says what is missing. NULL: yes. */
     bool (*available)(struct error *err);

@@ -6,11 +6,20 @@
 
 #include "xmig/transport.h"
 
+/* The feature of a receiver that knows compressed lanes, and the first part of their names: what
+ * goes to the target in a lane "lz4/NAME" is compressed, and decompressed before lane NAME's
+ * hypervisor.
+ */
+#define LANE_LZ4 "lz4"
+
 /* A unix socket that this machine's hypervisor connects to: each connection
  * becomes a lane. So a hung lane can be cut, and a broken one replaced.
+ *
+ * @param compressed  if the peer knows compressed lanes, this is one
  */
 struct lane_door;
-struct lane_door *lane_door_new(struct transport *transport, const char *name, struct error *err);
+struct lane_door *lane_door_new(struct transport *transport, const char *name, bool compressed,
+                                struct error *err);
 const char *lane_door_path(const struct lane_door *door);
 /* How many connections have come in, and what went wrong with the last (false): also when
  * its lane broke later. A lane that was cut has not gone wrong.
@@ -43,6 +52,8 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
                                         struct error *err);
 void receiver_door_free(struct receiver_door *door);
 const char *receiver_door_path(const struct receiver_door *door);
+/* False: what came by a lane was damaged, so that the hypervisor has not got all of it. */
+bool receiver_door_ok(const struct receiver_door *door, struct error *err);
 
 /* The name of a lane that leads nowhere: it says one byte when it is open, and ends with its
  * reader.

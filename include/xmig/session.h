@@ -30,10 +30,10 @@
 #include "xmig/side.h"
 
 /* Must be raised when an older peer could misunderstand us, in a lane too; see
- * docs/wire-protocol.md. 2: the RAM of a Xen guest is compressed.
+ * docs/wire-protocol.md. 3: a lane is compressed only if its name says so.
  */
 enum {
-    SESSION_PROTOCOL = 2
+    SESSION_PROTOCOL = 3
 };
 
 enum {

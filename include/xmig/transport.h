@@ -11,6 +11,8 @@
 #ifndef XMIG_TRANSPORT_H
 #define XMIG_TRANSPORT_H
 
+#include <stdatomic.h>
+
 #include "xmig/event.h"
 #include "xmig/json.h"
 #include "xmig/link.h"
@@ -65,12 +67,14 @@ struct transport {
     struct transport_options options;
     char id[17];
     char ticket[33];
-    char *door;         /* the receiver's, a path over there; "": not known */
-    struct rate *rate;  /* NULL: no limit */
-    struct lane *lanes; /* a list; transport/lanes/lane.c */
-    struct pump *pumps; /* of lanes that have ended; transport/lanes/lane.c */
-    bool lanes_are_cut; /* there will be no others */
-    void *impl;         /* the scheme's own; freed by close() */
+    char *door;                   /* the receiver's, a path over there; "": not known */
+    bool peer_decompresses;       /* the receiver knows lanes named LANE_LZ4 "/NAME" */
+    struct rate *rate;            /* NULL: no limit */
+    struct lane *lanes;           /* a list; transport/lanes/lane.c */
+    struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
+    atomic_uint_fast64_t written; /* bytes that compressed lanes have carried */
+    bool lanes_are_cut;           /* there will be no others */
+    void *impl;                   /* the scheme's own; freed by close() */
 };
 
 /**

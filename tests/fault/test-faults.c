@@ -196,7 +196,7 @@ static void a_peer_of_another_protocol_is_refused_before_anything_is_touched(voi
     world_send(&world, &result);
     world_join(&world);
     assert_int_equal(result.outcome, OUTCOME_REFUSED);
-    assert_says(result.error.text, "xmig 0.1, which speaks protocol 1");
+    assert_says(result.error.text, "xmig 0.1, which speaks protocol 2");
     assert_says(result.error.text, "install the newer one");
     assert_true(nothing_began(&world));
     assert_int_equal(world_received(&world)->error.kind, ERROR_LOST);

@@ -146,11 +146,13 @@ static inline void assert_ends(struct scene *scene, int fd)
     assert_true(read(fd, &byte, 1) <= 0);
 }
 
-/* A door of the sender's, somebody who has connected to it, and the lane behind it. */
+/* A door of the sender's, somebody who has connected to it, and the lane behind it, which is
+ * compressed if the receiver knows that.
+ */
 static inline struct lane_door *open_lane(struct scene *scene, int *near)
 {
     struct error err = { 0 };
-    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", &err);
+    struct lane_door *door = lane_door_new(scene->transport, "disk/vda", true, &err);
 
     assert_string_equal(err.text, "");
     *near = connect_unix(lane_door_path(door), &err);

@@ -172,7 +172,7 @@ static void the_senders_door_tells_of_a_lane_that_broke(void **unused)
     const struct transport_ops failing = { .scheme = "test", .dial = dial_and_fail };
     struct scene *scene = begin(&failing);
     struct error err = { 0 };
-    struct lane_door *door = lane_door_new(scene->transport, "ram", &err);
+    struct lane_door *door = lane_door_new(scene->transport, "ram", false, &err);
     int near = connect_unix(lane_door_path(door), &err);
     (void)unused;
 

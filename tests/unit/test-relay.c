@@ -1,5 +1,5 @@
 /* relay_both(): every byte, every end of file, and no waiting for those who have gone. */
-#include "transport/lanes/relay.h"
+#include "xmig/lanes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@ enum {
  */
 struct relay {
     int a_in, a_out, b;
-    struct rate *rate; /* NULL: no limit */
     bool ok;
     struct error err;
     pthread_t thread;
@@ -28,7 +27,7 @@ static void *run(void *arg)
 {
     struct relay *relay = arg;
 
-    relay->ok = relay_limited(relay->a_in, relay->a_out, relay->b, relay->rate, &relay->err);
+    relay->ok = relay_both(relay->a_in, relay->a_out, relay->b, &relay->err);
     close(relay->a_in);
     if (relay->a_out != relay->a_in)
         close(relay->a_out);
@@ -238,75 +237,6 @@ static void copies_where_splice_cannot(void **unused)
     close(b);
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-enum {
-    SOME = 6 * 1024 * 1024,
-    LIMIT = 20 * 1024 * 1024, /* a second */
-    AT_LIMIT_MS = SOME / (LIMIT / 1000),
-};
-
-static void a_limited_relay_keeps_to_its_rate_and_loses_nothing(void **unused)
-{
-    int a, b;
-    struct relay relay = between_sockets(&a, &b);
-    struct traffic_pair traffic;
-    uint64_t began_ms = now_ms();
-    (void)unused;
-
-    relay.rate = rate_new(LIMIT);
-    start(&relay);
-    traffic = traffic_start_pair(a, a, b, SOME);
-    assert_true(traffic_end_pair(&traffic));
-    assert_true(end(&relay));
-    /* The first portion goes at once. */
-    assert_in_range(now_ms() - began_ms, AT_LIMIT_MS * 9 / 10, 60000);
-    rate_free(relay.rate);
-    close(a);
-    close(b);
-}
-
-/* Whoever takes gets the next place in time; who takes nothing has none. The times are too long for
- * this test to be late.
- */
-static void a_lane_that_takes_nothing_leaves_its_share_to_the_others(void **unused)
-{
-    const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
-    struct rate *rate = rate_new(1);
-    uint64_t began_ns = rate_take(rate, 3600);
-    (void)unused;
-
-    for (uint64_t i = 1; i <= 10; i++)
-        assert_int_equal(rate_take(rate, 3600), began_ns + i * hour_ns);
-    rate_give_back(rate, 3600);
-    assert_int_equal(rate_take(rate, 3600), began_ns + 10 * hour_ns);
-    rate_free(rate);
-}
-
-static void a_lifted_limit_holds_nobody_back(void **unused)
-{
-    int a, b;
-    struct relay relay = between_sockets(&a, &b);
-    struct traffic_pair traffic;
-    (void)unused;
-
-    relay.rate = rate_new(1); /* for ever, or nearly */
-    start(&relay);
-    traffic = traffic_start_pair(a, a, b, SOME);
-    rate_lift(relay.rate);
-    assert_true(traffic_end_pair(&traffic));
-    assert_true(end(&relay));
-    rate_free(relay.rate);
-    close(a);
-    close(b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,9 +248,6 @@ int main(void)
         cmocka_unit_test(ends_when_the_reader_of_a_pipe_has_gone),
         cmocka_unit_test(tells_the_writer_and_its_caller_when_the_reader_goes_too_early),
         cmocka_unit_test(copies_where_splice_cannot),
-        cmocka_unit_test(a_limited_relay_keeps_to_its_rate_and_loses_nothing),
-        cmocka_unit_test(a_lane_that_takes_nothing_leaves_its_share_to_the_others),
-        cmocka_unit_test(a_lifted_limit_holds_nobody_back),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -46,7 +46,7 @@ def is_object(*required):
 
 KIND = is_one_of("refused", "system", "protocol", "peer", "lost", "timeout", "cancelled", "crash")
 STATE = is_one_of("running", "returned", "lost", "wait", "unknown", "prepared", "ran", "incomplete")
-FROM_BOTH = {"protocol": lambda v: v == 2, "version": is_text, "machine": is_text,
+FROM_BOTH = {"protocol": lambda v: v == 3, "version": is_text, "machine": is_text,
              "features": is_list_of(is_text)}
 FROM_SENDER = FROM_BOTH | {"id": is_hex(16), "token": is_hex(32), "lease_ms": is_uint,
                            "alive_ms": is_uint, "lost_ms": is_uint, "dry_run": is_bool,

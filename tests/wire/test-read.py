@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import read  # noqa: E402
 
 STAGES = ["params-copy", "ram-stream", "incoming-resume"]
-HELLO = {"type": "hello", "protocol": 2, "version": "1.2.3", "machine": "m", "features": []}
+HELLO = {"type": "hello", "protocol": 3, "version": "1.2.3", "machine": "m", "features": []}
 SENDER = HELLO | {"id": "0" * 16, "token": "0" * 32, "lease_ms": 1, "alive_ms": 1, "lost_ms": 1,
                   "dry_run": False}
 MOVE = ("S", SENDER | {"intent": "move", "host": "qemu", "stages": STAGES})

@@ -83,13 +83,6 @@ uint64_t rate_take(struct rate *rate, size_t size)
     return at;
 }
 
-void rate_give_back(struct rate *rate, size_t size)
-{
-    pthread_mutex_lock(&rate->mutex);
-    rate->end_ns -= duration_ns(rate, size);
-    pthread_mutex_unlock(&rate->mutex);
-}
-
 int rate_wait_ms(const struct rate *rate, uint64_t at_ns)
 {
     uint64_t now = now_ns();

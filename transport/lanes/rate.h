@@ -22,9 +22,6 @@ size_t rate_portion(const struct rate *rate);
 /* Take `size` bytes of the budget, and return when they may be sent (CLOCK_MONOTONIC, ns). */
 uint64_t rate_take(struct rate *rate, size_t size);
 
-/* Give back what was taken and is not sent after all. */
-void rate_give_back(struct rate *rate, size_t size);
-
 /* Milliseconds until `at_ns`, rounded up; 0: it may be sent now, or the limit was lifted. */
 int rate_wait_ms(const struct rate *rate, uint64_t at_ns);
 

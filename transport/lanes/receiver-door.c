@@ -15,6 +15,7 @@
 
 #include <openssl/crypto.h>
 
+#include "transport/lanes/filter.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 #include "xmig/lanes.h"
@@ -47,6 +48,7 @@ struct receiver_door {
     char *path;
     bool made_dir;
     struct asker *askers;
+    struct filter *filters; /* of all lanes */
 };
 
 /* Room for the two descriptors that a message may carry. */
@@ -200,9 +202,23 @@ static bool relay_lane(const struct asker *asker, const char *name, struct error
     return child != NULL;
 }
 
+/* The hypervisor's descriptor, or one of a filter's before it. */
+static int open_lane(struct receiver_door *door, const char *name, struct error *err)
+{
+    static const char lz4[] = LANE_LZ4 "/";
+    bool compressed = !strncmp(name, lz4, strlen(lz4));
+    struct filter *filters = NULL;
+    AUTO_CLOSE int fd = door->ops.lane(door->ops.arg, compressed ? name + strlen(lz4) : name, err);
+
+    if (fd < 0 || (compressed && !filter_decompress(&filters, &fd, name, err)))
+        return -1;
+    filters_leave(&filters, &door->filters);
+    return steal_fd(&fd);
+}
+
 static void give_lane(const struct asker *asker, const cJSON *request)
 {
-    const struct receiver_door *door = asker->door;
+    struct receiver_door *door = asker->door;
     const char *name = json_string_or(request, "lane", "");
     struct error err = { 0 };
     AUTO_CLOSE int fd = -1;
@@ -216,7 +232,7 @@ static void give_lane(const struct asker *asker, const cJSON *request)
             answer_error(asker, err.text);
         return;
     }
-    fd = door->ops.lane(door->ops.arg, name, &err);
+    fd = open_lane(door, name, &err);
     if (fd >= 0)
         (void)answer_ok(asker, fd);
     else
@@ -331,6 +347,7 @@ void receiver_door_free(struct receiver_door *door)
         return;
     while (door->askers)
         send_off(door->askers);
+    filters_free(&door->filters);
     listener_free(door->listener);
     if (door->made_dir)
         (void)rmdir(door->dir); /* others may have put something there */
@@ -344,6 +361,11 @@ void receiver_door_free(struct receiver_door *door)
 const char *receiver_door_path(const struct receiver_door *door)
 {
     return door->path;
+}
+
+bool receiver_door_ok(const struct receiver_door *door, struct error *err)
+{
+    return filters_ok(door->filters, err);
 }
 
 static int knock(const char *runtime_dir, const char *id, struct error *err)

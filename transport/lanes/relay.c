@@ -1,7 +1,6 @@
 /* Bytes both ways between two ends, moved by splice(2): they stay in the kernel, in a pipe
  * of ours, and are copied only where a descriptor cannot do that.
  */
-#include "transport/lanes/relay.h"
 #include "xmig/lanes.h"
 
 #include <errno.h>
@@ -26,9 +25,6 @@ struct direction {
     bool ended;         /* no more will come */
     bool over;          /* … and all has been passed on, or nobody reads any more */
     struct error *lost; /* set when bytes were lost */
-    struct rate *rate;  /* NULL: no limit */
-    size_t portion;     /* bytes taken of the rate's budget and not read yet */
-    uint64_t at_ns;     /* when they may be */
 };
 
 static bool is_pending(const struct direction *way)
@@ -70,25 +66,19 @@ static void begin_copying(struct direction *way)
     way->buffer = must(malloc(COPY_SIZE));
 }
 
-static size_t at_most(const struct direction *way, size_t size)
-{
-    return way->rate && way->portion < size ? way->portion : size;
-}
-
 /* What a splice() may still have left in the pipe comes first. */
 static ssize_t take(struct direction *way)
 {
     ssize_t count;
 
     if (!way->buffer) {
-        count = splice(way->from, NULL, way->pipe[1], NULL, at_most(way, PIPE_SIZE),
+        count = splice(way->from, NULL, way->pipe[1], NULL, PIPE_SIZE,
                        SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (count > 0)
             way->piped += (size_t)count;
         return count;
     }
-    count = read(way->piped ? way->pipe[0] : way->from, way->buffer,
-                 way->piped ? COPY_SIZE : at_most(way, COPY_SIZE));
+    count = read(way->piped ? way->pipe[0] : way->from, way->buffer, COPY_SIZE);
     way->start = 0;
     way->end = count > 0 ? (size_t)count : 0;
     if (way->piped)
@@ -113,15 +103,6 @@ static ssize_t give(struct direction *way)
     return count;
 }
 
-/* What was not used of a portion goes back; where nothing came, the portion is kept. */
-static void use_portion(struct direction *way, ssize_t count)
-{
-    if (!way->portion || count <= 0)
-        return;
-    rate_give_back(way->rate, way->portion - (size_t)count);
-    way->portion = 0;
-}
-
 static bool fill(struct direction *way, struct error *err)
 {
     ssize_t count = take(way);
@@ -130,7 +111,6 @@ static bool fill(struct direction *way, struct error *err)
         begin_copying(way);
         count = take(way);
     }
-    use_portion(way, count);
     if (count < 0 && errno == ECONNRESET) {
         error_set(way->lost, ERROR_LOST, "the writer closed without reading what it was sent");
         count = 0;
@@ -161,31 +141,14 @@ static bool drain(struct direction *way, struct error *err)
     return true;
 }
 
-/* How long the rate keeps this direction from reading. */
-static int wait_for_rate_ms(const struct direction *way)
-{
-    return way->portion && !way->over ? rate_wait_ms(way->rate, way->at_ns) : 0;
-}
-
-/* May what has come in be read now? */
-static bool may_read(struct direction *way)
-{
-    if (way->rate && !way->portion) {
-        way->portion = rate_portion(way->rate);
-        way->at_ns = rate_take(way->rate, way->portion);
-    }
-    return wait_for_rate_ms(way) == 0;
-}
-
 /* Nothing is read while something waits to be written: a pipe that is full counts its
  * slots, not its bytes, so that only an empty one is sure to take what poll() announces.
  */
 static void say_what_to_wait_for(const struct direction *way, struct pollfd wanted[2])
 {
     bool pending = is_pending(way);
-    bool reads = !way->over && !pending && wait_for_rate_ms(way) == 0;
 
-    wanted[0] = (struct pollfd){ .fd = reads ? way->from : -1, .events = POLLIN };
+    wanted[0] = (struct pollfd){ .fd = way->over || pending ? -1 : way->from, .events = POLLIN };
     wanted[1] = (struct pollfd){ .fd = way->over ? -1 : way->to, .events = pending ? POLLOUT : 0 };
 }
 
@@ -204,7 +167,7 @@ static bool move(struct direction *way, const struct pollfd seen[2], struct erro
         reader_has_gone(way);
         return true;
     }
-    if (!is_pending(way) && seen[0].revents && may_read(way) && !fill(way, err))
+    if (!is_pending(way) && seen[0].revents && !fill(way, err))
         return false;
     if (is_pending(way) && !drain(way, err))
         return false;
@@ -220,12 +183,10 @@ static bool move_until_over(struct direction ways[2], struct error *err)
 {
     while (!ways[0].over || !ways[1].over) {
         struct pollfd polled[4];
-        int wait_ms;
 
         say_what_to_wait_for(&ways[0], &polled[0]);
         say_what_to_wait_for(&ways[1], &polled[2]);
-        wait_ms = wait_for_rate_ms(&ways[0]);
-        if (poll(polled, 4, wait_ms ? wait_ms : -1) < 0) {
+        if (poll(polled, 4, -1) < 0) {
             if (errno == EINTR)
                 continue;
             return error_set(err, ERROR_SYSTEM, "cannot poll: %m");
@@ -264,11 +225,6 @@ static void finish(struct direction *way)
 
 bool relay_both(int a_in, int a_out, int b, struct error *err)
 {
-    return relay_limited(a_in, a_out, b, NULL, err);
-}
-
-bool relay_limited(int a_in, int a_out, int b, struct rate *rate, struct error *err)
-{
     struct direction ways[2];
     struct error lost = { 0 };
     bool ok;
@@ -279,7 +235,6 @@ bool relay_limited(int a_in, int a_out, int b, struct rate *rate, struct error *
         finish(&ways[0]);
         return false;
     }
-    ways[0].rate = rate;
     ok = move_until_over(ways, err);
     finish(&ways[0]);
     finish(&ways[1]);

@@ -1,4 +1,4 @@
-/* Receive RAM and device state. In a thread of its own, libxc reads the decompressed stream and
+/* Receive RAM and device state. In a thread of its own, libxc reads the stream and
  * fills the domain's memory; the device state follows in the same lane.
  */
 #include <errno.h>
@@ -10,7 +10,6 @@
 
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/device-state.h"
-#include "transport/lanes/codec.h"
 #include "xmig/text.h"
 #include "xmig/turns.h"
 
@@ -22,8 +21,6 @@ enum {
 struct receiving {
     struct xen_copy *vm;
     xc_interface *xc; /* for the thread alone */
-    struct codec *codec;
-    int plain; /* the decompressed content of the lane */
     int result, number;
     uint64_t synced_ms; /* when the disks were last flushed */
     struct error error;
@@ -96,7 +93,7 @@ static void expect_end(struct receiving *receiving)
 {
     char more;
 
-    if (read(receiving->plain, &more, 1) > 0)
+    if (read(receiving->vm->ram, &more, 1) > 0)
         error_set(&receiving->error, ERROR_PROTOCOL, "something follows the device state");
 }
 
@@ -107,14 +104,13 @@ static void run(struct turns *turns, void *arg)
     struct restore_callbacks callbacks = { .static_data_done = on_static_data, .data = receiving };
 
     (void)turns;
-    receiving->result = xc_domain_restore(receiving->xc, receiving->plain, receiving->vm->xen.domid,
-                                          vm->store_port, &vm->store_gfn, 0, vm->console_port,
-                                          &vm->console_gfn, 0, XC_STREAM_PLAIN, &callbacks, -1);
+    receiving->result =
+        xc_domain_restore(receiving->xc, vm->ram, vm->xen.domid, vm->store_port, &vm->store_gfn, 0,
+                          vm->console_port, &vm->console_gfn, 0, XC_STREAM_PLAIN, &callbacks, -1);
     receiving->number = errno;
-    if (receiving->result == 0 && device_state_receive(receiving->plain, &vm->device_state,
-                                                       &vm->device_state_size, &receiving->error))
+    if (receiving->result == 0 &&
+        device_state_receive(vm->ram, &vm->device_state, &vm->device_state_size, &receiving->error))
         expect_end(receiving);
-    (void)codec_free(steal(receiving->codec), &receiving->error);
 }
 
 static void cancel(void *arg)
@@ -166,8 +162,7 @@ bool xen_ram_recv(struct copy *copy, struct error *err)
     receiving.xc = xen_open_for_thread(&vm->xen, err);
     if (!receiving.xc)
         return false;
-    receiving.codec = codec_decompress(vm->ram, &receiving.plain, err);
-    ok = receiving.codec && turns_run(copy->context.loop, &work, err) && conclude(&receiving, err);
+    ok = turns_run(copy->context.loop, &work, err) && conclude(&receiving, err);
     xc_interface_close(receiving.xc);
     xen_ram_close(vm);
     return ok;

@@ -73,7 +73,6 @@ static int decide(struct sending *sending)
         return XGS_POLICY_STOP_AND_COPY;
     if (sending->stats.iteration == 0)
         return XGS_POLICY_CONTINUE_PRECOPY;
-    codec_hurry(sending->codec);
     if (!xen_mirrors_debt(sending->vm, &debt, &ready, &sending->error))
         return XGS_POLICY_ABORT;
     verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,
@@ -91,6 +90,7 @@ static void policy_turn(void *arg)
     struct sending *sending = arg;
     struct loop *loop = sending->vm->base.context.loop;
     uint64_t bytes = (uint64_t)sending->stats.dirty_count * XEN_PAGE;
+    uint64_t written = sending->hooks->written(sending->hooks->arg);
 
     sending->pass = sending->stats.iteration;
     if (turns_cancelled(sending->turns) || loop_interrupted(loop)) {
@@ -99,13 +99,15 @@ static void policy_turn(void *arg)
     }
     if (sending->stats.dirty_count < 0) {
         precopy_pass_ends(&sending->precopy, sending->pass_bytes,
-                          codec_written(sending->codec) - sending->written, loop_now_ms());
+                          written > sending->written ? written - sending->written
+                                                     : sending->pass_bytes,
+                          loop_now_ms());
         sending->answer = XGS_POLICY_CONTINUE_PRECOPY;
         return;
     }
     sending->answer = decide(sending);
     sending->pass_bytes = sending->stats.iteration ? bytes : sending->ram;
-    sending->written = codec_written(sending->codec);
+    sending->written = written;
     precopy_pass_begins(&sending->precopy, loop_now_ms());
 }
 

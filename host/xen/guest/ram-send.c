@@ -131,7 +131,7 @@ static void suspend_turn(void *arg)
 }
 
 /* While the guest runs, its device model needs the processor more than this thread does. Only this
- * thread's priority is lowered: the codec behind it has less to do and must not wait as well.
+ * thread's priority is lowered: the lane behind it has less to do and must not wait as well.
  */
 static void be_modest(bool modest)
 {
@@ -171,14 +171,11 @@ static void run(struct turns *turns, void *arg)
 
     sending->turns = turns;
     be_modest(true);
-    sending->result = xc_domain_save(sending->xc, sending->plain, sending->vm->xen.domid, flags,
+    sending->result = xc_domain_save(sending->xc, sending->fd, sending->vm->xen.domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;
     if (sending->result == 0 && !turns_cancelled(turns))
-        (void)device_state_send(sending->plain, sending->state_path, &sending->error);
-    if (sending->result != 0 || sending->error.kind)
-        cancel(sending); /* the codec must not wait for a lane that hangs */
-    (void)codec_free(steal(sending->codec), NULL);
+        (void)device_state_send(sending->fd, sending->state_path, &sending->error);
 }
 
 /* libxc counts the frames of a pass: in the first pass those of RAM, later all that could exist. */
@@ -274,10 +271,7 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
     if (!sending->xc)
         return false;
     sending->fd = connect_unix(path, err);
-    if (sending->fd < 0)
-        return false;
-    sending->codec = codec_compress(sending->fd, &sending->plain, err);
-    return sending->codec != NULL;
+    return sending->fd >= 0;
 }
 
 bool xen_ram_send(struct guest *guest, const char *path, const struct ram_hooks *hooks,

@@ -5,7 +5,6 @@
 #include <xenctrl.h>
 #include <xenguest.h>
 
-#include "transport/lanes/codec.h"
 #include "host/xen/guest/precopy.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/turns.h"
@@ -16,15 +15,13 @@ struct sending {
     struct turns *turns;
     xc_interface *xc; /* for the thread alone */
     int fd;           /* the lane */
-    int plain;        /* what is written here comes out of the lane, compressed */
-    struct codec *codec;
     char *state_path; /* where QEMU saves the device state */
     struct precopy precopy;
     uint64_t ram; /* the guest's, in bytes */
     struct precopy_stats stats;
     unsigned pass;       /* the number of the present one */
     uint64_t pass_bytes; /* of RAM, which the pass sends */
-    uint64_t written;    /* into the lane before the pass */
+    uint64_t written;    /* by the lane before the pass */
     unsigned long seen;  /* frames of the pass when last looked */
     bool enable;         /* whether to switch the dirty log on */
     int answer;

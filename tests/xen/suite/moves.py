@@ -182,7 +182,7 @@ def end_of_stream(stream):
 
 def sends_a_stream_that_xen_verifies(s):
     """The lane is tapped where the target's ssh runs it."""
-    tap = ("#!/bin/sh\\n[ \"$1 $4\" = \"lane ram\" ] || exec xmig \"$@\"\\n"
+    tap = ("#!/bin/sh\\n[ \"$1 $4\" = \"lane lz4/ram\" ] || exec xmig \"$@\"\\n"
            "tee /lab/stream | exec xmig \"$@\"\\n")
     s.target.run(f"printf '{tap}' >/root/tapped && chmod 755 /root/tapped")
     s.move("--remote-path", "/root/tapped")
