@@ -147,6 +147,9 @@ static bool take_choice(struct send_options *options, int option, const char *va
     case OPTION_SIMULATE:
         options->simulate = true;
         return true;
+    case OPTION_COMPRESS:
+        options->migration.compress = true;
+        return true;
     case OPTION_GUARDIAN:
     case OPTION_NO_GUARDIAN:
         options->has_guardian_choice = true;
@@ -235,6 +238,7 @@ static const struct option send_words[] = {
     { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
     { "max-pause", required_argument, NULL, OPTION_MAX_PAUSE },
     { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
+    { "compress", no_argument, NULL, OPTION_COMPRESS },
     { "deadline", required_argument, NULL, OPTION_DEADLINE },
     { "lease", required_argument, NULL, OPTION_LEASE },
     { "fence-command", required_argument, NULL, OPTION_FENCE_COMMAND },

@@ -39,6 +39,7 @@ static const char help_text[] =
     "      --max-pause TIME      undo everything when it has stood still for TIME before it is\n"
     "                            handed over (default --max-downtime and 10s; 0: never)\n"
     "      --bwlimit RATE        at most RATE bytes a second; K, M and G are understood\n"
+    "      --compress            compress RAM and disks on the way; a Xen guest's RAM always is\n"
     "      --deadline TIME       give up and undo everything after TIME\n"
     "      --lease TIME          how long the target keeps a complete copy when this host falls\n"
     "                            silent (default 10min; 0: for ever)\n"

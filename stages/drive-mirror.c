@@ -30,7 +30,7 @@ static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i,
     struct error cause = { 0 };
     AUTO_FREE char *lane = formatted("disk/%s", disk);
 
-    mirrors->doors[i] = lane_door_new(m->transport, lane, false, err);
+    mirrors->doors[i] = lane_door_new(m->transport, lane, m->options->compress, err);
     if (!mirrors->doors[i])
         return error_prefix(err, "%s", disk);
     mirrors->started = i + 1;

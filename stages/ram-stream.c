@@ -29,6 +29,10 @@ static bool check_lanes(struct migration *m, void *state, struct error *err)
     size_t disks = m->options->vm.mirrors_disks ? disk_count(m) : 0;
 
     (void)state;
+    if (m->options->compress && !m->transport->peer_decompresses)
+        event_say(&m->events, EVENT_WARNING, m->at,
+                  "%s has another xmig, which cannot decompress: nothing is compressed",
+                  m->peer_name);
     return transport_make_room(m->transport, disks + 1, err);
 }
 
@@ -105,7 +109,7 @@ static bool send_ram(struct migration *m, void *state, struct error *err)
     const struct ram_hooks hooks = {
         .pausing = about_to_pause, .paused = paused, .written = written, .arg = m
     };
-    bool compressed = m->guest->hypervisor->sends_every_page;
+    bool compressed = m->options->compress || m->guest->hypervisor->sends_every_page;
     /* The receiver says `alive` while it flushes its disks; its loss ends this wait. */
     AUTO_JSON cJSON *listening = session_expect(m->peer, "listening", LOOP_NO_DEADLINE, err);
 

@@ -17,6 +17,7 @@ struct migration_options {
     bool dry_run;
     const char *fence_command; /* what fences the old copy besides the host; NULL */
     struct fault fault;
+    bool compress;         /* what goes to the target, RAM and disks */
     uint64_t bandwidth;    /* --bwlimit: bytes a second, RAM and all disks together; 0: no limit */
     uint64_t lease_ms;     /* the receiver keeps the prepared copy this long; 0: for ever */
     uint64_t patience_ms;  /* after a break the sender seeks a verdict this long */

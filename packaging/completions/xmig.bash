@@ -40,7 +40,7 @@ _xmig_value() {
 _xmig_options() {
     local words=''
     case $1 in
-    send) words='--simulate --name --disk --overwrite --shared --lose --trust --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --cacert --cert --key --crlfile --pinnedpubkey --proxy --noproxy --resolve --interface --ipv4 --ipv6 --connect-timeout --json --quiet --verbose --progress --help' ;;
+    send) words='--simulate --name --disk --overwrite --shared --lose --trust --eject --bridge --device-model --ram --max-downtime --max-pause --bwlimit --compress --deadline --lease --fence-command --no-guardian --guardian --without --until --dry-run --fault --rsh --remote-path --cacert --cert --key --crlfile --pinnedpubkey --proxy --noproxy --resolve --interface --ipv4 --ipv6 --connect-timeout --json --quiet --verbose --progress --help' ;;
     list) words='--all --json --help' ;;
     recover) words='--all --forward --back --close --peer-is-dead --discard --side --yes --cacert --cert --key --crlfile --pinnedpubkey --proxy --noproxy --resolve --interface --ipv4 --ipv6 --connect-timeout --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;

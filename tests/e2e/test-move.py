@@ -58,6 +58,25 @@ class Move(unittest.TestCase):
         with Scene(disks=2, machine="q35", memory=160, disk_load="16,2000,8", ram_load="32,20,rand") as scene:
             self.move(scene)
 
+    def test_moves_compressed(self):
+        with Scene(disks=2) as scene:
+            self.move(scene, "--compress")
+
+    def test_a_lane_that_is_damaged_on_the_way_is_named(self):
+        """Both QEMUs see only that the stream ends."""
+        with Scene(disks=1) as scene, Watch(scene.guest.heartbeat) as watch:
+            wrapper = os.path.join(scene.folder, "wrapper")
+            with open(wrapper, "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\n"
+                           "[ \"$2 $5\" != \"lane lz4/ram\" ] || dd bs=4 count=1 of=/dev/null 2>/dev/null\n"
+                           "exec \"$@\"\n")
+            os.chmod(wrapper, 0o755)
+            scene.target_words.append(wrapper)
+            result, status = scene.send("--compress")
+            self.assertEqual((status, result["where"]), (4, "source"), result)
+            self.assertIn("lane lz4/ram: damaged on its way to the target", result["error"]["text"])
+            self.assert_guest_is_well(watch)
+
     def test_disks_are_identical_at_the_switch(self):
         """The receiver is stopped as it owns the guest: neither copy runs, and nothing writes."""
         with Scene(disks=2) as scene:

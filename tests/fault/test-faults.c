@@ -185,6 +185,44 @@ static void a_move_succeeds_without_a_fault(void **unused)
     world_done(&world);
 }
 
+static void moves_by_compressed_lanes(void **unused)
+{
+    struct world world;
+    struct result result;
+    (void)unused;
+
+    world_init(&world);
+    world.options.compress = true;
+    world_send(&world, &result);
+    world_join(&world);
+    assert_string_equal(result.error.text, "");
+    assert_int_equal(result.outcome, OUTCOME_DONE);
+    assert_int_equal(world.compressed_lanes, 3); /* two disks, and RAM */
+    assert_settled(&world, &result);
+    world_done(&world);
+}
+
+/* Both hypervisors know only that the lane has ended. */
+static void a_lane_that_was_damaged_is_named_as_the_cause(void **unused)
+{
+    static const char damage[] = "ram-stream: lane lz4/ram: damaged on its way to the target "
+                                 "(LZ4: ERROR_frameType_unknown)";
+    struct world world;
+    struct result result;
+    (void)unused;
+
+    world_init(&world);
+    world.options.compress = true;
+    world.damaged_lane = "lz4/ram";
+    world_send(&world, &result);
+    world_join(&world);
+    assert_int_equal(result.outcome, OUTCOME_ROLLED_BACK);
+    assert_string_equal(world_received(&world)->error.text, damage);
+    assert_says(result.error.text, damage);
+    assert_settled(&world, &result);
+    world_done(&world);
+}
+
 static void a_peer_of_another_protocol_is_refused_before_anything_is_touched(void **unused)
 {
     struct world world;
@@ -342,6 +380,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_move_succeeds_without_a_fault),
+        cmocka_unit_test(moves_by_compressed_lanes),
+        cmocka_unit_test(a_lane_that_was_damaged_is_named_as_the_cause),
         cmocka_unit_test(a_peer_of_another_protocol_is_refused_before_anything_is_touched),
         cmocka_unit_test(every_until_rolls_back_cleanly),
         cmocka_unit_test(survives_a_fault_at_every_point_of_every_stage),

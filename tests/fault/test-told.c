@@ -138,6 +138,19 @@ static void a_target_that_cannot_be_asked_without_a_decision_is_not_asked(void *
     world_done(&world);
 }
 
+static void a_target_that_cannot_decompress_is_told_of(void **unused)
+{
+    struct told here = { 0 };
+    SCENE;
+    world.events = (struct event_sink){ hear, &here };
+    world.options.compress = true;
+    world.blind_peer = true;
+    world_send(&world, &result);
+    world_join(&world);
+    assert_says(here.warnings, "cannot decompress");
+    world_done(&world);
+}
+
 static void what_goes_well_brings_no_warning(void **unused)
 {
     struct told here = { 0 }, there = { 0 };
@@ -348,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_choice_tells_what_there_is_to_choose),
         cmocka_unit_test(where_there_is_no_choice_forward_says_so),
         cmocka_unit_test(a_target_that_cannot_be_asked_without_a_decision_is_not_asked),
+        cmocka_unit_test(a_target_that_cannot_decompress_is_told_of),
         cmocka_unit_test(what_goes_well_brings_no_warning),
         cmocka_unit_test(a_connection_that_is_lost_once_the_guest_runs_there_is_no_failure),
         cmocka_unit_test(a_guest_that_was_started_again_brings_no_warning),

@@ -166,13 +166,17 @@ struct joining {
     char id[17];
     char ticket[33];
     char *name;
+    bool damaged;
     int fd;
 };
 
 static void *join_a_lane(void *arg)
 {
     struct joining *joining = arg;
+    char lost[4];
 
+    if (joining->damaged)
+        (void)recv(joining->fd, lost, sizeof(lost), MSG_WAITALL);
     (void)lane_join(joining->runtime_dir, joining->id, joining->ticket, joining->name, joining->fd,
                     joining->fd, NULL);
     shutdown(joining->fd, SHUT_RDWR);
@@ -192,6 +196,8 @@ static void start_lane(struct world *world, const char *const words[], int fd)
     snprintf(joining->id, sizeof(joining->id), "%s", words[1]);
     snprintf(joining->ticket, sizeof(joining->ticket), "%s", words[2]);
     joining->name = must(strdup(words[3]));
+    joining->damaged = world->damaged_lane && !strcmp(world->damaged_lane, words[3]);
+    world->compressed_lanes += !strncmp(words[3], "lz4/", 4);
     joining->fd = fd;
     if (pthread_create(&thread, NULL, join_a_lane, joining))
         abort();

@@ -46,11 +46,13 @@ struct world {
     bool wrong_token;              /* the next recover has another migration's */
     bool older_peer;               /* the other machine's xmig speaks the protocol before ours */
     bool blind_peer;               /* … ours, without the feature "look" */
+    const char *damaged_lane;      /* loses its first bytes on the way */
     struct journal_hook hook[2];
     struct event_sink events;           /* of the next send or recover */
     struct event_sink events_there;     /* of the receivers that begin from now on */
     char refusals[2048];                /* of the last send: what the checks refuse, as JSON */
     size_t dials;                       /* how often the other machine was dialled */
+    size_t compressed_lanes;            /* how many of the lanes have such a name */
     struct life lives[WORLD_LIVES_MAX]; /* receivers, oldest first */
     size_t life_count;
 };

@@ -91,11 +91,12 @@ static void takes_limits_with_units(void **unused)
     assert_true(
         sends(&options, &line,
               "send web host --max-downtime 300ms --max-pause 7s --bwlimit 200M --deadline 2h "
-              "--lease 0",
+              "--lease 0 --compress",
               NULL));
     assert_int_equal(options.migration.vm.max_downtime_ms, 300);
     assert_int_equal(options.migration.max_pause_ms, 7000);
     assert_int_equal(options.migration.bandwidth, 200 << 20);
+    assert_true(options.migration.compress);
     assert_int_equal(options.migration.deadline_ms, 7200000);
     assert_int_equal(options.migration.lease_ms, 0);
     send_options_done(&options);
