@@ -2,8 +2,26 @@
 #include "host/needs/disks.h"
 
 #include "host/images/disk-device.h"
+#include "xmig/text.h"
 
-static void add_disk(const cJSON *disk, struct needs *needs)
+bool format_is_plain(const char *format)
+{
+    static const char *const plain[] = { "raw", "file", "host_device", "host_cdrom" };
+
+    for (size_t i = 0; format && i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (!strcmp(format, plain[i]))
+            return true;
+    return false;
+}
+
+static void add_format(const char *image, const char *name, struct needs *needs)
+{
+    AUTO_FREE char *text = formatted("'%s', which may lead to other files: it is not raw", image);
+
+    needs_add(needs, NEED_UNKNOWN, text, 0, "drive '%s'", name);
+}
+
+static void add_disk(const cJSON *disk, bool mirrored, struct needs *needs)
 {
     const char *name = json_string_or(disk, "name", "?");
     const char *image = json_string_or(disk, "image", "");
@@ -12,26 +30,31 @@ static void add_disk(const cJSON *disk, struct needs *needs)
     needs_add(needs, kind, image, json_uint_or(disk, "size", UINT64_MAX), "disk '%s'", name);
     if (kind == NEED_DEVICE && json_true(disk, "overwrite"))
         needs_add(needs, NEED_OVERWRITE, image, 0, "disk '%s'", name);
+    if (!mirrored && !format_is_plain(json_string_or(disk, "format", NULL)))
+        add_format(image, name, needs);
 }
 
-void disks_need(const cJSON *disks, struct needs *needs)
+void disks_need(const cJSON *disks, bool mirrored, struct needs *needs)
 {
     const cJSON *disk;
 
     cJSON_ArrayForEach (disk, disks)
-        add_disk(disk, needs);
+        add_disk(disk, mirrored, needs);
 }
 
-void media_need(const cJSON *media, struct needs *needs)
+void media_need(const cJSON *media, const char *otherwise, struct needs *needs)
 {
     const cJSON *medium;
 
     cJSON_ArrayForEach (medium, media) {
         const char *image = json_string_or(medium, "image", "");
+        const char *name = json_string_or(medium, "name", "?");
 
         if (*image)
             needs_add(needs, *image == '/' ? NEED_READ : NEED_UNKNOWN, image, 0, "drive '%s'",
-                      json_string_or(medium, "name", "?"));
+                      name);
+        if (*image && !format_is_plain(json_string_or(medium, "format", otherwise)))
+            add_format(image, name, needs);
     }
 }
 

@@ -1,7 +1,9 @@
 /* A line's values that look like paths. */
 #include "host/needs/line.h"
 
+#include "host/needs/disks.h"
 #include "qmp/argv/rewriting.h"
+#include "xmig/text.h"
 
 static bool is(const char *text, const char *word)
 {
@@ -141,14 +143,10 @@ static bool has_readers_only(const struct needs_line *line, const char *node)
 
 static bool is_written(const struct needs_line *line, const struct keyvals *kv)
 {
-    static const char *const drives[] = { "drive", "blockdev", "hda", "hdb",    "hdc",
-                                          "hdd",   "fda",      "fdb", "pflash", "mtdblock",
-                                          "sd",    "",         NULL };
     const char *node = keyvals_get(kv, "node-name");
 
-    if (!word_is_among(line->option, drives) || is(keyvals_get(kv, "media"), "cdrom"))
-        return false;
-    return !keyvals_flag(kv, "readonly") && !keyvals_flag(kv, "read-only") &&
+    return !is(line->option, "cdrom") && !is(keyvals_get(kv, "media"), "cdrom") &&
+           !keyvals_flag(kv, "readonly") && !keyvals_flag(kv, "read-only") &&
            !(node && has_readers_only(line, node));
 }
 
@@ -161,9 +159,65 @@ static void visit_image(const struct needs_line *line, const char *key, const ch
         line_add(line, NEED_FILE, path);
 }
 
+/* The file of the node that a -blockdev stands on; NULL: not known. The caller frees it. */
+static char *file_of_node(const struct needs_line *line, const char *node)
+{
+    struct option_step step = { .rest = line->words->child };
+
+    while (node && option_next(line->table, &step, NULL)) {
+        AUTO_KEYVALS struct keyvals kv = { 0 };
+
+        if (is(step.name, "blockdev") && keyvals_parse(step.value, &kv, NULL) &&
+            is(keyvals_get(&kv, "node-name"), node) && keyvals_get(&kv, "filename"))
+            return must(strdup(keyvals_get(&kv, "filename")));
+    }
+    return NULL;
+}
+
+static const char *file_of(const struct keyvals *kv)
+{
+    static const char *const keys[] = { "file", "file.filename", "filename", NULL };
+
+    for (const char *const *key = keys; *key; key++)
+        if (keyvals_get(kv, *key))
+            return keyvals_get(kv, *key);
+    return NULL;
+}
+
+static void need_format(const struct needs_line *line, const struct keyvals *kv)
+{
+    static const char *const formats[] = { "qcow2", "qcow",      "qed",   "vmdk",  "vdi", "vhdx",
+                                           "vpc",   "parallels", "bochs", "cloop", "dmg", NULL };
+    bool is_node = is(line->option, "blockdev");
+    const char *said = file_of(kv);
+    const char *format = keyvals_get(kv, is_node ? "driver" : "format");
+    AUTO_FREE char *found = is_node ? file_of_node(line, keyvals_get(kv, "file")) : NULL;
+    const char *path = found ? found : said;
+    AUTO_FREE char *text = NULL;
+
+    if (!is_node && !format)
+        format = keyvals_get(kv, "driver");
+    if (!path || (is_node ? !word_is_among(format, formats) : format_is_plain(format)) ||
+        line_has_disk(line, path) || !strncmp(path, "/usr/share/", 11))
+        return;
+    text = formatted("'%s', which may lead to other files: it is not said to be raw", path);
+    line_add(line, NEED_UNKNOWN, text);
+}
+
+static bool is_drive(const struct needs_line *line)
+{
+    static const char *const drives[] = { "drive", "blockdev", "hda", "hdb",    "hdc",
+                                          "hdd",   "fda",      "fdb", "pflash", "mtdblock",
+                                          "sd",    "cdrom",    "",    NULL };
+
+    return word_is_among(line->option, drives);
+}
+
 static void need_image(const struct needs_line *line, const struct keyvals *kv)
 {
-    if (is_written(line, kv))
+    if (is_drive(line))
+        need_format(line, kv);
+    if (is_drive(line) && is_written(line, kv))
         line_visit(line, kv, visit_image);
 }
 

@@ -33,7 +33,9 @@ void line_add(const struct needs_line *line, enum need_kind kind, const char *wh
 /* Is the path a moved disk's image? */
 bool line_has_disk(const struct needs_line *line, const char *path);
 
-/* Add the files that drives may write to, which are no disks. Before line_need_paths(). */
+/* Add the files that drives may write to, which are no disks, and those whose format may lead to
+ * others. Before line_need_paths().
+ */
 void line_need_images(struct needs_line *line);
 
 /* Add whatever looks like a path: files that are read if they are known to be so, else files that

@@ -1,9 +1,10 @@
 /* What a QEMU would need of the target host, by the parameters as they arrived. */
 #include "helpers.h"
 
-#include "host/qemu/copy/copy.h"
+#include "host/qemu/copy/needs-line.h"
 
 static struct needs needs;
+static bool mirrored = true;
 
 static int tear_down(void **state)
 {
@@ -17,10 +18,10 @@ static void look_at_disk(const char *image, const char *line, const char *more)
 {
     AUTO_FREE char *text = NULL;
     AUTO_JSON cJSON *params = NULL;
-    AUTO_FREE char *copy = must(strdup(line));
+    AUTO_FREE char *text_of_line = must(strdup(line));
     AUTO_JSON cJSON *refusals = cJSON_CreateArray();
     struct error err = { .refusals = refusals };
-    char *rest = copy, *word;
+    char *rest = text_of_line, *word;
     cJSON *words;
 
     if (asprintf(
@@ -35,7 +36,7 @@ static void look_at_disk(const char *image, const char *line, const char *more)
     while (*line && (word = strsep(&rest, " ")))
         cJSON_AddItemToArray(words, cJSON_CreateString(word));
     needs_done(&needs);
-    assert_ok(qemu_needs(NULL, params, &needs, &err), &err);
+    assert_ok(machine_needs(params, mirrored, &needs, &err), &err);
 }
 
 static void look(const char *line, const char *more)
@@ -57,6 +58,15 @@ static void assert_no(enum need_kind kind)
     for (size_t i = 0; i < needs.count; i++)
         if (needs.items[i].kind == kind)
             fail_msg("there is a need of '%s' (%s)", needs.items[i].what, needs.items[i].of);
+}
+
+/* There is a need of which nobody knows anything, and it says so. */
+static void assert_unknown(const char *words)
+{
+    for (size_t i = 0; i < needs.count; i++)
+        if (needs.items[i].kind == NEED_UNKNOWN && strstr(needs.items[i].what, words))
+            return;
+    fail_msg("nothing unknown is '%s'", words);
 }
 
 /* The most of those of its kind. */
@@ -129,7 +139,7 @@ static void files_are_read_only_where_the_table_says_so(void **state)
     look("-kernel /vm/bzImage -append root=/dev/vda", "");
     assert_need(NEED_READ, "/vm/bzImage");
     assert_no(NEED_FILE);
-    look("-drive file=/iso/a.iso,media=cdrom,readonly=on", "");
+    look("-drive file=/iso/a.iso,media=cdrom,readonly=on,format=raw", "");
     assert_need(NEED_READ, "/iso/a.iso");
     look("-drive file=/etc/passwd,format=raw", "");
     assert_need(NEED_FILE, "/etc/passwd");
@@ -187,6 +197,33 @@ static void what_nobody_can_judge_is_said_to_be_so(void **state)
     assert_need(NEED_UNKNOWN, "passt");
     look("", ",\"media\":[{\"name\":\"cd0\",\"image\":\"nbd:host:1\"}]");
     assert_need(NEED_UNKNOWN, "nbd:host:1");
+}
+
+static void images_that_exist_are_raw(void **state)
+{
+    (void)state;
+    look("-drive file=/iso/a.iso,media=cdrom,readonly=on,format=raw", "");
+    assert_no(NEED_UNKNOWN);
+    look("-drive file=/iso/a.iso,media=cdrom,readonly=on", "");
+    assert_unknown("'/iso/a.iso', which may lead to other files");
+    look("-drive file=/vm/b.qcow2,format=qcow2", "");
+    assert_unknown("'/vm/b.qcow2', which may lead to other files");
+    look("-blockdev driver=qcow2,node-name=b,file.driver=file,file.filename=/vm/b.qcow2", "");
+    assert_unknown("'/vm/b.qcow2'");
+    look("-blockdev driver=file,node-name=a,filename=/vm/b.qcow2 -blockdev "
+         "driver=qcow2,node-name=b,file=a",
+         "");
+    assert_unknown("'/vm/b.qcow2'");
+    look("-drive file=/vm/a.raw,format=qcow2", ""); /* a disk that is made here */
+    assert_no(NEED_UNKNOWN);
+    mirrored = false;
+    look("-drive file=/vm/a.raw,format=qcow2", "");
+    mirrored = true;
+    assert_unknown("'/vm/a.raw'");
+    look("", ",\"media\":[{\"name\":\"cd0\",\"image\":\"/iso/b\",\"format\":\"raw\"}]");
+    assert_no(NEED_UNKNOWN);
+    look("", ",\"media\":[{\"name\":\"cd0\",\"image\":\"/iso/b\"}]");
+    assert_unknown("'/iso/b'");
 }
 
 static void networks_need_bridges_scripts_and_commands(void **state)
@@ -256,6 +293,7 @@ int main(void)
         needs_test(files_are_read_only_where_the_table_says_so),
         needs_test(whatever_looks_like_a_path_is_a_need),
         needs_test(what_nobody_can_judge_is_said_to_be_so),
+        needs_test(images_that_exist_are_raw),
         needs_test(networks_need_bridges_scripts_and_commands),
         needs_test(servers_need_addresses),
         needs_test(what_only_the_parameters_say_counts_too),

@@ -69,7 +69,7 @@ static void look(enum place place, const char *more)
     assert_ok(params != NULL, &err);
     needs_done(&needs);
     refused[0] = '\0';
-    if (!domain_needs(params, "/usr/libexec/xen-qemu-system-i386", &needs, &err))
+    if (!domain_needs(params, "/usr/libexec/xen-qemu-system-i386", true, &needs, &err))
         snprintf(refused, sizeof(refused), "%s", err.text);
 }
 
@@ -139,46 +139,49 @@ static void disks_are_images_or_devices(void **state)
     assert_need(NEED_OVERWRITE, "/dev/vg0/b");
 }
 
+static const struct {
+    const char *device;
+    enum need_kind kind;
+    const char *what;
+} devices[] = {
+    { "\"kind\":\"vif\",\"id\":\"1\",\"backend\":\"vif\",\"backend_keys\":"
+      "{\"bridge\":\"other\",\"script\":\"/tmp/x\"}",
+      NEED_SCRIPT, "/tmp/x" },
+    { "\"kind\":\"vif\",\"id\":\"1\",\"backend\":\"vif\",\"backend_keys\":{\"bridge\":"
+      "\"other\"}",
+      NEED_BRIDGE, "other" },
+    { "\"kind\":\"vif\",\"id\":\"1\",\"backend\":\"vif\",\"backend_keys\":{\"vifname\":"
+      "\"eth0\"}",
+      NEED_BRIDGE, "eth0" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
+      "{\"dev\":\"xvdz\",\"params\":\"/dev/sda\"}",
+      NEED_FILE, "/dev/sda" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
+      "{\"dev\":\"xvdz\",\"params\":\"/etc/shadow\",\"mode\":\"r\"}",
+      NEED_READ, "/etc/shadow" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
+      "{\"dev\":\"hdc\",\"params\":\"/dev/sda\"}",
+      NEED_FILE, "/dev/sda" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
+      "{\"dev\":\"xvda\",\"physical-device\":\"8:0\"}",
+      NEED_UNKNOWN, "a block device by its number" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
+      "{\"dev\":\"xvda\",\"script\":\"block-x\"}",
+      NEED_SCRIPT, "block-x" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"qdisk\",\"backend_keys\":"
+      "{\"dev\":\"xvdz\",\"params\":\"qcow2:/vm/b\"}",
+      NEED_UNKNOWN, "qcow2:/vm/b" },
+    { "\"kind\":\"9pfs\",\"id\":\"0\",\"backend\":\"9pfs\",\"backend_keys\":{\"path\":\"/\"}",
+      NEED_UNKNOWN, "9pfs" },
+    { "\"kind\":\"vbd\",\"id\":\"../x\",\"backend\":\"vbd\"", NEED_UNKNOWN, "vbd" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"../x\"", NEED_UNKNOWN, "vbd" },
+    { "\"kind\":\"vfb\",\"id\":\"0\",\"backend\":\"vfb\",\"backend_keys\":"
+      "{\"vnclisten\":\"0.0.0.0\"}",
+      NEED_LISTENER, "0.0.0.0" },
+};
+
 static void a_device_leads_to_nothing_unseen(void **state)
 {
-    static const struct {
-        const char *device;
-        enum need_kind kind;
-        const char *what;
-    } devices[] = {
-        { "\"kind\":\"vif\",\"id\":\"1\",\"backend\":\"vif\",\"backend_keys\":"
-          "{\"bridge\":\"other\",\"script\":\"/tmp/x\"}",
-          NEED_SCRIPT, "/tmp/x" },
-        { "\"kind\":\"vif\",\"id\":\"1\",\"backend\":\"vif\",\"backend_keys\":{\"bridge\":"
-          "\"other\"}",
-          NEED_BRIDGE, "other" },
-        { "\"kind\":\"vif\",\"id\":\"1\",\"backend\":\"vif\",\"backend_keys\":{\"vifname\":"
-          "\"eth0\"}",
-          NEED_BRIDGE, "eth0" },
-        { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
-          "{\"dev\":\"xvdz\",\"params\":\"/dev/sda\"}",
-          NEED_FILE, "/dev/sda" },
-        { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
-          "{\"dev\":\"xvdz\",\"params\":\"/etc/shadow\",\"mode\":\"r\"}",
-          NEED_READ, "/etc/shadow" },
-        { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
-          "{\"dev\":\"hdc\",\"params\":\"/dev/sda\"}",
-          NEED_FILE, "/dev/sda" },
-        { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
-          "{\"dev\":\"xvda\",\"physical-device\":\"8:0\"}",
-          NEED_UNKNOWN, "a block device by its number" },
-        { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"vbd\",\"backend_keys\":"
-          "{\"dev\":\"xvda\",\"script\":\"block-x\"}",
-          NEED_SCRIPT, "block-x" },
-        { "\"kind\":\"9pfs\",\"id\":\"0\",\"backend\":\"9pfs\",\"backend_keys\":{\"path\":\"/\"}",
-          NEED_UNKNOWN, "9pfs" },
-        { "\"kind\":\"vbd\",\"id\":\"../x\",\"backend\":\"vbd\"", NEED_UNKNOWN, "vbd" },
-        { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"../x\"", NEED_UNKNOWN, "vbd" },
-        { "\"kind\":\"vfb\",\"id\":\"0\",\"backend\":\"vfb\",\"backend_keys\":"
-          "{\"vnclisten\":\"0.0.0.0\"}",
-          NEED_LISTENER, "0.0.0.0" },
-    };
-
     (void)state;
     for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
         AUTO_FREE char *text = NULL;

@@ -1,9 +1,12 @@
-/* What the words of a QEMU's command line would need of this host. */
+/* What a QEMU's parameters, and the words of its command line, would need of this host. */
 #ifndef XMIG_HOST_QEMU_COPY_NEEDS_LINE_H
 #define XMIG_HOST_QEMU_COPY_NEEDS_LINE_H
 
 #include "xmig/json.h"
 #include "xmig/needs.h"
+
+/* All that the parameters need (needs.c). */
+bool machine_needs(const cJSON *params, bool mirrored, struct needs *needs, struct error *err);
 
 /* Does QEMU come to run as another user by its own doing? */
 bool line_drops_privileges(const cJSON *words);

@@ -79,22 +79,30 @@ static void add_bridges(const cJSON *qemu, struct needs *needs)
             needs_add(needs, NEED_BRIDGE, text_of(item), 0, "%s", "");
 }
 
-bool qemu_needs(const struct copy *copy, const cJSON *params, struct needs *needs,
-                struct error *err)
+bool machine_needs(const cJSON *params, bool mirrored, struct needs *needs, struct error *err)
 {
     const cJSON *qemu = json_object(params, "qemu", err);
     const cJSON *words = qemu ? json_array(qemu, "words", err) : NULL;
 
-    (void)copy;
     if (!words)
         return false;
     add_program(qemu, needs);
     add_user(qemu, needs);
-    disks_need(get(params, "disks"), needs);
-    media_need(get(qemu, "media"), needs);
+    disks_need(get(params, "disks"), mirrored, needs);
+    media_need(get(qemu, "media"), NULL, needs);
     add_bridges(qemu, needs);
     if (!line_needs(params, needs, err))
         return false;
     add_files(qemu, needs);
     return true;
+}
+
+/* What is no parameter of the right type must not be taken for another need than the copy's. */
+bool qemu_needs(const struct copy *copy, const cJSON *params, struct needs *needs,
+                struct error *err)
+{
+    struct qemu_params read;
+
+    return qemu_params_read(params, &read, err) &&
+           machine_needs(params, copy->context.options.mirrors_disks, needs, err);
 }

@@ -1,6 +1,8 @@
 /* libxl's configuration of a domain as needs: libxl starts what it says when the guest reboots. */
 #include "host/xen/copy/needs.h"
 
+#include "host/needs/disks.h"
+
 #include "host/xen/argv/rewriters.h"
 #include "host/xen/ground/connection.h"
 #include "host/xen/ground/disk-nodes.h"
@@ -84,6 +86,8 @@ static void take_disk(const struct config *config, const cJSON *disk)
     if (item_named(config->disks, vdev) || item_named(config->media, vdev) || !*path)
         return;
     line_add(&config->line, reads ? NEED_READ : NEED_FILE, path);
+    if (!format_is_plain(json_string_or(disk, "format", "raw")))
+        line_add(&config->line, NEED_UNKNOWN, json_string_or(disk, "format", ""));
 }
 
 static void take_vnc(const struct config *config, const cJSON *vnc)

@@ -70,6 +70,9 @@ static void add_vbd(const cJSON *params, const cJSON *keys, const char *id, stru
     if (item_named(xen_get(params, "disks"), dev) ||
         (medium && !strcmp(path, json_string_or(medium, "source", ""))))
         return;
+    if (*path && *json_string_or(keys, "params", "") != '/' &&
+        strncmp(json_string_or(keys, "params", ""), "aio:", 4) != 0)
+        add(needs, NEED_UNKNOWN, json_string_or(keys, "params", ""), id);
     if (*path)
         add(needs, disk_node_moves(keys) ? NEED_FILE : NEED_READ, path, id);
 }
@@ -97,7 +100,8 @@ static void add_device(const cJSON *params, const cJSON *device, struct needs *n
 
 /* ---- the public face ---- */
 
-bool domain_needs(const cJSON *params, const char *program, struct needs *needs, struct error *err)
+bool domain_needs(const cJSON *params, const char *program, bool mirrored, struct needs *needs,
+                  struct error *err)
 {
     const cJSON *xen = json_object(params, "xen", err);
     const cJSON *config = xen ? json_object(xen, "config", err) : NULL;
@@ -108,8 +112,8 @@ bool domain_needs(const cJSON *params, const char *program, struct needs *needs,
         return false;
     needs_add(needs, NEED_PROGRAM, program, 0, "%s", "");
     add_memory(xen, needs);
-    disks_need(xen_get(params, "disks"), needs);
-    media_need(xen_get(xen, "media"), needs);
+    disks_need(xen_get(params, "disks"), mirrored, needs);
+    media_need(xen_get(xen, "media"), "raw", needs);
     cJSON_ArrayForEach (device, xen_get(xen, "devices"))
         add_device(params, device, needs);
     paths_need(xen_get(xen, "needs"), NEED_READ, needs);
@@ -126,9 +130,9 @@ bool xen_needs(const struct copy *copy, const cJSON *params, struct needs *needs
     struct xen_params read;
     AUTO_FREE char *program = NULL;
 
-    (void)copy;
     if (!xen_params_read(params, &read, err))
         return false;
     program = xen_find_program(&read.xen);
-    return domain_needs(params, program ? program : read.xen.program, needs, err);
+    return domain_needs(params, program ? program : read.xen.program,
+                        copy->context.options.mirrors_disks, needs, err);
 }

@@ -9,7 +9,8 @@
 #define XEN_OWN_SCRIPT "/etc/xen/scripts/vif-bridge"
 
 /* needs.c: all of it, by the parameters as they arrived; `program` is what would be run here. */
-bool domain_needs(const cJSON *params, const char *program, struct needs *needs, struct error *err);
+bool domain_needs(const cJSON *params, const char *program, bool mirrored, struct needs *needs,
+                  struct error *err);
 
 /* needs-config.c: what libxl would do with this configuration when the guest reboots. */
 void config_needs(const cJSON *config, const cJSON *disks, const cJSON *media, struct needs *needs);
