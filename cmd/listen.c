@@ -25,7 +25,6 @@ static const char help_text[] =
     "      --key FILE            its key, if that is not in the same file\n"
     "      --max-migrations N    at once (default 64)\n"
     "      --max-per-peer N      of one sender at once (default 16)\n"
-    "  -q, --quiet               only warnings and errors\n"
     "  -h, --help                this text\n";
 
 static void say(void *arg, const char *text)

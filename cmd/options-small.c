@@ -268,11 +268,9 @@ static bool take_listen(void *arg, int option, const char *value, struct error *
         return take_count("--max-migrations", value, &options->max_migrations, err);
     case OPTION_MAX_PER_PEER:
         return take_count("--max-per-peer", value, &options->max_per_peer, err);
-    case 'h':
+    default: /* 'h' */
         options->help = true;
         return true;
-    default:
-        return take_output(&options->output, option, value, err);
     }
 }
 
@@ -285,11 +283,10 @@ bool parse_listen(struct listen_command_options *options, int argc, char *argv[]
         { "crlfile", required_argument, NULL, OPTION_CRLFILE },
         { "max-migrations", required_argument, NULL, OPTION_MAX_MIGRATIONS },
         { "max-per-peer", required_argument, NULL, OPTION_MAX_PER_PEER },
-        { "quiet", no_argument, NULL, 'q' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    static const struct syntax syntax = { ":E:qh", words, take_listen };
+    static const struct syntax syntax = { ":E:h", words, take_listen };
     static const char *const names[] = { "[ADDR]:PORT", NULL };
 
     *options = (struct listen_command_options){ 0 };

@@ -67,7 +67,6 @@ struct guard_options {
 };
 
 struct listen_command_options {
-    struct output_options output;
     bool help;
     const char *address; /* NULL: none was given */
     const char *cacert, *cert, *key, *crlfile;

@@ -44,7 +44,7 @@ _xmig_options() {
     list) words='--all --json --help' ;;
     recover) words='--all --forward --back --close --peer-is-dead --discard --side --yes --cacert --cert --key --crlfile --pinnedpubkey --proxy --noproxy --resolve --interface --ipv4 --ipv6 --connect-timeout --json --quiet --verbose --help' ;;
     stages) words='--json --help' ;;
-    listen) words='--cacert --cert --key --crlfile --max-migrations --max-per-peer --quiet --help' ;;
+    listen) words='--cacert --cert --key --crlfile --max-migrations --max-per-peer --help' ;;
     keys) words='--json --help' ;;
     recv) words='--as --peer --verbose --help' ;;
     monitor) words='--help' ;;

@@ -524,5 +524,165 @@ class Limits(Tls):
         first.wait()
 
 
+class Ways(Tls):
+    """Proxies, and how an address is found and left."""
+
+    def setUp(self):
+        super().setUp()
+        self.trust_each_other()
+        self.used = []  # what proxies were asked for
+
+    def proxy(self, greet):
+        """A proxy whose clients `greet` leads to an address, or to None: they are sent away."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def pump(one, other):
+            try:
+                while data := one.recv(65536):
+                    other.sendall(data)
+                other.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+        def serve(client):
+            with client:
+                place = greet(client)
+                self.used.append(place)
+                if place:
+                    with socket.create_connection(("127.0.0.1", place[1])) as server:
+                        back = threading.Thread(target=pump, args=(server, client), daemon=True)
+                        back.start()
+                        pump(client, server)
+                        back.join()
+
+        def run():
+            try:
+                while True:
+                    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+            except OSError:
+                pass
+        threading.Thread(target=run, daemon=True).start()
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    @staticmethod
+    def http(answer=b"200 OK", needs=None):
+        def greet(client):
+            text = b""
+            while b"\r\n\r\n" not in text:
+                text += client.recv(4096)
+            host, port = re.match(rb"CONNECT (\S+):(\d+) HTTP", text).groups()
+            said = answer if not needs or needs in text else b"407 Proxy Authentication Required"
+            extra = b"Proxy-Authenticate: Basic realm=\"x\"\r\n" if said.startswith(b"407") else b""
+            client.sendall(b"HTTP/1.1 " + said + b"\r\n" + extra + b"Content-Length: 0\r\n\r\n"
+                           if not said.startswith(b"200") else b"HTTP/1.1 200 OK\r\n\r\n")
+            return (host.decode(), int(port)) if said.startswith(b"200") else None
+        return greet
+
+    @staticmethod
+    def socks5(client):
+        methods = client.recv(2)
+        client.recv(methods[1])
+        client.sendall(b"\x05\x00")
+        kind = client.recv(4)[3]
+        host = socket.inet_ntoa(client.recv(4)) if kind == 1 else client.recv(client.recv(1)[0]).decode()
+        port = int.from_bytes(client.recv(2), "big")
+        client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+        return host, port
+
+    def test_an_http_proxy_is_asked_by_connect(self):
+        dest = self.listen()
+        self.assert_moved(self.source.send(dest, "--proxy", "http://" + self.proxy(self.http())))
+        self.assertEqual(set(self.used), {("localhost", self.listener.port)})
+        self.assertGreater(len(self.used), 2)  # each lane goes that way
+
+    def test_a_proxys_password_is_said_to_it_and_to_nobody_else(self):
+        dest = self.listen()
+        proxy = self.proxy(self.http(needs=b"Proxy-Authorization: Basic bWU6c2VjcmV0"))
+        done = self.source.send(dest, "--proxy", f"http://me:secret@{proxy}")
+        self.assert_moved(done)
+        done = self.source.send(dest, "--proxy", f"http://me:wrong-word@{proxy}", "--json")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertRegex(done.said, f"the proxy '{proxy}' wants a user and a password")
+        self.assertNotIn("wrong-word", done.stdout + done.stderr)
+
+    def test_a_proxy_that_refuses_is_named(self):
+        dest = self.listen()
+        proxy = self.proxy(self.http(b"403 Forbidden"))
+        self.assert_refused(self.source.send(dest, "--proxy", "http://" + proxy), 3,
+                            f"the proxy '{proxy}' does not lead to localhost:.*403")
+
+    def test_a_proxy_that_is_not_there_is_named(self):
+        dest = self.listen()
+        self.assert_refused(self.source.send(dest, "--proxy", "http://127.0.0.1:1"), 1,
+                            "through the proxy '127.0.0.1:1'")
+
+    def test_a_socks_proxy_is_asked_for_an_address_or_for_a_name(self):
+        dest = self.listen()
+        proxy = self.proxy(self.socks5)
+        self.assert_moved(self.source.send(dest, "-4", "-x", "socks5://" + proxy))
+        self.assertEqual(set(self.used), {("127.0.0.1", self.listener.port)})
+        self.used.clear()
+        self.assert_moved(self.source.send(dest, "-x", "socks5h://" + proxy))
+        self.assertEqual(set(self.used), {("localhost", self.listener.port)})
+
+    def test_the_environments_proxy_is_heeded_and_its_exceptions_are(self):
+        dest = self.listen()
+        self.source.environment["https_proxy"] = "http://" + self.proxy(self.http())
+        self.assert_moved(self.source.send(dest))
+        self.assertGreater(len(self.used), 0)
+        self.used.clear()
+        self.assert_moved(self.source.send(dest, "--noproxy", "localhost"))
+        self.source.environment["no_proxy"] = "localhost"
+        self.assert_moved(self.source.send(dest))
+        self.assertEqual(self.used, [])
+
+    def test_tls_to_the_proxy_itself_is_refused(self):
+        done = self.source.send("tls://localhost:1", "--proxy", "https://127.0.0.1:1")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("TLS to the proxy itself is not supported", done.said)
+
+    def test_a_name_is_resolved_as_said(self):
+        self.listen()
+        port = self.listener.port
+        self.assert_moved(self.source.send(f"tls://beta.example:{port}", "--resolve",
+                                           f"beta.example:{port}:127.0.0.1"))
+
+    def test_a_connection_comes_from_the_address_that_was_said(self):
+        dest = self.listen()
+        self.assert_moved(self.source.send(dest, "--interface", "127.0.0.9", "--ipv4"))
+        self.listener.wait_for("127.0.0.9, migration")
+        self.assert_refused_late(self.source.send(dest, "--interface", "no-such-interface"),
+                                 "cannot use 'no-such-interface' \\(--interface\\)")
+
+    def assert_refused_late(self, done, says):
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertRegex(done.said, says)
+
+    def test_ipv6_reaches_an_address_of_ipv6_only(self):
+        self.listen(address="[::1]")
+        port = self.listener.port
+        self.assert_moved(self.source.send(f"tls://[::1]:{port}"))
+        self.listener.wait_for("::1, migration")
+        done = self.source.send(f"tls://localhost:{port}", "--ipv4")
+        self.assertEqual(done.returncode, 1, done.stderr)
+
+    def test_a_silent_host_is_given_up_after_the_time_that_was_said(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+            port = silent.getsockname()[1]
+            begun = time.monotonic()
+            done = self.source.send(f"tls://127.0.0.1:{port}", "--connect-timeout", "0.5")
+            self.assertLess(time.monotonic() - begun, 15)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.said, f"cannot connect to 127.0.0.1:{port}: .*time")
+
+    def test_options_of_another_way_are_refused(self):
+        for dest, *options in (["local:", "--cacert", "x"], ["host", "-4"], ["tls://localhost:1", "--rsh", "ssh"],
+                               ["tls://localhost:1", "--connect-timeout", "soon"], ["tls://localhost"],
+                               ["tls://me@localhost:1"]):
+            done = self.source.send(dest, *options)
+            self.assertEqual(done.returncode, 2, (dest, options, done.stderr))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

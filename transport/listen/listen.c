@@ -166,7 +166,6 @@ static bool hear(struct listener *listener, struct child *child)
         permit(listener, child);
         break;
     case WORD_FAILED:
-    case WORD_SAYS:
         say(listener, "%s: %s", child->origin.address, word.text);
         break;
     }

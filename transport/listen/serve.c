@@ -112,6 +112,7 @@ static bool receive(struct serving *serving, struct error *err)
 {
     AUTO_CLOSE int fd = -1;
     pid_t pid = 0;
+    int status = 0;
     bool ok;
 
     if (!ask(serving, err))
@@ -122,8 +123,11 @@ static bool receive(struct serving *serving, struct error *err)
     ok = move_bytes(serving, fd, err);
     shutdown(fd, SHUT_RDWR);
     channel_free(steal(serving->channel));
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    if (WIFSIGNALED(status))
+        return error_set(err, ERROR_SYSTEM, "xmig recv (process %d) was killed by signal %d",
+                         (int)pid, WTERMSIG(status));
     return ok;
 }
 

@@ -11,7 +11,6 @@ enum word_kind {
     WORD_KNOWN,  /* authenticated: `peer` is the fingerprint */
     WORD_ASKS,   /* may it start `xmig recv`? Answered by a struct permission */
     WORD_FAILED, /* `text` says why, and the connection ends */
-    WORD_SAYS,   /* `text`, for the log */
 };
 
 struct word {

@@ -160,13 +160,14 @@ static bool explain_handshake(const struct tls_failure *failure, struct error *e
 
 /* ---- the network ---- */
 
-/* A proxy's address without the password that may be in it. */
+/* A proxy's host and port, without the password that may stand before them. */
 static const char *proxy_of(const struct tls_failure *failure)
 {
     const char *proxy = json_string_or(failure->settings->json, "proxy", "");
     const char *at = strrchr(proxy, '@');
+    const char *scheme = strstr(proxy, "://");
 
-    return at ? at + 1 : proxy;
+    return at ? at + 1 : scheme ? scheme + 3 : proxy;
 }
 
 static bool explain_proxy(const struct tls_failure *failure, struct error *err)

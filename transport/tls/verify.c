@@ -7,6 +7,9 @@ void verify_tune(SSL_CTX *context)
     /* A write that was interrupted may be tried again with more, from another place. */
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_cert_list(context, 32 * 1024);
+    /* Several records by one call of the system. */
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, 128 * 1024);
 }
 
 static int by_date(const X509 *certificate)
