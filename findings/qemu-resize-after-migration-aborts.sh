@@ -1,8 +1,7 @@
 #!/bin/bash
 # After a live migration has completed, the source's QEMU still answers. A monitor command that writes to
 # a disk ends it: block_resize runs into an assertion (bdrv_co_write_req_prepare: the image is inactive), and the
-# process aborts, with the paused guest that was to go on if the target fails. blockdev-snapshot-sync is carried
-# out, and leaves an overlay that nobody uses.
+# process aborts, with the paused guest that was to go on if the target fails.
 #
 # Seen with Debian 12's qemu-system-x86 1:7.2+dfsg-7+deb12u18+b3.
 set -euo pipefail
