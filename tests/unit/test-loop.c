@@ -227,6 +227,40 @@ static void a_condition_that_comes_with_the_deadline_beats_it(void **unused)
     end(&scene);
 }
 
+/* A second timer, by which a loop that sleeps nevertheless awakes. */
+static void tick_later(struct scene *scene, uv_timer_t *later)
+{
+    uv_timer_init(loop_uv(scene->loop), later);
+    later->data = scene;
+    uv_timer_start(later, on_timer, 5000, 0);
+}
+
+static void does_not_sleep_when_a_timer_that_was_due_has_made_the_condition_true(void **unused)
+{
+    struct scene scene;
+    uv_timer_t later;
+    (void)unused;
+
+    begin(&scene);
+    tick_later(&scene, &later);
+    become_ready_in(&scene, 500);
+    assert_true(loop_wait(scene.loop, is_ready_after_a_while, &scene, LONG_MS, NULL));
+    assert_int_equal(scene.ticks, 1);
+    end(&scene);
+}
+
+static void does_not_sleep_when_the_deadline_was_due(void **unused)
+{
+    struct scene scene;
+    uv_timer_t later;
+    (void)unused;
+
+    begin(&scene);
+    tick_later(&scene, &later);
+    assert_false(loop_wait(scene.loop, is_ready_after_a_while, &scene, 500, NULL));
+    end(&scene);
+}
+
 static void an_interruption_beats_a_deadline(void **unused)
 {
     struct scene scene;
@@ -387,6 +421,8 @@ int main(void)
         cmocka_unit_test(a_condition_that_holds_beats_an_interruption),
         cmocka_unit_test(a_condition_that_comes_with_an_interruption_beats_it),
         cmocka_unit_test(a_condition_that_comes_with_the_deadline_beats_it),
+        cmocka_unit_test(does_not_sleep_when_a_timer_that_was_due_has_made_the_condition_true),
+        cmocka_unit_test(does_not_sleep_when_the_deadline_was_due),
         cmocka_unit_test(an_interruption_beats_a_deadline),
         cmocka_unit_test(every_later_wait_fails_with_the_same_interruption),
         cmocka_unit_test(the_first_interruption_stays),
