@@ -8,15 +8,14 @@ trap 'clean_up' EXIT
 failed=0
 mounts=()
 
-# Processes that a finding starts in the background end with it.
+# Processes that a finding starts in the background end with it, in any order: a server may wait for its client.
+# Their own children may still have a device open for a moment.
 clean_up() {
     local pid
 
-    for pid in $(jobs -p); do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    ((${#mounts[@]} == 0)) || umount "${mounts[@]}"
+    for pid in $(jobs -p); do kill "$pid" 2>/dev/null || true; done
+    for pid in $(jobs -p); do wait "$pid" 2>/dev/null || true; done
+    ((${#mounts[@]} == 0)) || umount --lazy "${mounts[@]}"
     rm -rf --one-file-system "$work"
 }
 
