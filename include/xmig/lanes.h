@@ -50,6 +50,8 @@ struct receiver_door;
 struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_dir, const char *id,
                                         const char *ticket, struct receiver_door_ops ops,
                                         struct error *err);
+/* Take no more than this in a second, by all lanes together. Once, before the first lane. */
+void receiver_door_limit(struct receiver_door *door, uint64_t bytes_per_s);
 void receiver_door_free(struct receiver_door *door);
 const char *receiver_door_path(const struct receiver_door *door);
 /* False: what came by a lane was damaged, so that the hypervisor has not got all of it. */

@@ -131,6 +131,8 @@ static bool open_door(struct migration *m, const char *ticket, struct error *err
     struct receiver_door_ops ops = { open_lane, new_control, m };
 
     m->door = receiver_door_new(m->loop, m->runtime_dir, m->id, ticket, ops, err);
+    if (m->door && m->policy && policy_bandwidth(m->policy))
+        receiver_door_limit(m->door, policy_bandwidth(m->policy));
     m->status = m->door ? status_listen(m, err) : NULL;
     return m->status != NULL;
 }

@@ -120,6 +120,12 @@ class Simulated(unittest.TestCase):
         _, status = self.send(*fault)
         self.assertEqual(status, 4)
 
+    def test_no_more_is_taken_in_a_second_than_is_permitted(self):
+        self.target.permit(self.ALL + "bwlimit = 512K")
+        result, status = self.send(vm="demo,disks=2,disk-size=256K,ram=256K")
+        self.assertEqual(status, 0, result)
+        self.assertGreater(result["elapsed_ms"], 1200)  # of 1500; the first portions go at once
+
     def test_what_is_permitted_moves(self):
         self.target.permit(self.ALL)
         self.permits()

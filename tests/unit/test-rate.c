@@ -29,7 +29,7 @@ struct limited {
 };
 
 /* Some bytes go through a limit, and as many come back. */
-static struct limited begin(uint64_t bytes_per_s)
+static struct limited begin(uint64_t bytes_per_s, bool incoming)
 {
     struct limited limited = { .rate = rate_new(bytes_per_s) };
     struct error err = { 0 };
@@ -38,7 +38,7 @@ static struct limited begin(uint64_t bytes_per_s)
     make_pair(both);
     limited.near = both[0];
     limited.far = both[1];
-    assert_ok(filter_limit(&limited.filters, &limited.far, limited.rate, &err), &err);
+    assert_ok(filter_limit(&limited.filters, &limited.far, incoming, limited.rate, &err), &err);
     limited.traffic = traffic_start_pair(limited.near, limited.near, limited.far, SOME);
     return limited;
 }
@@ -54,18 +54,21 @@ static void end(struct limited *limited)
 
 static void a_limited_lane_keeps_to_its_rate_and_loses_nothing(void **unused)
 {
-    uint64_t began_ms = now_ms();
-    struct limited limited = begin(LIMIT);
     (void)unused;
 
-    end(&limited);
-    /* The first portion goes at once. */
-    assert_in_range(now_ms() - began_ms, AT_LIMIT_MS * 9 / 10, 60000);
+    for (int incoming = 0; incoming < 2; incoming++) {
+        uint64_t began_ms = now_ms();
+        struct limited limited = begin(LIMIT, incoming);
+
+        end(&limited);
+        /* The first portion goes at once. */
+        assert_in_range(now_ms() - began_ms, AT_LIMIT_MS * 9 / 10, 60000);
+    }
 }
 
 static void a_lifted_limit_holds_nobody_back(void **unused)
 {
-    struct limited limited = begin(1); /* for ever, or nearly */
+    struct limited limited = begin(1, false); /* for ever, or nearly */
     (void)unused;
 
     rate_lift(limited.rate);

@@ -13,6 +13,7 @@ struct filter {
     struct filter *next;
     void (*pass)(struct filter *filter);
     int from, to;                  /* as the bytes go that are filtered */
+    bool incoming;                 /* they go to the hypervisor */
     struct rate *rate;             /* of a limit */
     atomic_uint_fast64_t *written; /* of a compressing one */
     char *lane;                    /* of a decompressing filter, for the error */
@@ -81,7 +82,6 @@ static void start(struct filter *filter)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Filtered are the bytes that come from `*fd`; in a decompressing filter, those that go there. */
 static bool add(struct filter **filters, int *fd, struct filter kind, struct error *err)
 {
     struct filter *filter;
@@ -92,8 +92,8 @@ static bool add(struct filter **filters, int *fd, struct filter kind, struct err
     fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) & ~O_NONBLOCK);
     filter = must(malloc(sizeof(*filter)));
     *filter = kind;
-    filter->from = kind.lane ? both[0] : *fd;
-    filter->to = kind.lane ? *fd : both[0];
+    filter->from = kind.incoming ? both[0] : *fd;
+    filter->to = kind.incoming ? *fd : both[0];
     filter->next = *filters;
     *filters = filter;
     *fd = both[1];
@@ -101,9 +101,11 @@ static bool add(struct filter **filters, int *fd, struct filter kind, struct err
     return true;
 }
 
-bool filter_limit(struct filter **filters, int *fd, struct rate *rate, struct error *err)
+bool filter_limit(struct filter **filters, int *fd, bool incoming, struct rate *rate,
+                  struct error *err)
 {
-    return add(filters, fd, (struct filter){ .pass = limit, .rate = rate }, err);
+    return add(filters, fd, (struct filter){ .pass = limit, .incoming = incoming, .rate = rate },
+               err);
 }
 
 bool filter_compress(struct filter **filters, int *fd, atomic_uint_fast64_t *written,
@@ -116,7 +118,8 @@ bool filter_decompress(struct filter **filters, int *fd, const char *lane, struc
 {
     AUTO_FREE char *name = must(strdup(lane));
 
-    return add(filters, fd, (struct filter){ .pass = decompress, .lane = name }, err) &&
+    return add(filters, fd, (struct filter){ .pass = decompress, .incoming = true, .lane = name },
+               err) &&
            steal(name);
 }
 

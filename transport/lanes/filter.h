@@ -14,10 +14,11 @@
 struct filter;
 
 /* Put a filter before the hypervisor's socket `*fd` (taken), which becomes the filter's other end,
- * and add it to the list. `rate`, and `written`, which
- * grows by what the filter makes, are borrowed.
+ * and add it to the list. `rate`, and `written`, which grows by what the filter makes, are
+ * borrowed. A limit is for what comes from the hypervisor, or with `incoming` for what goes to it.
  */
-bool filter_limit(struct filter **filters, int *fd, struct rate *rate, struct error *err);
+bool filter_limit(struct filter **filters, int *fd, bool incoming, struct rate *rate,
+                  struct error *err);
 bool filter_compress(struct filter **filters, int *fd, atomic_uint_fast64_t *written,
                      struct error *err);
 bool filter_decompress(struct filter **filters, int *fd, const char *lane, struct error *err);

@@ -81,7 +81,7 @@ static bool add_filters(struct transport *transport, bool compressed, struct fil
                         int *fd, struct error *err)
 {
     return (!compressed || filter_compress(filters, fd, &transport->written, err)) &&
-           (!transport->rate || filter_limit(filters, fd, transport->rate, err));
+           (!transport->rate || filter_limit(filters, fd, false, transport->rate, err));
 }
 
 static bool join_lane(struct transport *transport, struct lane_door *door, const char *name,

@@ -49,6 +49,7 @@ struct receiver_door {
     bool made_dir;
     struct asker *askers;
     struct filter *filters; /* of all lanes */
+    struct rate *rate;      /* NULL: no limit */
 };
 
 /* Room for the two descriptors that a message may carry. */
@@ -212,6 +213,10 @@ static int open_lane(struct receiver_door *door, const char *name, struct error 
 
     if (fd < 0 || (compressed && !filter_decompress(&filters, &fd, name, err)))
         return -1;
+    if (door->rate && !filter_limit(&filters, &fd, true, door->rate, err)) {
+        filters_free(&filters);
+        return -1;
+    }
     filters_leave(&filters, &door->filters);
     return steal_fd(&fd);
 }
@@ -341,6 +346,11 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
     return NULL;
 }
 
+void receiver_door_limit(struct receiver_door *door, uint64_t bytes_per_s)
+{
+    door->rate = rate_new(bytes_per_s);
+}
+
 void receiver_door_free(struct receiver_door *door)
 {
     if (!door)
@@ -348,6 +358,7 @@ void receiver_door_free(struct receiver_door *door)
     while (door->askers)
         send_off(door->askers);
     filters_free(&door->filters);
+    rate_free(door->rate);
     listener_free(door->listener);
     if (door->made_dir)
         (void)rmdir(door->dir); /* others may have put something there */
