@@ -71,21 +71,47 @@ bool program_run(struct loop *loop, const char *const words[], char **output, ui
     return true;
 }
 
-char *program_find(const char *name)
+/* `name` in one of the directories that `list` names, or in the one of these that is `only`. */
+static char *find_in(const char *list, const char *only, const char *name)
 {
-    AUTO_FREE char *path = must(strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin"));
-    char *rest = path;
+    AUTO_FREE char *copy = must(strdup(list));
+    char *rest = copy;
     const char *dir;
 
-    if (strchr(name, '/'))
-        return access(name, X_OK) == 0 ? must(strdup(name)) : NULL;
     while ((dir = strsep(&rest, ":"))) {
-        char *file;
+        AUTO_FREE char *file = formatted("%s/%s", dir, name);
 
-        file = formatted("%s/%s", dir, name);
-        if (access(file, X_OK) == 0)
-            return file;
-        free(file);
+        if ((!only || !strcmp(only, dir)) && access(file, X_OK) == 0)
+            return steal(file);
     }
     return NULL;
+}
+
+static const char *search_path(void)
+{
+    return getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin";
+}
+
+char *program_find(const char *name)
+{
+    if (strchr(name, '/'))
+        return access(name, X_OK) == 0 ? must(strdup(name)) : NULL;
+    return find_in(search_path(), NULL, name);
+}
+
+char *program_find_own(const char *wanted)
+{
+    static const char distributions[] = "/usr/bin:/usr/local/bin:/usr/libexec:/usr/lib/xen/bin:"
+                                        "/usr/local/lib/xen/bin:/usr/lib/qemu:/usr/libexec/xen/bin";
+    AUTO_FREE char *list = formatted("%s:%s", search_path(), distributions);
+    const char *slash = strrchr(wanted, '/');
+    AUTO_FREE char *dir = slash ? must(strndup(wanted, (size_t)(slash - wanted))) : NULL;
+    const char *name = slash ? slash + 1 : wanted;
+    char *found = NULL;
+
+    if (!*name)
+        return NULL;
+    if (dir)
+        found = find_in(list, dir, name);
+    return found ? found : find_in(list, NULL, name);
 }

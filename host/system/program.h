@@ -24,4 +24,11 @@ const char *program_last_line(char *text);
  */
 char *program_find(const char *name);
 
+/* A program of this host's own, which another host has named by `wanted`, with the path that it has
+ * there or without: by the last part of that name in PATH, or where distributions have programs
+ * that are not for people. A path counts only if it leads to one of these directories. NULL: there
+ * is none. The caller frees it.
+ */
+char *program_find_own(const char *wanted);
+
 #endif

@@ -58,6 +58,10 @@ struct vm_context {
     const char *state_dir;   /* of this migration: STATE_DIR/ID; exists once it began */
     const char *runtime_dir; /* of this migration: RUNTIME_DIR/ID, mode 0700 */
     struct vm_options options;
+    /* At the target: a policy answers for the paths that the source names. Without one a program
+     * is this host's own, or none.
+     */
+    bool has_policy;
     /* Write a fact to the journal, durably. Note each thing *before* it is made: after a crash
      * `xmig recover` cleans up what was noted, and touches nothing else. `fact` is borrowed.
      */
