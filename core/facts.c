@@ -18,6 +18,7 @@ static const char *const names[FACT_COUNT] = {
     [FACT_MAPPING] = "mapping",
     [FACT_MACHINE] = "machine",
     [FACT_PROCESS] = "process",
+    [FACT_FILES] = "files",
     [FACT_PORT] = "port",
     [FACT_DOMAIN] = "domain",
     [FACT_DEVICE_MODEL] = "device-model",

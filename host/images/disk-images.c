@@ -19,6 +19,8 @@
 #include "host/images/disk-sync.h"
 #include "host/images/qcow2-options.h"
 #include "xmig/paths.h"
+#include "host/system/file-identity.h"
+#include "host/system/own-place.h"
 #include "host/system/program.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
@@ -99,12 +101,16 @@ bool disk_images_check(const struct disk_params *disk, struct error *err)
 {
     const char *path = disk->image;
     AUTO_FREE char *dir = path_directory(path);
+    AUTO_CLOSE int place = -1;
     struct stat st;
 
     if (disk_device_is(path))
         return disk_device_check(disk, err);
     if (*path != '/' || access(dir, W_OK | X_OK) < 0)
         return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
+    place = own_place_open(dir, owner_of(disk), false, err);
+    if (place < 0)
+        return error_prefix(err, "cannot make '%s'", path);
     if (lstat(path, &st) == 0)
         return error_set(err, ERROR_REFUSED,
                          "'%s' is there already, and nothing is ever overwritten: name another "
@@ -157,69 +163,29 @@ void disk_images_plan(const struct disk_images *images, struct plan *plan)
 
 /* ---- create ---- */
 
-/* As text: it may be larger than a number of JSON's. */
-static void add_inode(cJSON *fact, uint64_t inode)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, inode);
-    cJSON_AddStringToObject(fact, "inode", text);
-}
-
-static bool is_inode(const cJSON *fact, uint64_t inode)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, inode);
-    return !strcmp(text, json_string_or(fact, "inode", ""));
-}
-
-/* By its inode and the time of its birth a file is known again after a reboot, when devices
- * may have other numbers.
- */
-static bool add_identity(cJSON *fact, int fd, struct error *err)
-{
-    struct statx st;
-
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot look at a new image: %m");
-    add_inode(fact, st.stx_ino);
-    json_add_uint(fact, "born_s", (uint64_t)st.stx_btime.tv_sec);
-    json_add_uint(fact, "born_ns", st.stx_btime.tv_nsec);
-    return true;
-}
-
-static bool has_identity(const char *path, const cJSON *fact)
-{
-    struct statx st;
-
-    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) == 0 &&
-           is_inode(fact, st.stx_ino) &&
-           (uint64_t)st.stx_btime.tv_sec == json_uint_or(fact, "born_s", 0) &&
-           st.stx_btime.tv_nsec == json_uint_or(fact, "born_ns", 0);
-}
-
 static bool note_image(struct disk_images *images, const char *path, int fd, struct error *err)
 {
     cJSON *fact = fact_new(FACT_IMAGE);
 
     cJSON_AddStringToObject(fact, "path", path);
     cJSON_AddItemToArray(images->facts, fact);
-    if (!add_identity(fact, fd, err))
+    if (!file_identity_add_fd(fact, fd, err))
         return false;
     return images->context->note(images->context->note_arg, fact, err);
 }
 
+/* By its descriptor: its name may lead to another file by now. */
 static bool make_qcow2(struct disk_images *images, const struct disk_params *disk, const char *path,
-                       struct error *err)
+                       int fd, struct error *err)
 {
     AUTO_FREE char *options = qcow2_options_print(disk->options);
-    char size[24];
+    AUTO_FREE char *file = formatted("/proc/%d/fd/%d", (int)getpid(), fd);
+    AUTO_FREE char *size = formatted("%" PRIu64, disk->size);
     const char *const words[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o",
-                                  options,    "--",     path, size, NULL };
+                                  options,    "--",     file, size, NULL };
 
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)disk->size);
-    return program_run(images->context->loop, words, NULL, IMG_MS, err);
+    return program_run(images->context->loop, words, NULL, IMG_MS, err) ||
+           error_prefix(err, "'%s'", path);
 }
 
 /* A file system that cannot allocate in advance does so when it is written to. */
@@ -238,7 +204,7 @@ static bool fill(struct disk_images *images, const struct disk_params *disk, con
                  int fd, struct error *err)
 {
     if (has_format(disk, "qcow2")) {
-        if (!make_qcow2(images, disk, path, err))
+        if (!make_qcow2(images, disk, path, fd, err))
             return false;
     } else if (!make_raw(disk, path, fd, err)) {
         return false;
@@ -251,14 +217,19 @@ static bool fill(struct disk_images *images, const struct disk_params *disk, con
     return true;
 }
 
-/* Unlike a rename, a link never replaces. */
-static bool publish(const char *partial, const char *path, struct error *err)
+/* Unlike a rename, a link never replaces. The name is the open file's, whatever bears its partial
+ * name by now.
+ */
+static bool publish(int place, int fd, const char *partial, const char *path, struct error *err)
 {
-    if (link(partial, path) < 0 && errno == EEXIST)
+    AUTO_FREE char *file = formatted("/proc/self/fd/%d", fd);
+
+    if (linkat(AT_FDCWD, file, place, strrchr(path, '/') + 1, AT_SYMLINK_FOLLOW) < 0 &&
+        errno == EEXIST)
         return error_set(err, ERROR_REFUSED, "'%s' has come to be there in the meantime", path);
     if (access(path, F_OK) < 0)
         return path_rename(partial, path, err); /* a file system without links */
-    if (unlink(partial) < 0)
+    if (unlinkat(place, strrchr(partial, '/') + 1, 0) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", partial);
     return path_sync_directory(path, err);
 }
@@ -267,13 +238,19 @@ static bool create_image(struct disk_images *images, const struct disk_params *d
                          struct error *err)
 {
     const char *path = disk->image;
+    AUTO_FREE char *dir = path_directory(path);
     AUTO_FREE char *partial = partial_name(images, path);
-    AUTO_CLOSE int fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO_CLOSE int place = own_place_open(dir, owner_of(disk), false, err);
+    AUTO_CLOSE int fd = -1;
 
+    if (place < 0)
+        return false;
+    fd = openat(place, strrchr(partial, '/') + 1,
+                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create '%s': %m", partial);
     return note_image(images, path, fd, err) && fill(images, disk, partial, fd, err) &&
-           publish(partial, path, err);
+           publish(place, fd, partial, path, err);
 }
 
 /* A file whose name holds our id is ours; said before one is made, this finds it after a crash
@@ -344,7 +321,7 @@ static bool discard_image(struct disk_images *images, const cJSON *fact, struct 
     const char *const names[] = { partial, kept, path };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (has_identity(names[i], fact) && !remove_file(names[i], err))
+        if (file_identity_has(names[i], fact) && !remove_file(names[i], err))
             return false;
     return true;
 }
@@ -400,7 +377,7 @@ static bool keep_image(struct disk_images *images, const cJSON *fact, struct err
 
     if (is_mapping(fact))
         return remove_mapping(images, fact, err);
-    if (!has_identity(path, fact))
+    if (!file_identity_has(path, fact))
         return true; /* it is kept already */
     if (!path_rename(path, kept, err))
         return false;
@@ -416,7 +393,7 @@ char *disk_images_kept(const cJSON *fact, const char *id)
     if (fact_of(fact) != FACT_IMAGE)
         return NULL;
     kept = formatted("%s.xmig-%s", json_string_or(fact, "path", ""), id);
-    return has_identity(kept, fact) ? steal(kept) : NULL;
+    return file_identity_has(kept, fact) ? steal(kept) : NULL;
 }
 
 bool disk_images_keep(struct disk_images *images, struct error *err)
@@ -447,7 +424,7 @@ bool disk_images_have_names(const struct disk_images *images, struct error *err)
     cJSON_ArrayForEach (fact, images->facts) {
         const char *path = json_string_or(fact, "path", "");
 
-        if (fact_of(fact) != FACT_IMAGE || has_identity(path, fact))
+        if (fact_of(fact) != FACT_IMAGE || file_identity_has(path, fact))
             continue;
         return error_set(err, ERROR_SYSTEM,
                          "'%s' at the target is not the image that was made for this move any "

@@ -44,6 +44,7 @@ struct qemu_medium {
 
 struct qemu_machine {
     const char *program, *machine, *accelerator;
+    bool program_chosen;   /* --device-model: else it is the source's */
     uint64_t major, minor; /* QEMU's version */
     uint64_t uid;          /* whom it runs as */
     const char *user;      /* his name; NULL: he has none */

@@ -25,6 +25,7 @@ enum fact {
     FACT_MAPPING,      /* a device mapper's, in front of a larger device */
     FACT_MACHINE,      /* QEMU is about to be started */
     FACT_PROCESS,      /* … and was */
+    FACT_FILES,        /* the files that it has made */
     FACT_PORT,         /* a tap was made a port of a bridge */
     FACT_DOMAIN,       /* Xen: a domain was made */
     FACT_DEVICE_MODEL, /* Xen: its device model was started */

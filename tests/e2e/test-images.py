@@ -220,7 +220,8 @@ class Starting(Images):
     def test_a_qemu_that_has_its_socket_and_does_not_listen_yet_is_waited_for(self):
         """Between the two lie some instructions, or the whole second of a busy host."""
         with Scene() as scene:
-            slow = scene.path("qemu-system-slow")
+            slow = scene.path("qemu-system-slow")  # one of the target's own: in its PATH
+            scene.environment["PATH"] += ":" + scene.folder
             with open(slow, "w", encoding="utf-8") as file:
                 file.write(f"""#!/usr/bin/env python3
 import os, socket, sys, time
@@ -233,7 +234,23 @@ os.execvp("{TARGET_QEMU}", ["{TARGET_QEMU}", *sys.argv[1:]])
 """)
             os.chmod(slow, 0o755)
             scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
-            self.assert_moved(scene.send("--device-model", slow))
+            self.assert_moved(scene.send("--device-model", os.path.basename(slow)))
+
+
+    def test_a_program_that_is_none_of_the_targets_own_is_not_run(self):
+        """Nor in a dry run: the source's path may be anything."""
+        with Scene() as scene:
+            mark = scene.path("was-run")
+            program = scene.path("qemu-system-evil")
+            with open(program, "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\ntouch {mark}\n")
+            os.chmod(program, 0o755)
+            scene.start(*scene.drive(scene.image("d.raw", "4M", "raw"), "raw"))
+            for dry_run in ([], ["--dry-run"]):
+                said, result, status = scene.send("--device-model", program, *dry_run)
+                self.assertEqual((status, result["where"]), (3, "source"), said)
+                self.assertIn("qemu-system-evil", result["error"]["text"])
+            self.assertFalse(os.path.exists(mark))
 
 
 class Contents(Images):

@@ -20,12 +20,11 @@
 
 /* ---- the program ---- */
 
-char *qemu_find_program(const char *wanted)
+char *qemu_find_program(const char *wanted, bool has_policy)
 {
-    const char *slash = strrchr(wanted, '/');
-    char *found = program_find(wanted);
+    char *found = has_policy && strchr(wanted, '/') ? program_find(wanted) : NULL;
 
-    return found || !slash ? found : program_find(slash + 1);
+    return found ? found : program_find_own(wanted);
 }
 
 /* The sender names the program; that it is a QEMU is all that is asked of it. */
@@ -39,11 +38,17 @@ static bool check_program(struct qemu_copy *vm, struct error *err)
         strcmp(name, "kvm") != 0)
         return error_set(err, ERROR_REFUSED, "'%s' is not the name of a QEMU", wanted);
     free(vm->program);
-    vm->program = qemu_find_program(wanted);
+    vm->program = qemu_find_program(wanted, vm->base.context.has_policy);
     if (!vm->program)
         return error_set(err, ERROR_REFUSED,
                          "there is no '%s' at the target: install it there, or name another "
                          "with --device-model",
+                         wanted);
+    if (vm->params.qemu.program_chosen && slash && strcmp(wanted, vm->program) != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is in no directory of the target's own programs: name it without "
+                         "its path, and have that in the target's PATH (--remote-path \"env "
+                         "PATH=... xmig\")",
                          wanted);
     return true;
 }
@@ -128,17 +133,6 @@ static bool check_user(struct qemu_copy *vm, struct error *err)
 
 /* ---- files ---- */
 
-static bool check_directory_of(const char *path, struct error *err)
-{
-    AUTO_FREE char *dir = path_directory(path);
-    struct stat st;
-
-    if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
-        return true;
-    return error_set(err, ERROR_REFUSED, "there is no directory '%s' at the target for '%s'", dir,
-                     path);
-}
-
 static bool check_need(struct qemu_copy *vm, const struct needed_file *need, struct error *err)
 {
     if (access(need->path, F_OK) < 0)
@@ -160,13 +154,12 @@ static bool check_media(struct qemu_copy *vm, struct error *err)
     return true;
 }
 
+/* Only one that is there already is connected to; check-arrived.c has seen whose it is. */
 static bool check_socket(const char *path, struct error *err)
 {
-    int fd;
+    struct stat st;
+    int fd = lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? connect_unix(path, NULL) : -1;
 
-    if (!check_directory_of(path, err))
-        return false;
-    fd = connect_unix(path, NULL);
     if (fd < 0)
         return true;
     close(fd);
@@ -181,9 +174,6 @@ static bool check_files(struct qemu_copy *vm, struct error *err)
 
     fields_each (item, vm->params.qemu.needs, needed_file_fields, &need)
         if (!error_goes_on(err, check_need(vm, &need, err)))
-            return false;
-    cJSON_ArrayForEach (item, vm->params.qemu.outputs)
-        if (!error_goes_on(err, check_directory_of(item->valuestring, err)))
             return false;
     cJSON_ArrayForEach (item, vm->params.qemu.sockets)
         if (!error_goes_on(err, check_socket(item->valuestring, err)))
@@ -272,8 +262,8 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
         return false;
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
-    return error_goes_on(err, check_user(vm, err)) && error_goes_on(err, check_name(vm, err)) &&
-           error_goes_on(err, check_program(vm, err)) &&
+    return error_goes_on(err, check_user(vm, err)) && qemu_check_arrived(vm, err) &&
+           error_goes_on(err, check_name(vm, err)) && error_goes_on(err, check_program(vm, err)) &&
            (!vm->program || check_with_program(vm, err)) && drives_check(qemu->media, err) &&
            check_media(vm, err) && check_files(vm, err) && qemu_check_line(qemu, err) &&
            taps_check(vm, qemu->taps, err) && bridges_check(qemu->bridges, err) &&
@@ -289,6 +279,7 @@ void qemu_plan_recv(struct copy *copy, struct plan *plan)
     disk_images_plan(&vm->images, plan);
     taps_plan(vm->params.qemu.taps, plan);
     plan_say(plan, "run %s as '%s'; its log is '%s'", vm->program, vm->params.name, log);
+    qemu_plan_line(vm, plan);
     cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);
 }

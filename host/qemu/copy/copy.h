@@ -3,6 +3,7 @@
 #define XMIG_HOST_QEMU_COPY_COPY_H
 
 #include "host/images/disk-images.h"
+#include "host/qemu/argv/argv.h"
 #include "host/qemu/params.h"
 #include "host/qemu/qemu.h"
 #include "xmig/copy.h"
@@ -21,11 +22,13 @@ struct qemu_copy {
     char *program;
     char *log;
     struct disk_images images;
-    cJSON *machine;  /* the fact of the machine started here; NULL */
-    cJSON *sealed;   /* PREPARED's facts; NULL */
-    cJSON *ports;    /* facts of the taps made ports of a bridge here; NULL */
-    cJSON *settings; /* QEMU's own for migrations; NULL: not known */
-    cJSON *notes;    /* for the plan: an array of strings */
+    struct argv_result line; /* what the command line does here */
+    cJSON *machine;          /* the fact of the machine started here; NULL */
+    cJSON *files;            /* the fact of the files that it has made; NULL */
+    cJSON *sealed;           /* PREPARED's facts; NULL */
+    cJSON *ports;            /* facts of the taps made ports of a bridge here; NULL */
+    cJSON *settings;         /* QEMU's own for migrations; NULL: not known */
+    cJSON *notes;            /* for the plan: an array of strings */
 };
 
 static inline struct qemu_copy *qemu_copy_of(struct copy *copy)
@@ -35,9 +38,10 @@ static inline struct qemu_copy *qemu_copy_of(struct copy *copy)
 
 /* ---- check.c: may it come here? ---- */
 
-/* The program that `wanted` means here, at its path at the source or in PATH. The caller frees it.
+/* The program that `wanted` means here; at the source's path only where a policy answers for that.
+ * The caller frees it.
  */
-char *qemu_find_program(const char *wanted);
+char *qemu_find_program(const char *wanted, bool has_policy);
 bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err);
 /* Does "OPTION help" of the target's QEMU list it? */
 bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
@@ -46,6 +50,9 @@ bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wante
 bool qemu_check_line(const struct qemu_machine *qemu, struct error *err);
 bool qemu_check_line_with_program(struct qemu_copy *vm, struct error *err);
 void qemu_plan_recv(struct copy *copy, struct plan *plan);
+/* check-arrived.c: the command line, whatever the source says of it. */
+bool qemu_check_arrived(struct qemu_copy *vm, struct error *err);
+void qemu_plan_line(const struct qemu_copy *vm, struct plan *plan);
 
 /* ---- needs.c ---- */
 
@@ -80,8 +87,17 @@ bool qemu_start(struct qemu_copy *vm, struct error *err);
 bool qemu_explain(struct qemu_copy *vm, struct error *err);
 /* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
 char *qemu_socket(const struct qemu_copy *vm, const char *name);
-/* Remove what a QEMU that was killed leaves: sockets and pid files, ours and its own. */
-void qemu_sweep(struct qemu_copy *vm, pid_t pid);
+
+/* ---- files.c: what it leaves in the file system ---- */
+
+/* Paths at which it will make files; the caller frees the array. */
+cJSON *qemu_files_to_come(const struct qemu_copy *vm);
+/* It has made them: note what they are known by. */
+bool qemu_note_files(struct qemu_copy *vm, struct error *err);
+/* The same after a crash before that, while it lives. */
+void qemu_look_at_files(struct qemu_copy *vm);
+/* It is gone: remove them, and our own sockets. */
+void qemu_sweep(struct qemu_copy *vm);
 
 /* ---- never-ran.c, runs-again.c ---- */
 

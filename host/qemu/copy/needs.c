@@ -24,7 +24,7 @@ static const char *text_of(const cJSON *item)
 static void add_program(const cJSON *qemu, struct needs *needs)
 {
     const char *wanted = json_string_or(qemu, "program", "");
-    AUTO_FREE char *found = qemu_find_program(wanted);
+    AUTO_FREE char *found = qemu_find_program(wanted, true);
 
     needs_add(needs, NEED_PROGRAM, found ? found : wanted, 0, "%s", "");
 }

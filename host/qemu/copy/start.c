@@ -24,11 +24,6 @@ enum {
 
 /* ---- sockets ---- */
 
-static char *socket_directory(const struct qemu_copy *vm)
-{
-    return formatted("%s/%s", vm->base.context.runtime_dir, "qemu");
-}
-
 char *qemu_socket(const struct qemu_copy *vm, const char *name)
 {
     return formatted("%s/qemu/%s.sock", vm->base.context.runtime_dir, name);
@@ -36,72 +31,11 @@ char *qemu_socket(const struct qemu_copy *vm, const char *name)
 
 static bool make_socket_directory(struct qemu_copy *vm, struct error *err)
 {
-    AUTO_FREE char *dir = socket_directory(vm);
+    AUTO_FREE char *dir = formatted("%s/qemu", vm->base.context.runtime_dir);
 
     if (mkdir(dir, 0700) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s': %m", dir);
     return qemu_let_in(&vm->qemu, dir, vm->uid, err);
-}
-
-static void sweep_own(struct qemu_copy *vm)
-{
-    static const char *const names[] = { "qmp", "nbd", "ram" };
-    AUTO_FREE char *dir = socket_directory(vm);
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        AUTO_FREE char *path = qemu_socket(vm, names[i]);
-
-        unlink(path);
-    }
-    rmdir(dir);
-}
-
-/* A socket at which somebody listens is not the dead QEMU's. */
-static void sweep_socket(const char *path)
-{
-    struct stat st;
-    int fd;
-
-    if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return;
-    fd = connect_unix(path, NULL);
-    if (fd < 0)
-        unlink(path);
-    else
-        close(fd);
-}
-
-static void sweep_pidfile(const char *path, pid_t pid)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    AUTO_FREE char *text = program_tail(fd, LOG_TAIL);
-
-    if (fd >= 0 && pid > 0 && strtol(text, NULL, 10) == pid)
-        unlink(path);
-}
-
-static void sweep_file(const char *path)
-{
-    struct stat st;
-
-    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-        unlink(path);
-}
-
-void qemu_sweep(struct qemu_copy *vm, pid_t pid)
-{
-    const cJSON *item;
-
-    sweep_own(vm);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->machine, "files"))
-        if (cJSON_IsString(item))
-            sweep_file(item->valuestring);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->machine, "sockets"))
-        if (cJSON_IsString(item))
-            sweep_socket(item->valuestring);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(vm->machine, "pidfiles"))
-        if (cJSON_IsString(item))
-            sweep_pidfile(item->valuestring, pid);
 }
 
 /* ---- the command line ---- */
@@ -162,7 +96,7 @@ static void say_launch(struct qemu_copy *vm, struct line *line)
     say(line, "/proc/%d/exe", (int)getpid());
     say(line, "launch");
     say(line, "--umask=%o", (unsigned)vm->params.qemu.umask);
-    if (geteuid() != 0 && vm->params.qemu.bridges->child)
+    if (geteuid() != 0 && vm->line.bridges->child)
         say(line, "--may-gain-rights");
     say(line, "--");
 }
@@ -242,40 +176,16 @@ static int open_log(struct qemu_copy *vm, struct error *err)
 
 /* ---- the process ---- */
 
-static bool is_among(const cJSON *list, const char *path)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, list)
-        if (!strcmp(item->valuestring, path))
-            return true;
-    return false;
-}
-
-/* What the guest's console and the like are written to. What is there already is somebody's. */
-static void add_new_files(cJSON *fact, const struct qemu_machine *qemu)
-{
-    cJSON *files = cJSON_AddArrayToObject(fact, "files");
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, qemu->outputs)
-        if (!is_among(qemu->pidfiles, item->valuestring) && access(item->valuestring, F_OK) < 0)
-            cJSON_AddItemToArray(files, cJSON_Duplicate(item, true));
-}
-
 /* Its socket's path is in its command line: by that a process is known whose number was not
  * noted any more.
  */
 static bool note_machine(struct qemu_copy *vm, struct error *err)
 {
-    const struct qemu_machine *qemu = &vm->params.qemu;
     cJSON *fact = fact_new(FACT_MACHINE);
 
     cJSON_AddStringToObject(fact, "socket", vm->qemu.socket);
     cJSON_AddStringToObject(fact, "log", vm->log);
-    cJSON_AddItemToObject(fact, "sockets", must(cJSON_Duplicate(qemu->sockets, true)));
-    cJSON_AddItemToObject(fact, "pidfiles", must(cJSON_Duplicate(qemu->pidfiles, true)));
-    add_new_files(fact, qemu);
+    cJSON_AddItemToObject(fact, "files", qemu_files_to_come(vm));
     cJSON_Delete(vm->machine);
     vm->machine = fact;
     return vm->base.context.note(vm->base.context.note_arg, fact, err);
@@ -336,5 +246,8 @@ bool qemu_start(struct qemu_copy *vm, struct error *err)
     log = open_log(vm, err);
     if (log < 0 || !note_machine(vm, err) || !launch(vm, log, err))
         return false;
-    return connect_to(vm, err) || qemu_explain(vm, err);
+    if (connect_to(vm, err))
+        return qemu_note_files(vm, err);
+    (void)qemu_note_files(vm, NULL);
+    return qemu_explain(vm, err);
 }

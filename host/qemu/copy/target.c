@@ -360,11 +360,12 @@ bool qemu_copy_destroy(struct copy *copy, struct error *err)
     if (vm->qemu.q)
         qmp_guard(vm->qemu.q, false);
     qemu_disconnect(&vm->qemu);
+    qemu_look_at_files(vm);
     if (vm->qemu.pid && !process_kill(vm->qemu.pid, vm->qemu.start_time, KILL_MS, err))
         return error_prefix(err, "QEMU");
     child_free(steal(vm->child));
     if (vm->machine)
-        qemu_sweep(vm, vm->qemu.pid);
+        qemu_sweep(vm);
     vm->qemu.pid = 0;
     taps_leave(vm);
     return true;
@@ -404,6 +405,10 @@ static void take_fact(struct qemu_copy *vm, const cJSON *record)
         vm->qemu.socket = must(strdup(json_string_or(record, "socket", "")));
         vm->log = must(strdup(json_string_or(record, "log", "")));
         break;
+    case FACT_FILES:
+        cJSON_Delete(vm->files);
+        vm->files = cJSON_Duplicate(record, true);
+        break;
     case FACT_PORT:
         taps_noted(vm, cJSON_Duplicate(record, true));
         break;
@@ -437,7 +442,9 @@ void qemu_copy_done(struct qemu_copy *vm)
 {
     child_release(steal(vm->child));
     disk_images_done(&vm->images);
+    argv_result_done(&vm->line);
     cJSON_Delete(vm->machine);
+    cJSON_Delete(vm->files);
     cJSON_Delete(vm->sealed);
     cJSON_Delete(vm->ports);
     cJSON_Delete(vm->settings);

@@ -212,6 +212,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
         .disks = disks,
         .qemu = {
             .program = options->device_model ? options->device_model : vm->process.exe,
+            .program_chosen = options->device_model != NULL,
             .words = vm->argv.words,
             .machine = vm->machine,
             .accelerator = vm->accelerator,

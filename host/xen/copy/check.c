@@ -44,13 +44,26 @@ static bool check_xen(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-/* Look for the device model at the source's path, then where Debian and Xen install it. */
-char *xen_find_program(const struct xen_domain *xen)
+/* At the source's path only where a policy answers for that, or this host's own programs are there;
+ * then where Debian and Xen install it.
+ */
+static char *find_named(const struct xen_domain *xen, bool has_policy)
+{
+    bool is_path = strchr(xen->program, '/') != NULL;
+    AUTO_FREE char *found =
+        has_policy && is_path ? program_find(xen->program) : program_find_own(xen->program);
+
+    if (!found || !strstr(strrchr(found, '/') + 1, "qemu"))
+        return NULL;
+    return xen->program_chosen && is_path && strcmp(found, xen->program) ? NULL : steal(found);
+}
+
+char *xen_find_program(const struct xen_domain *xen, bool has_policy)
 {
     static const char *const places[] = { "/usr/libexec/xen-qemu-system-i386",
                                           "/usr/lib/xen/bin/qemu-system-i386",
                                           "/usr/local/lib/xen/bin/qemu-system-i386" };
-    char *found = program_find(xen->program);
+    char *found = find_named(xen, has_policy);
 
     for (size_t i = 0; !found && !xen->program_chosen && i < sizeof(places) / sizeof(places[0]);
          i++)
@@ -110,7 +123,7 @@ static bool is_the_sources(const struct xen_copy *vm)
 static bool check_device_model(struct xen_copy *vm, struct error *err)
 {
     free(vm->program);
-    vm->program = xen_find_program(&vm->params.xen);
+    vm->program = xen_find_program(&vm->params.xen, vm->base.context.has_policy);
     if (!vm->program)
         return error_set(
             err, ERROR_REFUSED,

@@ -132,7 +132,7 @@ bool xen_needs(const struct copy *copy, const cJSON *params, struct needs *needs
 
     if (!xen_params_read(params, &read, err))
         return false;
-    program = xen_find_program(&read.xen);
+    program = xen_find_program(&read.xen, true);
     return domain_needs(params, program ? program : read.xen.program,
                         copy->context.options.mirrors_disks, needs, err);
 }
