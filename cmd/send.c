@@ -14,6 +14,7 @@
 #include "xmig/hypervisor.h"
 #include "xmig/run.h"
 #include "xmig/text.h"
+#include "xmig/vm-params.h"
 
 static const char help_text[] =
     "usage: xmig send [OPTION...] VM DEST\n"
@@ -141,12 +142,14 @@ static void on_event(void *arg, const struct event *event)
 {
     struct sending *sending = arg;
     struct event_sink sink = report_sink(sending->report);
+    struct vm_params params;
 
     if (event->kind == EVENT_UNDO ||
         (event->kind == EVENT_RECORD && !strcmp(event->text, record_name(RECORD_ABORTED))))
         sending->going_back = true;
-    if (event->kind == EVENT_STAGE_BEGIN)
-        report_expect_ram(sending->report, json_uint_or(sending->m.params, "memory", 0));
+    if (event->kind == EVENT_STAGE_BEGIN &&
+        fields_read(vm_fields, sending->m.params, &params, NULL))
+        report_expect_ram(sending->report, params.memory);
     event_emit(&sink, *event);
 }
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "xmig/hypervisor.h"
+#include "xmig/vm-params.h"
 
 void copy_free(struct copy *copy)
 {
@@ -17,10 +18,13 @@ bool copy_needs(const struct copy *copy, const cJSON *params, struct needs *need
                 struct error *err)
 {
     const char *hypervisor = copy->hypervisor->name;
+    struct vm_params common;
 
-    needs_add(needs, NEED_VM, json_string_or(params, "name", ""), 0, "%s", "");
+    if (!fields_read(vm_fields, params, &common, err))
+        return false;
+    needs_add(needs, NEED_VM, common.name, 0, "%s", "");
     needs_add(needs, NEED_HYPERVISOR, hypervisor, copy->hypervisor->made_up, "%s", "");
-    needs_add(needs, NEED_MEMORY, "", json_uint_or(params, "memory", UINT64_MAX), "%s", "");
+    needs_add(needs, NEED_MEMORY, "", common.memory, "%s", "");
     if (copy->ops->needs)
         return copy->ops->needs(copy, params, needs, err);
     needs_add(needs, NEED_UNKNOWN, "what a VM needs", 0, "%s", hypervisor);

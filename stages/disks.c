@@ -3,7 +3,9 @@
 
 static const cJSON *disks(const struct migration *m)
 {
-    return cJSON_GetObjectItemCaseSensitive(m->params, "disks");
+    struct vm_params params = { 0 };
+
+    return m->params && fields_get(vm_fields, m->params, &params) ? params.disks : NULL;
 }
 
 size_t disk_count(const struct migration *m)
@@ -11,12 +13,15 @@ size_t disk_count(const struct migration *m)
     return (size_t)cJSON_GetArraySize(disks(m));
 }
 
-const char *disk_name(const struct migration *m, size_t i)
+struct vm_disk disk_at(const struct migration *m, size_t i)
 {
-    return json_string_or(cJSON_GetArrayItem(disks(m), (int)i), "name", "?");
+    struct vm_disk disk;
+
+    fields_get(vm_disk_fields, cJSON_GetArrayItem(disks(m), (int)i), &disk);
+    return disk;
 }
 
-uint64_t disk_size(const struct migration *m, size_t i)
+const char *disk_name(const struct migration *m, size_t i)
 {
-    return json_uint_or(cJSON_GetArrayItem(disks(m), (int)i), "size", 0);
+    return disk_at(m, i).name;
 }

@@ -21,7 +21,7 @@ static void plan(struct migration *m, void *state, struct plan *out)
     (void)state;
     for (size_t i = 0; i < disk_count(m); i++)
         plan_say(out, "mirror disk %s (%s) while the guest runs", disk_name(m, i),
-                 print_size(size, disk_size(m, i)));
+                 print_size(size, disk_at(m, i).size));
 }
 
 static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)

@@ -8,6 +8,7 @@
 #include "stages.h"
 
 #include "xmig/cleanup.h"
+#include "xmig/vm-params.h"
 
 static const struct message_rule messages[] = { { "params", SIDE_SEND }, { NULL, SIDE_SEND } };
 
@@ -44,11 +45,13 @@ static bool ask_policy(struct migration *m, struct error *err)
 /* The sender may read files of any size first: what ends the wait is that it falls silent. */
 static bool check_params(struct migration *m, void *state, struct error *err)
 {
+    struct vm_params common;
+
     (void)state;
     m->params = session_expect(m->peer, "params", LOOP_NO_DEADLINE, err);
     if (!m->params)
         return false;
-    if (!json_string(m->params, "name", err) || !json_array(m->params, "disks", err))
+    if (!fields_read(vm_fields, m->params, &common, err))
         return error_prefix(err, "the sender's parameters");
     return ask_policy(m, err) && copy_check(m->copy, m->params, err);
 }

@@ -1,6 +1,8 @@
 /* The simulated copy. */
 #include "simulated.h"
 
+#include "params.h"
+
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -12,8 +14,8 @@
 struct simulated_copy {
     struct copy base;
     struct simulated sim;
-    const cJSON *params; /* borrowed */
-    bool started;        /* the device model is up */
+    struct simulated_params params;
+    bool started; /* the device model is up */
 };
 
 static struct simulated_copy *self(struct copy *copy)
@@ -25,51 +27,51 @@ static struct simulated_copy *self(struct copy *copy)
 static bool needs(const struct copy *copy, const cJSON *params, struct needs *needs,
                   struct error *err)
 {
-    const cJSON *disk;
+    struct simulated_params said;
+    struct vm_disk disk;
+    const cJSON *item;
 
     (void)copy;
-    (void)err;
-    cJSON_ArrayForEach (disk, json_array(params, "disks", NULL)) {
-        const char *name = json_string_or(disk, "name", "?");
-        AUTO_FREE char *path = formatted("/simulated/%s", name);
+    if (!fields_read(simulated_fields, params, &said, err))
+        return false;
+    fields_each (item, said.disks, vm_disk_fields, &disk) {
+        AUTO_FREE char *path = formatted("/simulated/%s", disk.name);
 
-        needs_add(needs, NEED_IMAGE, path, json_uint_or(disk, "size", UINT64_MAX), "disk '%s'",
-                  name);
+        needs_add(needs, NEED_IMAGE, path, disk.size, "disk '%s'", disk.name);
     }
     return true;
 }
 
 static bool check(struct copy *copy, const cJSON *params, struct error *err)
 {
-    if (cJSON_GetArraySize(json_array(params, "disks", NULL)) > MACHINE_DISKS_MAX)
-        return error_set(err, ERROR_REFUSED, "more than %d disks", MACHINE_DISKS_MAX);
-    self(copy)->params = params;
-    return true;
+    struct simulated_params *said = &self(copy)->params;
+
+    if (!fields_read(simulated_fields, params, said, err))
+        return false;
+    return cJSON_GetArraySize(said->disks) <= MACHINE_DISKS_MAX ||
+           error_set(err, ERROR_REFUSED, "more than %d disks", MACHINE_DISKS_MAX);
 }
 
 static void plan(struct copy *copy, struct plan *plan)
 {
-    plan_say(plan, "make a simulated VM '%s' and its disks",
-             json_string_or(self(copy)->params, "name", "?"));
+    plan_say(plan, "make a simulated VM '%s' and its disks", self(copy)->params.name);
 }
 
 static bool create(struct copy *copy, struct error *err)
 {
     struct simulated *sim = &self(copy)->sim;
+    const struct simulated_params *params = &self(copy)->params;
     AUTO_JSON cJSON *fact = fact_new(FACT_MADE);
 
     simulated_place(sim, "target");
     cJSON_AddStringToObject(fact, "machine_file", sim->machine.path);
     if (!copy->context.note(copy->context.note_arg, fact, err))
         return false;
-    snprintf(sim->machine.name, sizeof(sim->machine.name), "%s",
-             json_string_or(self(copy)->params, "name", "?"));
+    snprintf(sim->machine.name, sizeof(sim->machine.name), "%s", params->name);
     snprintf(sim->machine.disks, sizeof(sim->machine.disks), "made");
-    snprintf(sim->machine.hang, sizeof(sim->machine.hang), "%s",
-             json_string_or(self(copy)->params, "hang", ""));
-    sim->machine.flush_ms = json_uint_or(self(copy)->params, "flush_ms", 0);
-    sim->machine.disk_count =
-        (size_t)cJSON_GetArraySize(json_array(self(copy)->params, "disks", NULL));
+    snprintf(sim->machine.hang, sizeof(sim->machine.hang), "%s", params->hang);
+    sim->machine.flush_ms = params->flush_ms;
+    sim->machine.disk_count = (size_t)cJSON_GetArraySize(params->disks);
     return simulated_change(sim, RUN_PAUSED, err);
 }
 

@@ -1,6 +1,8 @@
 /* The simulated guest. */
 #include "simulated.h"
 
+#include "params.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -43,24 +45,24 @@ static bool attach(struct guest *guest, const char *vm, struct error *err)
 
 static bool describe(struct guest *guest, cJSON *params, struct error *err)
 {
-    struct simulated *sim = &self(guest)->sim;
+    const struct machine *machine = &self(guest)->sim.machine;
     const char *new_name = guest->context.options.new_name;
-    cJSON *disks = cJSON_AddArrayToObject(params, "disks");
+    AUTO_JSON cJSON *disks = must(cJSON_CreateArray());
+    struct simulated_params said = { .memory = machine->ram_size,
+                                     .flush_ms = machine->flush_ms,
+                                     .disks = disks };
     (void)err;
 
-    cJSON_AddStringToObject(params, "name", new_name ? new_name : sim->machine.name);
-    json_add_uint(params, "memory", sim->machine.ram_size);
-    cJSON_AddStringToObject(params, "hang", sim->machine.hang);
-    json_add_uint(params, "flush_ms", sim->machine.flush_ms);
-    for (size_t i = 0; i < sim->machine.disk_count; i++) {
-        cJSON *disk = must(cJSON_CreateObject());
+    snprintf(said.name, sizeof(said.name), "%s", new_name ? new_name : machine->name);
+    snprintf(said.hang, sizeof(said.hang), "%s", machine->hang);
+    for (size_t i = 0; i < machine->disk_count; i++) {
         char name[8];
+        struct vm_disk disk = { .name = name, .size = machine->disk_size };
 
         disk_title(i, name);
-        cJSON_AddStringToObject(disk, "name", name);
-        json_add_uint(disk, "size", sim->machine.disk_size);
-        cJSON_AddItemToArray(disks, disk);
+        cJSON_AddItemToArray(disks, fields_new(vm_disk_fields, &disk));
     }
+    fields_write(simulated_fields, &said, params);
     return true;
 }
 

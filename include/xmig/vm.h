@@ -2,10 +2,7 @@
  * at the target (copy.h).
  *
  * `params` is the JSON object that travels from the guest's describe() to the copy. The stages
- * read only these members; all others are the hypervisor's own:
- *     "name"   the VM's name at the target
- *     "disks"  array of {"name": "vda", "size": virtual bytes}
- *     "memory" bytes of guest RAM
+ * read only the members of vm-params.h; all others are the hypervisor's own.
  */
 #ifndef XMIG_VM_H
 #define XMIG_VM_H

@@ -226,6 +226,7 @@ static bool begin_a_move(struct talk *talk, cJSON *hello, struct error *err)
     AUTO_JSON cJSON *done = NULL;
 
     cJSON_AddStringToObject(params, "name", "demo");
+    json_add_uint(params, "memory", 4096);
     cJSON_AddArrayToObject(params, "disks");
     cJSON_AddArrayToObject(checked, "plan");
     if (!is_taken(talk, hello, err))
@@ -288,6 +289,38 @@ static void an_id_that_is_known_already_is_refused(void **unused)
     loop_free(talk.loop);
     call(&talk);
     assert_refused(&talk, good_hello(&talk), "is known here already");
+}
+
+/* ---- the parameters ---- */
+
+static void refuses_params(const char *params, const char *why)
+{
+    AUTO_JSON cJSON *plan = NULL;
+    struct error err = { 0 };
+    struct talk talk;
+
+    begin(&talk, NULL);
+    assert_ok(is_taken(&talk, good_hello(&talk), &err), &err);
+    session_set_stations(talk.session, talk.stations);
+    assert_true(session_send(talk.session, "params", must(cJSON_Parse(params)), &err));
+    plan = session_expect(talk.session, "checked", SOON_MS, &err);
+    assert_null(plan);
+    assert_says(err.text, why);
+    end(&talk);
+    assert_int_equal(talk.result.outcome, OUTCOME_REFUSED);
+}
+
+static void refuses_params_that_make_no_sense(void **unused)
+{
+    (void)unused;
+    refuses_params("{\"name\": \"demo\", \"memory\": 1}",
+                   "the sender's parameters: 'disks' is missing");
+    refuses_params("{\"name\": \"demo\", \"memory\": 1, \"disks\": [{\"name\": \"../x\"}]}",
+                   "the sender's parameters: disks[0]: 'name' cannot be '../x'");
+    refuses_params("{\"name\": \"demo\", \"memory\": \"1\", \"disks\": []}",
+                   "'memory' is not a whole number");
+    refuses_params("{\"name\": \"demo\", \"memory\": 1, \"disks\": [], \"hang\": \"in the end\"}",
+                   "'hang' is longer than 7 bytes");
 }
 
 /* ---- a question while the move goes on ---- */
@@ -386,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_keep_alive_has_its_bounds),
         cmocka_unit_test(a_lane_before_the_parameters_is_refused),
         cmocka_unit_test(an_id_that_is_known_already_is_refused),
+        cmocka_unit_test(refuses_params_that_make_no_sense),
         cmocka_unit_test(a_receivers_journal_names_the_sender_as_a_person_reaches_it),
         cmocka_unit_test(the_last_who_asks_while_the_move_goes_on_is_answered_when_it_has_ended),
     };

@@ -62,7 +62,8 @@ static bool await(const struct mirror_state *states, size_t count, uint64_t step
     options.stall_ms = STALL_MS;
     options.poll_ms = 1;
     m.loop = guest.context.loop = loop_new();
-    m.params = cJSON_Parse("{\"disks\": [{\"name\": \"vda\"}]}");
+    m.params = cJSON_Parse(
+        "{\"name\": \"web\", \"memory\": 1, \"disks\": [{\"name\": \"vda\", \"size\": 1}]}");
     ok = block_ready_wait.send.run(&m, NULL, err);
     cJSON_Delete(m.params);
     loop_free(m.loop);
