@@ -33,14 +33,14 @@ cJSON *json_parse_object(const char *text, size_t len, struct error *err)
     return steal(json);
 }
 
-static const cJSON *member(const cJSON *object, const char *name)
+const cJSON *json_get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 const char *json_string(const cJSON *object, const char *name, struct error *err)
 {
-    const cJSON *item = member(object, name);
+    const cJSON *item = json_get(object, name);
 
     if (cJSON_IsString(item))
         return item->valuestring;
@@ -57,7 +57,7 @@ static bool is_uint(const cJSON *item)
 
 bool json_uint(const cJSON *object, const char *name, uint64_t *value, struct error *err)
 {
-    const cJSON *item = member(object, name);
+    const cJSON *item = json_get(object, name);
 
     if (!is_uint(item))
         return error_set(err, ERROR_PROTOCOL, "'%s' is %s", name,
@@ -68,7 +68,7 @@ bool json_uint(const cJSON *object, const char *name, uint64_t *value, struct er
 
 const cJSON *json_array(const cJSON *object, const char *name, struct error *err)
 {
-    const cJSON *item = member(object, name);
+    const cJSON *item = json_get(object, name);
 
     if (cJSON_IsArray(item))
         return item;
@@ -78,7 +78,7 @@ const cJSON *json_array(const cJSON *object, const char *name, struct error *err
 
 const cJSON *json_object(const cJSON *object, const char *name, struct error *err)
 {
-    const cJSON *item = member(object, name);
+    const cJSON *item = json_get(object, name);
 
     if (cJSON_IsObject(item))
         return item;
@@ -88,21 +88,21 @@ const cJSON *json_object(const cJSON *object, const char *name, struct error *er
 
 const char *json_string_or(const cJSON *object, const char *name, const char *otherwise)
 {
-    const cJSON *item = member(object, name);
+    const cJSON *item = json_get(object, name);
 
     return cJSON_IsString(item) ? item->valuestring : otherwise;
 }
 
 uint64_t json_uint_or(const cJSON *object, const char *name, uint64_t otherwise)
 {
-    const cJSON *item = member(object, name);
+    const cJSON *item = json_get(object, name);
 
     return is_uint(item) ? (uint64_t)item->valuedouble : otherwise;
 }
 
 bool json_true(const cJSON *object, const char *name)
 {
-    return cJSON_IsTrue(member(object, name));
+    return cJSON_IsTrue(json_get(object, name));
 }
 
 void json_add_uint(cJSON *object, const char *name, uint64_t value)

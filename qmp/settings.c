@@ -26,11 +26,6 @@ enum {
     TOUCHED_COUNT = sizeof(parameters_touched) / sizeof(parameters_touched[0])
 };
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static bool has(const cJSON *names, const char *name)
 {
     const cJSON *item;
@@ -86,7 +81,7 @@ static bool is_as_needed(size_t i, const cJSON *value)
 static void add_needed(cJSON *parameters, const cJSON *before)
 {
     for (size_t i = 0; i < TOUCHED_COUNT; i++) {
-        const cJSON *value = get(get(before, "parameters"), parameters_touched[i].name);
+        const cJSON *value = json_get(json_get(before, "parameters"), parameters_touched[i].name);
 
         if (parameters_touched[i].is_ours ||
             (!parameters_touched[i].always && (!value || is_as_needed(i, value))))
@@ -119,7 +114,7 @@ cJSON *qmp_settings_read(struct qmp *q, struct error *err)
             cJSON_AddItemToArray(on,
                                  must(cJSON_CreateString(json_string_or(item, "capability", "?"))));
     for (size_t i = 0; i < TOUCHED_COUNT; i++) {
-        const cJSON *value = get(parameters, parameters_touched[i].name);
+        const cJSON *value = json_get(parameters, parameters_touched[i].name);
 
         if (value)
             cJSON_AddItemToObject(kept, parameters_touched[i].name,
@@ -144,9 +139,9 @@ bool qmp_settings_put(struct qmp *q, const char *const capabilities[], cJSON *pa
 
 bool qmp_settings_restore(struct qmp *q, const cJSON *before, struct error *err)
 {
-    const cJSON *parameters = get(before, "parameters");
+    const cJSON *parameters = json_get(before, "parameters");
 
-    return switch_capabilities(q, get(before, "capabilities"), err) &&
+    return switch_capabilities(q, json_get(before, "capabilities"), err) &&
            (!parameters || !parameters->child ||
             qmp_set_parameters(q, must(cJSON_Duplicate(parameters, true)), err));
 }

@@ -32,11 +32,6 @@ enum {
     SYNC_MS = 600000
 };
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* ---- names ---- */
 
 static char *with_suffix(const struct disk_images *images, const char *path, const char *suffix)
@@ -331,7 +326,7 @@ static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struc
 {
     const cJSON *path;
 
-    cJSON_ArrayForEach (path, get(fact, "paths")) {
+    cJSON_ArrayForEach (path, json_get(fact, "paths")) {
         AUTO_FREE char *partial =
             cJSON_IsString(path) ? partial_name(images, path->valuestring) : NULL;
 
@@ -355,8 +350,8 @@ static bool discard(struct disk_images *images, const cJSON *fact, struct error 
 {
     if (is_mapping(fact))
         return remove_mapping(images, fact, err);
-    return get(fact, "paths") ? discard_unnoted(images, fact, err)
-                              : discard_image(images, fact, err);
+    return json_get(fact, "paths") ? discard_unnoted(images, fact, err)
+                                   : discard_image(images, fact, err);
 }
 
 bool disk_images_discard(struct disk_images *images, struct error *err)
@@ -401,7 +396,7 @@ bool disk_images_keep(struct disk_images *images, struct error *err)
     const cJSON *fact;
 
     cJSON_ArrayForEach (fact, images->facts)
-        if (!get(fact, "paths") && !keep_image(images, fact, err))
+        if (!json_get(fact, "paths") && !keep_image(images, fact, err))
             return false;
     return true;
 }

@@ -7,14 +7,9 @@
 
 #include "xmig/text.h"
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static bool may_lose(const struct vm_options *options, const char *disk, const char *what)
 {
-    return json_true(get(options->lose, disk), what);
+    return json_true(json_get(options->lose, disk), what);
 }
 
 /* "'one', 'two'"; the caller frees it; NULL: there are none. */
@@ -35,7 +30,7 @@ static char *join(char *list, const cJSON *items)
 
 static const cJSON *stored_bitmaps(const cJSON *image)
 {
-    return get(get(get(image, "format-specific"), "data"), "bitmaps");
+    return json_get(json_get(json_get(image, "format-specific"), "data"), "bitmaps");
 }
 
 /* A bitmap without a name belongs to a job. */
@@ -60,8 +55,8 @@ static bool check_snapshots(const struct vm_options *options, const char *disk, 
 
     if (may_lose(options, disk, "snapshots"))
         return true;
-    for (; image; image = get(image, "backing-image"))
-        names = join(names, get(image, "snapshots"));
+    for (; image; image = json_get(image, "backing-image"))
+        names = join(names, json_get(image, "snapshots"));
     return !names ||
            refuse("internal snapshots", names, disk, "delete them (qemu-img snapshot -d)", err);
 }
@@ -86,18 +81,18 @@ static bool check_bitmap(const cJSON *bitmap, const char *disk, struct error *er
 static bool check_bitmaps(const struct vm_options *options, const char *disk, const cJSON *inserted,
                           bool travel, struct error *err)
 {
-    const cJSON *image = get(inserted, "image");
+    const cJSON *image = json_get(inserted, "image");
     AUTO_FREE char *names = NULL;
     const cJSON *bitmap;
 
     if (may_lose(options, disk, "bitmaps"))
         return true;
-    cJSON_ArrayForEach (bitmap, get(inserted, "dirty-bitmaps"))
+    cJSON_ArrayForEach (bitmap, json_get(inserted, "dirty-bitmaps"))
         if (travel && is_somebodys(bitmap) && !check_bitmap(bitmap, disk, err))
             return false;
     if (!travel)
-        names = join(names, get(inserted, "dirty-bitmaps"));
-    while ((image = get(image, "backing-image")))
+        names = join(names, json_get(inserted, "dirty-bitmaps"));
+    while ((image = json_get(image, "backing-image")))
         names = join(names, stored_bitmaps(image));
     return !names || refuse("bitmaps", names, disk, "remove them", err);
 }
@@ -105,11 +100,11 @@ static bool check_bitmaps(const struct vm_options *options, const char *disk, co
 bool image_contents_check(const struct vm_options *options, const char *disk, const cJSON *inserted,
                           bool bitmaps_travel, struct error *err)
 {
-    const cJSON *image = get(inserted, "image");
+    const cJSON *image = json_get(inserted, "image");
 
     if (!options->mirrors_disks)
         return true;
-    if (json_true(get(get(image, "format-specific"), "data"), "corrupt"))
+    if (json_true(json_get(json_get(image, "format-specific"), "data"), "corrupt"))
         return error_set(err, ERROR_REFUSED, "its image is marked as corrupt: see qemu-img check");
     return check_snapshots(options, disk, image, err) &&
            check_bitmaps(options, disk, inserted, bitmaps_travel, err);
@@ -124,7 +119,7 @@ cJSON *image_contents_bitmaps(const struct vm_options *options, const char *disk
     *persistent = false;
     if (!options->mirrors_disks || may_lose(options, disk, "bitmaps"))
         return names;
-    cJSON_ArrayForEach (bitmap, get(inserted, "dirty-bitmaps")) {
+    cJSON_ArrayForEach (bitmap, json_get(inserted, "dirty-bitmaps")) {
         if (!is_somebodys(bitmap))
             continue;
         *persistent = *persistent || json_true(bitmap, "persistent");

@@ -7,11 +7,6 @@
 
 #include "xmig/paths.h"
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* ---- I/O limits ---- */
 
 /* block_set_io_throttle requires the first list; the second is optional. */
@@ -29,8 +24,9 @@ static const char *const limits_more[] = {
 static void copy_all(cJSON *to, const cJSON *from, const char *const names[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (get(from, names[i]))
-            cJSON_AddItemToObject(to, names[i], must(cJSON_Duplicate(get(from, names[i]), true)));
+        if (json_get(from, names[i]))
+            cJSON_AddItemToObject(to, names[i],
+                                  must(cJSON_Duplicate(json_get(from, names[i]), true)));
 }
 
 static cJSON *read_limits(const cJSON *inserted)
@@ -48,7 +44,7 @@ static cJSON *read_limits(const cJSON *inserted)
 /* Removable and read-only (or an empty drive). A writable medium is moved as a disk. */
 static bool is_medium(const cJSON *block)
 {
-    const cJSON *inserted = get(block, "inserted");
+    const cJSON *inserted = json_get(block, "inserted");
 
     return json_true(block, "removable") && (!inserted || json_true(inserted, "ro"));
 }
@@ -68,7 +64,7 @@ static char *absolute(const char *cwd, const char *name)
 static char *name_of(const cJSON *block)
 {
     const char *drive = json_string_or(block, "device", "");
-    const char *node = json_string_or(get(block, "inserted"), "node-name", "");
+    const char *node = json_string_or(json_get(block, "inserted"), "node-name", "");
     AUTO_FREE char *id = qemu_device_id(json_string_or(block, "qdev", ""));
 
     return must(strdup(*drive ? drive : *id ? id : node));
@@ -76,10 +72,11 @@ static char *name_of(const cJSON *block)
 
 static cJSON *read_drive(const cJSON *block, const char *cwd)
 {
-    const cJSON *inserted = get(block, "inserted");
+    const cJSON *inserted = json_get(block, "inserted");
     AUTO_JSON cJSON *limits = inserted ? read_limits(inserted) : NULL;
     AUTO_FREE char *name = name_of(block);
-    AUTO_FREE char *source = absolute(cwd, json_string_or(get(inserted, "image"), "filename", ""));
+    AUTO_FREE char *source =
+        absolute(cwd, json_string_or(json_get(inserted, "image"), "filename", ""));
     struct qemu_drive drive = {
         .name = name,
         .device = json_string_or(block, "device", ""),
@@ -241,7 +238,8 @@ static bool set_medium(struct qemu *vm, const cJSON *blocks, const struct qemu_m
                        struct error *err)
 {
     const cJSON *block = find_block(blocks, medium->device, medium->qdev);
-    const char *here = json_string_or(get(get(block, "inserted"), "image"), "filename", "");
+    const char *here =
+        json_string_or(json_get(json_get(block, "inserted"), "image"), "filename", "");
     cJSON *arguments;
 
     if (!strcmp(here, medium->image))
@@ -259,7 +257,7 @@ static bool set_medium(struct qemu *vm, const cJSON *blocks, const struct qemu_m
 static bool set_limits(struct qemu *vm, const cJSON *blocks, const struct qemu_drive *drive,
                        struct error *err)
 {
-    const cJSON *inserted = get(find_block(blocks, drive->device, drive->qdev), "inserted");
+    const cJSON *inserted = json_get(find_block(blocks, drive->device, drive->qdev), "inserted");
     AUTO_JSON cJSON *here = read_limits(inserted);
     cJSON *arguments;
 

@@ -19,6 +19,7 @@ const cJSON *json_array(const cJSON *object, const char *name, struct error *err
 const cJSON *json_object(const cJSON *object, const char *name, struct error *err);
 
 /* The same for members that may be missing or of another type. */
+const cJSON *json_get(const cJSON *object, const char *name);
 const char *json_string_or(const cJSON *object, const char *name, const char *otherwise);
 uint64_t json_uint_or(const cJSON *object, const char *name, uint64_t otherwise);
 bool json_true(const cJSON *object, const char *name);

@@ -16,11 +16,6 @@ enum {
     SYNC_EVERY_MS = 500, /* while RAM comes in */
 };
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static bool mirrors(const struct qemu_copy *vm)
 {
     return vm->base.context.options.mirrors_disks;
@@ -40,7 +35,7 @@ static bool is_disk(const cJSON *block, const struct disk_params *disk)
     if (*disk->drive)
         return !strcmp(json_string_or(block, "device", ""), disk->drive);
     if (*disk->node)
-        return !strcmp(json_string_or(get(block, "inserted"), "node-name", ""), disk->node);
+        return !strcmp(json_string_or(json_get(block, "inserted"), "node-name", ""), disk->node);
     return *disk->qdev && !strcmp(json_string_or(block, "qdev", ""), disk->qdev);
 }
 
@@ -57,7 +52,7 @@ static const cJSON *find_block(const cJSON *blocks, const struct disk_params *di
 /* A mirror onto a disk of another size would fail at once, and less clearly. */
 static bool check_size(const cJSON *inserted, uint64_t there, struct error *err)
 {
-    uint64_t here = json_uint_or(get(inserted, "image"), "virtual-size", 0);
+    uint64_t here = json_uint_or(json_get(inserted, "image"), "virtual-size", 0);
 
     if (here == there)
         return true;
@@ -69,7 +64,7 @@ static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const struct 
                         struct error *err)
 {
     const char *name = disk->name;
-    const cJSON *inserted = get(find_block(blocks, disk), "inserted");
+    const cJSON *inserted = json_get(find_block(blocks, disk), "inserted");
     const char *node = json_string_or(inserted, "node-name", NULL);
     AUTO_FREE char *id = NULL;
 
@@ -110,7 +105,7 @@ static bool map_bitmaps(struct qemu_copy *vm, cJSON *parameters, struct error *e
         return false;
     for (size_t i = 0; i < vm->images.disk_count; i++) {
         const struct disk_params *disk = &vm->images.disks[i];
-        const cJSON *inserted = get(find_block(blocks, disk), "inserted");
+        const cJSON *inserted = json_get(find_block(blocks, disk), "inserted");
 
         if (!disk->bitmaps || !disk->bitmaps->child)
             continue;

@@ -15,11 +15,6 @@
 #include "xmig/units.h"
 #include "host/qemu/drives.h"
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* ---- asking ---- */
 
 static bool read_machine(struct qemu_guest *vm, struct error *err)
@@ -65,7 +60,7 @@ static bool rewrite_command_line(struct qemu_guest *vm, struct argv_disk *disks,
         .media = vm->media,
         .nodes = nodes,
         .bridges = vm->base.context.options.bridges,
-        .forwards = get(vm->present, "forwards"),
+        .forwards = json_get(vm->present, "forwards"),
     };
 
     for (size_t i = 0; i < line.disk_count; i++)
@@ -204,7 +199,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
     const struct passwd *user = getpwuid(vm->process.uid);
     AUTO_JSON cJSON *needs = needs_with_hashes(vm, err);
     AUTO_JSON cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
-    AUTO_JSON cJSON *taps = taps_choose(get(vm->present, "taps"), options->bridges);
+    AUTO_JSON cJSON *taps = taps_choose(json_get(vm->present, "taps"), options->bridges);
     AUTO_JSON cJSON *bridges = chosen_bridges(vm->argv.bridges, options->bridges);
     struct qemu_params params = {
         .name = options->new_name ? options->new_name : vm->name,
@@ -226,8 +221,8 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
             .media = media,
             .taps = taps,
             .bridges = bridges,
-            .slots = get(vm->present, "slots"),
-            .drives = get(vm->present, "drives"),
+            .slots = json_get(vm->present, "slots"),
+            .drives = json_get(vm->present, "drives"),
             .uid = vm->process.uid,
             .umask = process_umask(vm->qemu.pid),
             .user = user ? user->pw_name : NULL,
@@ -275,7 +270,7 @@ static bool read_present(struct qemu_guest *vm, struct error *err)
     vm->present = machine_read(vm, err);
     if (!vm->present || !error_goes_on(err, machine_check(vm, vm->present, err)))
         return false;
-    vm->media = drives_media(&vm->base.context.options, get(vm->present, "drives"), err);
+    vm->media = drives_media(&vm->base.context.options, json_get(vm->present, "drives"), err);
     return vm->media != NULL;
 }
 
@@ -295,7 +290,8 @@ static bool check_options(struct qemu_guest *vm, struct error *err)
         !error_goes_on(err, error_set(err, ERROR_REFUSED, "--overwrite %s is only for Xen guests",
                                       overwrite->string)))
         return false;
-    return taps_check_choices(get(vm->present, "taps"), vm->argv.bridges, options->bridges, err);
+    return taps_check_choices(json_get(vm->present, "taps"), vm->argv.bridges, options->bridges,
+                              err);
 }
 
 bool qemu_describe(struct guest *guest, cJSON *params, struct error *err)

@@ -10,11 +10,6 @@
 
 /* ---- reading one disk ---- */
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 /* The drive's name is what the user, or QEMU for want of one, has called it ("virtio0",
  * "ide0-hd0"); -blockdev gives nodes names instead.
  */
@@ -32,7 +27,7 @@ static size_t chain_length(const cJSON *image)
 {
     size_t count = 0;
 
-    for (; image; image = get(image, "backing-image"))
+    for (; image; image = json_get(image, "backing-image"))
         count++;
     return count;
 }
@@ -44,7 +39,7 @@ static bool read_chain(struct source_disk *disk, const cJSON *image, struct erro
 
     disk->said = must(calloc(count + 1, sizeof(*disk->said)));
     disk->paths = must(calloc(count + 1, sizeof(*disk->paths)));
-    for (; image; image = get(image, "backing-image")) {
+    for (; image; image = json_get(image, "backing-image")) {
         const char *name = json_string(image, "filename", err);
 
         if (!name)
@@ -115,7 +110,7 @@ static void read_names(struct source_disk *disk, const cJSON *block, const cJSON
 static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJSON *block,
                       struct error *err)
 {
-    const cJSON *inserted = get(block, "inserted");
+    const cJSON *inserted = json_get(block, "inserted");
     const cJSON *image = json_object(inserted, "image", err);
 
     read_names(disk, block, inserted);
@@ -129,7 +124,7 @@ static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJS
 
 static bool is_writable(const cJSON *block)
 {
-    const cJSON *inserted = get(block, "inserted");
+    const cJSON *inserted = json_get(block, "inserted");
 
     return inserted && !json_true(inserted, "ro");
 }

@@ -10,11 +10,6 @@
 #include "host/qemu/taps.h"
 #include "host/qemu/drives.h"
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static const char *text_of(const cJSON *item)
 {
     return cJSON_IsString(item) ? item->valuestring : "";
@@ -392,14 +387,14 @@ static void tell_passwords(struct qemu_guest *vm)
 bool machine_check(struct qemu_guest *vm, const cJSON *machine, struct error *err)
 {
     if (!error_goes_on(err, check_exports(vm, err)) ||
-        !error_goes_on(err, check_gdbserver(vm, get(machine, "chardevs"), err)))
+        !error_goes_on(err, check_gdbserver(vm, json_get(machine, "chardevs"), err)))
         return false;
     tell_passwords(vm);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (!check_kind(vm, &kinds[i], get(machine, kinds[i].part), err))
+        if (!check_kind(vm, &kinds[i], json_get(machine, kinds[i].part), err))
             return false;
-    return error_goes_on(err, check_anonymous(vm, get(machine, "anonymous"), err)) &&
-           check_gaps(get(machine, "built-in"), "/machine/unattached", err);
+    return error_goes_on(err, check_anonymous(vm, json_get(machine, "anonymous"), err)) &&
+           check_gaps(json_get(machine, "built-in"), "/machine/unattached", err);
 }
 
 /* ---- once more ---- */
@@ -456,15 +451,15 @@ bool machine_is_still(struct qemu_guest *vm, const cJSON *before, struct error *
     if (!now)
         return before == NULL;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        if (!same_names(parts[i], get(before, parts[i]), get(now, parts[i]), err))
+        if (!same_names(parts[i], json_get(before, parts[i]), json_get(now, parts[i]), err))
             return false;
-    if (!cJSON_Compare(get(before, "forwards"), get(now, "forwards"), true))
+    if (!cJSON_Compare(json_get(before, "forwards"), json_get(now, "forwards"), true))
         return error_set(err, ERROR_SYSTEM,
                          "a port forwarding (hostfwd) was changed while the VM was being moved: "
                          "try again");
-    if (!cJSON_Compare(get(before, "taps"), get(now, "taps"), true))
+    if (!cJSON_Compare(json_get(before, "taps"), json_get(now, "taps"), true))
         return error_set(err, ERROR_SYSTEM,
                          "the bridge of a tap of the VM's, or what that makes of it as a port, was "
                          "changed while the VM was being moved: try again");
-    return same_drives(get(before, "drives"), get(now, "drives"), err);
+    return same_drives(json_get(before, "drives"), json_get(now, "drives"), err);
 }

@@ -263,7 +263,7 @@ static bool check_memory(struct xen_copy *vm, struct error *err)
 
 static void note_affinity(struct xen_copy *vm)
 {
-    if (cJSON_GetArraySize(xen_get(xen_build_info(vm), "vcpu_hard_affinity")) > 0)
+    if (cJSON_GetArraySize(json_get(xen_build_info(vm), "vcpu_hard_affinity")) > 0)
         notes_add(
             vm->notes,
             "the guest is bound to processors of the source: at the target it may use all ('xl "

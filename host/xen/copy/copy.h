@@ -38,7 +38,7 @@ static inline struct xen_copy *xen_copy_of(struct copy *copy)
 /* libxl's "b_info" of the source's domain. */
 static inline const cJSON *xen_build_info(const struct xen_copy *vm)
 {
-    return xen_get(vm->params.xen.config, "b_info");
+    return json_get(vm->params.xen.config, "b_info");
 }
 
 struct copy *xen_copy_new(void);

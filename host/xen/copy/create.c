@@ -50,7 +50,7 @@ static bool create_domain(struct xen_copy *vm, struct error *err)
     };
     uint32_t domid = 0;
 
-    if (!strcmp(json_string_or(xen_get(info, "arch_x86"), "msr_relaxed", "False"), "True"))
+    if (!strcmp(json_string_or(json_get(info, "arch_x86"), "msr_relaxed", "False"), "True"))
         config.arch.misc_flags = XEN_X86_MSR_RELAXED;
     set_handle(config.handle, vm->xen.uuid);
     if (xc_domain_create(vm->xen.xc, &domid, &config) < 0)
@@ -188,11 +188,11 @@ static bool set_param(struct xen_copy *vm, uint32_t param, uint64_t value, const
 static int32_t clock_offset(const struct xen_copy *vm)
 {
     const cJSON *info = xen_build_info(vm);
-    int32_t offset = (int32_t)cJSON_GetNumberValue(xen_get(info, "rtc_timeoffset"));
+    int32_t offset = (int32_t)cJSON_GetNumberValue(json_get(info, "rtc_timeoffset"));
     time_t now = time(NULL);
     struct tm local;
 
-    if (!cJSON_IsNumber(xen_get(info, "rtc_timeoffset")))
+    if (!cJSON_IsNumber(json_get(info, "rtc_timeoffset")))
         offset = 0;
     if (!strcmp(json_string_or(info, "localtime", "False"), "True") && localtime_r(&now, &local))
         offset += (int32_t)local.tm_gmtoff;

@@ -12,9 +12,9 @@ static const cJSON *find_open(const cJSON *blocks, const char *path)
     const cJSON *block, *found = NULL;
 
     cJSON_ArrayForEach (block, blocks) {
-        const cJSON *inserted = xen_get(block, "inserted");
+        const cJSON *inserted = json_get(block, "inserted");
         AUTO_FREE char *other =
-            path_real("/", json_string_or(xen_get(inserted, "image"), "filename", ""));
+            path_real("/", json_string_or(json_get(inserted, "image"), "filename", ""));
 
         if (!inserted || strcmp(real, other) != 0)
             continue;

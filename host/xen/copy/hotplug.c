@@ -135,7 +135,7 @@ static bool take_step(struct xen_copy *vm, const struct vif *vif, enum hotplug_s
 static bool runs_scripts(struct xen_copy *vm)
 {
     AUTO_JSON cJSON *config = config_read(vm->xen.domid, vm->xen.uuid, NULL);
-    const cJSON *info = xen_get(config, "c_info");
+    const cJSON *info = json_get(config, "c_info");
 
     return strcmp(json_string_or(info, "run_hotplug_scripts", "True"), "False") != 0;
 }

@@ -80,8 +80,8 @@ static void take_disk(const struct config *config, const cJSON *disk)
 {
     const char *vdev = json_string_or(disk, "vdev", "");
     const char *path = json_string_or(disk, "pdev_path", "");
-    bool reads = cJSON_IsNumber(xen_get(disk, "readwrite")) &&
-                 cJSON_GetNumberValue(xen_get(disk, "readwrite")) == 0;
+    bool reads = cJSON_IsNumber(json_get(disk, "readwrite")) &&
+                 cJSON_GetNumberValue(json_get(disk, "readwrite")) == 0;
 
     if (item_named(config->disks, vdev) || item_named(config->media, vdev) || !*path)
         return;
@@ -125,7 +125,7 @@ void config_needs(const cJSON *json, const cJSON *disks, const cJSON *media, str
     };
     const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, xen_get(json, "disks"))
+    cJSON_ArrayForEach (disk, json_get(json, "disks"))
         take_disk(&config, disk);
     take(&config, "", json);
 }

@@ -21,7 +21,7 @@ static uint64_t times(uint64_t number, uint64_t unit)
 
 static void add_memory(const cJSON *xen, struct needs *needs)
 {
-    const cJSON *info = xen_get(xen_get(xen, "config"), "b_info");
+    const cJSON *info = json_get(json_get(xen, "config"), "b_info");
     const uint64_t amounts[] = { times(json_uint_or(xen, "pages", 0), XEN_PAGE),
                                  times(json_uint_or(xen, "max_pages", 0), XEN_PAGE),
                                  times(json_uint_or(info, "max_memkb", 0), 1024) };
@@ -57,9 +57,9 @@ static void add_vif(const cJSON *keys, const char *id, struct needs *needs)
 /* What a node says of a disk that moves, or of a medium, is replaced here. */
 static void add_vbd(const cJSON *params, const cJSON *keys, const char *id, struct needs *needs)
 {
-    const cJSON *xen = xen_get(params, "xen");
+    const cJSON *xen = json_get(params, "xen");
     const char *dev = json_string_or(keys, "dev", "");
-    const cJSON *medium = item_named(xen_get(xen, "media"), dev);
+    const cJSON *medium = item_named(json_get(xen, "media"), dev);
     const char *path = disk_node_path(json_string_or(keys, "params", ""));
     const char *script = json_string_or(keys, "script", NULL);
 
@@ -67,7 +67,7 @@ static void add_vbd(const cJSON *params, const cJSON *keys, const char *id, stru
         add(needs, NEED_UNKNOWN, "a block device by its number", id);
     if (script)
         add(needs, NEED_SCRIPT, script, id);
-    if (item_named(xen_get(params, "disks"), dev) ||
+    if (item_named(json_get(params, "disks"), dev) ||
         (medium && !strcmp(path, json_string_or(medium, "source", ""))))
         return;
     if (*path && *json_string_or(keys, "params", "") != '/' &&
@@ -84,7 +84,7 @@ static void add_device(const cJSON *params, const cJSON *device, struct needs *n
     static const char *const backends[] = { "vif", "vbd", "qdisk", "vfb", "vkbd", NULL };
     const char *kind = json_string_or(device, "kind", "");
     const char *id = json_string_or(device, "id", "");
-    const cJSON *keys = xen_get(device, "backend_keys");
+    const cJSON *keys = json_get(device, "backend_keys");
     const char *listen = json_string_or(keys, "vnclisten", "");
 
     if (!word_is_among(kind, kinds) || !*id || id[strspn(id, "0123456789")] ||
@@ -112,16 +112,16 @@ bool domain_needs(const cJSON *params, const char *program, bool mirrored, struc
         return false;
     needs_add(needs, NEED_PROGRAM, program, 0, "%s", "");
     add_memory(xen, needs);
-    disks_need(xen_get(params, "disks"), mirrored, needs);
-    media_need(xen_get(xen, "media"), "raw", needs);
-    cJSON_ArrayForEach (device, xen_get(xen, "devices"))
+    disks_need(json_get(params, "disks"), mirrored, needs);
+    media_need(json_get(xen, "media"), "raw", needs);
+    cJSON_ArrayForEach (device, json_get(xen, "devices"))
         add_device(params, device, needs);
-    paths_need(xen_get(xen, "needs"), NEED_READ, needs);
-    cJSON_ArrayForEach (hash, xen_get(xen, "hashes"))
+    paths_need(json_get(xen, "needs"), NEED_READ, needs);
+    cJSON_ArrayForEach (hash, json_get(xen, "hashes"))
         if (!needs_have(needs, NEED_READ, json_string_or(hash, "path", "")))
             needs_add(needs, NEED_READ, json_string_or(hash, "path", ""), 0, "%s", "");
-    words_need(words, xen_get(params, "disks"), needs);
-    config_needs(config, xen_get(params, "disks"), xen_get(xen, "media"), needs);
+    words_need(words, json_get(params, "disks"), needs);
+    config_needs(config, json_get(params, "disks"), json_get(xen, "media"), needs);
     return error_goes_on(err, check_movable_config(config, err));
 }
 

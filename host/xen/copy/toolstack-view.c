@@ -23,7 +23,7 @@ static void set_disk(const struct xen_copy *vm, cJSON *config, const struct disk
 {
     cJSON *item;
 
-    cJSON_ArrayForEach (item, xen_get(config, "disks")) {
+    cJSON_ArrayForEach (item, json_get(config, "disks")) {
         if (strcmp(json_string_or(item, "vdev", ""), disk->name) != 0)
             continue;
         replace(item, "pdev_path", disk->image);
@@ -38,7 +38,7 @@ static void set_medium(cJSON *config, const struct xen_medium *medium)
 {
     cJSON *item;
 
-    cJSON_ArrayForEach (item, xen_get(config, "disks")) {
+    cJSON_ArrayForEach (item, json_get(config, "disks")) {
         if (strcmp(json_string_or(item, "vdev", ""), medium->name) != 0)
             continue;
         cJSON_DeleteItemFromObjectCaseSensitive(item, "pdev_path");
@@ -53,7 +53,7 @@ static void set_medium(cJSON *config, const struct xen_medium *medium)
 static void set_arguments(const struct xen_copy *vm, cJSON *config)
 {
     static const char *const lists[] = { "extra", "extra_hvm" };
-    cJSON *info = xen_get(config, "b_info") ? cJSON_GetObjectItem(config, "b_info") : NULL;
+    cJSON *info = json_get(config, "b_info") ? cJSON_GetObjectItem(config, "b_info") : NULL;
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         cJSON *word;
@@ -122,7 +122,7 @@ static bool write_vnc(struct xen_copy *vm, struct error *err)
 
 static bool is_online(const struct xen_copy *vm, unsigned vcpu)
 {
-    const cJSON *online = xen_get(xen_build_info(vm), "avail_vcpus");
+    const cJSON *online = json_get(xen_build_info(vm), "avail_vcpus");
     const cJSON *item;
 
     cJSON_ArrayForEach (item, online)

@@ -46,9 +46,4 @@ bool xen_fail(struct xen *xen, struct error *err, const char *format, ...)
 bool xen_connect(struct xen *xen, uint64_t timeout_ms, struct error *err);
 void xen_disconnect(struct xen *xen);
 
-static inline const cJSON *xen_get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 #endif

@@ -19,8 +19,8 @@ static const cJSON *choose_block(struct xen_guest *vm, struct xen_disk *disk, co
 
 static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *err)
 {
-    const cJSON *image = xen_get(xen_get(block, "inserted"), "image");
-    const char *format = json_string_or(xen_get(block, "inserted"), "drv", "");
+    const cJSON *image = json_get(json_get(block, "inserted"), "image");
+    const char *format = json_string_or(json_get(block, "inserted"), "drv", "");
     struct stat st;
 
     if (!strcmp(format, "host_device"))
@@ -29,7 +29,7 @@ static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *
     disk->options = source_image_options(format, image);
     if (!json_uint(image, "virtual-size", &disk->size, err))
         return error_prefix(err, "query-block");
-    for (const cJSON *layer = image; layer; layer = xen_get(layer, "backing-image"))
+    for (const cJSON *layer = image; layer; layer = json_get(layer, "backing-image"))
         disk->allocated += json_uint_or(layer, "actual-size", 0);
     if (stat(disk->path, &st) < 0)
         return error_set(err, ERROR_REFUSED, "cannot look at its image '%s': %m", disk->path);
@@ -63,7 +63,7 @@ static bool read_disk(struct xen_guest *vm, struct xen_disk *disk, const cJSON *
         return false;
     disk->device = must(strdup(disk_device_name(disk, block)));
     return read_image(disk, block, err) &&
-           image_contents_check(&vm->base.context.options, disk->name, xen_get(block, "inserted"),
+           image_contents_check(&vm->base.context.options, disk->name, json_get(block, "inserted"),
                                 false, err) &&
            choose_target(vm, disk, err);
 }

@@ -49,7 +49,7 @@ static void mark(struct guest *guest, cJSON *fact)
 static bool is_unwritten(struct guest *guest, const cJSON *fact, struct error *err)
 {
     (void)guest;
-    return image_marks_hold(xen_get(fact, "images"), err);
+    return image_marks_hold(json_get(fact, "images"), err);
 }
 
 /* ---- after a crash ---- */
@@ -68,9 +68,9 @@ static bool find_again(struct xen_guest *vm, const cJSON *fact, struct error *er
     vm->name = must(strdup(name));
     vm->pid = (pid_t)json_uint_or(fact, "device_model", 0);
     vm->start_time = json_uint_or(fact, "device_model_started", 0);
-    vm->images = cJSON_Duplicate(xen_get(fact, "images"), true);
+    vm->images = cJSON_Duplicate(json_get(fact, "images"), true);
     vm->reattached = true;
-    cJSON_ArrayForEach (disk, xen_get(fact, "disks")) {
+    cJSON_ArrayForEach (disk, json_get(fact, "disks")) {
         vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*vm->disks)));
         vm->disks[vm->disk_count++] = (struct xen_disk){
             .name = must(strdup(cJSON_IsString(disk) ? disk->valuestring : "?")),

@@ -23,7 +23,7 @@ static const char *present(const cJSON *blocks, const char *drive, const char *p
 {
     const cJSON *block = find_drive(blocks, drive);
 
-    return block && !xen_get(block, "inserted") ? "" : disk_node_path(params);
+    return block && !json_get(block, "inserted") ? "" : disk_node_path(params);
 }
 
 static bool add_medium(struct xen_guest *vm, const cJSON *blocks, const cJSON *keys, const char *id,

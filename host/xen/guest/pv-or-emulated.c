@@ -4,12 +4,12 @@
 
 static const cJSON *image_of(const cJSON *block)
 {
-    return xen_get(xen_get(block, "inserted"), "image");
+    return json_get(json_get(block, "inserted"), "image");
 }
 
 static bool opens(const cJSON *block, const char *path)
 {
-    const cJSON *inserted = xen_get(block, "inserted");
+    const cJSON *inserted = json_get(block, "inserted");
     AUTO_FREE char *real = path_real("/", path);
     AUTO_FREE char *other = path_real("/", json_string_or(image_of(block), "filename", ""));
 
@@ -26,7 +26,7 @@ static const cJSON *find_block(const cJSON *blocks, const char *path, bool emula
 
     cJSON_ArrayForEach (block, blocks) {
         bool has_drive = *json_string_or(block, "device", "");
-        const char *node = json_string_or(xen_get(block, "inserted"), "node-name", "");
+        const char *node = json_string_or(json_get(block, "inserted"), "node-name", "");
         size_t len = strlen(name);
 
         if (!opens(block, path) || has_drive != emulated)
@@ -66,5 +66,5 @@ const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool 
 const char *disk_device_name(const struct xen_disk *disk, const cJSON *block)
 {
     return disk->is_emulated ? json_string_or(block, "device", "")
-                             : json_string_or(xen_get(block, "inserted"), "node-name", "");
+                             : json_string_or(json_get(block, "inserted"), "node-name", "");
 }

@@ -118,7 +118,7 @@ static bool is_restart(const char *action)
 static bool act_with(struct monitor *monitor, struct rebuilder *rebuilder, const cJSON *config,
                      const char *action, bool *again, struct error *err)
 {
-    const char *name = json_string_or(xen_get(config, "c_info"), "name", "domain");
+    const char *name = json_string_or(json_get(config, "c_info"), "name", "domain");
     AUTO_FREE char *text = must(cJSON_Print(config));
 
     *again = is_restart(action);
