@@ -85,11 +85,11 @@ void qemu_copy_done(struct qemu_copy *vm);
 bool qemu_start(struct qemu_copy *vm, struct error *err);
 /* Add the last words of its log to an error that they may explain. Always false. */
 bool qemu_explain(struct qemu_copy *vm, struct error *err);
-/* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
-char *qemu_socket(const struct qemu_copy *vm, const char *name);
 
 /* ---- files.c: what it leaves in the file system ---- */
 
+/* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
+char *qemu_socket(const struct qemu_copy *vm, const char *name);
 /* Paths at which it will make files; the caller frees the array. */
 cJSON *qemu_files_to_come(const struct qemu_copy *vm);
 /* It has made them: note what they are known by. */

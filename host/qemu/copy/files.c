@@ -9,6 +9,11 @@
 #include "xmig/process.h"
 #include "xmig/text.h"
 
+char *qemu_socket(const struct qemu_copy *vm, const char *name)
+{
+    return formatted("%s/qemu/%s.sock", vm->base.context.runtime_dir, name);
+}
+
 static void add_new(cJSON *files, const cJSON *paths, mode_t type)
 {
     const cJSON *path;

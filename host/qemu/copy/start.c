@@ -24,11 +24,6 @@ enum {
 
 /* ---- sockets ---- */
 
-char *qemu_socket(const struct qemu_copy *vm, const char *name)
-{
-    return formatted("%s/qemu/%s.sock", vm->base.context.runtime_dir, name);
-}
-
 static bool make_socket_directory(struct qemu_copy *vm, struct error *err)
 {
     AUTO_FREE char *dir = formatted("%s/qemu", vm->base.context.runtime_dir);
