@@ -1,5 +1,5 @@
-/* Where the VM is now, in words. What is said here is what people act on at 2 a.m.: the
- * same words stand in docs/man/xmig-recovery.7.
+/* The last lines of `send` and `recover`: where the VM is, and what to do next. Keep the words in
+ * step with docs/man/xmig-recovery.7.
  */
 #include "ending.h"
 
@@ -75,7 +75,7 @@ static void say_untouched(struct ending *ending, const struct sent *sent)
     SAY(ending->text, "nothing was touched");
 }
 
-/* What somebody else, or the guest itself, has brought about is for nobody to recover. */
+/* The guest ended by itself, or another program stopped it: `xmig recover` has nothing to do. */
 static bool say_stopped(struct ending *ending, const char *vm)
 {
     const struct result *result = &ending->result;
@@ -84,7 +84,7 @@ static bool say_stopped(struct ending *ending, const char *vm)
         return false;
     if (result->outcome == OUTCOME_NOWHERE) {
         SAY(ending->text, "'%s' runs nowhere: %s", vm, result->stopped);
-        SAY(ending->next, "start it here, as ever, when it shall run");
+        SAY(ending->next, "start it here as usual when you want it to run");
     } else {
         SAY(ending->text, "'%s' is here and does not run: %s", vm, result->stopped);
         SAY(ending->next, "when it runs here again, move it again");
@@ -103,7 +103,7 @@ static void say_paused(struct ending *ending, const struct sent *sent)
         SAY(ending->next, "look at it here; nothing was begun");
 }
 
-/* The process that we knew has ended, and with it what only its memory held. */
+/* A VM that was started again has lost its RAM: say so, though it is safe. */
 static void say_here(struct ending *ending, const char *vm, const char *what_next)
 {
     const struct result *result = &ending->result;
@@ -116,7 +116,7 @@ static void say_here(struct ending *ending, const char *vm, const char *what_nex
         SAY(ending->text, "'%s' runs here; it is safe to %s", vm, what_next);
 }
 
-/* Whoever else has the VM is named above. Nothing of it is about the other host. */
+/* A second process here has the VM, and the error above names it: no advice about the peer. */
 static bool say_contested(struct ending *ending, const char *vm, const char *id)
 {
     if (!ending->result.contested)
@@ -124,7 +124,7 @@ static bool say_contested(struct ending *ending, const char *vm, const char *id)
     SAY(ending->text, "somebody else here has '%s', so nothing was decided and nothing touched",
         vm);
     SAY(ending->next,
-        "see to it that only one of those named above is left, and run 'xmig recover %s' here", id);
+        "make sure that only one of those named above is left, and run 'xmig recover %s' here", id);
     return true;
 }
 
@@ -164,7 +164,7 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
     case OUTCOME_NOWHERE:
         if (say_stopped(ending, sent->name))
             break;
-        SAY(ending->text, "'%s' runs nowhere; its last owner is told above", sent->name);
+        SAY(ending->text, "'%s' runs nowhere; its last owner is named above", sent->name);
         SAY(ending->next, "run 'xmig recover %s' on both hosts: it says where to start it",
             sent->id);
         break;
@@ -173,7 +173,7 @@ static void say_where_sent(struct ending *ending, const struct sent *sent)
     }
 }
 
-/* Interrupted, and undone because of it? A failure of its own is told as such. */
+/* Did the signal end the move? One that failed for another reason keeps that failure's status. */
 static bool ended_by_signal(const struct result *result, const struct sent *sent)
 {
     return sent->signal && result->error.kind == ERROR_CANCELLED &&
@@ -195,7 +195,7 @@ void ending_of_send(struct ending *ending, const struct result *result, const st
         named.name = sent->vm;
     say_where_sent(ending, &named);
     ending->moved = ending->where == PLACE_TARGET;
-    if (result->outcome == OUTCOME_DONE) { /* --until's, or one that did not matter any more */
+    if (result->outcome == OUTCOME_DONE) { /* --until's error, or one too late to matter */
         error_clear(&ending->result.error);
         ending->result.stage[0] = '\0';
     }
@@ -232,7 +232,7 @@ static void say_sender(struct ending *ending, const struct recovered *r)
         SAY(ending->next,
             "if %s owns it, start it there from its disks there, then run 'xmig recover %s' again; "
             "else start it here from its disks here. 'xmig list --all' on both hosts names the "
-            "owner. If you have seen to it in another way: 'xmig recover --close %s'",
+            "owner. If you have dealt with it in another way: 'xmig recover --close %s'",
             r->target, r->id, r->id);
         break;
     default:
@@ -242,15 +242,13 @@ static void say_sender(struct ending *ending, const struct recovered *r)
         if (ending->result.choice)
             SAY(ending->next,
                 "start it nowhere. 'xmig recover --forward %s' here lets the copy on %s go on; "
-                "'xmig recover --back %s' here gives that up, and the VM is what its disks here "
-                "are",
+                "'xmig recover --back %s' here gives that copy up; what is left of the VM is on "
+                "its disks here",
                 r->id, r->target, r->id);
         else
             SAY(ending->next,
                 "start it nowhere. When %s can be reached, run 'xmig recover %s' here again. Only "
-                "if "
-                "it "
-                "is dead for good: 'xmig recover --peer-is-dead %s'",
+                "if it is dead for good: 'xmig recover --peer-is-dead %s'",
                 r->target, r->id, r->id);
         break;
     }
@@ -279,8 +277,8 @@ static void say_receiver(struct ending *ending, const struct recovered *r)
     case OUTCOME_NOWHERE:
         SAY(ending->text, "'%s' belongs here and runs nowhere: its copy died", r->vm);
         SAY(ending->next,
-            "start it here from its disks here, then run 'xmig recover %s' again. If you have seen "
-            "to it in another way: 'xmig recover --close %s'",
+            "start it here from its disks here, then run 'xmig recover %s' again. If you have "
+            "dealt with it in another way: 'xmig recover --close %s'",
             r->id, r->id);
         break;
     default:
@@ -311,7 +309,7 @@ void ending_of_recover(struct ending *ending, const struct result *result,
         say_sender(ending, recovered);
     else
         say_receiver(ending, recovered);
-    /* 7 would say that it runs here; what is left of a copy that was given back never will. */
+    /* Status 7 would say that the VM runs here; a copy that was given back never will. */
     if (recovered->given_back && result->outcome == OUTCOME_CLEANUP) {
         ending->status = OUTCOME_ROLLED_BACK;
         ending->where = PLACE_SOURCE;
@@ -332,7 +330,7 @@ void ending_of_usage(struct ending *ending, const char *command, const struct er
 {
     ending_of_failure(ending, OUTCOME_USAGE, err);
     ending->result.error.kind = ERROR_USAGE;
-    if (!strcmp(command, "send")) /* whatever it is that was to be moved has not been */
+    if (!strcmp(command, "send")) /* no VM has been moved */
         ending->where = PLACE_SOURCE;
     SAY(ending->next, "see 'xmig %s --help'", command);
 }

@@ -20,7 +20,7 @@ struct ending {
     struct result result;
     int status; /* the exit status */
     enum place where;
-    bool no_vm;            /* the command is about no one VM: there is none to tell of */
+    bool no_vm;            /* the command is not about one VM: print no place */
     bool moved;            /* this command has moved it */
     const cJSON *refusals; /* what the checks refuse: {"side", "stage", "text"}; NULL */
     const char *target;    /* the other host's name, for these */
@@ -28,10 +28,10 @@ struct ending {
     char next[512];        /* what to do; "": nothing */
 };
 
-/* How a person calls DEST. */
+/* DEST as messages name it. */
 const char *target_name(const char *dest);
 
-/* What only the command knows. */
+/* A move, as the command line and `send` know it; the rest is in struct result. */
 struct sent {
     const char *vm;     /* as the user wrote it */
     const char *name;   /* as the hypervisor calls it; NULL: not known */
@@ -41,7 +41,7 @@ struct sent {
     bool dry_run;
     bool attached;    /* the VM was found */
     bool has_journal; /* it was begun: xmig recover knows it */
-    int signal;       /* that interrupted it; 0 */
+    int signal;       /* the one that interrupted the move; 0 */
     const cJSON *refusals;
 };
 
@@ -60,7 +60,7 @@ struct recovered {
 void ending_of_recover(struct ending *ending, const struct result *result,
                        const struct recovered *recovered);
 
-/* Before there was anything to move. `command` is for "see 'xmig COMMAND --help'". */
+/* For failures before there is a move. `command` is for "see 'xmig COMMAND --help'". */
 void ending_of_usage(struct ending *ending, const char *command, const struct error *err);
 void ending_of_failure(struct ending *ending, enum outcome outcome, const struct error *err);
 

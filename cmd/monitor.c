@@ -1,4 +1,4 @@
-/* xmig monitor: what xl's own process does for a domain that xl has started. */
+/* xmig monitor: stands in for the process that `xl create` leaves behind to watch a domain. */
 #include "command.h"
 
 #include <signal.h>
@@ -11,10 +11,10 @@
 static const char help_text[] =
     "usage: xmig monitor DOMAIN\n"
     "\n"
-    "Watches a Xen domain, given by its name or number, as xl does for those that it has\n"
-    "started: when the guest turns itself off, reboots or crashes, does what its configuration\n"
-    "says (on_poweroff, on_reboot, on_crash, on_watchdog). A move starts it; there is no need\n"
-    "to type it, unless it was ended.\n"
+    "Watches a Xen domain, given by its name or number, as xl does for the domains that xl\n"
+    "started. When the guest turns itself off, reboots or crashes, the monitor does what the\n"
+    "domain's configuration says (on_poweroff, on_reboot, on_crash, on_watchdog). A move starts\n"
+    "the monitor; type this command only if the monitor was killed.\n"
     "\n"
     "  -h, --help  this text\n";
 
@@ -45,7 +45,7 @@ int command_monitor(int argc, char *argv[])
     if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
         return print_help(help_text);
     if (argc != 2 || argv[1][0] == '-') {
-        error_set(&err, ERROR_REFUSED, "it takes one domain");
+        error_set(&err, ERROR_REFUSED, "'monitor' takes one domain");
         return end_with_usage(argc, argv, &err);
     }
     signal(SIGPIPE, SIG_IGN);

@@ -1,4 +1,4 @@
-/* Names and messages from outside, made fit for a terminal. */
+/* Escapes text from outside (VM names, the peer's messages) before it reaches a terminal. */
 #include "printable.h"
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 
 #include "xmig/cleanup.h"
 
-/* How many bytes the character at `text` has, and which one that is; 0: no UTF-8. */
+/* Decode one UTF-8 character, and return its length in bytes. 0: the bytes are not UTF-8. */
 static size_t decode(const unsigned char *text, uint32_t *character)
 {
     static const struct {
@@ -34,7 +34,7 @@ static size_t decode(const unsigned char *text, uint32_t *character)
     return len + 1;
 }
 
-/* Control characters, and those that turn the direction of what follows them. */
+/* Would a terminal act on the character? Control characters, and Unicode's direction marks. */
 static bool is_obeyed(uint32_t character)
 {
     return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x61c ||

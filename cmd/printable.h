@@ -1,10 +1,9 @@
-/* Names and messages from outside, made fit for a terminal. */
+/* Escapes text from outside before it reaches a terminal. */
 #ifndef XMIG_CMD_PRINTABLE_H
 #define XMIG_CMD_PRINTABLE_H
 
-/* `text` with all that a terminal obeys, or that is no UTF-8, written as \n, \t, \xHH: whoever
- * named a VM, or speaks from the other host, moves no cursor here and hides no line. The caller
- * frees it.
+/* `text` with control characters, and bytes that are not UTF-8, written as \n, \t, \xHH, so that a
+ * VM's name or the peer cannot move the cursor or hide a line. The caller frees it.
  */
 char *printable(const char *text);
 

@@ -3,20 +3,20 @@
 
 const struct hypervisor *hypervisor_find(const char *name)
 {
-    for (const struct hypervisor *const *one = hypervisor_table; *one; one++)
-        if (!strcmp((*one)->name, name))
-            return *one;
+    for (const struct hypervisor *const *row = hypervisor_table; *row; row++)
+        if (!strcmp((*row)->name, name))
+            return *row;
     return NULL;
 }
 
 static const struct hypervisor *named_by_prefix(const char *vm, const char **rest)
 {
-    for (const struct hypervisor *const *one = hypervisor_table; *one; one++) {
-        size_t len = strlen((*one)->name);
+    for (const struct hypervisor *const *row = hypervisor_table; *row; row++) {
+        size_t len = strlen((*row)->name);
 
-        if (!strncmp(vm, (*one)->name, len) && vm[len] == ':') {
+        if (!strncmp(vm, (*row)->name, len) && vm[len] == ':') {
             *rest = vm + len + 1;
-            return *one;
+            return *row;
         }
     }
     return NULL;
@@ -27,13 +27,13 @@ static bool refuse_unknown(const char *vm, struct error *err)
     AUTO_JSON cJSON *names = must(cJSON_CreateArray());
     const cJSON *name;
 
-    for (const struct hypervisor *const *one = hypervisor_table; *one; one++)
-        if ((*one)->vms)
-            (*one)->vms(names);
+    for (const struct hypervisor *const *row = hypervisor_table; *row; row++)
+        if ((*row)->vms)
+            (*row)->vms(names);
     error_set(err, ERROR_REFUSED, "no running VM here is called '%s'; those that run: ", vm);
     cJSON_ArrayForEach (name, names)
         error_append(err, "%s%s", name == names->child ? "" : ", ", name->valuestring);
-    return names->child ? false : error_append(err, "none that this user may look at");
+    return names->child ? false : error_append(err, "none that this user can see");
 }
 
 const struct hypervisor *hypervisor_for_vm(const char *vm, const char **rest, struct error *err)
@@ -43,16 +43,16 @@ const struct hypervisor *hypervisor_for_vm(const char *vm, const char **rest, st
     if (found)
         return found;
     *rest = vm;
-    for (const struct hypervisor *const *one = hypervisor_table; *one; one++) {
-        if (!(*one)->knows || !(*one)->knows(vm))
+    for (const struct hypervisor *const *row = hypervisor_table; *row; row++) {
+        if (!(*row)->knows || !(*row)->knows(vm))
             continue;
         if (found) {
             error_set(err, ERROR_REFUSED,
                       "'%s' can be a VM of %s or of %s here: write '%s:%s' or '%s:%s'", vm,
-                      found->name, (*one)->name, found->name, vm, (*one)->name, vm);
+                      found->name, (*row)->name, found->name, vm, (*row)->name, vm);
             return NULL;
         }
-        found = *one;
+        found = *row;
     }
     if (!found)
         refuse_unknown(vm, err);

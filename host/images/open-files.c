@@ -1,4 +1,4 @@
-/* A QEMU's open files, from /proc/PID/fd. */
+/* The files that a QEMU has open, read from /proc/PID/fd. */
 #include "host/images/open-files.h"
 
 #include <dirent.h>
@@ -31,7 +31,7 @@ static bool is_found_at(const char *path, const struct image_identity *identity)
     return image_is_same(&found, identity);
 }
 
-/* By the name that it has on our side of its mounts. */
+/* The file's path in our mount namespace, if it still leads to the file; else NULL. */
 static char *find_name(pid_t pid, const struct open_file *file)
 {
     char *here;
@@ -45,7 +45,7 @@ static char *find_name(pid_t pid, const struct open_file *file)
     return NULL;
 }
 
-/* Of a qcow2 image what it says of itself, else the file's. */
+/* The size that the guest sees: from a qcow2 header, else that of the device or file. */
 static uint64_t virtual_size(const char *path, const struct stat *st)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -131,6 +131,7 @@ void open_files_done(struct open_files *files)
 
 /* ---- finding ---- */
 
+/* Mark a file as one disk's image, so that no other disk is matched with it by likeness. */
 static struct open_file *claim(struct open_file *file)
 {
     if (file)
@@ -138,7 +139,7 @@ static struct open_file *claim(struct open_file *file)
     return file;
 }
 
-/* "/proc/self/fd/9" is one of QEMU's descriptors, not of ours. */
+/* Translate QEMU's `name` to a path for us: "self" in it, its root and its cwd are QEMU's. */
 static char *path_for(const struct open_files *files, const char *name)
 {
     char *path;
@@ -175,7 +176,7 @@ static bool has_last_part(const struct open_file *file, const char *name)
     return !strcmp(last_part(file->name ? file->name : file->called), last_part(name));
 }
 
-/* QEMU counts in sectors. */
+/* Sizes are compared in sectors, to which QEMU rounds an image's size. */
 static bool has_size(const struct open_file *file, uint64_t size)
 {
     enum {

@@ -1,5 +1,5 @@
-/* The files that a QEMU has open. Which of them is a disk's image is known by what QEMU calls it,
- * looked up as QEMU would; but names change, and directories, while a file stays open.
+/* The files that a QEMU has open, to find each disk's image: by the path that QEMU reports for the
+ * disk, or, when the file was renamed since, by file name and size.
  */
 #ifndef XMIG_HOST_IMAGES_OPEN_FILES_H
 #define XMIG_HOST_IMAGES_OPEN_FILES_H
@@ -7,14 +7,14 @@
 #include "host/system/others.h"
 
 struct open_file {
-    int fd; /* of QEMU's */
+    int fd; /* in the QEMU process */
     struct image_identity identity;
     uint64_t size; /* virtual, if it is an image */
-    char *name;    /* by which it is found on this host now; NULL: it has none */
-    char *called;  /* what the kernel calls it */
+    char *name;    /* a path that leads to it in our mount namespace; NULL: none does */
+    char *called;  /* the path in /proc/PID/fd, without " (deleted)" */
     bool deleted;
     bool writable;
-    bool claimed; /* as an image */
+    bool claimed; /* found to be a disk's image */
 };
 
 struct open_files {
@@ -24,17 +24,17 @@ struct open_files {
     size_t count;
 };
 
-/* Regular files and block devices, each once. open_files_done() frees what it holds. */
+/* List regular files and block devices, each once. open_files_done() frees the list. */
 void open_files_read(pid_t pid, const char *cwd, struct open_files *files);
 void open_files_done(struct open_files *files);
 
-/* The file that QEMU's name for it leads to, by its own root and directory; it is claimed then.
- * NULL: that is none of the open ones.
+/* Claim the open file to which `name` leads in QEMU's root and working directory. NULL: QEMU has no
+ * such file open.
  */
 struct open_file *open_files_by_name(struct open_files *files, const char *name);
 
-/* One that nobody has claimed, and that alone has the last part of `name`, or is an image of this
- * virtual size. NULL: none, or more than one.
+/* Claim the only unclaimed file with the last component of `name`, or else the only one with this
+ * virtual size. NULL: neither finds exactly one.
  */
 struct open_file *open_files_by_likeness(struct open_files *files, const char *name, uint64_t size,
                                          bool writable);

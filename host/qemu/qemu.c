@@ -1,9 +1,10 @@
-/* Plain QEMU processes, found by name or by their QMP socket. */
+/* QEMU without a manager: a VM is a process, named by QEMU's -name or by its QMP socket. */
 #include "host/qemu/qemu.h"
 
 #include <sys/stat.h>
 
-static void count_name(void *arg, const struct qemu_process *process)
+/* Set the name at `arg` to NULL when a process has it. */
+static void clear_if_found(void *arg, const struct qemu_process *process)
 {
     const char **name = arg;
 
@@ -17,9 +18,9 @@ static bool knows(const char *vm)
 
     if (strchr(vm, '/'))
         return stat(vm, &st) == 0 && S_ISSOCK(st.st_mode);
-    if (qemu_process_of_others(vm))
+    if (qemu_process_of_others(vm)) /* claimed, so that a later error can advise sudo */
         return true;
-    qemu_process_each(count_name, &vm);
+    qemu_process_each(clear_if_found, &vm);
     return vm == NULL;
 }
 

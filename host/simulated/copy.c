@@ -1,4 +1,4 @@
-/* The simulated copy. */
+/* The simulated copy. Marks (machine.h) make it misbehave as a test wants. */
 #include "simulated.h"
 
 #include "params.h"
@@ -82,7 +82,7 @@ static bool start(struct copy *copy, struct error *err)
     return true;
 }
 
-/* Where a lane ends. NULL: there is no such lane. */
+/* The place for our end of lane `name`. NULL: the VM has no such lane. */
 static struct simulated_lane **lane_end(struct simulated *sim, const char *name)
 {
     if (!strcmp(name, "ram"))
@@ -112,7 +112,7 @@ static int open_lane(struct copy *copy, const char *name, struct error *err)
     return pair[1];
 }
 
-/* Nothing is on a disk; it takes so long all the same. */
+/* Nothing to flush: only take the time that the VM's setting "flush" asks for. */
 static bool flush_disks(struct copy *copy, struct error *err)
 {
     const struct simulated *sim = &self(copy)->sim;
@@ -136,7 +136,7 @@ static bool ram_recv(struct copy *copy, struct error *err)
     return simulated_lane_await_final(sim->ram, err);
 }
 
-/* All mirrored disks have said their last word before the last of RAM was sent. */
+/* Every mirrored disk's FINAL frame must be here: the source sends RAM's own last. */
 static bool seal(struct copy *copy, struct error *err)
 {
     struct simulated *sim = &self(copy)->sim;

@@ -1,4 +1,4 @@
-/* What the simulated guest and its copy have in common. */
+/* Shared by the simulated guest and the simulated copy. */
 #include "simulated.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* A simulated VM's lane. */
+/* A simulated VM's lane: the same code at both ends. */
 #include "lane.h"
 
 #include <arpa/inet.h>
@@ -10,8 +10,8 @@
 enum {
     HEADER = 5,
     CHUNK = 65536,
-    UNDER_WAY_MAX = 1 << 20,
-    ACK_MS = 60000
+    UNSENT_MAX = 1 << 20,
+    PEER_MS = 60000
 };
 
 static bool put(struct simulated_lane *lane, enum lane_frame type, const void *data, size_t len,
@@ -99,7 +99,7 @@ bool simulated_lane_pump(struct simulated_lane *lane, uint64_t total, struct err
 
     if (stream_ended(lane->stream, err))
         return error_prefix(err, "the target's end of the lane");
-    while (lane->sent < total && stream_unsent(lane->stream) < UNDER_WAY_MAX) {
+    while (lane->sent < total && stream_unsent(lane->stream) < UNSENT_MAX) {
         uint64_t left = total - lane->sent;
         size_t len = left < CHUNK ? (size_t)left : CHUNK;
 
@@ -110,7 +110,7 @@ bool simulated_lane_pump(struct simulated_lane *lane, uint64_t total, struct err
     return true;
 }
 
-static bool final_or_over(void *arg)
+static bool has_final_or_ended(void *arg)
 {
     const struct simulated_lane *lane = arg;
 
@@ -119,7 +119,7 @@ static bool final_or_over(void *arg)
 
 bool simulated_lane_await_final(struct simulated_lane *lane, struct error *err)
 {
-    if (!loop_wait(lane->loop, final_or_over, lane, ACK_MS, err))
+    if (!loop_wait(lane->loop, has_final_or_ended, lane, PEER_MS, err))
         return false;
     if (!lane->has_final)
         return !stream_ended(lane->stream, err);
@@ -130,7 +130,7 @@ bool simulated_lane_complete(struct simulated_lane *lane, uint64_t total, uint64
                              struct error *err)
 {
     while (lane->sent < total)
-        if (!simulated_lane_pump(lane, total, err) || !stream_flush(lane->stream, ACK_MS, err))
+        if (!simulated_lane_pump(lane, total, err) || !stream_flush(lane->stream, PEER_MS, err))
             return false;
     if (!put_number(lane, FRAME_FINAL, number, err) || !simulated_lane_await_final(lane, err))
         return false;

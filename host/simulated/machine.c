@@ -1,4 +1,4 @@
-/* A simulated VM and its file. */
+/* A simulated VM: its settings, run state, disks (each a number of writes), and JSON file. */
 #include "machine.h"
 
 #include <fcntl.h>
@@ -59,7 +59,7 @@ bool machine_parse(struct machine *machine, const char *vm, struct error *err)
     const char *setting;
 
     if (!*name || strlen(name) >= sizeof(machine->name))
-        return error_set(err, ERROR_REFUSED, "'%s' is no name for a VM", name);
+        return error_set(err, ERROR_REFUSED, "'%s' is not a valid name for a VM", name);
     *machine = (struct machine){ .disk_count = 2, .disk_size = 4 << 20, .ram_size = 4 << 20 };
     snprintf(machine->name, sizeof(machine->name), "%s", name);
     snprintf(machine->disks, sizeof(machine->disks), "own");
@@ -95,7 +95,7 @@ void machine_work(struct machine *machine)
             machine->writes[i]++;
 }
 
-/* Times and counters as text: a double would not hold them. */
+/* Add a time or a counter as text: cJSON's numbers are doubles, which would round it. */
 static void add_number(cJSON *array, uint64_t value)
 {
     char text[24];
@@ -130,7 +130,7 @@ static cJSON *to_json(const struct machine *machine)
     return json;
 }
 
-/* Written aside and renamed: a reader, or a crash, finds the old or the new one. */
+/* Write a new file and rename it, so that a reader always finds a complete one. */
 bool machine_save(const struct machine *machine, struct error *err)
 {
     AUTO_JSON cJSON *json = to_json(machine);

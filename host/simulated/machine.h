@@ -23,8 +23,8 @@ struct machine {
     bool fenced;                        /* source: handed over */
     char disks[16];                     /* "own", "made", "kept" or "discarded" */
     uint64_t flush_ms;                  /* how long the target needs to flush its disks */
-    char hang[8];                       /* where it hangs at the switch: "drain", "seal"; "" */
-    /* When it ran, in nanoseconds of CLOCK_MONOTONIC: no two copies' times may overlap. */
+    char hang[8];                       /* "drain" or "seal": the step that never ends; "" */
+    /* Start and end of each run, CLOCK_MONOTONIC ns: runs of source and target must not overlap. */
     uint64_t runs[MACHINE_RUNS_MAX][2];
     size_t run_count;
 };
@@ -36,7 +36,7 @@ bool machine_parse(struct machine *machine, const char *vm, struct error *err);
 
 void machine_set_state(struct machine *machine, enum run_state state);
 
-/* A running guest writes to every disk. */
+/* One write to every disk, if the guest runs. Called whenever a mirror or RAM is looked at. */
 void machine_work(struct machine *machine);
 
 bool machine_save(const struct machine *machine, struct error *err);
@@ -44,7 +44,7 @@ bool machine_save(const struct machine *machine, struct error *err);
 /* False when there is no such file: the machine is gone. */
 bool machine_load(struct machine *machine);
 
-/* The tests play the other hand: a file in the directory of all migrations. */
+/* Is there a file `name` beside the migrations' directories? Tests make it to ask for a fault. */
 bool machine_has_mark(const struct machine *machine, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the simulated guest and its copy have in common: a machine, and the lanes' ends. */
+/* Shared by the simulated guest and the simulated copy: a machine and its ends of the lanes. */
 #ifndef XMIG_HOST_SIMULATED_SIMULATED_H
 #define XMIG_HOST_SIMULATED_SIMULATED_H
 
@@ -15,22 +15,21 @@ struct simulated {
 struct guest *simulated_guest_new(void);
 struct copy *simulated_copy_new(void);
 
-/* The machine's file is that of `side`: "source" or "target". */
+/* Set the path of the machine's file: one for "source", one for "target". */
 void simulated_place(struct simulated *sim, const char *side);
-/* Find the machine's file again, which `records` name; that of one that is gone is gone, too. */
+/* Load the machine's file that `records` name. Without a file the machine is RUN_GONE. */
 void simulated_find_again(struct simulated *sim, const cJSON *records);
 /* Change the machine's state, and write its file. */
 bool simulated_change(struct simulated *sim, enum run_state state, struct error *err);
 void simulated_end_lanes(struct simulated *sim);
-/* What never answers, if the machine is one that hangs at `where`: until somebody interrupts it. */
-bool simulated_hang_at(struct simulated *sim, const char *where, struct error *err);
-/* Has it run more than `runs` times, or does it run? Another process, or a test, may have had a
- * hand in it.
+/* Play a hypervisor that never answers, if the setting "hang" is `where`: wait until interrupted.
  */
+bool simulated_hang_at(struct simulated *sim, const char *where, struct error *err);
+/* Read the file again, which a test may have changed: has the VM run since `runs` runs? */
 bool simulated_has_run_since(struct simulated *sim, size_t runs);
-/* The tests play the other hand: a file of this name in the directory of all migrations. */
+/* machine_has_mark(), also for a machine that has no file yet. */
 bool simulated_has_mark(const struct simulated *sim, const char *name);
-/* How often: a byte for each time, where there is such a mark. */
+/* Append a byte to the mark, if a test has made it: the test counts the calls. */
 void simulated_count_at_mark(const struct simulated *sim, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* Starting the target's QEMU: in a session of its own, so that it outlives us; where systemd
- * runs, in a scope of its own, so that it outlives the ssh login, too.
+/* Starts the target's QEMU, and removes what it leaves behind. QEMU gets its own session, to
+ * outlive xmig, and its own systemd scope where there is systemd, to outlive the ssh login.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 #include "xmig/text.h"
 
 enum {
-    START_MS = 300000, /* it may have to touch hundreds of gigabytes of memory first */
+    START_MS = 300000, /* QEMU may have to preallocate hundreds of gigabytes of RAM first */
     POLL_MS = 20,
     LOG_TAIL = 4096,
 };
@@ -40,7 +40,7 @@ struct line {
     size_t count;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct line *line, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void append(struct line *line, const char *format, ...)
 {
     va_list args;
 
@@ -69,47 +69,47 @@ static bool has_systemd(bool of_user)
     return !of_user || (manager && access(manager, F_OK) == 0);
 }
 
-static void say_scope(struct qemu_copy *vm, struct line *line)
+static void add_scope(struct qemu_copy *vm, struct line *line)
 {
     bool of_user = geteuid() != 0;
 
     if (!has_systemd(of_user))
         return;
-    say(line, "systemd-run");
+    append(line, "systemd-run");
     if (of_user)
-        say(line, "--user");
-    say(line, "--scope");
-    say(line, "--quiet");
-    say(line, "--collect");
-    say(line, "--unit=xmig-qemu-%s", vm->base.context.id);
-    say(line, "--");
+        append(line, "--user");
+    append(line, "--scope");
+    append(line, "--quiet");
+    append(line, "--collect");
+    append(line, "--unit=xmig-qemu-%s", vm->base.context.id);
+    append(line, "--");
 }
 
-/* By way of this process's number, for another program becomes it first. */
-static void say_launch(struct qemu_copy *vm, struct line *line)
+/* The path names our pid, because "self" may be systemd-run when it is opened. */
+static void add_launch(struct qemu_copy *vm, struct line *line)
 {
-    say(line, "/proc/%d/exe", (int)getpid());
-    say(line, "launch");
-    say(line, "--umask=%o", (unsigned)vm->params.qemu.umask);
+    append(line, "/proc/%d/exe", (int)getpid());
+    append(line, "launch");
+    append(line, "--umask=%o", (unsigned)vm->params.qemu.umask);
     if (geteuid() != 0 && vm->line.bridges->child)
-        say(line, "--may-gain-rights");
-    say(line, "--");
+        append(line, "--may-gain-rights");
+    append(line, "--");
 }
 
-static void say_user(struct qemu_copy *vm, struct line *line)
+static void add_user(struct qemu_copy *vm, struct line *line)
 {
     const struct passwd *user = vm->as_self ? NULL : getpwuid(vm->uid);
 
     if (vm->as_self)
         return;
-    say(line, "setpriv");
-    say(line, "--reuid=%u", (unsigned)vm->uid);
-    say(line, "--regid=%u", user ? (unsigned)user->pw_gid : (unsigned)vm->uid);
-    say(line, user ? "--init-groups" : "--clear-groups");
-    say(line, "--");
+    append(line, "setpriv");
+    append(line, "--reuid=%u", (unsigned)vm->uid);
+    append(line, "--regid=%u", user ? (unsigned)user->pw_gid : (unsigned)vm->uid);
+    append(line, user ? "--init-groups" : "--clear-groups");
+    append(line, "--");
 }
 
-static void say_monitor(struct qemu_copy *vm, struct line *line)
+static void add_monitor(struct qemu_copy *vm, struct line *line)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     AUTO_FREE char *text = NULL;
@@ -117,26 +117,26 @@ static void say_monitor(struct qemu_copy *vm, struct line *line)
     keyvals_parse("socket,id=" ARGV_OWN_MONITOR ",server=on,wait=off", &kv, NULL);
     keyvals_set(&kv, "path", vm->qemu.socket);
     text = keyvals_print(&kv);
-    say(line, "-chardev");
-    say(line, "%s", text);
-    say(line, "-mon");
-    say(line, "chardev=" ARGV_OWN_MONITOR ",mode=control");
+    append(line, "-chardev");
+    append(line, "%s", text);
+    append(line, "-mon");
+    append(line, "chardev=" ARGV_OWN_MONITOR ",mode=control");
 }
 
-static void write_line(struct qemu_copy *vm, struct line *line)
+static void make_line(struct qemu_copy *vm, struct line *line)
 {
     const cJSON *word;
 
-    say_scope(vm, line);
-    say_launch(vm, line);
-    say_user(vm, line);
-    say(line, "%s", vm->program);
+    add_scope(vm, line);
+    add_launch(vm, line);
+    add_user(vm, line);
+    append(line, "%s", vm->program);
     cJSON_ArrayForEach (word, vm->params.qemu.words)
-        say(line, "%s", word->valuestring);
-    say_monitor(vm, line);
-    say(line, "-S");
-    say(line, "-incoming");
-    say(line, "defer");
+        append(line, "%s", word->valuestring);
+    add_monitor(vm, line);
+    append(line, "-S");
+    append(line, "-incoming");
+    append(line, "defer");
 }
 
 /* ---- the log ---- */
@@ -171,8 +171,29 @@ static int open_log(struct qemu_copy *vm, struct error *err)
 
 /* ---- the process ---- */
 
-/* Its socket's path is in its command line: by that a process is known whose number was not
- * noted any more.
+static bool is_among(const cJSON *list, const char *path)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, list)
+        if (!strcmp(item->valuestring, path))
+            return true;
+    return false;
+}
+
+/* Note the output files (consoles, logs) that QEMU will create; the sweep deletes no older file. */
+static void add_new_files(cJSON *fact, const struct qemu_machine *qemu)
+{
+    cJSON *files = cJSON_AddArrayToObject(fact, "files");
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, qemu->outputs)
+        if (!is_among(qemu->pidfiles, item->valuestring) && access(item->valuestring, F_OK) < 0)
+            cJSON_AddItemToArray(files, cJSON_Duplicate(item, true));
+}
+
+/* The fact is written before QEMU starts: if xmig dies with no pid noted, recover finds QEMU by
+ * the socket's path in its command line.
  */
 static bool note_machine(struct qemu_copy *vm, struct error *err)
 {
@@ -199,7 +220,7 @@ static bool launch(struct qemu_copy *vm, int log, struct error *err)
 {
     struct line line = { 0 };
 
-    write_line(vm, &line);
+    make_line(vm, &line);
     vm->child =
         child_start(vm->base.context.loop, (const char *const *)line.words, -1, log, log, err);
     line_done(&line);
@@ -210,7 +231,7 @@ static bool launch(struct qemu_copy *vm, int log, struct error *err)
     return note_process(vm, err);
 }
 
-/* Its socket comes to be at some time, and is listened at some time later. */
+/* Retry: QEMU creates the socket, and then listens at it, some time after its start. */
 static bool connect_to(struct qemu_copy *vm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
