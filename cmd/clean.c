@@ -156,7 +156,7 @@ static void note_user(void *arg, const struct other *other)
         memcpy(arg, other->who, sizeof(other->who));
 }
 
-/* The caller frees it; NULL: nobody. */
+/* The process that has the file open, in words; the caller frees them. NULL: none. */
 static char *user_of(const char *path)
 {
     char user[sizeof(((struct other *)NULL)->who)] = "";
@@ -171,7 +171,7 @@ static char *user_of(const char *path)
     return *user ? must(strdup(user)) : NULL;
 }
 
-/* Once more by its inode: a question may have stood for hours. */
+/* Look at the inode again: the user may have taken hours to answer the question. */
 static bool delete_image(struct cleaning *cleaning, const cJSON *image, struct error *err)
 {
     enum side side =

@@ -5,7 +5,7 @@
 #include "wrap.h"
 #include "xmig/cleanup.h"
 
-/* What the terminal has echoed of a Ctrl-C stands before the cursor. */
+/* Begin in the first column: the terminal may have echoed a Ctrl-C. */
 void drawing_erase(struct drawing *drawing)
 {
     fputc('\r', drawing->out);

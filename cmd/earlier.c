@@ -24,13 +24,13 @@ static const char *rest_of(const char *vm)
     return colon ? colon + 1 : vm;
 }
 
-/* By the words of then, or by the name or the socket that they meant. */
+/* Compare with the VM as it was given then, and with the name and socket found for that. */
 static bool is_same_vm(const cJSON *begin, const char *vm)
 {
     static const char *const facts[] = { "name", "socket" };
     const char *word = rest_of(vm);
 
-    /* A rehearsal's VM is made up anew each time, whatever it is called. */
+    /* Each simulated VM is a new one, even with an old name. */
     if (!strcmp(json_string_or(begin, "host", ""), "simulated"))
         return false;
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)

@@ -53,7 +53,7 @@ static void add(struct finding *finding, bool unfinished, const char *id)
     ++*count;
 }
 
-/* Of a journal that cannot be read nobody knows the VM, and it may be what is looked for. */
+/* A journal that cannot be read does not tell its VM: compare only its id. */
 static void on_journal(void *arg, const char *id, enum side side)
 {
     struct finding *finding = arg;

@@ -43,7 +43,7 @@ struct forgetting {
     size_t count;
 };
 
-/* A socket at which nobody listens is nobody's any more. */
+/* Remove sockets whose listening process has ended. */
 static void remove_dead_sockets(const char *directory)
 {
     DIR *dir = opendir(directory);
@@ -65,7 +65,7 @@ static void remove_dead_sockets(const char *directory)
     (void)rmdir(directory);
 }
 
-/* The journals go last: until then the rest is known to be theirs. */
+/* Journals are removed last: they tell to which migration the other files belong. */
 static bool remove_files(const char *directory, bool journals, struct error *err)
 {
     DIR *dir = opendir(directory);
@@ -159,7 +159,7 @@ static void forget_if_old(void *arg, const char *id, enum side side)
         wrap_say(stderr, WRAP_INDENT, "xmig forget: %s: %s", id, err.text);
 }
 
-/* Of dry runs, and of processes that died before their journal. */
+/* Remove the runtime directories of dry runs, and of processes that died without a journal. */
 static void sweep_runtime(const struct forgetting *forgetting)
 {
     DIR *dir = opendir(forgetting->places.runtime_dir);

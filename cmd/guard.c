@@ -52,7 +52,7 @@ struct guarding {
     struct identity identity;
     enum record last;        /* the journal's, as last seen */
     uint64_t lease_ms;       /* the target's; 0: none */
-    uint64_t alone_since_ms; /* when nobody was found at it first; 0: somebody was */
+    uint64_t alone_since_ms; /* since when no process has the migration; 0: one has it */
     uint64_t pause_ms;       /* before the next attempt */
     bool attempted;          /* since then */
     bool is_a_persons;       /* the last attempt has found what only a person can settle */
@@ -60,11 +60,11 @@ struct guarding {
 
 enum situation {
     OVER,    /* closed, or its journal is gone */
-    AT_WORK, /* somebody has it */
+    AT_WORK, /* a process has the migration */
     ALONE,
 };
 
-/* Whoever has it, is waited for. */
+/* Wait for the end of the process that has the migration, if there is one. */
 static enum situation look_at_owner(const struct migration *m)
 {
     uint64_t start_time;
@@ -93,7 +93,7 @@ static enum situation look(struct guarding *guarding)
     return situation;
 }
 
-/* From now on, what others write to the journal, and its removal. -1: that cannot be known. */
+/* A descriptor that reports writes to the journal, and its removal. -1: not possible here. */
 static int watch_journal(const struct guarding *guarding)
 {
     AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC);
@@ -124,7 +124,7 @@ static bool has_lease(const struct guarding *guarding)
     return guarding->side == SIDE_RECV && guarding->last == RECORD_PREPARED && guarding->lease_ms;
 }
 
-/* What the target has prepared, lost, or given back, others go on with: the source, or a person. */
+/* After these records the target waits: the source, or a person, has to go on. */
 static bool waits_for_others(const struct guarding *guarding)
 {
     return guarding->attempted && guarding->side == SIDE_RECV &&
@@ -194,8 +194,8 @@ static void watch_over(struct guarding *guarding)
     }
 }
 
-/* What ends a login's processes, or the ssh server's, with systemd shall not end this one: it
- * goes into a scope of its own. Where that is not possible a session of its own has to do.
+/* Move to a systemd scope of our own, so that the end of a login or of sshd does not end us. Where
+ * that is not possible, our own session must suffice.
  */
 static void leave_for_own_scope(const struct guarding *guarding)
 {
@@ -228,7 +228,7 @@ static int guard(const struct guard_options *options)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     (void)prctl(PR_SET_NAME, "xmig-guard");
-    /* What whoever started the move has left open: somebody may wait for its end. */
+    /* Close inherited descriptors: another process may wait for the end of a pipe. */
     (void)close_range(STDERR_FILENO + 1, ~0U, 0);
     places_find(&guarding.places);
     ok = identity_read(&guarding.identity, &err) &&

@@ -169,7 +169,7 @@ static void show_journal(struct listing *listing, struct migration *m)
     show(listing, &item);
 }
 
-/* Of a journal that cannot be read nobody knows the VM. */
+/* A journal that cannot be read does not tell its VM: compare only its id. */
 static bool may_be_meant(const struct listing *listing, const char *id)
 {
     const char *which = listing->options->which;

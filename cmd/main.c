@@ -31,7 +31,7 @@ static void pass_on_no_descriptors(void)
         uv_disable_stdio_inheritance();
 }
 
-/* What was to be shown has not been. A move's status says where the VM runs, whoever reads. */
+/* A failed stdout is the failure of a command that shows something. A move's status stays. */
 static int check_shown(const char *name, int status)
 {
     static const char *const shows[] = { "list",   "stages", "policy",   "help",

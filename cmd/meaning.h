@@ -22,7 +22,7 @@ enum worker {
  */
 enum worker find_worker(struct migration *m, char **status);
 
-/* Its pid. */
+/* That process's pid. */
 int worker_pid(const struct migration *m);
 
 /* How long ago a record's "time" was, in ms; 0 when that is not to be read. */

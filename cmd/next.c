@@ -63,7 +63,8 @@ static void next_of_receiver(const struct journal *journal, struct next *next)
     case RECORD_LOST:
         recover(journal, false, next);
         SAY(next->text,
-            "first start the VM here, from its disks here; or, if you have seen to it in another "
+            "first start the VM here, from its disks here; or, if you have dealt with it in "
+            "another "
             "way: xmig recover --close %s",
             id);
         break;

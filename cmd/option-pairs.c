@@ -3,7 +3,7 @@
 
 #include "xmig/cleanup.h"
 
-/* What stands before the '='; the caller frees it. NULL: there is none, or nothing behind it. */
+/* The part before '='; the caller frees it. NULL: one of the two parts is missing. */
 static char *left_side(const char *option, const char *form, const char *value, struct error *err)
 {
     const char *equals = strchr(value, '=');

@@ -49,7 +49,7 @@ static bool comes_after(const struct stage *stage, const char *earlier)
     return false;
 }
 
-/* What only waits for a stage that is left out goes with it. */
+/* Leave out the stage, and each optional stage that only waits for it. */
 static bool take_without(struct send_options *options, const char *value, struct error *err)
 {
     const struct stage *left_out = stage_find(value);
@@ -205,7 +205,7 @@ static const struct stage *last_stage(void)
     return *stage;
 }
 
-/* What only makes sense, or not, together. */
+/* Refuse stage options that contradict each other. */
 static bool check_stages(struct send_options *options, struct error *err)
 {
     const char *until = options->migration.until;

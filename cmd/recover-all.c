@@ -36,7 +36,7 @@ struct sweep {
 
 /* ---- one ---- */
 
-/* What cannot be read is told of, too. */
+/* A journal that cannot be read is due, too, so that it is reported. */
 static bool is_due(const struct sweep *sweep, const char *id)
 {
     enum journal_health health;

@@ -30,14 +30,14 @@ void recover_silently(const struct places *places, const char *id, struct result
     report_free(report);
 }
 
-/* It was heard what the target knows, and that settles nothing. */
+/* Is another attempt useless? The target has answered, and its answer settled nothing. */
 static bool needs_a_person(const struct recovering *recovering, const struct result *result)
 {
     return (attempt_is_open(result) && recovering->m.answered) || result->choice ||
            result->outcome == OUTCOME_NOWHERE;
 }
 
-/* What it is like is in the migration's log, besides `told`, and `see` gets it. */
+/* Make one attempt. It is reported to `told` and to the migration's log; `see` gets its end. */
 static void run_unattended(const struct places *places,
                            const struct recover_command_options *options, FILE *told,
                            void (*see)(void *arg, const struct recovering *recovering,

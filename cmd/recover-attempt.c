@@ -216,7 +216,7 @@ static void describe(struct recovering *recovering, const struct result *result,
 
 /* ---- settling ---- */
 
-/* Somebody is at it: whoever it is will settle it. */
+/* A living process has the migration, and will settle it. */
 static bool is_at_work(struct recovering *recovering, struct result *result)
 {
     AUTO_FREE char *status = NULL;

@@ -24,7 +24,8 @@ static const char help_text[] =
     "copy\n"
     "                      goes on; or, if somebody let that run already, it is to stay\n"
     "      --back          at the source: give the target's copy up; the VM is here, or its disks\n"
-    "      --close         you have seen to a VM that died at the target: nothing is left to do;\n"
+    "      --close         you have dealt with a VM that died at the target: nothing is left to "
+    "do;\n"
     "                      its disks stay on both hosts\n"
     "      --peer-is-dead  you know that the other host is dead and that its copy of the VM can\n"
     "                      never run again: only asked for when nothing else settles it\n"
@@ -55,7 +56,7 @@ struct word {
 };
 
 static const struct word word_for_forward = { "--forward", "forward", "it has not run here since" };
-static const struct word word_for_close = { "--close", "close", "you have seen to the VM" };
+static const struct word word_for_close = { "--close", "close", "you have dealt with the VM" };
 static const struct word word_for_dead = { "--peer-is-dead", "dead",
                                            "the other host can never run it again" };
 

@@ -37,7 +37,7 @@ struct receiving {
     char id[17];      /* of the migration, once it is named */
 };
 
-/* Nobody but the session may read or write there from now on. */
+/* Put /dev/null in the place of `fd`, so that only the session can use the stream. */
 static int take_descriptor(int fd, int flags, struct error *err)
 {
     int taken = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -49,7 +49,7 @@ static int take_descriptor(int fd, int flags, struct error *err)
     return taken;
 }
 
-/* Past PREPARED the commit protocol clears it again: the copy is somebody's by then. */
+/* Past PREPARED the commit protocol clears the interruption: a signal alone decides nothing. */
 static void on_signal(void *arg, int number)
 {
     struct receiving *receiving = arg;
@@ -90,7 +90,8 @@ static int end(struct receiving *receiving, const struct result *result, struct 
     return (int)result->outcome;
 }
 
-/* sshd says it: "CLIENT-ADDRESS CLIENT-PORT …". The caller frees it; NULL: it does not. */
+/* The client's address, from sshd's "CLIENT-ADDRESS CLIENT-PORT …"; the caller frees it; or NULL.
+ */
 static char *peer_address(const struct receiving *receiving)
 {
     const char *connection = getenv("SSH_CONNECTION");
@@ -137,7 +138,7 @@ static void leave_terminal(void)
 
 static int receive(const struct recv_options *options)
 {
-    /* Standard error is that of whoever sends: what the VM lacks here is not only for our log. */
+    /* Warnings go to standard error, too, which the sender shows: the log here is far from it. */
     const struct output_options output = { .quiet = !options->verbose,
                                            .verbose = options->verbose,
                                            .progress = PROGRESS_NEVER };

@@ -185,7 +185,7 @@ static bool is_for_people(const struct report *report, const struct event *event
     }
 }
 
-/* Somebody who asks a dead host again and again need not be told again and again. */
+/* Report a warning once in a row: retries to reach a dead host repeat it. */
 static bool is_repetition(struct report *report, const struct event *event)
 {
     if (event->kind != EVENT_WARNING)
@@ -282,7 +282,7 @@ static char *account(const struct report *report, const struct result *result)
     return text;
 }
 
-/* Also to --quiet: nobody may miss a failure. */
+/* Print a failure even with --quiet. */
 static void end_line(struct report *report, bool is_error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static void end_line(struct report *report, bool is_error, const char *format, ...)

@@ -214,7 +214,7 @@ static bool attach(struct sending *sending, struct error *err)
     return sending->attached;
 }
 
-/* One name through all that is said. */
+/* The VM's name in messages: the hypervisor's name for it, once that is known. */
 static const char *name_of(const struct sending *sending)
 {
     const struct guest *guest = sending->m.guest;

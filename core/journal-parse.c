@@ -199,10 +199,9 @@ static bool take_lines(struct journal_text *text, const char *bytes,
     return true;
 }
 
-/* What lies beyond the text may be a write whose later sectors reached the disk before
- * its earlier ones: then nobody acted on it. It may as well be a record that somebody did
- * act on and whose first sector was lost since. The two look the same, and to ignore the
- * second could run the guest twice; so neither is ignored.
+/* Bytes beyond the text may come from a write whose later sectors reached the disk first: then
+ * nobody has acted on it. Or they are a record that somebody has acted on, and whose first sector
+ * was lost since: to ignore that could run the guest twice. The two look the same; refuse both.
  */
 static bool check_padding(const char *bytes, size_t length, size_t size, struct error *err)
 {

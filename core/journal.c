@@ -54,8 +54,8 @@ static char *formatted(const char *format, ...)
 
 /* -- the file: read ---------------------------------------------------------------------- */
 
-/* Keeps the loop waiting, but seldom and not for long: nobody holds a lock for more than
- * a record and the one act it permits, unless it was stopped; and then we give up.
+/* Blocks the loop, but briefly: a process holds the lock for one record and the act that it
+ * permits. If that process was stopped (SIGSTOP), give up.
  */
 static bool lock(const struct journal *journal, int operation, struct error *err)
 {
@@ -87,7 +87,7 @@ static bool check_usable(const struct journal *journal, struct error *err)
     return true;
 }
 
-/* A journal that nobody can find again is no promise. */
+/* A record in a removed or replaced file would be no promise: nobody would read it again. */
 static bool check_still_there(const struct journal *journal, struct error *err)
 {
     struct stat ours;
@@ -101,8 +101,8 @@ static bool check_still_there(const struct journal *journal, struct error *err)
     return true;
 }
 
-/* After a failure the kernel may hold as clean what the disk has never seen, and tells
- * nobody twice. So this process stops here, and the next reads what the disk has.
+/* After a failed sync the kernel may call pages clean that are not on the disk, and reports that
+ * only once. So this process uses the journal no more; the next one reads what the disk has.
  */
 static void distrust(struct journal *journal)
 {
@@ -236,7 +236,7 @@ static bool add_facts(cJSON *json, const cJSON *facts, struct error *err)
     return true;
 }
 
-/* With the newline before it, which is the one byte that the last record may lack. */
+/* The line begins with a newline: the record before it may lack only that byte. */
 static char *new_line(const struct journal *journal, const cJSON *json)
 {
     AUTO_FREE char *body = json_print(json);
@@ -294,8 +294,8 @@ static bool write_bytes(struct journal *journal, const char *bytes, size_t from,
     return sync_data(journal, err);
 }
 
-/* Wipe a torn line by itself first: were its bytes and ours to mix on the disk, neither
- * could be told from damage.
+/* Wipe a torn line with a write of its own first: its bytes, mixed with ours on the disk, would
+ * look like damage.
  */
 static bool make_durable(struct journal *journal, const char *bytes, size_t end, struct error *err)
 {
@@ -307,7 +307,7 @@ static bool make_durable(struct journal *journal, const char *bytes, size_t end,
     return write_bytes(journal, bytes, known_size(journal), end, err);
 }
 
-/* What is to be written is read first, as everybody after us will read it. */
+/* Parse the new content before it is written, as every later reader will. */
 static bool put_record(struct journal *journal, enum record record, const cJSON *facts,
                        struct error *err)
 {
@@ -423,7 +423,7 @@ static bool allocate(const struct journal *journal, struct error *err)
     return true;
 }
 
-/* Only now the file gets its name: whoever finds one finds BEGIN in it. */
+/* The file gets its name only now, so that every journal that can be found has BEGIN. */
 static bool publish(const struct journal *journal, const char *draft, struct error *err)
 {
     AUTO_FREE char *copy = must(strdup(journal->path));

@@ -61,7 +61,7 @@ mode_t process_umask(pid_t pid)
     return mask & 0777;
 }
 
-/* Signals may come in between; that the limit then begins anew does no harm. */
+/* A signal restarts the time limit, which does no harm. */
 static bool wait_for_end(int pidfd, uint64_t timeout_ms)
 {
     struct pollfd end = { .fd = pidfd, .events = POLLIN };

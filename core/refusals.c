@@ -14,7 +14,7 @@ static bool is_aside(const struct error *err)
     return false;
 }
 
-/* What two checks refuse in the same words is said once. */
+/* Keep the refusal, unless another check has refused with the same text. */
 static void put_aside(struct error *err)
 {
     cJSON *refusal;

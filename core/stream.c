@@ -51,7 +51,7 @@ static void end_with(struct stream *stream, enum error_kind kind, int status)
         error_set(&stream->broken, kind, "the connection broke: %s", uv_strerror(status));
 }
 
-/* For a chunk, after what is unread. */
+/* Make room for one chunk after the unread bytes. */
 static uv_buf_t make_room(struct stream *stream)
 {
     enum {
@@ -222,7 +222,7 @@ static bool read_the_rest(struct stream *stream)
     return got == 0;
 }
 
-/* What was not taken stays unsent: so stream_flush() sees it. */
+/* Bytes that were not written stay counted in `unsent`, so that stream_flush() notices. */
 static void on_written(uv_write_t *request, int status)
 {
     struct write *write = (struct write *)request;

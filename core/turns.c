@@ -48,7 +48,7 @@ bool turns_cancelled(struct turns *turns)
 
 /* ---- on the loop's thread ---- */
 
-/* It is enough that the loop turns: the waiting code looks for itself. */
+/* Waking the loop is enough: the waiting code then looks at its condition. */
 static void on_wake(uv_async_t *wake)
 {
     (void)wake;
@@ -134,9 +134,7 @@ static void cancel(struct turns *turns)
         turns->work->cancel(turns->work->arg);
 }
 
-/* The loop's interruption is put by, for the end has to be waited for all the same, and put
- * back in the end.
- */
+/* An interruption of the loop is set aside while the thread's end is awaited, and then put back. */
 bool turns_run(struct loop *loop, const struct turns_work *work, struct error *err)
 {
     struct turns *turns = turns_new(loop, work);
