@@ -62,7 +62,7 @@ static bool check_content(const struct disk_params *disk, int fd, struct error *
                      disk->image, disk->name);
 }
 
-/* One that the fence around an old copy has made read-only needs a person's word. */
+/* A device that a fence has made read-only stays so until a person says `xmig fence off`. */
 static bool refuse_to_open(const char *path, struct error *err)
 {
     int cause = errno;

@@ -262,7 +262,7 @@ static bool note_intent(struct disk_images *images, struct error *err)
     return images->context->note(images->context->note_arg, fact, err);
 }
 
-/* It does not outlive the host's next boot, which only a person can see to. */
+/* A mapping is gone after the next boot: warn, so that a person makes it again. */
 static bool create_mapping(struct disk_images *images, const struct disk_params *disk,
                            struct error *err)
 {
@@ -364,7 +364,7 @@ bool disk_images_discard(struct disk_images *images, struct error *err)
     return true;
 }
 
-/* Of a device only what shows it is taken away: it is what it was, a device with data. */
+/* Rename the image. A block device keeps its data; only a mapping of it is removed. */
 static bool keep_image(struct disk_images *images, const cJSON *fact, struct error *err)
 {
     const char *path = json_string_or(fact, "path", "");
@@ -411,7 +411,7 @@ static bool wait_for_all(struct disk_sync *const *syncs, size_t count, struct er
     return true;
 }
 
-/* What is durable must be what the VM will be started from again. */
+/* Do the paths from which the VM will be started again still lead to the images made here? */
 bool disk_images_have_names(const struct disk_images *images, struct error *err)
 {
     const cJSON *fact;

@@ -48,7 +48,7 @@ static bool is_image(const char *path, const cJSON *fact, struct stat *st)
     return !strcmp(json_string_or(fact, "inode", ""), inode);
 }
 
-/* What a distribution has installed is everybody's, whoever may have been let write to it. */
+/* A file that a distribution has installed is used by others, too, so it is not fenced. */
 static bool is_everybodys(const char *path)
 {
     return !strncmp(path, "/usr/", 5);
@@ -121,7 +121,7 @@ char *image_fence_moved(const cJSON *fact, const char *id)
     return steal(moved);
 }
 
-/* One that is not found has no equal: a process that has it is not found either. */
+/* An image that is not found is left out: a process that has it open cannot be found either. */
 struct image_identity *image_fence_identities(const cJSON *images, const char *id, size_t *count)
 {
     struct image_identity *all = must(calloc((size_t)cJSON_GetArraySize(images) + 1, sizeof(*all)));

@@ -81,7 +81,7 @@ static bool holds(const cJSON *mark, struct error *err)
     return true;
 }
 
-/* What somebody has written to is told before what cannot be told. */
+/* Report an image that was written to rather than one of which that cannot be known. */
 bool image_marks_hold(const cJSON *marks, struct error *err)
 {
     struct error doubt = { 0 };

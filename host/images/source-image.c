@@ -62,7 +62,7 @@ static bool check_encryption(const cJSON *image, struct error *err)
     return true;
 }
 
-/* That file would keep its name, and whoever else uses it would not know of the move. */
+/* Refused because the fence could not rename the data file, and its other users would go on. */
 static bool check_data_file(const cJSON *image, struct error *err)
 {
     const char *file = json_string_or(specific(image), "data-file", NULL);

@@ -9,7 +9,7 @@ enum {
     MEASURE_MS = 20000
 };
 
-/* In terms of qcow2: as raw, every image would need all of its size. */
+/* Measure as qcow2 for every format: as raw, an image would need all of its size. */
 uint64_t thin_measure(struct loop *loop, const char *format, const char *path, uint64_t allocated)
 {
     const char *const words[] = { "qemu-img", "measure", "-U", "--output=json",

@@ -190,7 +190,7 @@ void qemu_process_each(void (*each)(void *arg, const struct qemu_process *proces
         closedir(proc);
 }
 
-/* Its command line is for everybody to read, and nothing else of it. */
+/* A process of another user shows its command line to everybody, and nothing else. */
 static bool is_of_others(pid_t pid, const char *name)
 {
     struct qemu_process process = { .pid = pid };

@@ -5,7 +5,7 @@
 
 #include "host/qemu/guest/machine.h"
 
-/* Those on the first bus; behind a bridge there is nothing before the guest has numbered it. */
+/* The slots of the first bus: the buses behind a bridge are empty until the guest numbers them. */
 cJSON *pci_slots(struct qemu *vm, struct error *err)
 {
     AUTO_JSON cJSON *buses = NULL;

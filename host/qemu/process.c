@@ -89,7 +89,7 @@ enum run_state qemu_run_state(struct qemu *vm)
         return RUN_GONE;
     if (qemu_reconnect(vm, NULL) && qmp_query_status(vm->q, &status, NULL))
         return status.running ? RUN_RUNNING : RUN_PAUSED;
-    /* One that is connected and does not answer hangs, or we have been interrupted. */
+    /* A connected QEMU that does not answer hangs, or our call was interrupted. */
     if (vm->q && !qmp_lost(vm->q, NULL))
         return lives(vm) ? RUN_UNKNOWN : RUN_GONE;
     return qemu_await_end(vm, END_GRACE_MS) ? RUN_GONE : RUN_UNKNOWN;

@@ -18,7 +18,7 @@ static char *value_of(const char *line, const char *key)
     return found ? must(strndup(found + strlen(key), strcspn(found + strlen(key), ","))) : NULL;
 }
 
-/* Why its port cannot be made anew from what is known here; NULL: it can. */
+/* Why a person must make the tap's port; NULL: xmig can. */
 static const char *why_by_hand(const char *bridge, const char *script)
 {
     if (bridge && !tap_is_bridge(bridge))
@@ -303,7 +303,7 @@ bool taps_join(struct qemu_copy *vm, const cJSON *taps, struct error *err)
     return true;
 }
 
-/* One that went with its QEMU is no port of anything any more. */
+/* Take the taps out of their bridges. A tap that QEMU's end has removed needs nothing. */
 void taps_leave(struct qemu_copy *vm)
 {
     const cJSON *fact;

@@ -105,7 +105,7 @@ static bool mirror_state(struct guest *guest, const char *disk, struct mirror_st
     machine_work(&sim->machine);
     if (!simulated_lane_pump(lane, sim->machine.disk_size, err))
         return false;
-    /* What is unsent has headers, too. */
+    /* The unsent bytes include headers. */
     state->done =
         lane->sent > stream_unsent(lane->stream) ? lane->sent - stream_unsent(lane->stream) : 0;
     state->total = sim->machine.disk_size;
@@ -209,7 +209,7 @@ static uint64_t paused_for(struct guest *guest, bool with_ram)
                                                                   : 0;
 }
 
-/* What the guest has done by itself, or somebody else to it. */
+/* Marks end or stop the guest, as the guest itself or another program would. */
 static enum run_state state(struct guest *guest)
 {
     struct simulated *sim = &self(guest)->sim;

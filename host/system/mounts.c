@@ -69,7 +69,7 @@ static bool find_mount(pid_t pid, int id, struct mount *mount)
     return found;
 }
 
-/* What of `path` comes after `dir`; NULL: it is not beneath. */
+/* The rest of `path` below the directory `dir`; NULL: it is not below. */
 static const char *beneath(const char *dir, const char *path)
 {
     size_t len = strcmp(dir, "/") ? strlen(dir) : 0;
@@ -82,7 +82,7 @@ static char *joined(const char *dir, const char *rest)
     return formatted("%s%s", strcmp(dir, "/") ? dir : "", rest);
 }
 
-/* Where we have mounted that much of the file system. */
+/* The path at which that part of the file system is mounted for us. */
 static char *find_here(const char *device, const char *path)
 {
     FILE *file = open_mounts("self");

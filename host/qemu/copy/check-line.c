@@ -81,7 +81,7 @@ static bool is_in(const char *folders, const char *name)
     return false;
 }
 
-/* Also in those that the line itself names. */
+/* Is the file in the folder that the command line names with -L? */
 static bool is_in_named(const cJSON *words, const char *name)
 {
     const char *folder = argv_value(words, "L");

@@ -89,7 +89,7 @@ static bool note_version(struct qemu_copy *vm, struct error *err)
     return true;
 }
 
-/* What only the program itself knows. */
+/* Checks that have to run the target's QEMU program. */
 static bool check_with_program(struct qemu_copy *vm, struct error *err)
 {
     return error_goes_on(err, check_machine(vm, err)) && note_version(vm, err) &&

@@ -27,7 +27,7 @@ static bool paused_copy_never_ran(struct qemu_copy *vm, struct error *err)
     return error_set(err, ERROR_REFUSED, "somebody has let the copy here run, or reset it");
 }
 
-/* What a dead one has done is in its images, if in anything. */
+/* A dead copy can be judged only by its images: has somebody written to them? */
 static bool dead_copy_never_ran(struct qemu_copy *vm, struct error *err)
 {
     const cJSON *images = cJSON_GetObjectItemCaseSensitive(vm->sealed, "images");

@@ -143,7 +143,7 @@ static bool put_settings(struct qemu_copy *vm, struct error *err)
                             steal(parameters), vm->settings, err);
 }
 
-/* As the source's is now, and not as the line has it. */
+/* Make slots and drives as they are at the source now; its command line may be outdated. */
 static bool make_present(struct qemu_copy *vm, struct error *err)
 {
     const struct qemu_machine *qemu = &vm->params.qemu;
@@ -199,8 +199,8 @@ static bool is_end(const cJSON *data, const void *unused)
     return !strcmp(status, "completed") || !strcmp(status, "failed");
 }
 
-/* Has no deadline of its own: the sender's end, or QEMU's, interrupts it. What the mirrors have
- * brought is written to the disk meanwhile, lest that be left for the pause.
+/* No deadline: the end of the sender, or of QEMU, interrupts the wait. Meanwhile flush what the
+ * mirrors have brought, so that less is left for the pause.
  */
 static bool await_end(struct qemu_copy *vm, bool *completed, struct error *err)
 {
@@ -239,7 +239,7 @@ bool qemu_ram_recv(struct copy *copy, struct error *err)
 
 /* ---- seal ---- */
 
-/* The source's word that all was sent is no proof that it is here. */
+/* Ask our QEMU: that the source has sent everything does not prove that it has arrived. */
 static bool check_complete(struct qemu_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, err);
@@ -276,7 +276,7 @@ bool qemu_seal(struct copy *copy, struct error *err)
 
     if (!check_complete(vm, err))
         return false;
-    /* From here on who lets it run is not we, until OWNED. */
+    /* Until OWNED only somebody else can let the copy run: then stop it at once. */
     qmp_hold(vm->qemu.q, true);
     qemu_watch(&vm->qemu);
     return (!mirrors(vm) || end_exports(vm, err)) && disk_images_sync(&vm->images, err);
@@ -289,7 +289,7 @@ bool qemu_disks_have_names(struct copy *copy, struct error *err)
     return disk_images_have_names(&qemu_copy_of(copy)->images, err);
 }
 
-/* That somebody has let it run already changes nothing any more: it is ours. */
+/* A copy that somebody has let run already is fine here: the guest is ours since OWNED. */
 bool qemu_before_resume(struct copy *copy, struct error *err)
 {
     struct qemu_copy *vm = qemu_copy_of(copy);
@@ -301,7 +301,7 @@ bool qemu_before_resume(struct copy *copy, struct error *err)
                      run_state_name(state));
 }
 
-/* QEMU refuses before it lets a vCPU run, or not at all. */
+/* If QEMU refuses `cont`, no vCPU has run. */
 bool qemu_copy_resume(struct copy *copy, struct error *err)
 {
     struct qemu_copy *vm = qemu_copy_of(copy);

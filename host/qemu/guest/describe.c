@@ -98,7 +98,7 @@ static bool is_image(const struct qemu_guest *vm, const char *path)
     return false;
 }
 
-/* What a shared image holds may change. */
+/* The files that the target needs, with hashes. A shared image has none: its content changes. */
 static cJSON *needs_with_hashes(struct qemu_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *needs = must(cJSON_CreateArray());
@@ -280,7 +280,7 @@ static bool read_all(struct qemu_guest *vm, struct error *err)
            read_present(vm, err) && source_disks_read(vm, err);
 }
 
-/* What only another host understands, or what means nothing here, is not silently left undone. */
+/* Refuse options for another hypervisor, and options that match nothing of this VM. */
 static bool check_options(struct qemu_guest *vm, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;

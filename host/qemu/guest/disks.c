@@ -161,7 +161,7 @@ static bool add_disk(struct qemu_guest *vm, const cJSON *block, struct error *er
     return true;
 }
 
-/* Its image's file, and where it shall lie at the target. */
+/* Check the disk's image file, and choose its path at the target. */
 static bool place_disk(struct qemu_guest *vm, struct source_disk *disk, struct error *err)
 {
     return ((!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&

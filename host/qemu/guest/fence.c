@@ -40,7 +40,7 @@ static const cJSON *images_of(const struct qemu_guest *vm)
     return cJSON_GetObjectItemCaseSensitive(vm->facts, "images");
 }
 
-/* A `cont` of somebody's is answered with a stop. */
+/* From now on another program's `cont` is answered with `stop`. */
 bool qemu_guest_fence(struct guest *guest, struct error *err)
 {
     const struct qemu_guest *vm = qemu_guest_of(guest);

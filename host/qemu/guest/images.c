@@ -41,7 +41,7 @@ static bool find_by_names(struct open_files *files, struct source_disk *disk, st
     return true;
 }
 
-/* What is not a file of this host (a disk in a network) keeps the name that QEMU has for it. */
+/* Match renamed images. A disk that is no file of this host (a network disk) keeps QEMU's name. */
 static bool find_the_rest(struct qemu_guest *vm, struct open_files *files, struct source_disk *disk,
                           struct error *err)
 {
@@ -68,8 +68,8 @@ static bool find_the_rest(struct qemu_guest *vm, struct open_files *files, struc
 
 /* ---- by which name QEMU opens one again ---- */
 
-/* That of a -drive: QEMU closes it for writing when it hands the guest over, and opens it anew when
- * the guest goes on after all. What -blockdev opens stays open, unless it is told otherwise.
+/* Will QEMU open the image again, by name, if the guest goes on after the hand-over has failed? It
+ * does so with -drive; with -blockdev only if that says auto-read-only.
  */
 static bool is_opened_anew(const struct qemu_guest *vm, const struct source_disk *disk)
 {
@@ -122,7 +122,7 @@ bool source_images_hold(struct qemu_guest *vm, struct error *err)
 
 /* ---- finding ---- */
 
-/* Those that still have their names first, so that none of them is taken for another's. */
+/* Match images by name first, so that likeness cannot give one of them to another disk. */
 bool source_images_find(struct qemu_guest *vm, struct error *err)
 {
     struct open_files files;

@@ -243,7 +243,7 @@ static bool is_own_chardev(struct qemu_guest *vm, const char *id)
     return false;
 }
 
-/* Those of -nic and -net have names of QEMU's: "#net013"; hubs have ports. */
+/* QEMU itself names the networks of -nic and -net ("#net013") and the ports of hubs. */
 static bool is_own_network(struct qemu_guest *vm, const char *id)
 {
     static const char *const options[] = { "nic", "net", NULL };

@@ -18,7 +18,7 @@ static bool may_be_copy(const struct qemu_guest *vm, const struct other_process 
            (!process->exe || qemu_is_program(process->exe));
 }
 
-/* By name or by UUID: whoever starts the old start line again has both. */
+/* Compare name and UUID: a VM that was started again from the old command line has both. */
 static bool is_copy(void *arg, const struct other_process *process)
 {
     const struct qemu_guest *vm = arg;
@@ -82,7 +82,7 @@ static void tell_other(struct looking *looking, const struct other *other)
                   name, (int)other->pid, (int)looking->vm->qemu.pid);
 }
 
-/* One is told of; one that has an image rather than one that has none. */
+/* Report one process, preferably one that has an image open. */
 static void look_at(void *arg, const struct other *other)
 {
     struct looking *looking = arg;
@@ -152,8 +152,8 @@ bool qemu_nobody_else(struct guest *guest, struct error *err)
     }
 }
 
-/* Two VMs may have one name, and a cluster's disk more than one user: whoever is there before
- * the move begins is none of its doing. But a disk that is copied has one writer.
+/* Remember the processes that were here before the move: two VMs may share a name, and a cluster's
+ * disk has several users. But refuse a second writer of a disk that is copied.
  */
 static void meet(void *arg, const struct other *other)
 {

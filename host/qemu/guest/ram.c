@@ -107,9 +107,7 @@ static bool stop_first(struct qemu_guest *vm, struct error *err)
     return vm->ram != RAM_STOPPED || stop_for_ram(vm, err);
 }
 
-/* QEMU pauses the guest by itself. One that it has stopped because of a disk was not paused for
- * the move.
- */
+/* When QEMU paused the guest for the move. 0: it did not, or a disk error stopped the guest. */
 static uint64_t paused_since(const struct qemu_guest *vm)
 {
     uint64_t stopped_ms;
