@@ -130,7 +130,7 @@ bool qmp_block_job_cancel(struct qmp *q, const char *job, bool force, struct err
     return qmp_call(q, "block-job-cancel", arguments, NULL, err);
 }
 
-/* Not block-job-dismiss, which newer versions want to be rid of. */
+/* Not block-job-dismiss, which is deprecated. */
 bool qmp_job_dismiss(struct qmp *q, const char *job, struct error *err)
 {
     return qmp_call(q, "job-dismiss", object_with("id", job), NULL, err);

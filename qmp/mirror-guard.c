@@ -37,8 +37,8 @@ void mirror_guard_names(const char *name, char guards[MIRROR_GUARDS][QMP_NODE_NA
     with_word("open", name, guards[WRITER]);
 }
 
-/* What the drive uses beneath its mirror; a node is told by its own name. The caller frees it.
- * *idle: it is no device's drive, and so open for reading only.
+/* The name of the node beneath the mirror of a drive, or of a node; the caller frees it. *idle: no
+ * device uses the drive, so that it is open for reading only.
  */
 static char *node_of(struct qmp *q, const char *device, bool *idle)
 {

@@ -11,8 +11,8 @@ enum {
     GRANULARITY_MIN = 4096,  /* a guest's block: random writes are not blown up */
     GRANULARITY_MAX = 65536, /* QEMU's own default */
     BITMAP_BUDGET_BYTES = 32 * 1024 * 1024,
-    /* A broken lane ends its job at once. Waiting for another would hold up whoever drains the
-     * node meanwhile, and with it QEMU's main loop and the guest.
+    /* A broken lane ends its job at once: while a job waits to reconnect, a drain of the node
+     * would block QEMU's main loop, and with it the guest.
      */
     RECONNECT_DELAY_S = 0,
     STOP_DEADLINE_MS = 5000,
@@ -123,10 +123,9 @@ static bool has_word_for_zero(struct qmp *q)
     return qmp_is_at_least(q, 10, 1);
 }
 
-/* QEMU zeroes a target first, which takes it long, and leaves a qcow2 image with a table for every
- * part of it. A target that is known to be zero is spared that: from 10.1 on there is a word for
- * it. An earlier QEMU zeroes nothing when it shall copy the top of a chain only, and what stands
- * alone is all top.
+/* QEMU would zero the target first, which takes long, and fills a qcow2 image with tables. For a
+ * target that is zero already, QEMU 10.1 has an argument that skips this. An earlier QEMU skips it
+ * when only the top of a chain is copied; for an image without a backing file that is everything.
  */
 static bool start_job(struct qmp *q, const struct qmp_mirror *mirror, const char *name,
                       struct error *err)
@@ -177,7 +176,7 @@ static bool has_concluded(const cJSON *job)
     return !strcmp(json_string_or(job, "status", ""), "concluded");
 }
 
-/* A job that ends by itself has failed: nothing but we may complete it. */
+/* Only xmig completes a mirror, so a job that has ended by itself has failed. */
 static bool check_alive(const cJSON *job, const char *disk, struct error *err)
 {
     if (!job)

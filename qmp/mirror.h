@@ -46,8 +46,8 @@ bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct err
 bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
                       struct qmp_mirror_state *state, struct error *err);
 
-/* What all of these still have to copy, in bytes, and have all caught up? A question for each would
- * cost QEMU much: it reads commands byte by byte, and three of its threads wake up for each.
+/* The bytes that these mirrors still have to copy, and whether all have caught up. One query for
+ * all: QEMU reads commands byte by byte, and wakes three threads for each.
  */
 bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,
                       uint64_t *bytes, bool *ready, struct error *err);

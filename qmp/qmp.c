@@ -59,7 +59,7 @@ static void take_greeting(struct qmp *q, const struct qmp_message *message)
             q->offers_oob = true;
 }
 
-/* A reply that nobody waits for any more belongs to a call whose time was up. */
+/* A reply with an id that is not awaited belongs to a call that has timed out: drop it. */
 static void take_reply(struct qmp *q, struct qmp_message *message)
 {
     struct error err = { 0 };
@@ -90,7 +90,7 @@ static bool write_command(struct qmp *q, const char *verb, const char *command, 
            stream_write(q->stream, "\n", 1, err);
 }
 
-/* Nobody awaits the answer to the stop: take_reply() drops it. */
+/* The reply to `stop` is not awaited, so take_reply() drops it. */
 static void take_event(struct qmp *q, struct qmp_message *message)
 {
     struct error err = { 0 };
@@ -180,7 +180,7 @@ static bool send_command(struct qmp *q, const char *verb, const char *command, c
     return write_command(q, verb, command, arguments, err);
 }
 
-/* What the wait's end means, now that it has ended well. */
+/* Turn the end of the wait into a result: the loss of QEMU, its error, or its reply. */
 static bool take_result(struct qmp *q, const char *command, cJSON **result, struct error *err)
 {
     if (q->awaited != 0) { /* not answered: it is gone */

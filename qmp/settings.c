@@ -1,11 +1,11 @@
-/* Capabilities and parameters of migration stay as they are until somebody changes them: what a
- * tool has left on would make our stream another than the target expects.
+/* QEMU keeps its migration capabilities and parameters: with a capability that another tool has
+ * left on, our stream would not be the one that the target expects.
  */
 #include "qmp/settings.h"
 
 #include "qmp/commands.h"
 
-/* What xmig sets, and what would change the stream or its way. */
+/* Parameters that xmig sets, or that would change the stream or where it goes. */
 static const struct {
     const char *name;
     const char *text; /* what it must be; NULL: `number` */
@@ -47,7 +47,7 @@ static void add_state(cJSON *states, const char *name, bool on)
     cJSON_AddItemToArray(states, state);
 }
 
-/* Some depend on others: QEMU looks at all that are changed at once. */
+/* Set all in one command: some depend on others, and QEMU checks those that change together. */
 static bool switch_capabilities(struct qmp *q, const cJSON *wanted, struct error *err)
 {
     AUTO_JSON cJSON *present = NULL;

@@ -1,5 +1,4 @@
-/* What others have told QEMU of migrations: put aside while ours is under way, and back after it.
- */
+/* Migration settings that other tools gave QEMU: set aside during our move, restored after it. */
 #ifndef XMIG_QMP_SETTINGS_H
 #define XMIG_QMP_SETTINGS_H
 

@@ -89,7 +89,7 @@ static bool advance_peer(struct session *session, const cJSON *message, struct e
     return true;
 }
 
-/* Its machine failed, not ours; a refusal or a cancellation is the same for both. */
+/* An error at the peer becomes ERROR_PEER; a refusal or a cancellation is one for both sides. */
 static void abort_reason(const cJSON *message, struct error *why)
 {
     enum error_kind kind = error_kind_from_name(json_string_or(message, "kind", "peer"));
@@ -99,7 +99,7 @@ static void abort_reason(const cJSON *message, struct error *why)
     error_set(why, kind, "%s", json_string_or(message, "text", "the peer gave no reason"));
 }
 
-/* An older peer has one, and says it as its reason. */
+/* An older peer sends no list: the reason of its abort is the only refusal. */
 static void hear_refusals(struct session *session, const cJSON *abort, const struct error *why)
 {
     const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(abort, "refusals");

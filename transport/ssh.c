@@ -51,7 +51,7 @@ static bool is_port(const char *text)
     return isdigit((unsigned char)*text) && !*end && port >= 1 && port <= 65535;
 }
 
-/* What OpenSSH refuses since 9.6, in older ones too: the user's ProxyCommand and
+/* Refuse, also for an older ssh, what OpenSSH 9.6 refuses: the user's ProxyCommand and
  * `Match exec` would hand it to a shell.
  */
 static bool is_safe(const char *text, const char *unsafe, const char *what, struct error *err)
@@ -166,7 +166,7 @@ static bool list_has(const char *list, const char *name, size_t len)
     return false;
 }
 
-/* Those of `from` that `unless` does not have, and `only` (if not NULL) has. */
+/* Append the items of `from` that are not in `unless` but in `only` (NULL: anything). */
 static void list_append(FILE *out, const char *from, const char *only, const char *unless)
 {
     while (*from) {
@@ -216,7 +216,7 @@ static bool cpu_has_aes(void)
     return found;
 }
 
-/* What a program that ends soon writes; NULL: it failed. The caller frees it. */
+/* The output of a program that ends soon; NULL: it failed. The caller frees it. */
 static char *output_of(struct loop *loop, const char *const words[])
 {
     AUTO_CLOSE int fd = memfd_create("output", MFD_CLOEXEC);
@@ -357,8 +357,8 @@ static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master
     argv_add(argv, ssh->program.words[0]);
     argv_add(argv, "-o");
     argv_add(argv, master);
-    /* A master that we cannot end, for we were killed, ends by itself; not in the moment in
-     * which nothing runs through it yet.
+    /* If we are killed, the master ends by itself: after 5 s, because at first nothing runs
+     * through it yet.
      */
     argv_add_all(argv, (const char *const[]){ "-o", "ControlPersist=5", NULL });
     argv_add_all(argv, ssh->program.words + 1);
@@ -403,7 +403,7 @@ static bool await_master(struct loop *loop, const struct ssh *ssh, struct child 
         return true;
     if (status == 128 + SIGINT) /* it may hear of Ctrl-C sooner than we do */
         return error_set(err, ERROR_CANCELLED, "ssh to %s was interrupted", ssh->dest.host);
-    /* It has said why on our standard error. */
+    /* ssh has printed the reason on our standard error. */
     return error_set(err, ERROR_LOST,
                      "ssh could not connect to %s (status %d); it says why by itself, and that "
                      "login has to work first",
@@ -418,7 +418,7 @@ static bool start_master(struct loop *loop, struct ssh *ssh, struct error *err)
     AUTO_ARGV struct argv argv = { 0 };
     struct child *child;
 
-    /* With a socket in its way it would go on for ever as no master of anything. */
+    /* Where a socket of that name exists, ssh would run for ever without becoming a master. */
     (void)unlink(ssh->control_path);
     add_ssh(&argv, ssh, "ControlMaster=yes", ssh->control_value);
     argv_add_all(&argv, (const char *const[]){ "-N", "-f", NULL });

@@ -255,7 +255,7 @@ static void take_control(struct asker *asker)
                           steal_fd(&asker->brought[1]));
 }
 
-/* Whoever has lost patience while this process was stopped wants nothing any more. */
+/* Has the asker hung up? It may have timed out while this process was stopped. */
 static bool has_gone(const struct asker *asker)
 {
     struct pollfd polled = { .fd = asker->fd };
@@ -386,7 +386,7 @@ static int knock(const char *runtime_dir, const char *id, struct error *err)
     struct error why = { 0 };
     int fd;
 
-    /* It comes from the other machine, and becomes part of a path. */
+    /* The id comes from the other machine, and becomes part of a path. */
     if (!journal_valid_id(id)) {
         error_set(err, ERROR_REFUSED, "'%s' is not the id of a migration", id);
         return -1;
@@ -466,7 +466,7 @@ static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count
     return hear_answer(door_fd, given, err);
 }
 
-/* Its reader ends it. */
+/* Write one byte; then wait until the reader closes the connection. */
 static bool be_probe(int in, int out, struct error *err)
 {
     char byte = '+';
@@ -532,8 +532,8 @@ bool lane_join_via(const char *socket, const char *ticket, const char *name, int
     return true;
 }
 
-/* The receiver gets a socket of its own, and not `in` and `out` themselves: so that we see
- * when it is through, and whoever started us sees it by our end.
+/* Give the receiver a socket, not `in` and `out` themselves, so that we see when it has finished.
+ * The program that started us sees it by our end.
  */
 bool receiver_door_hand_over(const char *runtime_dir, const char *id, int in, int out,
                              uint64_t timeout_ms, struct error *err)

@@ -52,7 +52,7 @@ static void pass_end_on(struct direction *way)
     let_go(way->to, SHUT_WR);
 }
 
-/* Whoever still writes to us must hear of it rather than wait for ever. */
+/* Shut our reading end, so that the writer gets an error and does not wait for ever. */
 static void reader_has_gone(struct direction *way)
 {
     way->over = true;
@@ -66,7 +66,7 @@ static void begin_copying(struct direction *way)
     way->buffer = must(malloc(COPY_SIZE));
 }
 
-/* What a splice() may still have left in the pipe comes first. */
+/* Take the bytes that splice() has left in the pipe before new ones. */
 static ssize_t take(struct direction *way)
 {
     ssize_t count;
