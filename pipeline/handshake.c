@@ -123,7 +123,7 @@ static void add_options(const struct migration *m, cJSON *body)
     }
 }
 
-/* Who we are, for the person who looks at the receiver's list: as they would reach us. */
+/* Our USER@HOST, for the receiver's list: a person there may want to reach us. */
 static void add_own_name(const struct migration *m, cJSON *body)
 {
     const struct passwd *user = getpwuid(geteuid());

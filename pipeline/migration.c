@@ -99,8 +99,8 @@ bool migration_set_id(struct migration *m, const char *id, struct error *err)
     return make_private_dir(m->runtime_dir, err) && make_private_dir(m->own_runtime_dir, err);
 }
 
-/* What only this side's xmig puts there: a hypervisor's own sockets are its host's to
- * remove, and a `local:` move has both sides in one directory.
+/* Is it a socket that only xmig on this side makes? The hypervisor's code removes its own sockets,
+ * and in a `local:` move both sides share one directory.
  */
 static bool is_our_socket(const struct migration *m, const char *name)
 {

@@ -40,7 +40,7 @@ static struct flock lock_of(enum lock_byte byte)
     };
 }
 
-/* 0: nobody. */
+/* The process that holds the lock; 0: none. */
 static pid_t holder(const char *state_dir, const char *id, enum side side, enum lock_byte byte)
 {
     AUTO_FREE char *path = lock_path(state_dir, id, side);

@@ -20,7 +20,7 @@ pid_t guardian_pid(const char *state_dir, const char *id, enum side side);
 /* Become the one that watches, for as long as this process lives. ERROR_REFUSED: there is one. */
 bool guardian_watch(const char *state_dir, const char *id, enum side side, struct error *err);
 
-/* It has nothing to watch over any more. */
+/* Remove the lock file: the migration needs no guardian any more. */
 void guardian_leave(const char *state_dir, const char *id, enum side side);
 
 /* Begin an attempt, which lasts as long as this process. */

@@ -19,8 +19,8 @@ static bool choose(struct result *result, const char *text)
     return undecided(result, text);
 }
 
-/* What the VM's disks held when they were drained is what the target's copy goes on from: has the
- * copy here, if it is still there, not run since, and nobody written to them?
+/* Are the disks here as they were when drained, which is where the target's copy would go on from?
+ * If the copy here is alive, it must not have run since; else nobody may have written to the disks.
  */
 static bool is_as_drained(struct migration *m, const struct result *result, struct error *err)
 {
@@ -34,7 +34,7 @@ static bool is_as_drained(struct migration *m, const struct result *result, stru
     return guest_is_unwritten(m->guest, drained, err);
 }
 
-/* A person's word does where nothing can prove it. */
+/* Where nothing can prove it, a person's word suffices. */
 static bool may_go_forward(struct migration *m, const struct recover_options *options,
                            struct result *result)
 {
@@ -71,7 +71,7 @@ static bool go_forward(struct migration *m, const struct recover_options *option
     return true;
 }
 
-/* The target has something that could go on: whose turn is it? */
+/* The target has a copy that could go on: which of the two does? */
 static bool choose_between(struct migration *m, const struct recover_options *options,
                            const char *text, struct result *result)
 {

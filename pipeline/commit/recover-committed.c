@@ -1,5 +1,4 @@
-/* What a source does once it is known whose the guest is: let it run here, or end the old copy.
- */
+/* The source, once it is known whose the guest is: let it run here, or end the old copy. */
 #include "recover.h"
 
 #include "fence.h"

@@ -232,7 +232,7 @@ void recover_run(struct migration *m, const struct recover_options *options, str
 {
     struct migration_options once = *m->options;
 
-    /* Whoever says that the peer is dead does not want to wait for it. */
+    /* A person who says that the peer is dead does not want to wait for it. */
     if (options->peer_is_dead)
         once.patience_ms = 0;
     m->options = &once;

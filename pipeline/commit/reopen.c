@@ -55,7 +55,7 @@ pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time)
     return reopen_owner_lives(m) ? owner_pid(m) : 0;
 }
 
-/* The guardian's attempt: it ends nobody. */
+/* Begin the guardian's attempt, which ends no other process. */
 static bool begin_attempt(struct migration *m, struct error *err)
 {
     if (!guardian_begin_attempt(m, err) || !journal_refresh(m->journal, err))

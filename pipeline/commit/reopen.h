@@ -19,7 +19,7 @@ bool reopen_as_owner(struct migration *m, struct error *err);
 /* Make the host that the journal names, and let it find its VM again. */
 bool reopen_host(struct migration *m, struct error *err);
 
-/* Who has it; 0: whoever had it is gone. */
+/* The living process that has the migration; 0: none. */
 pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time);
 
 #endif

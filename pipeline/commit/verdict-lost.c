@@ -1,6 +1,5 @@
-/* LOST: the guest is the target's, and its copy died. A person starts it again, from its disks
- * here, and when it is seen to run the migration is over; or they see to it in another way, and
- * say so.
+/* LOST: the guest is the target's, and its copy died. A person starts the VM again from its disks
+ * here, which ends the migration, or deals with it in another way and says so.
  */
 #include "verdict.h"
 

@@ -1,12 +1,12 @@
-/* A copy that has run is never given back (R12). Until OWNED nobody but a stranger's hand lets it
- * run: a monitor's `cont`, `xl unpause`. What the guest then acknowledged is in this copy only, and
- * so it is paused, kept, and a person asked which of the two histories shall go on.
+/* A copy that has run is never given back (R12). Until OWNED only another program lets it run, by
+ * `cont` at a monitor or `xl unpause`. What the guest has acknowledged since is in this copy only.
+ * So the copy is paused and kept, and a person is asked which of the two is to go on.
  */
 #include "verdict.h"
 
 #include "xmig/cleanup.h"
 
-/* In the journal, for whoever goes on when we are dead. */
+/* Note it in the journal, for the process that goes on when we have died. */
 static void note_run(struct migration *m, const struct error *why)
 {
     AUTO_JSON cJSON *fact = fact_new(FACT_RAN);

@@ -125,7 +125,7 @@ static bool conclude_run(struct migration *m, struct error *err)
             *err = why;
             return false;
         }
-        /* It runs here, whatever the journal says: RESUMING in it says the same. */
+        /* The copy runs, and RESUMING in the journal says so, too: only warn. */
         event_say(&m->events, EVENT_WARNING, m->at, "%s", why.text);
     }
     return true;
@@ -226,8 +226,8 @@ static bool take_abort(struct migration *m, const struct error *abort, struct er
     return true;
 }
 
-/* The last look at our disks: in a file without a name all that the guest writes would end with it.
- * A sender with no copy to go back to has to wait until somebody has seen to the names.
+/* The last look at our disks: writes to an image without a name would be lost when QEMU ends. A
+ * sender with no copy to go back to waits until a person has repaired the names.
  */
 static bool may_own(struct migration *m, const cJSON *go, struct error *err)
 {

@@ -157,7 +157,7 @@ static bool withdraw(struct migration *m, bool *open, const struct error *why, s
     return false;
 }
 
-/* Has somebody let the old copy run after COMMIT? What only cannot be told keeps nobody. */
+/* Has somebody let the old copy run after COMMIT? False also where that cannot be known. */
 static bool has_run_here(struct migration *m, struct error *why)
 {
     return !guest_unchanged(m->guest, why) && why->kind == ERROR_REFUSED;

@@ -6,7 +6,7 @@
 #include "xmig/directory.h"
 #include "xmig/stage.h"
 
-/* Whose the new ones among the refusals are. */
+/* Add the side and the stage to the new refusals. */
 static void name_refusals(struct migration *m, enum side side, const char *stage)
 {
     cJSON *refusal;

@@ -61,8 +61,7 @@ static void start_guardian(struct migration *m)
         event_say(&m->events, EVENT_WARNING, NULL, "no guardian watches over this: %s", err.text);
 }
 
-/* What recover needs to find everything again, all in the first record: a process may die
- * right behind it.
+/* The first record has everything that recover needs to find the rest: we may die right after it.
  */
 static bool begin_journal(struct migration *m, struct error *err)
 {
@@ -272,8 +271,8 @@ static enum outcome outcome_at_source(const struct migration *m, const struct re
     return OUTCOME_PAUSED;
 }
 
-/* The guest is here for good: the receiver need not wait for us, nor we for it. Closed before
- * it has said so, our journal would not be asked about what it has left (tests/model).
+/* The guest is here for good: tell the receiver, which need not wait for us. Close our journal only
+ * after its answer: a closed one is not asked about what the target has left (tests/model).
  */
 static void part_from_receiver(struct migration *m, enum run_state state, bool clean)
 {
@@ -290,8 +289,8 @@ static void part_from_receiver(struct migration *m, enum run_state state, bool c
     }
 }
 
-/* The guest's process has ended after the pause began: what the target has may be all there is
- * of it. Before it is told to drop that, look.
+/* The guest's process has ended after the pause began, so the target's copy may be all that is
+ * left. Look, before the target is told to drop it.
  */
 static bool is_left_to_a_person(struct migration *m, struct result *result)
 {

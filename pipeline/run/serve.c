@@ -255,7 +255,7 @@ static void show(struct migration *m, struct result *result)
     session_goodbye(m->peer);
 }
 
-/* It does not answer, or is dead: we act in its place, from its journal. */
+/* The receiver does not answer, or is dead: act in its place, from its journal. */
 static void take_over(struct serving *serving, struct result *result)
 {
     struct migration *m = &serving->m;
