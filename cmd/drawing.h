@@ -9,7 +9,7 @@ struct drawing {
     size_t height; /* lines that stand there */
 };
 
-/* Remove them, so that something can be printed that stays. */
+/* Remove the drawn lines, so that lines that stay can be printed. */
 void drawing_erase(struct drawing *drawing);
 
 /* Print one line of it, cut to the terminal's width. */

@@ -13,7 +13,7 @@ struct places {
 /* Only where they are: none need exist. */
 void places_find(struct places *places);
 
-/* Both; the runtime directory is made, and refused when somebody else could write there. */
+/* Find both, and make the runtime directory; refuse it if another user could write there. */
 bool places_make(struct places *places, struct error *err);
 
 void places_done(struct places *places);

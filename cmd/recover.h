@@ -1,4 +1,4 @@
-/* `xmig recover` where nobody is there to be asked. */
+/* `xmig recover` without a person to ask. */
 #ifndef XMIG_CMD_RECOVER_H
 #define XMIG_CMD_RECOVER_H
 
@@ -16,7 +16,7 @@ enum unattended {
     UNATTENDED_NEEDS_A_PERSON,
 };
 
-/* Settle migration `id` where nobody is there to be asked: no living process is ended, no
+/* Settle migration `id` without a person to ask: no living process is ended, no
  * password wanted, nothing waited for. It is told in the migration's log.
  */
 enum unattended recover_unattended(const struct places *places, const char *id, enum side side,

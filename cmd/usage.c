@@ -1,4 +1,4 @@
-/* What is said of a command line: a help text, or what makes no sense about it. */
+/* Help texts, and messages about command lines that make no sense. */
 #include "command.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What the ways to reach a peer share; for this folder and its tests. */
+/* Shared by the transports; for this folder and its tests. */
 #ifndef XMIG_TRANSPORT_INTERNAL_H
 #define XMIG_TRANSPORT_INTERNAL_H
 
@@ -29,7 +29,7 @@ struct link *start_link(struct loop *loop, const struct argv *argv, int fd, int 
  */
 char *remote_command(const char *remote_path, const char *const words[]);
 
-/* What the exit status of `xmig recv`, started by a shell `where`, tells. */
+/* Explain in `err` the exit status of `xmig recv`, started by a shell `where`. */
 void explain_status(const char *where, int status, struct error *err);
 
 #endif

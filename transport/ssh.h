@@ -1,10 +1,10 @@
-/* The parts of the way by ssh that can be told without a network; for its tests. */
+/* The parts of the ssh transport that need no network; for its tests. */
 #ifndef XMIG_TRANSPORT_SSH_H
 #define XMIG_TRANSPORT_SSH_H
 
 #include "xmig/error.h"
 
-/* Where to, as ssh wants it told. */
+/* A destination, in the parts that ssh wants. */
 struct ssh_dest {
     char *host; /* with "user@" if one was given, without brackets */
     char *port; /* NULL: none was given */

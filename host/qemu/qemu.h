@@ -35,7 +35,7 @@ void qemu_disconnect(struct qemu *vm);
 /* Wait until the process has ended. False: it goes on. */
 bool qemu_await_end(struct qemu *vm, uint64_t timeout_ms);
 
-/* Whom QEMU runs as may use the socket at `path`, in the migration's runtime directory. */
+/* Let the user `uid`, as whom QEMU runs, use `path` in the migration's runtime directory. */
 bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err);
 
 /* The id in a device's path, or ""; the caller frees it. */
@@ -47,10 +47,10 @@ bool qemu_is_inode(const cJSON *fact, uint64_t inode);
 
 /* ---- has-run.c ---- */
 
-/* From now on the guest stands still: whatever is told of it on this connection is news. */
+/* From now on the guest is paused: count every later event of its run state. */
 void qemu_watch(struct qemu *vm);
 bool qemu_is_watched(const struct qemu *vm);
-/* Nothing was told since. */
+/* Has no such event come since? */
 bool qemu_is_calm(const struct qemu *vm);
 /* Add to `facts` how long the vCPUs have run; and: have they run no longer since? ERROR_SYSTEM:
  * that was not noted.

@@ -23,7 +23,7 @@ enum outcome {
 
 const char *outcome_name(enum outcome outcome);
 
-/* What came of it. */
+/* How a migration, or an attempt to settle one, ended. */
 struct result {
     enum outcome outcome;
     char stage[32];       /* where it failed; "" */
@@ -32,11 +32,11 @@ struct result {
     uint64_t elapsed_ms;
     uint64_t downtime_ms; /* as the sender saw it; 0: not paused */
     bool crashed;         /* a simulated crash: nothing was undone */
-    bool closed;          /* as a person asked: where the VM is they know better */
+    bool closed;          /* a person has closed it, and knows where the VM is */
     bool contested;       /* somebody else has the VM at the source: the error names them */
     bool choice;          /* a person chooses: recover --forward or --back */
-    bool unproven;        /* … and what would prove --forward right is missing: their word does */
-    char stopped[512];    /* why it does not run at the source, where nothing of ours keeps it */
+    bool unproven;        /* … and --forward lacks its proof: it needs the person's word */
+    char stopped[512];    /* why the VM does not run at the source; the cause is not xmig */
     char again[160];      /* source: the process or domain that somebody started it again as */
 };
 

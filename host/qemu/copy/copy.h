@@ -16,7 +16,7 @@ struct qemu_copy {
     struct copy base;
     struct qemu qemu;
     struct qemu_params params;
-    uid_t uid;    /* whom QEMU runs as, or comes to run as */
+    uid_t uid;    /* the user as whom QEMU runs, also if it drops privileges later */
     bool as_self; /* it is started with our own rights */
     struct child *child;
     char *program;

@@ -23,7 +23,7 @@ struct source_disk {
     uint64_t written;   /* what of it will be written at the target */
     bool full;          /* a raw image that is allocated in full */
     bool is_block_device;
-    bool opened_anew; /* by its name, when the guest goes on after it was to be handed over */
+    bool opened_anew; /* QEMU opens it by name again if the hand-over fails and the guest goes on */
     cJSON *options;   /* of the format, as qemu-img takes them */
     char *node;       /* that has its bitmaps */
     cJSON *bitmaps;   /* names of those that travel */
@@ -130,9 +130,9 @@ bool qemu_ram_cancel(struct qemu_guest *vm, struct error *err);
 
 /* ---- run-state.c: what others do to it ---- */
 
-/* Before it is paused: does it run, as far as that is not our doing? */
+/* Before xmig pauses the guest: does it run? */
 bool qemu_check_runs(struct qemu_guest *vm, struct error *err);
-/* It does not run, and was not paused by us: so it stays. Says why in `stopped`. */
+/* Has somebody else stopped the guest? Then it stays so, and `stopped` says why. */
 bool qemu_is_left_alone(struct qemu_guest *vm, const struct qmp_status *status);
 /* The source's QEMU is gone: say why, and where its disks are. */
 void qemu_guest_has_ended(struct qemu_guest *vm);
