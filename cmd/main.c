@@ -24,7 +24,7 @@ static bool open_what_is_closed(void)
     return fd >= 0 && close(fd) == 0;
 }
 
-/* What the shell, or sshd, has left open is nobody's whom we start; they run for months. */
+/* Our children run for months: do not pass them what the shell, or sshd, has left open. */
 static void pass_on_no_descriptors(void)
 {
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)

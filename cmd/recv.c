@@ -90,8 +90,7 @@ static int end(struct receiving *receiving, const struct result *result, struct 
     return (int)result->outcome;
 }
 
-/* The client's address, from sshd's "CLIENT-ADDRESS CLIENT-PORT …"; the caller frees it; or NULL.
- */
+/* The address of the peer, from our caller or from sshd; the caller frees it. NULL: not known. */
 static char *peer_address(const struct receiving *receiving)
 {
     const char *connection = getenv("SSH_CONNECTION");

@@ -171,27 +171,6 @@ static int open_log(struct qemu_copy *vm, struct error *err)
 
 /* ---- the process ---- */
 
-static bool is_among(const cJSON *list, const char *path)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, list)
-        if (!strcmp(item->valuestring, path))
-            return true;
-    return false;
-}
-
-/* Note the output files (consoles, logs) that QEMU will create; the sweep deletes no older file. */
-static void add_new_files(cJSON *fact, const struct qemu_machine *qemu)
-{
-    cJSON *files = cJSON_AddArrayToObject(fact, "files");
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, qemu->outputs)
-        if (!is_among(qemu->pidfiles, item->valuestring) && access(item->valuestring, F_OK) < 0)
-            cJSON_AddItemToArray(files, cJSON_Duplicate(item, true));
-}
-
 /* The fact is written before QEMU starts: if xmig dies with no pid noted, recover finds QEMU by
  * the socket's path in its command line.
  */
