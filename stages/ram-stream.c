@@ -92,13 +92,13 @@ static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
     return true;
 }
 
-/* What the target has seen is on its way, and says more than that the lane ended. */
+/* Why the lane ended the target has seen, and its words are on their way. */
 static bool why_failed(struct migration *m, struct error *err)
 {
     struct error theirs = { 0 };
 
-    if ((err->kind == ERROR_SYSTEM || err->kind == ERROR_LOST) &&
-        !loop_pause(m->loop, PEER_TELLS_MS, &theirs) && theirs.kind == ERROR_PEER)
+    if (err->kind == ERROR_LOST && !loop_pause(m->loop, PEER_TELLS_MS, &theirs) &&
+        theirs.kind == ERROR_PEER)
         *err = theirs;
     return false;
 }

@@ -71,7 +71,7 @@ struct guest_ops {
     const struct mirror_ops *mirrors; /* NULL: its disks cannot be mirrored */
     /* Send RAM and device state to the unix socket `path`. Afterwards the guest is paused, every
      * mirror is drained and proven complete, and nothing is left to send. After a failure the
-     * guest may be paused: resume() follows.
+     * guest may be paused: resume() follows. ERROR_LOST: the lane ended, and the target knows why.
      */
     bool (*ram_send)(struct guest *guest, const char *path, const struct ram_hooks *hooks,
                      struct error *err);

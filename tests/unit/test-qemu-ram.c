@@ -168,6 +168,7 @@ static void tells_why_qemu_failed(void **unused)
 
     assert_false(ram_is_sent(&scene));
     assert_string_equal(scene.err.text, "QEMU's migration has ended as 'failed': Broken pipe");
+    assert_int_equal(scene.err.kind, ERROR_LOST); /* the target is asked for the reason */
     end(&scene);
 }
 

@@ -250,7 +250,7 @@ static bool why_failed(struct qemu_guest *vm, const char *status, struct error *
 {
     AUTO_JSON cJSON *migration = qmp_query_migrate(vm->qemu.q, NULL);
 
-    return error_set(err, ERROR_SYSTEM, "QEMU's migration has ended as '%s': %s", status,
+    return error_set(err, ERROR_LOST, "QEMU's migration has ended as '%s': %s", status,
                      json_string_or(migration, "error-desc", "no reason given"));
 }
 

@@ -238,7 +238,9 @@ static bool conclude(struct sending *sending, struct error *err)
     if (sending->result == 0)
         return true;
     errno = sending->number;
-    return xen_fail(&vm->xen, err, "sending RAM");
+    xen_fail(&vm->xen, err, "sending RAM");
+    err->kind = ERROR_LOST; /* libxc found no fault here */
+    return false;
 }
 
 static bool transfer(struct sending *sending, struct error *err)
