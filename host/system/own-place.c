@@ -32,8 +32,7 @@ static bool others_may_write(const struct stat *st)
            ((st->st_mode & S_IWGRP) && !is_group_of_one(st->st_gid, st->st_uid));
 }
 
-static bool check_directory(int fd, const char *path, uid_t user, bool may_be_shared,
-                            struct error *err)
+static bool check_directory(int fd, const char *path, uid_t user, struct error *err)
 {
     struct stat st;
 
@@ -44,7 +43,7 @@ static bool check_directory(int fd, const char *path, uid_t user, bool may_be_sh
                          "the directory '%s' is user %u's, who could put another file in the place "
                          "of one that is made there: name another directory",
                          path, (unsigned)st.st_uid);
-    if (others_may_write(&st) && !(may_be_shared && (st.st_mode & S_ISVTX)))
+    if (others_may_write(&st) && !(st.st_mode & S_ISVTX))
         return error_set(err, ERROR_REFUSED,
                          "others may write in the directory '%s' (mode %04o): take that right away "
                          "(chmod go-w), or name another directory",
@@ -73,7 +72,7 @@ static bool check_links(const char *path, uid_t user, struct error *err)
 }
 
 /* Down the real path, one name after the other. */
-static int walk(char *path, uid_t user, bool may_be_shared, struct error *err)
+static int walk(char *path, uid_t user, struct error *err)
 {
     AUTO_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     char *rest = path + 1;
@@ -82,7 +81,7 @@ static int walk(char *path, uid_t user, bool may_be_shared, struct error *err)
     while (rest && *rest) {
         int next;
 
-        if (!check_directory(fd, path, user, true, err))
+        if (!check_directory(fd, path, user, err))
             return -1;
         name = strsep(&rest, "/");
         next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -95,10 +94,10 @@ static int walk(char *path, uid_t user, bool may_be_shared, struct error *err)
         if (rest)
             rest[-1] = '/';
     }
-    return check_directory(fd, path, user, may_be_shared, err) ? steal_fd(&fd) : -1;
+    return check_directory(fd, path, user, err) ? steal_fd(&fd) : -1;
 }
 
-int own_place_open(const char *path, uid_t user, bool may_be_shared, struct error *err)
+int own_place_open(const char *path, uid_t user, struct error *err)
 {
     AUTO_FREE char *real = NULL;
 
@@ -112,13 +111,13 @@ int own_place_open(const char *path, uid_t user, bool may_be_shared, struct erro
         error_set(err, ERROR_REFUSED, "there is no directory '%s' at the target: %m", path);
         return -1;
     }
-    return walk(real, user, may_be_shared, err);
+    return walk(real, user, err);
 }
 
 bool own_place_permits(const char *path, uid_t user, mode_t type, struct error *err)
 {
     AUTO_FREE char *directory = path_directory(path);
-    AUTO_CLOSE int fd = own_place_open(directory, user, true, err);
+    AUTO_CLOSE int fd = own_place_open(directory, user, err);
     const char *slash = strrchr(path, '/');
     struct stat st;
 

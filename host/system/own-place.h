@@ -12,13 +12,13 @@
  * Open the directory `path` (O_PATH), from the root on and without following a link; links of the
  * superuser's, of ours or of `user`'s are resolved before.
  *
- * Its owner, and that of each directory above, must be one of these three, and nobody else may
- * write there (ERROR_REFUSED). Above it, and with `may_be_shared` it itself, may be as /tmp is,
- * where everybody may write, and only to files of his own.
+ * Its owner, and that of each directory above, must be one of these three. Nobody else may write
+ * there (ERROR_REFUSED), unless the directory is sticky, as /tmp is: others can then neither rename
+ * nor remove what is made there, and a file is made only where there is none.
  *
  * @return the descriptor, which the caller closes, or -1
  */
-int own_place_open(const char *path, uid_t user, bool may_be_shared, struct error *err);
+int own_place_open(const char *path, uid_t user, struct error *err);
 
 /* May `user`'s program make, or write to, a file of `type` (S_IFREG, S_IFSOCK) at `path`? Only if
  * its directory is such a place, and nothing is there, or such a file of its own, or, for S_IFREG,

@@ -21,7 +21,7 @@ class Places(Moving):
         with Machine(*DISK) as machine:
             shared = machine.folder + "/shared"
             os.mkdir(shared)
-            os.chmod(shared, 0o1777)
+            os.chmod(shared, 0o777)
             self.is_refused(machine, "others may write in the directory", shared,
                             options=("--disk", "virtio0=%/shared/disk"))
             self.assertEqual(os.listdir(shared), [])

@@ -40,19 +40,19 @@ static void make_file(const char *path)
     close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 }
 
-static void is_open(const char *path, bool may_be_shared)
+static void is_open(const char *path)
 {
     struct error err = { 0 };
-    AUTO_CLOSE int fd = own_place_open(path, geteuid(), may_be_shared, &err);
+    AUTO_CLOSE int fd = own_place_open(path, geteuid(), &err);
 
     assert_ok(fd >= 0, &err);
 }
 
-static void is_refused(const char *path, bool may_be_shared, const char *because)
+static void is_refused(const char *path, const char *because)
 {
     struct error err = { 0 };
 
-    assert_int_equal(own_place_open(path, geteuid(), may_be_shared, &err), -1);
+    assert_int_equal(own_place_open(path, geteuid(), &err), -1);
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_says(err.text, because);
 }
@@ -61,9 +61,9 @@ static void a_directory_of_our_own_is_one(void **state)
 {
     const struct scene *scene = *state;
 
-    is_open(scene->dir, false);
-    is_open("/", false);
-    is_open("/usr/bin", false);
+    is_open(scene->dir);
+    is_open("/");
+    is_open("/usr/bin");
 }
 
 static void where_others_may_write_is_none(void **state)
@@ -72,20 +72,19 @@ static void where_others_may_write_is_none(void **state)
     AUTO_FREE char *below = formatted("%s/below", scene->dir);
 
     assert_int_equal(chmod(scene->dir, 0777), 0);
-    is_refused(scene->dir, true, "others may write in the directory");
+    is_refused(scene->dir, "others may write in the directory");
     assert_int_equal(mkdir(below, 0700), 0);
-    is_refused(below, true, "others may write in the directory");
+    is_refused(below, "others may write in the directory");
     assert_int_equal(chmod(scene->dir, 01777), 0);
-    is_open(scene->dir, true);
-    is_open(below, false);
-    is_refused(scene->dir, false, "mode 1777");
+    is_open(scene->dir);
+    is_open(below);
 }
 
 static void what_is_not_there_is_none(void **state)
 {
     (void)state;
-    is_refused("/no/such/directory", true, "there is no directory '/no/such/directory'");
-    is_refused("relative", true, "no absolute path");
+    is_refused("/no/such/directory", "there is no directory '/no/such/directory'");
+    is_refused("relative", "no absolute path");
 }
 
 static void a_link_of_ours_is_followed_once(void **state)
@@ -95,7 +94,7 @@ static void a_link_of_ours_is_followed_once(void **state)
     AUTO_FREE char *below = formatted("%s/bin", link);
 
     assert_int_equal(symlink("/usr", link), 0);
-    is_open(below, false);
+    is_open(below);
 }
 
 /* Only the superuser can set this scene. */
@@ -109,14 +108,14 @@ static void what_is_a_strangers_is_none(void **state)
         skip();
     assert_int_equal(symlink("/usr", link), 0);
     assert_int_equal(lchown(link, STRANGER, 0), 0);
-    is_refused(link, true, "who chooses where it leads");
+    is_refused(link, "who chooses where it leads");
     make_file(scene->path);
     assert_int_equal(lchown(scene->path, STRANGER, 0), 0);
     assert_false(own_place_permits(scene->path, 0, S_IFREG, &err));
     assert_says(err.text, "is user 54321's");
     assert_true(own_place_permits(scene->path, STRANGER, S_IFREG, &err));
     assert_int_equal(chown(scene->dir, STRANGER, 0), 0);
-    is_refused(scene->dir, true, "is user 54321's");
+    is_refused(scene->dir, "is user 54321's");
 }
 
 static void a_file_must_be_of_the_kind_that_is_made(void **state)
