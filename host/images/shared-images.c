@@ -55,7 +55,17 @@ static bool new_nonce(struct disk_params *disk, struct error *err)
     return true;
 }
 
-static bool offer_file(const char *image, const char *id, struct disk_params *disk, char **proof,
+static const char *listed(cJSON **proofs, const char *path)
+{
+    cJSON *item = must(cJSON_CreateString(path));
+
+    if (!*proofs)
+        *proofs = must(cJSON_CreateArray());
+    cJSON_AddItemToArray(*proofs, item);
+    return item->valuestring;
+}
+
+static bool offer_file(const char *image, const char *id, struct disk_params *disk, cJSON **proofs,
                        struct error *err)
 {
     AUTO_CLOSE int fd = -1;
@@ -65,17 +75,18 @@ static bool offer_file(const char *image, const char *id, struct disk_params *di
     if (!new_nonce(disk, err))
         return false;
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd >= 0)
+        disk->proof = listed(proofs, path);
     if (fd < 0 || write(fd, disk->nonce, len) != (ssize_t)len || fsync(fd) < 0)
         return error_set(err, ERROR_REFUSED,
                          "cannot put a file beside '%s', by which the target would know it again: "
                          "%m",
                          image);
-    disk->proof = *proof = steal(path);
     return true;
 }
 
 bool shared_offer(const char *image, const char *id, bool word, struct disk_params *disk,
-                  char **proof, struct error *err)
+                  cJSON **proofs, struct error *err)
 {
     struct stat st;
 
@@ -89,7 +100,7 @@ bool shared_offer(const char *image, const char *id, bool word, struct disk_para
                          image);
     if (S_ISBLK(st.st_mode))
         return offer_device(image, st.st_rdev, disk, err);
-    return offer_file(image, id, disk, proof, err);
+    return offer_file(image, id, disk, proofs, err);
 }
 
 static bool not_the_same(const char *image, struct error *err)

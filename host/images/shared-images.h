@@ -7,11 +7,12 @@
 #include "host/images/disk-params.h"
 
 /* Source: add to `disk` what proves that `image` is this one, or that it is so by somebody's
- * `word`. For a file that is another file beside it, whose name is returned in `*proof` (the caller
- * frees it, and removes the file once the target has looked).
+ * `word`. For a file that is another file beside it, whose name is added to the list `*proofs`
+ * (NULL at first) also on failure: the caller removes the files once the target has looked, and
+ * frees the list, from which `disk` borrows.
  */
 bool shared_offer(const char *image, const char *id, bool word, struct disk_params *disk,
-                  char **proof, struct error *err);
+                  cJSON **proofs, struct error *err);
 
 /* Target: is the disk's image the same one here? */
 bool shared_prove(const struct disk_params *disk, struct error *err);

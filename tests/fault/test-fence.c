@@ -71,6 +71,7 @@ static void a_fence_comes_off_though_the_connection_is_lost_meanwhile(void **unu
     world_mark(&world, SIDE_RECV, "unready", true);
     assert_int_equal(world_send_with(&world, "PROOF:after:send:lose", &result),
                      OUTCOME_ROLLED_BACK);
+    world_join(&world);
     assert_true(dead);
     assert_false(is_fenced(&world));
     assert_int_equal(world_state(&world, SIDE_SEND), RUN_RUNNING);

@@ -7,7 +7,8 @@
 
 struct scene {
     char *dir, image[64];
-    char *proof;
+    cJSON *proofs;
+    const char *proof;
     struct disk_params disk;
     struct error err;
 };
@@ -22,7 +23,8 @@ static struct scene offered(bool word)
     file = fopen(scene.image, "we");
     assert_non_null(file);
     fclose(file);
-    assert_true(shared_offer(scene.image, ID, word, &scene.disk, &scene.proof, &scene.err));
+    assert_true(shared_offer(scene.image, ID, word, &scene.disk, &scene.proofs, &scene.err));
+    scene.proof = scene.disk.proof;
     return scene;
 }
 
@@ -38,7 +40,7 @@ static void end(struct scene *scene)
         unlink(scene->proof);
     unlink(scene->image);
     remove_empty(scene->dir);
-    free(scene->proof);
+    cJSON_Delete(scene->proofs);
 }
 
 static void the_same_file_is_known_by_what_lies_beside_it(void **unused)

@@ -133,15 +133,10 @@ static cJSON *media_with_hashes(struct qemu_guest *vm, struct error *err)
 static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk,
                         struct disk_params *params, cJSON *disks, struct error *err)
 {
-    AUTO_FREE char *proof = NULL;
-
     if (!shared_offer(disk->paths[0], vm->base.context.id,
-                      json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
+                      json_true(vm->base.context.options.shared, disk->name), params, &vm->proofs,
+                      err))
         return error_prefix(err, "disk '%s'", disk->name);
-    if (!vm->proofs)
-        vm->proofs = must(cJSON_CreateArray());
-    if (proof)
-        cJSON_AddItemToArray(vm->proofs, must(cJSON_CreateString(proof)));
     cJSON_AddItemToArray(disks, fields_new(disk_fields, params));
     return true;
 }

@@ -100,19 +100,10 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
 static bool offer_proof(struct xen_guest *vm, const struct xen_disk *disk,
                         struct disk_params *params, struct error *err)
 {
-    char *proof = NULL;
-
-    if (vm->base.context.options.mirrors_disks)
-        return true;
-    if (!shared_offer(disk->path, vm->base.context.id,
-                      json_true(vm->base.context.options.shared, disk->name), params, &proof, err))
-        return false;
-    if (!vm->proofs)
-        vm->proofs = must(cJSON_CreateArray());
-    if (proof)
-        cJSON_AddItemToArray(vm->proofs, must(cJSON_CreateString(proof)));
-    free(proof);
-    return true;
+    return vm->base.context.options.mirrors_disks ||
+           shared_offer(disk->path, vm->base.context.id,
+                        json_true(vm->base.context.options.shared, disk->name), params, &vm->proofs,
+                        err);
 }
 
 static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
