@@ -51,6 +51,7 @@ class Machine:
         loop = subprocess.run(["losetup", "-f", "--show", image or self.image], check=True, stdout=subprocess.PIPE,
                               text=True).stdout.strip()
         self.loops.append(loop)
+        subprocess.run(["blockdev", "--setrw", loop], check=True)  # a loop device keeps its last user's flag
         return loop
 
     def blockdev(self, path=None):
