@@ -37,7 +37,7 @@ static char *find_state_dir(void)
         return must(strdup(given));
     if (geteuid() == 0)
         return must(strdup("/var/lib/xmig"));
-    return xdg ? formatted("%s/%s", xdg, "xmig") : formatted("%s/%s", home(), ".local/state/xmig");
+    return xdg ? formatted("%s/xmig", xdg) : formatted("%s/.local/state/xmig", home());
 }
 
 static char *find_config_dir(void)
@@ -56,16 +56,14 @@ static char *find_runtime_dir(void)
 {
     const char *given = environment("XMIG_RUNTIME_DIR");
     const char *xdg = environment("XDG_RUNTIME_DIR");
-    char *path;
 
     if (given)
         return must(strdup(given));
     if (geteuid() == 0)
         return must(strdup("/run/xmig"));
     if (xdg)
-        return formatted("%s/%s", xdg, "xmig");
-    path = formatted("/tmp/xmig-%u", (unsigned)geteuid());
-    return path;
+        return formatted("%s/xmig", xdg);
+    return formatted("/tmp/xmig-%u", (unsigned)geteuid());
 }
 
 /* In /tmp anybody can have been there first. */

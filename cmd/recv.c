@@ -64,7 +64,7 @@ static void on_signal(void *arg, int number)
 static void note(const struct receiving *receiving, const char *what)
 {
     if (receiving->peer && *receiving->id)
-        wrap_say(stderr, WRAP_INDENT, "xmig recv: %s, migration %s %s", receiving->peer,
+        wrap_say(stderr, WRAP_INDENT, "xmig recv: %s, migration %s: %s", receiving->peer,
                  receiving->id, what);
 }
 

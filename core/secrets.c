@@ -111,11 +111,12 @@ static size_t take(FILE *out, const char *at, const char *begin)
 {
     size_t name = name_at(at, begin);
     size_t json = name ? json_separator_at(at + name) : 0;
+    bool is_ssh = at - begin >= 3 && !strncmp(at - 3, "ssh", 3); /* a user is no secret there */
     size_t used;
 
     if (!strncmp(at, "://", 3)) {
         used = copy(out, at, 3);
-        return used + blank(out, user_at(at + used));
+        return used + (is_ssh ? 0 : blank(out, user_at(at + used)));
     }
     if (name && at[name] == '=') {
         used = copy(out, at, name + 1);

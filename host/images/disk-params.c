@@ -59,6 +59,7 @@ struct disk_params *disk_params_all(const cJSON *disks, size_t *count, struct er
     fields_each (item, disks, disk_fields, &disk) {
         if (has_name(all, *count, disk.name)) {
             error_set(err, ERROR_PROTOCOL, "two of the 'disks' are called '%s'", disk.name);
+            *count = 0;
             return NULL;
         }
         all[(*count)++] = disk;

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 
 #include "xmig/cleanup.h"
@@ -15,21 +13,10 @@ static bool is_trusted(uid_t owner, uid_t user)
     return owner == 0 || owner == geteuid() || owner == user;
 }
 
-/* Many systems give each user a group of his own name, with nobody else in it. */
-static bool is_group_of_one(gid_t gid, uid_t owner)
-{
-    const struct passwd *user = getpwuid(owner);
-    const struct group *group = user && user->pw_gid == gid ? getgrgid(gid) : NULL;
-
-    return gid == 0 ||
-           (group && !strcmp(group->gr_name, user->pw_name) &&
-            (!group->gr_mem[0] || (!strcmp(group->gr_mem[0], user->pw_name) && !group->gr_mem[1])));
-}
-
+/* A group's members are whom the owner lets in. */
 static bool others_may_write(const struct stat *st)
 {
-    return (st->st_mode & S_IWOTH) ||
-           ((st->st_mode & S_IWGRP) && !is_group_of_one(st->st_gid, st->st_uid));
+    return (st->st_mode & S_IWOTH) && !(st->st_mode & S_ISVTX);
 }
 
 static bool check_directory(int fd, const char *path, uid_t user, struct error *err)
@@ -43,10 +30,10 @@ static bool check_directory(int fd, const char *path, uid_t user, struct error *
                          "the directory '%s' is user %u's, who could put another file in the place "
                          "of one that is made there: name another directory",
                          path, (unsigned)st.st_uid);
-    if (others_may_write(&st) && !(st.st_mode & S_ISVTX))
+    if (others_may_write(&st))
         return error_set(err, ERROR_REFUSED,
                          "others may write in the directory '%s' (mode %04o): take that right away "
-                         "(chmod go-w), or name another directory",
+                         "(chmod o-w), or name another directory",
                          path, st.st_mode & 07777);
     return true;
 }
@@ -76,25 +63,25 @@ static int walk(char *path, uid_t user, struct error *err)
 {
     AUTO_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     char *rest = path + 1;
-    const char *name;
 
+    if (!check_directory(fd, "/", user, err))
+        return -1;
     while (rest && *rest) {
-        int next;
+        const char *name = strsep(&rest, "/");
+        int next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-        if (!check_directory(fd, path, user, err))
-            return -1;
-        name = strsep(&rest, "/");
-        next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0) {
             error_set(err, ERROR_REFUSED, "cannot open the directory '%s': %m", path);
             return -1;
         }
         close(fd);
         fd = next;
+        if (!check_directory(fd, path, user, err))
+            return -1;
         if (rest)
             rest[-1] = '/';
     }
-    return check_directory(fd, path, user, err) ? steal_fd(&fd) : -1;
+    return steal_fd(&fd);
 }
 
 int own_place_open(const char *path, uid_t user, struct error *err)

@@ -165,6 +165,16 @@ class Thin(Images):
             self.assertIn("take 32.3 MiB", result["error"]["text"])
 
 
+class Shared(Images):
+    def test_images_that_both_hosts_use_keep_their_words(self):
+        for image_format in ("raw", "qcow2"):
+            with self.subTest(image_format), Scene() as scene:
+                path = scene.image("d." + image_format, "8M", image_format)
+                scene.start(*scene.drive(path, image_format))
+                text, _, status = scene.send("--without", "drive-mirror", "--disk", f"v0={path}")
+                self.assertEqual(status, 0, text)
+
+
 class Settings(Images):
     """What another tool has left on does not change our stream, and is on again after a failure."""
 

@@ -113,8 +113,8 @@ class Keys(Tls):
     def test_two_hosts_are_ready_with_four_commands(self):
         self.trust_each_other()
         self.assert_moved(self.source.send(self.listen()))
-        self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16} begins")
-        self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16} ends")
+        self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16}: begins")
+        self.listener.wait_for("127.0.0.1, migration [0-9a-f]{16}: ends")
 
     def test_the_policy_knows_a_sender_by_name_and_by_key(self):
         self.trust_each_other()

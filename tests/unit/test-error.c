@@ -252,6 +252,7 @@ static void tells_no_secret(void **unused)
         /* what is none */
         { "key-secret=s0,password-secret=s1,data-file=x,metadata=y", NULL },
         { "drive-mirror: vda: 'ssh://example.org/a@b' and a@b: 5://", NULL },
+        { "destination 'ssh://root@beta:22': no", NULL },
         { "the data: all of it", NULL },
         { "", NULL },
     };

@@ -139,6 +139,7 @@ static void two_disks_have_two_names(void **unused)
 
     assert_null(disk_params_all(json, &count, &err));
     assert_string_equal(err.text, "two of the 'disks' are called 'data'");
+    assert_int_equal(count, 0); /* nothing is taken of them */
 }
 
 int main(void)

@@ -119,7 +119,6 @@ bool context_refresh(struct context *context, struct error *err)
         same = same && is_same(&now[i], &context->seen[i]);
     if (same)
         return true;
-    memcpy(context->seen, now, sizeof(now)); /* a failure is told once */
     anew = must(calloc(1, sizeof(*anew)));
     if (!context_load(anew, context->options, err)) {
         free(anew);

@@ -175,10 +175,14 @@ static bool hear(struct listener *listener, struct child *child)
 static void bury(struct listener *listener, size_t number)
 {
     struct child *child = &listener->children[number];
+    int status = 0;
 
     close(child->fd);
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         ;
+    if (WIFSIGNALED(status))
+        say(listener, "%s: its process was ended by signal %d", child->origin.address,
+            WTERMSIG(status));
     *child = listener->children[--listener->child_count];
 }
 
@@ -202,8 +206,11 @@ static void start_child(struct listener *listener, struct waiting *waiting)
     int both[2];
     pid_t pid;
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, both) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, both) < 0) {
+        say(listener, "%s: cannot start a process: %m", waiting->origin.address);
+        close(steal_fd(&waiting->fd));
         return;
+    }
     pid = fork();
     if (pid == 0) {
         close(both[0]);
@@ -245,6 +252,8 @@ static bool make_room(struct listener *listener, bool is_known)
     for (int known = 0; known <= is_known; known++)
         for (size_t i = 0; i < listener->waiting_count; i++)
             if (listener->waiting[i].is_known == known) {
+                say(listener, "%s: too many wait without a word",
+                    listener->waiting[i].origin.address);
                 close(steal_fd(&listener->waiting[i].fd));
                 remove_gone(listener);
                 return true;
@@ -262,10 +271,12 @@ static void accept_some(struct listener *listener, int socket)
             return;
         waiting.is_known = known_has(&listener->known, &waiting.origin, listener->now_ms,
                                      listener->options->limits.known_ms);
-        if (make_room(listener, waiting.is_known))
+        if (make_room(listener, waiting.is_known)) {
             listener->waiting[listener->waiting_count++] = waiting;
-        else
+        } else {
+            say(listener, "%s: too many wait without a word", waiting.origin.address);
             close(waiting.fd);
+        }
     }
 }
 
@@ -290,11 +301,14 @@ static void start_ready(struct listener *listener, bool known)
             continue;
         if (!known)
             (void)budget_take(&listener->strangers, listener->now_ms);
-        if (!context_refresh(&listener->context, &err)) {
-            say(listener, "its files have changed, and the old ones stay in use: %s", err.text);
+        if (context_refresh(&listener->context, &err)) {
+            start_child(listener, waiting);
+        } else { /* what has been revoked meanwhile may be in the file that cannot be read */
+            say(listener, "%s: nobody is let in, for the files have changed: %s",
+                waiting->origin.address, err.text);
+            close(steal_fd(&waiting->fd));
             error_clear(&err);
         }
-        start_child(listener, waiting);
     }
 }
 
@@ -307,8 +321,11 @@ static void end_the_late(struct listener *listener)
     for (size_t i = 0; i < listener->waiting_count; i++) {
         struct waiting *waiting = &listener->waiting[i];
 
-        if (waiting->fd >= 0 && listener->now_ms - waiting->since_ms > 2 * limit)
-            close(steal_fd(&waiting->fd));
+        if (waiting->fd < 0 || listener->now_ms - waiting->since_ms <= 2 * limit)
+            continue;
+        say(listener, "%s: %s", waiting->origin.address,
+            waiting->is_ready ? "too many others are served" : "it said nothing");
+        close(steal_fd(&waiting->fd));
     }
     remove_gone(listener);
     for (size_t i = 0; i < listener->child_count; i++) {

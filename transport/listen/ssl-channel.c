@@ -180,12 +180,14 @@ static bool shake_hands(struct channel *channel, uint64_t timeout_ms, struct err
 static void set_up(int fd)
 {
     const int on = 1, idle = 30, between = 10;
+    const unsigned dead_ms = CHANNEL_DEAD_MS;
 
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof(between));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 }
 
 struct channel *ssl_channel_accept(SSL_CTX *context, int fd, uint64_t timeout_ms, struct error *err)

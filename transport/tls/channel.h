@@ -12,8 +12,9 @@
 struct channel;
 
 enum {
-    CHANNEL_AGAIN = -1, /* nothing now: poll() the channel's descriptor */
-    CHANNEL_LOST = -2,  /* `err` says why */
+    CHANNEL_AGAIN = -1,      /* nothing now: poll() the channel's descriptor */
+    CHANNEL_LOST = -2,       /* `err` says why */
+    CHANNEL_DEAD_MS = 120000 /* what is not acknowledged for so long: the link is dead */
 };
 
 struct channel_ops {

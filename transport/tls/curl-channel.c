@@ -2,6 +2,8 @@
 #include "transport/tls/curl-channel.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -171,9 +173,14 @@ static void curl_free_channel(struct channel *channel)
 /* No child of ours inherits it. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
+    const unsigned dead_ms = CHANNEL_DEAD_MS;
+    int fd;
     (void)arg;
     (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+    return fd;
 }
 
 static CURLcode set_up_tls(CURL *easy, void *context, void *arg)
@@ -302,6 +309,7 @@ struct channel *curl_channel_new(struct curl_way *way, int stop, struct error *e
     curl->easy = must(curl_easy_init());
     curl_easy_setopt(curl->easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(curl->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl->easy, CURLOPT_QUICK_EXIT, 1L); /* awaits no name server */
     curl_easy_setopt(curl->easy, CURLOPT_ERRORBUFFER, curl->text);
     set_way(curl);
     set_keys(curl);

@@ -16,6 +16,7 @@
 
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
+#include "xmig/paths.h"
 #include "xmig/text.h"
 
 /* ---- where ---- */
@@ -163,20 +164,22 @@ static bool close_well(FILE *file, bool written, const char *path, struct error 
     return error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
 }
 
-/* The key comes last: where it is, all is. */
+/* The key comes last, and whole: where it is, all is. */
 static bool write_both(const struct keys *keys, EVP_PKEY *key, X509 *certificate, struct error *err)
 {
+    AUTO_FREE char *temporary = formatted("%s.new", keys->key);
     FILE *file;
 
     (void)unlink(keys->certificate);
     file = create(keys->certificate, err);
     if (!file || !close_well(file, PEM_write_X509(file, certificate), keys->certificate, err))
         return false;
-    file = create(keys->key, err);
+    (void)unlink(temporary);
+    file = create(temporary, err);
     return file &&
            close_well(file, PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL),
-                      keys->key, err) &&
-           directory_sync(keys->directory, err);
+                      temporary, err) &&
+           path_rename(temporary, keys->key, err);
 }
 
 bool keys_make(const struct keys *keys, bool *made, struct error *err)

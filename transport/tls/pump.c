@@ -189,8 +189,8 @@ static bool may_read_on(const struct pump *pump)
     return !pump->in.over && !is_pending(&pump->in) && !pump->drained;
 }
 
-/* No deadline: the ends close when their owners are through or dead, and TCP's own keep-alive finds
- * a dead link.
+/* No deadline: the ends close when their owners are through or dead, and TCP finds a dead link, by
+ * its keep-alive or by what stays unacknowledged for CHANNEL_DEAD_MS.
  */
 static bool run(struct pump *pump, struct error *err)
 {

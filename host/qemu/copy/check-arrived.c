@@ -68,10 +68,12 @@ static bool check_files(const struct qemu_copy *vm, struct error *err)
 bool qemu_check_arrived(struct qemu_copy *vm, struct error *err)
 {
     const struct qemu_machine *qemu = &vm->params.qemu;
+    /* The words of shared disks are the source's own. */
+    const cJSON *disks = vm->base.context.options.mirrors_disks ? vm->params.disks : NULL;
 
     argv_result_done(&vm->line);
-    return error_goes_on(err, argv_arrived(qemu->words, vm->params.disks, qemu->machine,
-                                           qemu->accelerator, &vm->line, err)) &&
+    return error_goes_on(err, argv_arrived(qemu->words, disks, qemu->machine, qemu->accelerator,
+                                           &vm->line, err)) &&
            error_goes_on(err, are_found(qemu->outputs, vm->line.outputs, err)) &&
            error_goes_on(err, are_found(qemu->sockets, vm->line.sockets, err)) &&
            error_goes_on(err, are_found(qemu->pidfiles, vm->line.pidfiles, err)) &&

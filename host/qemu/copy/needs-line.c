@@ -213,7 +213,7 @@ static void add_found(const struct needs_line *line, const struct argv_result *f
                            json_string_or(item, "what", "?"));
 }
 
-bool line_needs(const cJSON *params, struct needs *needs, struct error *err)
+bool line_needs(const cJSON *params, bool mirrors_disks, struct needs *needs, struct error *err)
 {
     const cJSON *qemu = get(params, "qemu");
     struct line line = { .base = { .table = &qemu_options,
@@ -222,9 +222,10 @@ bool line_needs(const cJSON *params, struct needs *needs, struct error *err)
                                    .needs = needs },
                          .taps = get(qemu, "taps") };
     struct argv_result found = { 0 };
-    bool ok = error_goes_on(
-        err, argv_arrived(line.base.words, line.base.disks, json_string_or(qemu, "machine", ""),
-                          json_string_or(qemu, "accelerator", ""), &found, err));
+    bool ok =
+        error_goes_on(err, argv_arrived(line.base.words, mirrors_disks ? line.base.disks : NULL,
+                                        json_string_or(qemu, "machine", ""),
+                                        json_string_or(qemu, "accelerator", ""), &found, err));
 
     line_each(&line.base, add_option);
     line_need_images(&line.base);

@@ -14,6 +14,6 @@ bool line_drops_privileges(const cJSON *words);
 /* Add what the words of the parameters need: not the disks' images. False for a line that the table
  * of options refuses (where `err` does not collect that).
  */
-bool line_needs(const cJSON *params, struct needs *needs, struct error *err);
+bool line_needs(const cJSON *params, bool mirrors_disks, struct needs *needs, struct error *err);
 
 #endif

@@ -91,7 +91,7 @@ bool machine_needs(const cJSON *params, bool mirrored, struct needs *needs, stru
     disks_need(get(params, "disks"), mirrored, needs);
     media_need(get(qemu, "media"), NULL, needs);
     add_bridges(qemu, needs);
-    if (!line_needs(params, needs, err))
+    if (!line_needs(params, mirrored, needs, err))
         return false;
     add_files(qemu, needs);
     return true;

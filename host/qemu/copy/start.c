@@ -91,7 +91,7 @@ static void add_launch(struct qemu_copy *vm, struct line *line)
     append(line, "/proc/%d/exe", (int)getpid());
     append(line, "launch");
     append(line, "--umask=%o", (unsigned)vm->params.qemu.umask);
-    if (geteuid() != 0 && vm->line.bridges->child)
+    if ((geteuid() != 0 || !vm->as_self) && vm->line.bridges->child)
         append(line, "--may-gain-rights");
     append(line, "--");
 }

@@ -63,12 +63,9 @@ bool qemu_guest_unfence(struct guest *guest, struct error *err)
 static char *advice(const struct qemu_guest *vm)
 {
     const char *service = json_string_or(vm->facts, "service", NULL);
-    char *text;
 
-    if (!service)
-        return must(strdup("see to it that nothing starts it"));
-    text = formatted("'systemctl disable %s'", service);
-    return text;
+    return service ? formatted("'systemctl disable %s'", service)
+                   : must(strdup("see to it that nothing starts it"));
 }
 
 void qemu_fence_plan(const struct qemu_guest *vm, struct plan *plan)

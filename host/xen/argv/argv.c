@@ -25,13 +25,11 @@ static char *with_number(const char *text, unsigned domid)
 {
     AUTO_FREE char *rest = must(strdup(text));
     char *place = strstr(rest, XEN_ARGV_DOMID);
-    char *numbered;
 
     if (!place)
         return steal(rest);
     *place = '\0';
-    numbered = formatted("%s%u%s", rest, domid, place + strlen(XEN_ARGV_DOMID));
-    return numbered;
+    return formatted("%s%u%s", rest, domid, place + strlen(XEN_ARGV_DOMID));
 }
 
 cJSON *xen_argv_number(const cJSON *words, unsigned domid)

@@ -82,9 +82,11 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
         return false;
     argv.machine = vm->machine;
     words = xen_argv_rewrite(vm->words, &argv, err);
-    if (!words || !add_hashes(vm, hashes, argv.needs, err))
+    if (!words)
         return false;
     out->words = keep(kept, words);
+    if (!add_hashes(vm, hashes, argv.needs, err))
+        return false;
     out->needs = argv.needs;
     out->renamed = argv.renamed;
     out->hashes = hashes;
