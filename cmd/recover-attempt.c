@@ -75,14 +75,6 @@ static void take_facts(struct recovering *recovering)
              json_string_or(begin, "peer_machine", ""));
 }
 
-static void print_log_path(struct recovering *recovering)
-{
-    const struct migration *m = &recovering->m;
-    AUTO_FREE char *path = formatted("%s/%s.log", m->own_state_dir, side_name(m->side));
-
-    report_log_at(recovering->report, path);
-}
-
 /* False: *outcome says why not. */
 static bool open_migration(struct recovering *recovering, enum outcome *outcome, struct error *err)
 {
@@ -103,7 +95,7 @@ static bool open_migration(struct recovering *recovering, enum outcome *outcome,
     take_facts(recovering);
     if (!migration_set_id(m, recovering->id, err))
         return false;
-    print_log_path(recovering);
+    report_keep_in(recovering->report, m->own_state_dir, m->side);
     *outcome = OUTCOME_UNDECIDED;
     return m->side == SIDE_RECV || make_transport(recovering, err);
 }

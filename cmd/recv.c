@@ -72,9 +72,9 @@ static void note(const struct receiving *receiving, const char *what)
 static void on_named(void *arg, const char *id)
 {
     struct receiving *receiving = arg;
-    AUTO_FREE char *path = formatted("%s/%s/recv.log", receiving->places.state_dir, id);
+    AUTO_FREE char *directory = formatted("%s/%s", receiving->places.state_dir, id);
 
-    report_log_at(receiving->report, path);
+    report_keep_in(receiving->report, directory, SIDE_RECV);
     snprintf(receiving->id, sizeof(receiving->id), "%s", id);
     note(receiving, "begins");
 }

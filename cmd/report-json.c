@@ -37,17 +37,13 @@ void print_timestamp(char text[32])
     snprintf(text + len, 32 - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
 }
 
-void json_report_line(struct json_report *json, const char *type, cJSON *body)
+char *json_line(cJSON *line, const char *type, cJSON *body)
 {
-    AUTO_JSON cJSON *line = must(cJSON_CreateObject());
     AUTO_JSON cJSON *members = body;
     AUTO_FREE char *raw = NULL;
-    AUTO_FREE char *text = NULL;
     char now[32];
 
     print_timestamp(now);
-    json_add_uint(line, "schema", SCHEMA);
-    json_add_uint(line, "seq", json->seq++);
     cJSON_AddStringToObject(line, "time", now);
     cJSON_AddStringToObject(line, "type", type);
     while (members && members->child) {
@@ -56,7 +52,17 @@ void json_report_line(struct json_report *json, const char *type, cJSON *body)
         cJSON_AddItemToObject(line, member->string, member);
     }
     raw = json_print(line);
-    text = printable_json(raw);
+    return printable_json(raw);
+}
+
+void json_report_line(struct json_report *json, const char *type, cJSON *body)
+{
+    AUTO_JSON cJSON *line = must(cJSON_CreateObject());
+    AUTO_FREE char *text = NULL;
+
+    json_add_uint(line, "schema", SCHEMA);
+    json_add_uint(line, "seq", json->seq++);
+    text = json_line(line, type, body);
     fprintf(json->out, "%s\n", text);
     fflush(json->out); /* a reader that has gone is no reason to stop */
 }
@@ -67,7 +73,7 @@ static void add_text(cJSON *body, const char *name, const char *text)
         cJSON_AddStringToObject(body, name, text);
 }
 
-static void add_progress(cJSON *body, const struct transfer *transfer)
+void json_add_progress(cJSON *body, const struct transfer *transfer)
 {
     uint64_t left_ms = transfer_left_ms(transfer);
 
@@ -90,6 +96,23 @@ static bool is_due(struct json_report *json, size_t i, const struct transfer *tr
     return true;
 }
 
+const char *json_event_type(const struct event *event)
+{
+    return types[event->kind];
+}
+
+cJSON *json_of_event(const struct event *event)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    add_text(body, "stage", event->stage);
+    add_text(body, "subject", event->subject);
+    add_text(body, event->kind == EVENT_RECORD ? "record" : "text", event->text);
+    if (event->kind == EVENT_STAGE_END || event->kind == EVENT_DOWNTIME)
+        json_add_uint(body, "elapsed_ms", event->elapsed_ms);
+    return body;
+}
+
 void json_report_event(struct json_report *json, const struct event *event,
                        const struct transfers *transfers, const struct transfer *transfer,
                        uint64_t now_ms)
@@ -99,14 +122,9 @@ void json_report_event(struct json_report *json, const struct event *event,
     if (event->kind == EVENT_PROGRESS &&
         (!transfer || !is_due(json, (size_t)(transfer - transfers->list), transfer, now_ms)))
         return;
-    body = must(cJSON_CreateObject());
-    add_text(body, "stage", event->stage);
-    add_text(body, "subject", event->subject);
-    add_text(body, event->kind == EVENT_RECORD ? "record" : "text", event->text);
-    if (event->kind == EVENT_STAGE_END || event->kind == EVENT_DOWNTIME)
-        json_add_uint(body, "elapsed_ms", event->elapsed_ms);
+    body = json_of_event(event);
     if (event->kind == EVENT_PROGRESS)
-        add_progress(body, transfer);
+        json_add_progress(body, transfer);
     json_report_line(json, types[event->kind], body);
 }
 

@@ -11,6 +11,16 @@ struct json_report {
     uint64_t told_ms[TRANSFERS_MAX]; /* when each subject last had a line */
 };
 
+/* `line` with the present time, `type` and the members of `body` (taken; NULL: none), without a
+ * newline; the caller frees it.
+ */
+char *json_line(cJSON *line, const char *type, cJSON *body);
+
+/* What the lines of an event have; its progress is added to it. The caller frees it. */
+const char *json_event_type(const struct event *event);
+cJSON *json_of_event(const struct event *event);
+void json_add_progress(cJSON *body, const struct transfer *transfer);
+
 /* A line of `type` with the members of `body` (taken; NULL: none). */
 void json_report_line(struct json_report *json, const char *type, cJSON *body);
 

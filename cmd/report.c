@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "drawing.h"
+#include "history.h"
 #include "log.h"
 #include "report-json.h"
 #include "transfers.h"
@@ -32,6 +33,7 @@ struct report {
     struct drawing drawing;
     struct json_report json;
     struct log log;
+    struct history history;
     struct transfers transfers;
     struct transfer all; /* of them, for the drawing */
     uint64_t ram;        /* that will be moved at the end; 0: not known */
@@ -203,6 +205,7 @@ static void tell_line(struct report *report, const struct event *event)
     if (is_repetition(report, event))
         return;
     log_line(&report->log, line);
+    history_event(&report->history, event, &report->transfers, NULL);
     if (is_for_people(report, event))
         print_line(report, line);
 }
@@ -240,10 +243,12 @@ static void on_event(void *arg, const struct event *event)
     remember_downtime(report, event);
     if (report->output->json)
         json_report_event(&report->json, event, &report->transfers, transfer, now_ms);
-    if (event->kind == EVENT_PROGRESS)
+    if (event->kind == EVENT_PROGRESS) {
+        history_event(&report->history, event, &report->transfers, transfer);
         tell_progress(report, now_ms);
-    else
+    } else {
         tell_line(report, event);
+    }
     if (event->kind == EVENT_STAGE_BEGIN)
         draw(report);
 }
@@ -335,9 +340,12 @@ static void end_for_people(struct report *report, const struct ending *ending)
 
 int report_end(struct report *report, const struct ending *ending)
 {
+    uint64_t bytes = transfers_sum(&report->transfers);
+
     end_for_people(report, ending);
+    history_line(&report->history, "result", json_of_ending(ending, bytes));
     if (report->output->json)
-        json_report_result(&report->json, ending, transfers_sum(&report->transfers));
+        json_report_result(&report->json, ending, bytes);
     return ending->status;
 }
 
@@ -410,6 +418,7 @@ void report_expect_ram(struct report *report, uint64_t bytes)
 
 void report_json(struct report *report, const char *type, cJSON *body)
 {
+    history_line(&report->history, type, cJSON_Duplicate(body, true));
     if (report->output->json)
         json_report_line(&report->json, type, body);
     else
@@ -443,6 +452,7 @@ struct report *report_new(const char *name, const struct output_options *output,
     report->drawing.out = errors;
     report->json.out = out;
     log_init(&report->log);
+    history_init(&report->history);
     return report;
 }
 
@@ -451,12 +461,16 @@ void report_free(struct report *report)
     if (!report)
         return;
     log_done(&report->log);
+    history_done(&report->history);
     free(report);
 }
 
-void report_log_at(struct report *report, const char *path)
+void report_keep_in(struct report *report, const char *directory, enum side side)
 {
+    AUTO_FREE char *path = formatted("%s/%s.log", directory, side_name(side));
+
     log_place(&report->log, path);
+    history_place(&report->history, directory, side);
 }
 
 struct event_sink report_sink(struct report *report)

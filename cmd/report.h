@@ -16,8 +16,8 @@ struct report *report_new(const char *name, const struct output_options *output,
                           FILE *errors);
 void report_free(struct report *report);
 
-/* Keep a log at `path`, once its directory exists. */
-void report_log_at(struct report *report, const char *path);
+/* Keep a log and the history of `side` in `directory`, once that exists. */
+void report_keep_in(struct report *report, const char *directory, enum side side);
 
 struct event_sink report_sink(struct report *report);
 

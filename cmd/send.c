@@ -158,7 +158,6 @@ static void on_event(void *arg, const struct event *event)
 static bool prepare(struct sending *sending, struct error *err)
 {
     struct migration *m = &sending->m;
-    AUTO_FREE char *log = NULL;
     char id[17];
 
     m->events = (struct event_sink){ on_event, sending };
@@ -167,8 +166,7 @@ static bool prepare(struct sending *sending, struct error *err)
     journal_new_token(m->token);
     if (!identity_read(&m->identity, err) || !migration_set_id(m, id, err))
         return false;
-    log = formatted("%s/send.log", m->own_state_dir);
-    report_log_at(sending->report, log);
+    report_keep_in(sending->report, m->own_state_dir, SIDE_SEND);
     return true;
 }
 

@@ -320,9 +320,10 @@ static void keeps_its_log_until_there_is_a_place_for_it(void **unused)
     FILE *file;
     (void)unused;
 
-    assert_true(asprintf(&below, "%s/id", directory) > 0 && asprintf(&path, "%s/log", below) > 0);
+    assert_true(asprintf(&below, "%s/id", directory) > 0 &&
+                asprintf(&path, "%s/send.log", below) > 0);
     begin(&scene, (struct output_options){ .quiet = true });
-    report_log_at(scene.report, path);
+    report_keep_in(scene.report, below, SIDE_SEND);
     report_say(scene.report, "early");
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(mkdir(below, 0700), 0);
