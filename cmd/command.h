@@ -33,6 +33,9 @@ int command_keys(int argc, char *argv[]);
 /* Print what there is of `commands`, which ends with a NULL name: returns 0. */
 int print_overview(const struct command *commands);
 
+/* `xmig complete …`, for which `commands` are all there are: returns 0. */
+int print_completions(const struct command *commands, int argc, char *argv[]);
+
 /* There is no such command: say which one may have been meant. Returns 2. */
 int complain_about_command(const struct command *commands, const char *name);
 

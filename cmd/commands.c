@@ -11,6 +11,7 @@ static const char help_text[] = "usage: xmig help [COMMAND]\n"
                                 "  -h, --help  this text\n";
 
 static int command_help(int argc, char *argv[]);
+static int command_complete(int argc, char *argv[]);
 
 static const struct command commands[] = {
     { "send", command_send, "move a running VM to another host" },
@@ -28,6 +29,7 @@ static const struct command commands[] = {
     { "guard", command_guard, "settle a migration whose process is gone; started by both sides" },
     { "lane", command_lane, "carry one stream of a migration; started by send" },
     { "launch", command_launch, "become a VM's process; started by recv" },
+    { "complete", command_complete, "list what a word can become; started by shells" },
     { "help", command_help, "explain a command" },
     { NULL, NULL, NULL },
 };
@@ -52,6 +54,11 @@ static int command_help(int argc, char *argv[])
     if (!command)
         return complain_about_command(commands, argv[1]);
     return command->run(2, (char *[]){ argv[1], "--help", NULL });
+}
+
+static int command_complete(int argc, char *argv[])
+{
+    return print_completions(commands, argc, argv);
 }
 
 int commands_overview(void)
