@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "places.h"
 #include "report.h"
 #include "tidy.h"
 #include "wrap.h"
@@ -143,7 +144,7 @@ static int end(bool json, char *const words[], int count)
     int status;
 
     showing.report = report_new("xmig keys", &output, stdout, stderr);
-    keys_find(&showing.keys, NULL);
+    places_find_keys(&showing.keys);
     if (!run(&showing, words, count, &err)) {
         ending_of_failure(&ending,
                           err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);

@@ -60,7 +60,7 @@ static int run(const struct listen_command_options *options)
         listen.limits.migrations = options->max_migrations;
     if (options->max_per_peer)
         listen.limits.per_peer = options->max_per_peer;
-    keys_find(&listen.keys, NULL);
+    places_find_keys(&listen.keys);
     ok = places_make(&places, &err);
     listen.runtime_dir = places.runtime_dir;
     ok = ok && listen_run(&listen, &err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "option-syntax.h"
+#include "places.h"
 #include "transport/tls/settings.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -149,7 +150,7 @@ bool tls_way(const char *dest, const cJSON *given, const char *rsh, char **way, 
         return true;
     }
     json = must(given ? cJSON_Duplicate(given, true) : cJSON_CreateObject());
-    keys_find(&keys, NULL);
+    places_find_keys(&keys);
     set_path(json, "keys", keys.directory);
     keys_done(&keys);
     if (!add_environment(json, "proxy", proxies, err) ||

@@ -105,3 +105,11 @@ void places_done(struct places *places)
     free(places->config_dir);
     free(places->runtime_dir);
 }
+
+void places_find_keys(struct keys *keys)
+{
+    AUTO_FREE char *config_dir = find_config_dir();
+    AUTO_FREE char *directory = formatted("%s/keys", config_dir);
+
+    keys_find(keys, directory);
+}

@@ -2,7 +2,7 @@
 #ifndef XMIG_CMD_PLACES_H
 #define XMIG_CMD_PLACES_H
 
-#include "xmig/error.h"
+#include "transport/tls/keys.h"
 
 struct places {
     char *state_dir;   /* journals: they outlive a reboot */
@@ -17,5 +17,8 @@ void places_find(struct places *places);
 bool places_make(struct places *places, struct error *err);
 
 void places_done(struct places *places);
+
+/* This host's keys: those in the directory `keys` where the administrator says things. */
+void places_find_keys(struct keys *keys);
 
 #endif

@@ -6,10 +6,11 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
+#include "transport/tls/settings.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     FIRST_GIVEN = 3,
@@ -18,29 +19,25 @@ enum {
 
 /* ---- the address ---- */
 
-static bool split(const char *address, char **host, char **port, struct error *err)
+static bool split(const char *address, struct tls_place *place, struct error *err)
 {
-    const char *bracket = *address == '[' ? strchr(address, ']') : NULL;
-    const char *colon = bracket ? bracket + 1 : strrchr(address, ':');
-    const char *begin = bracket ? address + 1 : address;
-    long number;
+    const char *port, *rest;
 
-    if (!colon || *colon != ':' || (!bracket && strchr(address, ':') != colon))
+    *place = (struct tls_place){ 0 };
+    port = place_split(address, &place->host);
+    if (!port)
         return error_set(err, ERROR_REFUSED, "'%s' is not [ADDR]:PORT", address);
-    number = strspn(colon + 1, "0123456789") == strlen(colon + 1) ? atol(colon + 1) : -1;
-    if (!colon[1] || number < 0 || number > 65535)
-        return error_set(err, ERROR_REFUSED, "'%s' is no port", colon + 1);
-    *host = must(strndup(begin, (size_t)((bracket ? bracket : colon) - begin)));
-    *port = must(strdup(colon + 1));
-    return true;
+    place->port = port_parse(port, &rest);
+    return (place->port >= 0 && !*rest) || error_set(err, ERROR_REFUSED, "'%s' is no port", port);
 }
 
 bool sockets_check(const char *address, struct error *err)
 {
-    AUTO_FREE char *host = NULL;
-    AUTO_FREE char *port = NULL;
+    struct tls_place place;
+    bool ok = split(address, &place, err);
 
-    return split(address, &host, &port, err);
+    tls_place_done(&place);
+    return ok;
 }
 
 static bool open_one(struct sockets *sockets, const struct addrinfo *found, bool any)
@@ -60,17 +57,18 @@ static bool open_one(struct sockets *sockets, const struct addrinfo *found, bool
 }
 
 /* Without an address: one socket for both kinds of them, where there is IPv6. */
-static bool open_all(struct sockets *sockets, const char *host, const char *port,
-                     const char *address, struct error *err)
+static bool open_all(struct sockets *sockets, const struct tls_place *place, const char *address,
+                     struct error *err)
 {
-    bool any = !*host;
+    bool any = !*place->host;
+    AUTO_FREE char *port = formatted("%d", place->port);
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
     struct addrinfo *found = NULL;
     int status, why = 0;
 
     if (any) {
         const struct sockaddr_in6 all = { .sin6_family = AF_INET6,
-                                          .sin6_port = htons((uint16_t)atoi(port)) };
+                                          .sin6_port = htons((uint16_t)place->port) };
         const struct addrinfo both = { .ai_family = AF_INET6,
                                        .ai_addr = (struct sockaddr *)&all,
                                        .ai_addrlen = sizeof(all) };
@@ -79,9 +77,9 @@ static bool open_all(struct sockets *sockets, const char *host, const char *port
             return true;
         hints.ai_family = AF_INET;
     }
-    status = getaddrinfo(any ? NULL : host, port, &hints, &found);
+    status = getaddrinfo(any ? NULL : place->host, port, &hints, &found);
     if (status)
-        return error_set(err, ERROR_REFUSED, "no address of '%s' is known: %s", host,
+        return error_set(err, ERROR_REFUSED, "no address of '%s' is known: %s", place->host,
                          gai_strerror(status));
     for (const struct addrinfo *one = found; one; one = one->ai_next)
         if (!open_one(sockets, one, false))
@@ -129,13 +127,15 @@ static bool take_given(struct sockets *sockets, struct error *err)
 
 bool sockets_open(struct sockets *sockets, const char *address, struct error *err)
 {
-    AUTO_FREE char *host = NULL;
-    AUTO_FREE char *port = NULL;
+    struct tls_place place;
+    bool ok;
 
     *sockets = (struct sockets){ .count = 0 };
     if (!address)
         return take_given(sockets, err);
-    return split(address, &host, &port, err) && open_all(sockets, host, port, address, err);
+    ok = split(address, &place, err) && open_all(sockets, &place, address, err);
+    tls_place_done(&place);
+    return ok;
 }
 
 void sockets_close(struct sockets *sockets)

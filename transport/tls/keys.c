@@ -2,11 +2,8 @@
 #include "transport/tls/keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include <openssl/evp.h>
@@ -14,45 +11,18 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "transport/tls/whole-file.h"
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
-#include "xmig/paths.h"
 #include "xmig/text.h"
-
-/* ---- where ---- */
-
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
-
-static char *find_directory(void)
-{
-    const char *given = environment("XMIG_CONFIG_DIR");
-    const char *xdg = environment("XDG_CONFIG_HOME");
-    const char *home = environment("HOME");
-    const struct passwd *user = home ? NULL : getpwuid(geteuid());
-
-    if (given)
-        return formatted("%s/%s", given, "keys");
-    if (geteuid() == 0)
-        return must(strdup("/etc/xmig/keys"));
-    if (xdg)
-        return formatted("%s/%s", xdg, "xmig/keys");
-    return formatted("%s/%s", home ? home : user ? user->pw_dir : "/", ".config/xmig/keys");
-}
 
 void keys_find(struct keys *keys, const char *directory)
 {
-    char *where = directory ? must(strdup(directory)) : find_directory();
-
     *keys = (struct keys){
-        .directory = where,
-        .certificate = formatted("%s/%s", where, "cert.pem"),
-        .key = formatted("%s/%s", where, "key.pem"),
-        .trusted = formatted("%s/%s", where, "trusted"),
+        .directory = must(strdup(directory)),
+        .certificate = formatted("%s/%s", directory, "cert.pem"),
+        .key = formatted("%s/%s", directory, "key.pem"),
+        .trusted = formatted("%s/%s", directory, "trusted"),
     };
 }
 
@@ -144,58 +114,85 @@ static X509 *make_certificate(EVP_PKEY *key)
     return certificate;
 }
 
-/* A file that is there already stays. */
-static FILE *create(const char *path, struct error *err)
+static bool write_certificate(const struct keys *keys, EVP_PKEY *key, struct error *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *file = whole_file_begin(keys->certificate, 0600, err);
+    X509 *certificate = make_certificate(key);
 
-    if (fd >= 0)
-        return must(fdopen(fd, "w"));
-    error_set(err, ERROR_SYSTEM, "cannot create '%s': %m", path);
-    return NULL;
+    if (file)
+        (void)PEM_write_X509(file, certificate);
+    X509_free(certificate);
+    return file && whole_file_end(file, keys->certificate, err);
 }
 
-static bool close_well(FILE *file, bool written, const char *path, struct error *err)
+/* The key comes last: where it is, all is. */
+static bool write_both(const struct keys *keys, struct error *err)
 {
-    bool ok = written && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    EVP_PKEY *key = must(EVP_EC_gen("P-256"));
+    FILE *file = write_certificate(keys, key, err) ? whole_file_begin(keys->key, 0600, err) : NULL;
 
-    if (fclose(file) == 0 && ok)
-        return true;
-    return error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
+    if (file)
+        (void)PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
+    EVP_PKEY_free(key);
+    return file && whole_file_end(file, keys->key, err);
 }
 
-/* The key comes last, and whole: where it is, all is. */
-static bool write_both(const struct keys *keys, EVP_PKEY *key, X509 *certificate, struct error *err)
+static EVP_PKEY *read_key(const struct keys *keys, struct error *err)
 {
-    AUTO_FREE char *temporary = formatted("%s.new", keys->key);
-    FILE *file;
+    FILE *file = keys_check(keys, err) ? fopen(keys->key, "re") : NULL;
+    EVP_PKEY *key;
 
-    (void)unlink(keys->certificate);
-    file = create(keys->certificate, err);
-    if (!file || !close_well(file, PEM_write_X509(file, certificate), keys->certificate, err))
-        return false;
-    (void)unlink(temporary);
-    file = create(temporary, err);
-    return file &&
-           close_well(file, PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL),
-                      temporary, err) &&
-           path_rename(temporary, keys->key, err);
+    if (!file)
+        return NULL;
+    key = PEM_read_PrivateKey(file, NULL, NULL, (void *)""); /* nobody is asked for a password */
+    fclose(file);
+    if (!key)
+        error_set(err, ERROR_REFUSED,
+                  "'%s' is no key in PEM form: move it away, and run 'xmig keys init' again",
+                  keys->key);
+    return key;
+}
+
+static bool is_certificate_of(const char *path, const EVP_PKEY *key)
+{
+    FILE *file = fopen(path, "re");
+    X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    bool fits = certificate && X509_check_private_key(certificate, key);
+
+    X509_free(certificate);
+    if (file)
+        fclose(file);
+    return fits;
+}
+
+/* A certificate that got lost is made again: others know this host by its key. */
+static bool complete(const struct keys *keys, struct error *err)
+{
+    EVP_PKEY *key = read_key(keys, err);
+    bool ok = key != NULL;
+
+    if (ok && access(keys->certificate, F_OK) < 0 && errno == ENOENT)
+        ok = write_certificate(keys, key, err);
+    if (ok && !is_certificate_of(keys->certificate, key))
+        ok =
+            error_set(err, ERROR_REFUSED,
+                      "'%s' is not the certificate of '%s': move it away, and run 'xmig keys init' "
+                      "again",
+                      keys->certificate, keys->key);
+    EVP_PKEY_free(key);
+    return ok;
 }
 
 bool keys_make(const struct keys *keys, bool *made, struct error *err)
 {
-    EVP_PKEY *key;
-    X509 *certificate;
+    AUTO_CLOSE int lock =
+        directory_make_all(keys->directory, err) ? whole_file_lock(keys->key, err) : -1;
 
     *made = false;
-    if (access(keys->key, F_OK) == 0)
-        return keys_check(keys, err);
-    if (!directory_make_all(keys->directory, err))
+    if (lock < 0)
         return false;
-    key = must(EVP_EC_gen("P-256"));
-    certificate = make_certificate(key);
-    *made = write_both(keys, key, certificate, err);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
+    if (access(keys->key, F_OK) == 0)
+        return complete(keys, err);
+    *made = write_both(keys, err);
     return *made;
 }

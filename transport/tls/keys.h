@@ -5,14 +5,13 @@
 #include "xmig/error.h"
 
 struct keys {
-    char *directory; /* $XMIG_CONFIG_DIR/keys, else below /etc/xmig for root, XDG's place for others
-                      */
+    char *directory;
     char *certificate;
     char *key;
     char *trusted; /* trusted.h */
 };
 
-/* Where they are, or would be. Touches nothing. `directory` NULL: as the environment says. */
+/* Where they are in `directory`, or would be. Touches nothing. */
 void keys_find(struct keys *keys, const char *directory);
 void keys_done(struct keys *keys);
 
@@ -20,7 +19,7 @@ void keys_done(struct keys *keys);
 bool keys_check(const struct keys *keys, struct error *err);
 
 /* Make a key, and a certificate of its own for it. `*made` is false: there is one already, and it
- * stays.
+ * stays; a certificate that is missing is made for it.
  */
 bool keys_make(const struct keys *keys, bool *made, struct error *err);
 

@@ -5,13 +5,26 @@
 
 #include "xmig/cleanup.h"
 
-static bool parse_port(const char *text, int *port)
+/* A name with a colon needs brackets. */
+const char *place_split(const char *text, char **host)
 {
-    char *end = NULL;
-    long value = isdigit((unsigned char)*text) ? strtol(text, &end, 10) : 0;
+    const char *bracket = *text == '[' ? strchr(text, ']') : NULL;
+    const char *colon = bracket ? bracket + 1 : strrchr(text, ':');
+    const char *begin = bracket ? text + 1 : text;
 
-    *port = (int)value;
-    return end && (!*end || !strcmp(end, "/")) && value > 0 && value < 65536;
+    if (!colon || *colon != ':' || (!bracket && strchr(text, ':') != colon))
+        return NULL;
+    *host = must(strndup(begin, (size_t)((bracket ? bracket : colon) - begin)));
+    return colon + 1;
+}
+
+int port_parse(const char *text, const char **rest)
+{
+    size_t len = strspn(text, "0123456789");
+    long port = len > 0 && len < 9 ? atol(text) : -1;
+
+    *rest = text + len;
+    return port <= 65535 ? (int)port : -1;
 }
 
 /* What curl could take for something else than a name. */
@@ -27,22 +40,21 @@ static bool is_host(const char *host)
 
 bool tls_place_parse(const char *text, struct tls_place *place, struct error *err)
 {
-    const char *bracket = *text == '[' ? strchr(text, ']') : NULL;
-    const char *colon = bracket ? bracket + 1 : strrchr(text, ':');
-    const char *begin = bracket ? text + 1 : text;
+    const char *port, *rest;
 
     *place = (struct tls_place){ 0 };
     if (strchr(text, '@'))
         return error_set(err, ERROR_REFUSED,
                          "there are no users over TLS: the certificate says who comes");
-    if (!colon || *colon != ':' || (!bracket && strchr(text, ':') != colon))
+    port = place_split(text, &place->host);
+    if (!port)
         return error_set(err, ERROR_REFUSED,
                          "it is tls://HOST:PORT, or tls://[ADDRESS]:PORT, where 'xmig listen' "
                          "listens");
-    place->host = must(strndup(begin, (size_t)((bracket ? bracket : colon) - begin)));
-    if (is_host(place->host) && parse_port(colon + 1, &place->port))
+    place->port = port_parse(port, &rest);
+    if (is_host(place->host) && place->port > 0 && (!*rest || !strcmp(rest, "/")))
         return true;
-    error_set(err, ERROR_REFUSED, "'%s' is no %s", is_host(place->host) ? colon + 1 : place->host,
+    error_set(err, ERROR_REFUSED, "'%s' is no %s", is_host(place->host) ? port : place->host,
               is_host(place->host) ? "port" : "host");
     tls_place_done(place);
     return false;
@@ -94,7 +106,7 @@ bool tls_settings_read(struct tls_settings *settings, const char *text, const ch
     settings->json = text ? json_parse_object(text, strlen(text), err) : cJSON_CreateObject();
     if (!settings->json)
         return false;
-    keys_find(&settings->keys, text_of(settings, "keys"));
+    keys_find(&settings->keys, json_string_or(settings->json, "keys", ""));
     return find_own_key(settings, err) && find_trusted(settings, host, err);
 }
 

@@ -2,7 +2,7 @@
  * the command line to the journal, so that `xmig recover` need not be told again:
  *
  *     cacert cert key crlfile pinnedpubkey proxy noproxy interface: strings
- *     resolve: strings; connect-timeout: milliseconds; ip: 4 or 6; keys: xmig's own directory
+ *     resolve: strings; connect-timeout: milliseconds; ip: 4 or 6; keys: a directory (keys.h)
  */
 #ifndef XMIG_TRANSPORT_TLS_SETTINGS_H
 #define XMIG_TRANSPORT_TLS_SETTINGS_H
@@ -18,6 +18,13 @@ struct tls_place {
 };
 bool tls_place_parse(const char *text, struct tls_place *place, struct error *err);
 void tls_place_done(struct tls_place *place);
+
+/* The two parts of it, for whoever permits another host, or another port: where the port's text
+ * begins, and the host, the caller's to free; NULL: there are no two. A port is -1 where there is
+ * none, and `rest` is what follows.
+ */
+const char *place_split(const char *text, char **host);
+int port_parse(const char *text, const char **rest);
 
 struct tls_settings {
     cJSON *json; /* owned */

@@ -3,12 +3,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
+#include "transport/tls/whole-file.h"
 #include "xmig/cleanup.h"
-#include "xmig/text.h"
 
 bool trusted_name_is_fit(const char *name)
 {
@@ -20,6 +18,12 @@ bool trusted_name_is_fit(const char *name)
         if (!isalnum((unsigned char)*name) && !strchr(".-_@:", *name))
             return false;
     return true;
+}
+
+static bool is_line(const char *text)
+{
+    text += strspn(text, " \t\r\n");
+    return *text && *text != '#';
 }
 
 static bool parse_line(char *line, struct trusted_key *key, struct error *err)
@@ -41,12 +45,6 @@ static bool parse_line(char *line, struct trusted_key *key, struct error *err)
     return true;
 }
 
-static void add(struct trusted *trusted, const struct trusted_key *key)
-{
-    trusted->keys = must(realloc(trusted->keys, (trusted->count + 1) * sizeof(*trusted->keys)));
-    trusted->keys[trusted->count++] = *key;
-}
-
 static bool read_lines(struct trusted *trusted, FILE *file, const char *path, struct error *err)
 {
     AUTO_FREE char *line = NULL;
@@ -55,11 +53,12 @@ static bool read_lines(struct trusted *trusted, FILE *file, const char *path, st
     for (int number = 1; getline(&line, &size, file) > 0; number++) {
         struct trusted_key key;
 
-        if (line[strspn(line, " \t\r\n")] == '\0' || line[strspn(line, " \t")] == '#')
+        if (!is_line(line))
             continue;
         if (!parse_line(line, &key, err))
             return error_prefix(err, "'%s', line %d", path, number);
-        add(trusted, &key);
+        trusted->keys = must(realloc(trusted->keys, (trusted->count + 1) * sizeof(key)));
+        trusted->keys[trusted->count++] = key;
     }
     return true;
 }
@@ -106,43 +105,51 @@ void trusted_narrow(struct trusted *trusted, const char *host)
     trusted->count = named;
 }
 
-/* A reader sees the old file, or the new one. */
-static bool write_file(const struct trusted *trusted, const char *path, struct error *err)
+/* Other lines, and what a person has written beside them, stay as they are. */
+static void write_lines(FILE *out, FILE *in, const struct trusted_key *key)
 {
-    AUTO_FREE char *temporary = formatted("%s.new", path);
-    FILE *file;
-    int fd;
+    AUTO_FREE char *line = NULL;
+    char text[FINGERPRINT_TEXT];
+    bool done = false;
+    ssize_t len;
+    size_t size = 0;
 
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", temporary);
-    file = must(fdopen(fd, "w"));
-    fputs("# Whom xmig trusts over TLS: see xmig-keys(1). FINGERPRINT [NAME]\n", file);
-    for (size_t i = 0; i < trusted->count; i++) {
-        char text[FINGERPRINT_TEXT];
+    fingerprint_print(&key->fingerprint, text);
+    while (in && (len = getline(&line, &size, in)) > 0) {
+        AUTO_FREE char *words = must(strdup(line));
+        struct trusted_key other;
 
-        fingerprint_print(&trusted->keys[i].fingerprint, text);
-        fprintf(file, "%s%s%s\n", text, *trusted->keys[i].name ? " " : "", trusted->keys[i].name);
+        if (is_line(line) && parse_line(words, &other, NULL) &&
+            fingerprint_is(&other.fingerprint, &key->fingerprint)) {
+            fprintf(out, "%s%s%s\n", text, *key->name ? " " : "", key->name);
+            done = true;
+        } else {
+            fprintf(out, "%s%s", line, line[len - 1] == '\n' ? "" : "\n");
+        }
     }
-    if (fflush(file) || fsync(fd) || fclose(file) || rename(temporary, path))
-        return error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
-    return true;
+    if (!in)
+        fputs("# Whom xmig trusts over TLS: see xmig-keys(1). FINGERPRINT [NAME]\n", out);
+    if (!done)
+        fprintf(out, "%s%s%s\n", text, *key->name ? " " : "", key->name);
 }
 
 bool trusted_add(const char *path, const struct trusted_key *key, struct error *err)
 {
-    struct trusted trusted;
-    bool ok = trusted_read(&trusted, path, err);
+    AUTO_CLOSE int lock = whole_file_lock(path, err);
+    struct trusted trusted = { 0 };
+    struct stat st = { .st_mode = 0600 };
+    FILE *in, *out = NULL;
 
-    if (ok) {
-        struct trusted_key *known = (struct trusted_key *)trusted_find(&trusted, &key->fingerprint);
-
-        if (known)
-            *known = *key;
-        else
-            add(&trusted, key);
-        ok = write_file(&trusted, path, err);
-    }
+    if (lock < 0 || !trusted_read(&trusted, path, err))
+        return false;
     trusted_done(&trusted);
-    return ok;
+    in = fopen(path, "re");
+    if (in)
+        (void)fstat(fileno(in), &st);
+    out = whole_file_begin(path, st.st_mode & 0777, err);
+    if (out)
+        write_lines(out, in, key);
+    if (in)
+        fclose(in);
+    return out && whole_file_end(out, path, err);
 }

@@ -31,7 +31,7 @@ const struct trusted_key *trusted_find(const struct trusted *trusted,
 /* Leave only what a connection to `host` may lead to: the keys of that name, if there are any. */
 void trusted_narrow(struct trusted *trusted, const char *host);
 
-/* Add a line to the file, or give the key's line another name. */
+/* Add a line to the file, or give the key's line another name; all other lines stay. */
 bool trusted_add(const char *path, const struct trusted_key *key, struct error *err);
 
 /* May it stand in the file, and in a policy? Letters, digits and ".-_@:". */
