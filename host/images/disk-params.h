@@ -36,8 +36,8 @@ struct disk_params {
 
 extern const struct field disk_fields[];
 
-/* Read a whole array of disks, which was read as FIELD_EACH. The caller frees the disks; NULL: two
- * have the same name.
+/* Read a whole array of disks, which was read as FIELD_EACH. The disks, after which comes one
+ * without a name, are the caller's to free; NULL: two have the same name.
  */
 struct disk_params *disk_params_all(const cJSON *disks, size_t *count, struct error *err);
 

@@ -21,52 +21,42 @@ static void add_format(const char *image, const char *name, struct needs *needs)
     needs_add(needs, NEED_UNKNOWN, text, 0, "drive '%s'", name);
 }
 
-static void add_disk(const cJSON *disk, bool mirrored, struct needs *needs)
+static void add_disk(const struct disk_params *disk, bool mirrored, struct needs *needs)
 {
-    const char *name = json_string_or(disk, "name", "?");
-    const char *image = json_string_or(disk, "image", "");
-    enum need_kind kind = disk_device_is(image) ? NEED_DEVICE : NEED_IMAGE;
+    enum need_kind kind = disk_device_is(disk->image) ? NEED_DEVICE : NEED_IMAGE;
 
-    needs_add(needs, kind, image, json_uint_or(disk, "size", UINT64_MAX), "disk '%s'", name);
-    if (kind == NEED_DEVICE && json_true(disk, "overwrite"))
-        needs_add(needs, NEED_OVERWRITE, image, 0, "disk '%s'", name);
-    if (!mirrored && !format_is_plain(json_string_or(disk, "format", NULL)))
+    needs_add(needs, kind, disk->image, disk->size, "disk '%s'", disk->name);
+    if (kind == NEED_DEVICE && disk->overwrite)
+        needs_add(needs, NEED_OVERWRITE, disk->image, 0, "disk '%s'", disk->name);
+    if (!mirrored && !format_is_plain(disk->format))
+        add_format(disk->image, disk->name, needs);
+}
+
+void disks_need(const struct disk_params *disks, bool mirrored, struct needs *needs)
+{
+    for (; disks->name; disks++)
+        add_disk(disks, mirrored, needs);
+}
+
+void medium_need(const char *name, const char *image, const char *format, struct needs *needs)
+{
+    if (!*image)
+        return;
+    needs_add(needs, *image == '/' ? NEED_READ : NEED_UNKNOWN, image, 0, "drive '%s'", name);
+    if (!format_is_plain(format))
         add_format(image, name, needs);
 }
 
-void disks_need(const cJSON *disks, bool mirrored, struct needs *needs)
+void path_need(const char *path, enum need_kind kind, struct needs *needs)
 {
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, disks)
-        add_disk(disk, mirrored, needs);
-}
-
-void media_need(const cJSON *media, const char *otherwise, struct needs *needs)
-{
-    const cJSON *medium;
-
-    cJSON_ArrayForEach (medium, media) {
-        const char *image = json_string_or(medium, "image", "");
-        const char *name = json_string_or(medium, "name", "?");
-
-        if (*image)
-            needs_add(needs, *image == '/' ? NEED_READ : NEED_UNKNOWN, image, 0, "drive '%s'",
-                      name);
-        if (*image && !format_is_plain(json_string_or(medium, "format", otherwise)))
-            add_format(image, name, needs);
-    }
+    if (!needs_have(needs, kind, path) && !needs_have(needs, NEED_SCRIPT, path))
+        needs_add(needs, kind, path, 0, "%s", "");
 }
 
 void paths_need(const cJSON *paths, enum need_kind kind, struct needs *needs)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, paths) {
-        const char *path =
-            cJSON_IsString(item) ? item->valuestring : json_string_or(item, "path", "");
-
-        if (!needs_have(needs, kind, path) && !needs_have(needs, NEED_SCRIPT, path))
-            needs_add(needs, kind, path, 0, "%s", "");
-    }
+    cJSON_ArrayForEach (item, paths)
+        path_need(item->valuestring, kind, needs);
 }

@@ -69,10 +69,8 @@ void line_visit(const struct needs_line *line, const struct keyvals *kv,
 
 bool line_has_disk(const struct needs_line *line, const char *path)
 {
-    const cJSON *disk;
-
-    cJSON_ArrayForEach (disk, line->disks)
-        if (is(path, json_string_or(disk, "image", "")))
+    for (const struct disk_params *disk = line->disks; disk->name; disk++)
+        if (is(path, disk->image))
             return true;
     return false;
 }

@@ -5,13 +5,16 @@
 #ifndef XMIG_HOST_NEEDS_LINE_H
 #define XMIG_HOST_NEEDS_LINE_H
 
+#include "host/images/disk-params.h"
 #include "qmp/argv/option-table.h"
 #include "xmig/needs.h"
 
 struct needs_line {
     const struct option_table *table;
-    const cJSON *words;     /* an array of strings */
-    const cJSON *disks;     /* of the parameters: their images are needs already */
+    const cJSON *words;              /* an array of strings */
+    const struct disk_params *disks; /* of the parameters, the last without a name: their images
+                                      * are needs already
+                                      */
     const char *const *own; /* paths of the hypervisor's own, NULL-terminated; NULL: none */
     struct needs *needs;
     const char *option; /* the one in hand, without dashes */

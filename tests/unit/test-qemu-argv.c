@@ -68,21 +68,18 @@ static struct scene *rewrite(const char *options, const char *new_name, bool wit
 /* The target walks the same table, and finds nothing to change. */
 static void is_taken_as_it_is(const struct scene *scene)
 {
-    AUTO_JSON cJSON *disks = must(cJSON_CreateArray());
-    cJSON *disk = must(cJSON_CreateObject());
+    const struct disk_params disks[] = {
+        { .name = "vda",
+          .image = scene->disk.target,
+          .format = scene->disk.format_at_target,
+          .full = scene->disk.stays_full },
+        { 0 },
+    };
     struct argv_result result;
     struct error err = { 0 };
 
-    cJSON_AddStringToObject(disk, "image", scene->disk.target);
-    if (scene->disk.format_at_target)
-        cJSON_AddStringToObject(disk, "format", scene->disk.format_at_target);
-    cJSON_AddBoolToObject(disk, "full", scene->disk.stays_full);
-    if (scene->vm.disks)
-        cJSON_AddItemToArray(disks, disk);
-    else
-        cJSON_Delete(disk);
-    assert_ok(argv_arrived(scene->result.words, disks, scene->vm.machine, scene->vm.accelerator,
-                           &result, &err),
+    assert_ok(argv_arrived(scene->result.words, scene->vm.disks ? disks : NULL, scene->vm.machine,
+                           scene->vm.accelerator, &result, &err),
               &err);
     argv_result_done(&result);
 }

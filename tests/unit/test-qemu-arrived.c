@@ -22,8 +22,10 @@ static cJSON *words(const char *line)
 static bool arrives(const char *line, struct argv_result *result, struct error *err)
 {
     AUTO_JSON cJSON *array = words(line);
-    AUTO_JSON cJSON *disks =
-        must(cJSON_Parse("[{\"name\":\"vda\",\"image\":\"/vm/a.raw\",\"format\":\"raw\"}]"));
+    const struct disk_params disks[] = {
+        { .name = "vda", .image = "/vm/a.raw", .format = "raw" },
+        { 0 },
+    };
 
     return argv_arrived(array, disks, "pc", "tcg", result, err);
 }

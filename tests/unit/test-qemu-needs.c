@@ -2,6 +2,7 @@
 #include "helpers.h"
 
 #include "host/qemu/copy/needs-line.h"
+#include "xmig/text.h"
 
 static struct needs needs;
 static bool mirrored = true;
@@ -13,6 +14,18 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* The members that every source sends; the first of two members of one name counts. */
+#define DISK "\"allocated\":0,\"source\":\"/vm/a\",\"uid\":0,\"gid\":0,\"overwrite\":true"
+#define MACHINE                                                                                    \
+    "\"program\":\"/bin/sh\",\"machine\":\"pc\",\"accelerator\":\"tcg\",\"major\":7,"              \
+    "\"minor\":2,\"uid\":0,\"drops_privileges\":false,\"outputs\":[],\"sockets\":[],"              \
+    "\"pidfiles\":[],\"searched\":[],\"audio\":[],\"bridges\":[],\"needs\":[],\"ports\":[],"       \
+    "\"slots\":{},\"taps\":[],\"drives\":[],\"media\":[]"
+#define TAP "{\"up\":true,\"mtu\":1500,\"port\":{}}"
+#define MEDIUM(IMAGE, FORMAT)                                                                      \
+    ",\"media\":[{\"name\":\"cd0\",\"device\":\"\",\"qdev\":\"\",\"node\":\"\",\"source\":\"\","   \
+    "\"image\":\"" IMAGE "\",\"format\":\"" FORMAT "\"}]"
+
 /* Find the needs of a line, between single blanks, and of `more` parameters of QEMU's. */
 static void look_at_disk(const char *image, const char *line, const char *more)
 {
@@ -22,21 +35,20 @@ static void look_at_disk(const char *image, const char *line, const char *more)
     AUTO_JSON cJSON *refusals = cJSON_CreateArray();
     struct error err = { .refusals = refusals };
     char *rest = text_of_line, *word;
+    struct qemu_params read;
     cJSON *words;
 
-    if (asprintf(
-            &text,
-            "{\"name\":\"web\",\"memory\":1,\"disks\":[{\"name\":\"vda\",\"size\":7,"
-            "\"image\":\"%s\",\"overwrite\":true}],\"qemu\":{\"program\":\"/bin/sh\",\"uid\":0%s}}",
-            image, more) < 0)
-        abort();
+    text = formatted("{\"name\":\"web\",\"memory\":1,\"disks\":[{\"name\":\"vda\",\"size\":7,"
+                     "\"image\":\"%s\"," DISK "}],\"qemu\":{\"umask\":18%s," MACHINE "}}",
+                     image, more);
     params = json_parse_object(text, strlen(text), &err);
     assert_ok(params != NULL, &err);
     words = cJSON_AddArrayToObject(cJSON_GetObjectItem(params, "qemu"), "words");
     while (*line && (word = strsep(&rest, " ")))
         cJSON_AddItemToArray(words, cJSON_CreateString(word));
     needs_done(&needs);
-    assert_ok(machine_needs(params, mirrored, &needs, &err), &err);
+    assert_ok(qemu_params_read(params, &read, &err), &err);
+    assert_ok(machine_needs(&read, mirrored, &needs, &err), &err);
 }
 
 static void look(const char *line, const char *more)
@@ -195,7 +207,7 @@ static void what_nobody_can_judge_is_said_to_be_so(void **state)
     assert_need(NEED_UNKNOWN, "http://host/a.iso");
     look("-netdev passt,id=n", "");
     assert_need(NEED_UNKNOWN, "passt");
-    look("", ",\"media\":[{\"name\":\"cd0\",\"image\":\"nbd:host:1\"}]");
+    look("", MEDIUM("nbd:host:1", "raw"));
     assert_need(NEED_UNKNOWN, "nbd:host:1");
 }
 
@@ -220,9 +232,9 @@ static void images_that_exist_are_raw(void **state)
     look("-drive file=/vm/a.raw,format=qcow2", "");
     mirrored = true;
     assert_unknown("'/vm/a.raw'");
-    look("", ",\"media\":[{\"name\":\"cd0\",\"image\":\"/iso/b\",\"format\":\"raw\"}]");
+    look("", MEDIUM("/iso/b", "raw"));
     assert_no(NEED_UNKNOWN);
-    look("", ",\"media\":[{\"name\":\"cd0\",\"image\":\"/iso/b\"}]");
+    look("", MEDIUM("/iso/b", "qcow2"));
     assert_unknown("'/iso/b'");
 }
 
@@ -233,7 +245,7 @@ static void networks_need_bridges_scripts_and_commands(void **state)
     assert_need(NEED_BRIDGE, "tap7");
     assert_no(NEED_SCRIPT);
     look("-netdev tap,id=n,ifname=tap7,script=no,downscript=no",
-         ",\"taps\":[{\"tap\":\"tap7\",\"bridge\":\"br7\"}]");
+         ",\"taps\":[{\"tap\":\"tap7\",\"bridge\":\"br7\",\"state\":" TAP "}]");
     assert_need(NEED_BRIDGE, "br7");
     assert_false(needs_have(&needs, NEED_BRIDGE, "tap7"));
     look("-netdev tap,id=n,script=/vm/up", "");
@@ -267,9 +279,9 @@ static void what_only_the_parameters_say_counts_too(void **state)
 {
     (void)state;
     look("", ",\"outputs\":[\"/log/x\"],\"sockets\":[\"/run/x\"],\"pidfiles\":[\"/run/y\"],"
-             "\"needs\":[{\"path\":\"/etc/shadow\"}],\"bridges\":[\"br9\"],"
-             "\"searched\":[\"/etc/x\",\"../x\",\"vgabios.bin\"],"
-             "\"media\":[{\"name\":\"cd0\",\"image\":\"/iso/b\"}]");
+             "\"needs\":[{\"path\":\"/etc/shadow\",\"size\":1,\"sha256\":\"\"}],"
+             "\"bridges\":[\"br9\"],\"searched\":[\"/etc/x\",\"../x\",\"vgabios.bin\"]" MEDIUM(
+                 "/iso/b", "raw"));
     assert_need(NEED_FILE, "/log/x");
     assert_need(NEED_FILE, "/run/x");
     assert_need(NEED_FILE, "/run/y");

@@ -2,19 +2,36 @@
 #include "helpers.h"
 
 #include "host/xen/copy/needs.h"
+#include "xmig/text.h"
+
+/* The members that every source sends. */
+#define DISK "\"allocated\":0,\"source\":\"/vm/a\",\"uid\":0,\"gid\":0"
+#define DEVICE "\"frontend_keys\":{},\"is_connected\":true"
+#define DOMAIN                                                                                     \
+    "\"machine\":\"xenfv\",\"program\":\"/"                                                        \
+    "dm\",\"program_chosen\":false,\"qemu_major\":8,\"qemu_minor\":0,"                             \
+    "\"needs\":[],\"hashes\":[],\"renamed\":{},\"domid\":1,\"boot\":\"\",\"source_name\":\"web\"," \
+    "\"uuid\":\"01234567-89ab-cdef-0123-456789abcdef\",\"rtc_timeoffset\":\"\",\"control\":{},"    \
+    "\"platform\":{},\"hvmloader\":{},\"memory_target\":0,\"videoram\":0,\"xen_major\":4,\"xen_"   \
+    "minor\":17,"                                                                                  \
+    "\"vcpus\":1,\"paging_pool\":0,\"emulation\":0,\"tsc_mode\":0,\"hpet\":0,\"vpt_align\":0,"     \
+    "\"timer_mode\":0,\"altp2m\":0,\"hap\":true,\"schedule\":{},\"cpu_policy\":{\"leaves\":\"\","  \
+    "\"msrs\":\"\"}"
 
 /* A guest as libxl makes it, with one disk, a CD-ROM and a network interface. %s: more. */
 static const char guest[] =
     "{\"name\":\"web\",\"memory\":1,"
-    "\"disks\":[{\"name\":\"xvda\",\"size\":7,\"image\":\"/vm/a\"}%s],"
+    "\"disks\":[{\"name\":\"xvda\",\"size\":7,\"image\":\"/vm/a\"," DISK "}%s],"
     "\"xen\":{\"pages\":256,\"max_pages\":512,"
-    "\"media\":[{\"name\":\"hdc\",\"source\":\"/iso/a\",\"image\":\"/iso/a\"}%s],"
+    "\"media\":[{\"name\":\"hdc\",\"id\":\"5632\",\"drive\":\"ide-5632\",\"source\":\"/iso/a\","
+    "\"image\":\"/iso/a\"}%s],"
     "\"devices\":[{\"kind\":\"vbd\",\"id\":\"51712\",\"backend\":\"vbd\",\"backend_keys\":"
-    "{\"dev\":\"xvda\",\"params\":\"/old/a\"}},"
+    "{\"dev\":\"xvda\",\"params\":\"/old/a\"}," DEVICE "},"
     "{\"kind\":\"vbd\",\"id\":\"5632\",\"backend\":\"qdisk\",\"backend_keys\":"
-    "{\"dev\":\"hdc\",\"params\":\"aio:/iso/a\",\"device-type\":\"cdrom\",\"mode\":\"r\"}},"
+    "{\"dev\":\"hdc\",\"params\":\"aio:/iso/a\",\"device-type\":\"cdrom\",\"mode\":\"r\"}," DEVICE
+    "},"
     "{\"kind\":\"vif\",\"id\":\"0\",\"backend\":\"vif\",\"backend_keys\":"
-    "{\"bridge\":\"xenbr0\",\"script\":\"/etc/xen/scripts/vif-bridge\"}}%s],"
+    "{\"bridge\":\"xenbr0\",\"script\":\"/etc/xen/scripts/vif-bridge\"}," DEVICE "}%s],"
     "\"words\":[\"-xen-domid\",\"@DOMID@\",\"-chardev\","
     "\"socket,id=libxl-cmd,path=/var/run/xen/qmp-libxl-@DOMID@,server=on,wait=off\","
     "\"-vnc\",\"127.0.0.1:0,to=99\",\"-m\",\"504\",\"-netdev\","
@@ -26,7 +43,7 @@ static const char guest[] =
     "{\"vnc\":{\"enable\":\"True\",\"listen\":\"127.0.0.1\"},\"serial\":\"pty\"}%s},"
     "\"disks\":[{\"pdev_path\":\"/old/a\",\"vdev\":\"xvda\",\"readwrite\":1},"
     "{\"pdev_path\":\"/iso/a\",\"vdev\":\"hdc\"}%s],\"nics\":[{\"bridge\":\"xenbr0\",\"script\":"
-    "\"/etc/xen/scripts/vif-bridge\"%s}]%s}}}";
+    "\"/etc/xen/scripts/vif-bridge\"%s}]%s}," DOMAIN "}}";
 
 enum place {
     DISKS,
@@ -57,19 +74,20 @@ static void look(enum place place, const char *more)
     const char *said[PLACES];
     AUTO_FREE char *text = NULL;
     AUTO_JSON cJSON *params = NULL;
+    struct xen_params read;
     struct error err = { 0 };
 
     for (int i = 0; i < PLACES; i++)
         said[i] = i == (int)place ? more : "";
-    if (asprintf(&text, guest, said[0], said[1], said[2], said[3],
-                 *said[CONFIG_MEMORY] ? said[CONFIG_MEMORY] : "1024", said[5], said[6], said[7],
-                 said[8]) < 0)
-        abort();
+    text = formatted(guest, said[0], said[1], said[2], said[3],
+                     *said[CONFIG_MEMORY] ? said[CONFIG_MEMORY] : "1024", said[5], said[6], said[7],
+                     said[8]);
     params = json_parse_object(text, strlen(text), &err);
     assert_ok(params != NULL, &err);
     needs_done(&needs);
     refused[0] = '\0';
-    if (!domain_needs(params, "/usr/libexec/xen-qemu-system-i386", true, &needs, &err))
+    if (!xen_params_read(params, &read, &err) ||
+        !domain_needs(&read, "/usr/libexec/xen-qemu-system-i386", true, &needs, &err))
         snprintf(refused, sizeof(refused), "%s", err.text);
 }
 
@@ -134,7 +152,8 @@ static void memory_is_also_that_of_the_next_boot(void **state)
 static void disks_are_images_or_devices(void **state)
 {
     (void)state;
-    look(DISKS, ",{\"name\":\"xvdb\",\"size\":1,\"image\":\"/dev/vg0/b\",\"overwrite\":true}");
+    look(DISKS,
+         ",{\"name\":\"xvdb\",\"size\":1,\"image\":\"/dev/vg0/b\"," DISK ",\"overwrite\":true}");
     assert_need(NEED_DEVICE, "/dev/vg0/b");
     assert_need(NEED_OVERWRITE, "/dev/vg0/b");
 }
@@ -173,8 +192,9 @@ static const struct {
       NEED_UNKNOWN, "qcow2:/vm/b" },
     { "\"kind\":\"9pfs\",\"id\":\"0\",\"backend\":\"9pfs\",\"backend_keys\":{\"path\":\"/\"}",
       NEED_UNKNOWN, "9pfs" },
-    { "\"kind\":\"vbd\",\"id\":\"../x\",\"backend\":\"vbd\"", NEED_UNKNOWN, "vbd" },
-    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"../x\"", NEED_UNKNOWN, "vbd" },
+    { "\"kind\":\"vbd\",\"id\":\"x\",\"backend\":\"vbd\",\"backend_keys\":{}", NEED_UNKNOWN,
+      "vbd" },
+    { "\"kind\":\"vbd\",\"id\":\"1\",\"backend\":\"x\",\"backend_keys\":{}", NEED_UNKNOWN, "vbd" },
     { "\"kind\":\"vfb\",\"id\":\"0\",\"backend\":\"vfb\",\"backend_keys\":"
       "{\"vnclisten\":\"0.0.0.0\"}",
       NEED_LISTENER, "0.0.0.0" },
@@ -186,9 +206,9 @@ static void a_device_leads_to_nothing_unseen(void **state)
     for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
         AUTO_FREE char *text = NULL;
 
-        if (asprintf(&text, ",{%s}", devices[i].device) < 0)
-            abort();
+        text = formatted(",{%s," DEVICE "}", devices[i].device);
         look(DEVICES, text);
+        assert_string_equal(refused, "");
         assert_need(devices[i].kind, devices[i].what);
     }
 }
@@ -218,8 +238,7 @@ static void the_device_models_line_leads_to_nothing_unseen(void **state)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         AUTO_FREE char *text = NULL;
 
-        if (asprintf(&text, ",%s", lines[i].words) < 0)
-            abort();
+        text = formatted(",%s", lines[i].words);
         look(WORDS, text);
         assert_need(lines[i].kind, lines[i].what);
     }

@@ -6,6 +6,7 @@
 #ifndef XMIG_HOST_QEMU_ARGV_ARGV_H
 #define XMIG_HOST_QEMU_ARGV_ARGV_H
 
+#include "host/images/disk-params.h"
 #include "qmp/argv/rewriting.h"
 
 /* A disk that moves. */
@@ -53,10 +54,10 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
 /**
  * Walk the table over words that came from another host, which has done so already: nothing may be
  * left to change, and no value be a path of which no function knows what it is for (ERROR_REFUSED).
- * `disks`: those of the parameters. `result` is as of argv_rewrite(): what this line makes QEMU
- * read, write, start, and listen at.
+ * `disks`: those of the parameters, the last of which has no name; NULL: none. `result` is as of
+ * argv_rewrite(): what this line makes QEMU read, write, start, and listen at.
  */
-bool argv_arrived(const cJSON *words, const cJSON *disks, const char *machine,
+bool argv_arrived(const cJSON *words, const struct disk_params *disks, const char *machine,
                   const char *accelerator, struct argv_result *result, struct error *err);
 
 /* The name that -name gives, or NULL. The caller frees the name. */

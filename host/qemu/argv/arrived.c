@@ -87,39 +87,26 @@ static bool check_unchanged(const cJSON *words, const cJSON *again, struct error
                      other ? other->valuestring : "nothing", other ? "'" : "");
 }
 
-static bool are_strings(const cJSON *words)
-{
-    const cJSON *word;
-
-    cJSON_ArrayForEach (word, words)
-        if (!cJSON_IsString(word))
-            return false;
-    return cJSON_IsArray(words);
-}
-
-bool argv_arrived(const cJSON *words, const cJSON *disks, const char *machine,
+bool argv_arrived(const cJSON *words, const struct disk_params *disks, const char *machine,
                   const char *accelerator, struct argv_result *result, struct error *err)
 {
-    size_t count = (size_t)cJSON_GetArraySize(disks);
-    AUTO_FREE struct argv_disk *moved = must(calloc(count + 1, sizeof(*moved)));
-    AUTO_FREE char **names = must(calloc(2 * count + 1, sizeof(*names)));
-    struct argv_vm vm = {
-        .cwd = "/", .machine = machine, .accelerator = accelerator, .disks = moved
-    };
-    const cJSON *disk;
+    static const struct disk_params none = { 0 };
+    AUTO_FREE struct argv_disk *moved = NULL;
+    AUTO_FREE char **names = NULL;
+    struct argv_vm vm = { .cwd = "/", .machine = machine, .accelerator = accelerator };
 
-    if (!are_strings(words))
-        return error_set(err, ERROR_PROTOCOL, "a word of QEMU's command line is no text");
-    cJSON_ArrayForEach (disk, disks) {
-        size_t i = vm.disk_count++;
-        const char *image = json_string_or(disk, "image", "");
-
-        names[2 * i] = (char *)image;
+    disks = disks ? disks : &none;
+    while (disks[vm.disk_count].name)
+        vm.disk_count++;
+    vm.disks = moved = must(calloc(vm.disk_count + 1, sizeof(*moved)));
+    names = must(calloc(2 * vm.disk_count + 1, sizeof(*names)));
+    for (size_t i = 0; i < vm.disk_count; i++) {
+        names[2 * i] = (char *)disks[i].image;
         moved[i] = (struct argv_disk){ .paths = &names[2 * i],
                                        .said = &names[2 * i],
-                                       .target = image,
-                                       .format = json_string_or(disk, "format", "raw"),
-                                       .stays_full = json_true(disk, "full") };
+                                       .target = disks[i].image,
+                                       .format = disks[i].format ? disks[i].format : "raw",
+                                       .stays_full = disks[i].full };
     }
     return argv_rewrite(words, &vm, result, err) && check_unchanged(words, result->words, err) &&
            check_paths(&vm, result, err);

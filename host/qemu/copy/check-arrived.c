@@ -69,7 +69,8 @@ bool qemu_check_arrived(struct qemu_copy *vm, struct error *err)
 {
     const struct qemu_machine *qemu = &vm->params.qemu;
     /* The words of shared disks are the source's own. */
-    const cJSON *disks = vm->base.context.options.mirrors_disks ? vm->params.disks : NULL;
+    const struct disk_params *disks =
+        vm->base.context.options.mirrors_disks ? vm->images.disks : NULL;
 
     argv_result_done(&vm->line);
     return error_goes_on(err, argv_arrived(qemu->words, disks, qemu->machine, qemu->accelerator,
@@ -80,26 +81,24 @@ bool qemu_check_arrived(struct qemu_copy *vm, struct error *err)
            check_files(vm, err);
 }
 
-static void plan_port(const cJSON *port, struct plan *plan)
+static void plan_port(const struct qemu_port *port, struct plan *plan)
 {
-    const char *host = json_string_or(port, "host", "");
-    uint64_t first = json_uint_or(port, "port", 0);
-    uint64_t last = json_uint_or(port, "to", first);
-    AUTO_FREE char *numbers =
-        first == last ? formatted("port %u", (unsigned)first)
-                      : formatted("a port from %u to %u", (unsigned)first, (unsigned)last);
+    unsigned first = (unsigned)port->port, last = (unsigned)port->to;
+    AUTO_FREE char *numbers = first == last ? formatted("port %u", first)
+                                            : formatted("a port from %u to %u", first, last);
 
-    plan_say(plan, "QEMU listens at %s, %s%s (%s)%s", *host ? host : "every address", numbers,
-             json_true(port, "udp") ? " of UDP" : "", json_string_or(port, "what", "?"),
-             json_true(port, "open") ? ": whoever connects there needs no password" : "");
+    plan_say(plan, "QEMU listens at %s, %s%s (%s)%s", *port->host ? port->host : "every address",
+             numbers, port->udp ? " of UDP" : "", port->what,
+             port->open ? ": whoever connects there needs no password" : "");
 }
 
 void qemu_plan_line(const struct qemu_copy *vm, struct plan *plan)
 {
+    struct qemu_port port;
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, vm->line.ports)
-        plan_port(item, plan);
+    fields_each (item, vm->line.ports, qemu_port_fields, &port)
+        plan_port(&port, plan);
     cJSON_ArrayForEach (item, vm->line.programs)
         plan_say(plan, "QEMU starts '%s'", item->valuestring);
 }

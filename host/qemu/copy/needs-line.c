@@ -11,11 +11,6 @@ struct line {
     const cJSON *taps;
 };
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
 static bool is(const char *text, const char *word)
 {
     return text && !strcmp(text, word);
@@ -25,10 +20,11 @@ static bool is(const char *text, const char *word)
 
 static bool has_bridge(const struct needs_line *line, const char *tap)
 {
+    struct qemu_tap known;
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, ((const struct line *)line)->taps)
-        if (is(tap, json_string_or(item, "tap", "")))
+    fields_each (item, ((const struct line *)line)->taps, qemu_tap_fields, &known)
+        if (!strcmp(tap, known.tap))
             return true;
     return false;
 }
@@ -193,6 +189,7 @@ static void add_option(const struct needs_line *line, const struct keyvals *kv)
 /* What the table of options finds: programs, files that are only read, and ports. */
 static void add_found(const struct needs_line *line, const struct argv_result *found)
 {
+    struct qemu_port port;
     const cJSON *item;
 
     cJSON_ArrayForEach (item, found->programs)
@@ -207,25 +204,20 @@ static void add_found(const struct needs_line *line, const struct argv_result *f
             !needs_have(line->needs, NEED_COMMAND, path))
             needs_add(line->needs, NEED_READ, path, 0, "%s", "");
     }
-    cJSON_ArrayForEach (item, found->ports)
-        needs_add_listener(line->needs, json_string_or(item, "host", ""),
-                           json_uint_or(item, "port", 0), json_uint_or(item, "to", 0),
-                           json_string_or(item, "what", "?"));
+    fields_each (item, found->ports, qemu_port_fields, &port)
+        needs_add_listener(line->needs, port.host, port.port, port.to, port.what);
 }
 
-bool line_needs(const cJSON *params, bool mirrors_disks, struct needs *needs, struct error *err)
+bool line_needs(const struct qemu_machine *qemu, const struct disk_params *disks, bool mirrored,
+                struct needs *needs, struct error *err)
 {
-    const cJSON *qemu = get(params, "qemu");
-    struct line line = { .base = { .table = &qemu_options,
-                                   .words = get(qemu, "words"),
-                                   .disks = get(params, "disks"),
-                                   .needs = needs },
-                         .taps = get(qemu, "taps") };
+    struct line line = {
+        .base = { .table = &qemu_options, .words = qemu->words, .disks = disks, .needs = needs },
+        .taps = qemu->taps
+    };
     struct argv_result found = { 0 };
-    bool ok =
-        error_goes_on(err, argv_arrived(line.base.words, mirrors_disks ? line.base.disks : NULL,
-                                        json_string_or(qemu, "machine", ""),
-                                        json_string_or(qemu, "accelerator", ""), &found, err));
+    bool ok = error_goes_on(err, argv_arrived(qemu->words, mirrored ? disks : NULL, qemu->machine,
+                                              qemu->accelerator, &found, err));
 
     line_each(&line.base, add_option);
     line_need_images(&line.base);

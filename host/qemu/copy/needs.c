@@ -9,37 +9,25 @@
 #include "host/system/program.h"
 #include "xmig/text.h"
 
-static const cJSON *get(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-static const char *text_of(const cJSON *item)
-{
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 /* ---- the process ---- */
 
-static void add_program(const cJSON *qemu, struct needs *needs)
+static void add_program(const struct qemu_machine *qemu, struct needs *needs)
 {
-    const char *wanted = json_string_or(qemu, "program", "");
-    AUTO_FREE char *found = qemu_find_program(wanted, true);
+    AUTO_FREE char *found = qemu_find_program(qemu->program, true);
 
-    needs_add(needs, NEED_PROGRAM, found ? found : wanted, 0, "%s", "");
+    needs_add(needs, NEED_PROGRAM, found ? found : qemu->program, 0, "%s", "");
 }
 
 /* As check_user() and the start have it; -runas is one of the line's needs. */
-static void add_user(const cJSON *qemu, struct needs *needs)
+static void add_user(const struct qemu_machine *qemu, struct needs *needs)
 {
-    const char *name = json_string_or(qemu, "user", NULL);
-    const struct passwd *user = name ? getpwnam(name) : NULL;
-    uid_t uid = user ? user->pw_uid : (uid_t)json_uint_or(qemu, "uid", geteuid());
+    const struct passwd *user = qemu->user ? getpwnam(qemu->user) : NULL;
+    uid_t uid = user ? user->pw_uid : (uid_t)qemu->uid;
     AUTO_FREE char *number = NULL;
 
-    if (json_true(qemu, "drops_privileges") && line_drops_privileges(get(qemu, "words")))
+    if (qemu->drops_privileges && line_drops_privileges(qemu->words))
         return;
-    if (json_true(qemu, "drops_privileges"))
+    if (qemu->drops_privileges)
         uid = geteuid();
     user = getpwuid(uid);
     number = formatted("%u", (unsigned)uid);
@@ -48,61 +36,68 @@ static void add_user(const cJSON *qemu, struct needs *needs)
 
 /* ---- files ---- */
 
-static void add_files(const cJSON *qemu, struct needs *needs)
+static void add_media(const struct qemu_machine *qemu, struct needs *needs)
 {
-    static const char *const made[] = { "outputs", "sockets", "pidfiles" };
+    struct qemu_medium medium;
     const cJSON *item;
 
-    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
-        paths_need(get(qemu, made[i]), NEED_FILE, needs);
-    paths_need(get(qemu, "needs"), NEED_READ, needs);
-    cJSON_ArrayForEach (item, get(qemu, "searched")) /* mere names lie in QEMU's own folders */
-        if ((*text_of(item) == '/' || strstr(text_of(item), "..")) &&
-            !needs_have(needs, NEED_READ, text_of(item)))
-            needs_add(needs, NEED_READ, text_of(item), 0, "%s", "");
+    fields_each (item, qemu->media, qemu_medium_fields, &medium)
+        medium_need(medium.name, medium.image, medium.format, needs);
+}
+
+static void add_files(const struct qemu_machine *qemu, struct needs *needs)
+{
+    struct needed_file file;
+    const cJSON *item;
+
+    paths_need(qemu->outputs, NEED_FILE, needs);
+    paths_need(qemu->sockets, NEED_FILE, needs);
+    paths_need(qemu->pidfiles, NEED_FILE, needs);
+    fields_each (item, qemu->needs, needed_file_fields, &file)
+        path_need(file.path, NEED_READ, needs);
+    cJSON_ArrayForEach (item, qemu->searched) /* mere names lie in QEMU's own folders */
+        if ((*item->valuestring == '/' || strstr(item->valuestring, "..")) &&
+            !needs_have(needs, NEED_READ, item->valuestring))
+            needs_add(needs, NEED_READ, item->valuestring, 0, "%s", "");
 }
 
 /* ---- networks ---- */
 
-static void add_bridges(const cJSON *qemu, struct needs *needs)
+static void add_bridges(const struct qemu_machine *qemu, struct needs *needs)
 {
+    struct qemu_tap tap;
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, get(qemu, "taps")) {
-        const char *tap = json_string_or(item, "tap", "");
-        const char *bridge = json_string_or(item, "bridge", "");
-
-        needs_add(needs, NEED_BRIDGE, *bridge ? bridge : tap, 0, "tap '%s'", tap);
-    }
-    cJSON_ArrayForEach (item, get(qemu, "bridges"))
-        if (!needs_have(needs, NEED_BRIDGE, text_of(item)))
-            needs_add(needs, NEED_BRIDGE, text_of(item), 0, "%s", "");
+    fields_each (item, qemu->taps, qemu_tap_fields, &tap)
+        needs_add(needs, NEED_BRIDGE, *tap.bridge ? tap.bridge : tap.tap, 0, "tap '%s'", tap.tap);
+    cJSON_ArrayForEach (item, qemu->bridges)
+        if (!needs_have(needs, NEED_BRIDGE, item->valuestring))
+            needs_add(needs, NEED_BRIDGE, item->valuestring, 0, "%s", "");
 }
 
-bool machine_needs(const cJSON *params, bool mirrored, struct needs *needs, struct error *err)
+bool machine_needs(const struct qemu_params *params, bool mirrored, struct needs *needs,
+                   struct error *err)
 {
-    const cJSON *qemu = json_object(params, "qemu", err);
-    const cJSON *words = qemu ? json_array(qemu, "words", err) : NULL;
+    size_t count;
+    AUTO_FREE struct disk_params *disks = disk_params_all(params->disks, &count, err);
 
-    if (!words)
+    if (!disks)
         return false;
-    add_program(qemu, needs);
-    add_user(qemu, needs);
-    disks_need(get(params, "disks"), mirrored, needs);
-    media_need(get(qemu, "media"), NULL, needs);
-    add_bridges(qemu, needs);
-    if (!line_needs(params, mirrored, needs, err))
+    add_program(&params->qemu, needs);
+    add_user(&params->qemu, needs);
+    disks_need(disks, mirrored, needs);
+    add_media(&params->qemu, needs);
+    add_bridges(&params->qemu, needs);
+    if (!line_needs(&params->qemu, disks, mirrored, needs, err))
         return false;
-    add_files(qemu, needs);
+    add_files(&params->qemu, needs);
     return true;
 }
 
-/* What is no parameter of the right type must not be taken for another need than the copy's. */
-bool qemu_needs(const struct copy *copy, const cJSON *params, struct needs *needs,
-                struct error *err)
+bool qemu_needs(const struct copy *copy, const cJSON *json, struct needs *needs, struct error *err)
 {
-    struct qemu_params read;
+    struct qemu_params params;
 
-    return qemu_params_read(params, &read, err) &&
-           machine_needs(params, copy->context.options.mirrors_disks, needs, err);
+    return qemu_params_read(json, &params, err) &&
+           machine_needs(&params, copy->context.options.mirrors_disks, needs, err);
 }

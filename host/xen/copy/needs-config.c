@@ -8,8 +8,8 @@
 #include "host/xen/ground/disk-nodes.h"
 
 struct config {
-    const cJSON *disks, *media; /* of the parameters */
-    struct needs_line line;     /* for its texts */
+    const cJSON *media;     /* struct xen_medium */
+    struct needs_line line; /* for its texts, and the disks */
 };
 
 /* What a member means, by its name wherever it is. */
@@ -34,14 +34,11 @@ static const struct {
     { "stubdomain_ramdisk", NEED_READ },
 };
 
-const cJSON *item_named(const cJSON *items, const char *name)
+bool is_disks_name(const struct disk_params *disks, const char *name)
 {
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, items)
-        if (!strcmp(json_string_or(item, "name", ""), name))
-            return item;
-    return NULL;
+    while (disks->name && strcmp(disks->name, name) != 0)
+        disks++;
+    return disks->name != NULL;
 }
 
 static bool is_on(const cJSON *object, const char *name, const char *otherwise)
@@ -80,10 +77,12 @@ static void take_disk(const struct config *config, const cJSON *disk)
 {
     const char *vdev = json_string_or(disk, "vdev", "");
     const char *path = json_string_or(disk, "pdev_path", "");
+    struct xen_medium medium;
     bool reads = cJSON_IsNumber(json_get(disk, "readwrite")) &&
                  cJSON_GetNumberValue(json_get(disk, "readwrite")) == 0;
 
-    if (item_named(config->disks, vdev) || item_named(config->media, vdev) || !*path)
+    if (is_disks_name(config->line.disks, vdev) || media_find(config->media, vdev, &medium) ||
+        !*path)
         return;
     line_add(&config->line, reads ? NEED_READ : NEED_FILE, path);
     if (!format_is_plain(json_string_or(disk, "format", "raw")))
@@ -107,7 +106,7 @@ static void take(const struct config *config, const char *name, const cJSON *jso
     if (word_is_among(name, not_files))
         return;
     if (word_is_among(name, words)) {
-        words_need(json, config->disks, config->line.needs);
+        words_need(json, config->line.disks, config->line.needs);
         return;
     }
     if (!strcmp(name, "vnc"))
@@ -118,14 +117,16 @@ static void take(const struct config *config, const char *name, const cJSON *jso
         take(config, item->string ? item->string : name, item);
 }
 
-void config_needs(const cJSON *json, const cJSON *disks, const cJSON *media, struct needs *needs)
+void config_needs(const struct xen_domain *xen, const struct disk_params *disks,
+                  struct needs *needs)
 {
     struct config config = {
-        disks, media, { .table = &xen_options, .disks = disks, .needs = needs, .option = "reboot" }
+        .media = xen->media,
+        .line = { .table = &xen_options, .disks = disks, .needs = needs, .option = "reboot" },
     };
     const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, json_get(json, "disks"))
+    cJSON_ArrayForEach (disk, json_get(xen->config, "disks"))
         take_disk(&config, disk);
-    take(&config, "", json);
+    take(&config, "", xen->config);
 }

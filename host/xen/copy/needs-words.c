@@ -81,7 +81,7 @@ static void add_option(const struct needs_line *line, const struct keyvals *kv)
         serial_need(line, keyvals_get_implied(kv, "device"));
 }
 
-void words_need(const cJSON *words, const cJSON *disks, struct needs *needs)
+void words_need(const cJSON *words, const struct disk_params *disks, struct needs *needs)
 {
     static const char *const monitors[] = { "/var/run/xen/qmp-libxl-" XEN_ARGV_DOMID,
                                             "/var/run/xen/qmp-libxenstat-" XEN_ARGV_DOMID, NULL };

@@ -19,11 +19,10 @@ static uint64_t times(uint64_t number, uint64_t unit)
     return __builtin_mul_overflow(number, unit, &product) ? UINT64_MAX : product;
 }
 
-static void add_memory(const cJSON *xen, struct needs *needs)
+static void add_memory(const struct xen_domain *xen, struct needs *needs)
 {
-    const cJSON *info = json_get(json_get(xen, "config"), "b_info");
-    const uint64_t amounts[] = { times(json_uint_or(xen, "pages", 0), XEN_PAGE),
-                                 times(json_uint_or(xen, "max_pages", 0), XEN_PAGE),
+    const cJSON *info = json_get(xen->config, "b_info");
+    const uint64_t amounts[] = { times(xen->pages, XEN_PAGE), times(xen->max_pages, XEN_PAGE),
                                  times(json_uint_or(info, "max_memkb", 0), 1024) };
     uint64_t most = 0;
 
@@ -55,84 +54,89 @@ static void add_vif(const cJSON *keys, const char *id, struct needs *needs)
 }
 
 /* What a node says of a disk that moves, or of a medium, is replaced here. */
-static void add_vbd(const cJSON *params, const cJSON *keys, const char *id, struct needs *needs)
+static void add_vbd(const struct xen_domain *xen, const struct disk_params *disks,
+                    const struct xen_device *device, struct needs *needs)
 {
-    const cJSON *xen = json_get(params, "xen");
-    const char *dev = json_string_or(keys, "dev", "");
-    const cJSON *medium = item_named(json_get(xen, "media"), dev);
-    const char *path = disk_node_path(json_string_or(keys, "params", ""));
+    const cJSON *keys = device->backend_keys;
+    const char *id = device->id, *dev = json_string_or(keys, "dev", "");
+    const char *params = json_string_or(keys, "params", "");
+    const char *path = disk_node_path(params);
     const char *script = json_string_or(keys, "script", NULL);
+    struct xen_medium medium;
 
     if (json_string_or(keys, "physical-device", NULL))
         add(needs, NEED_UNKNOWN, "a block device by its number", id);
     if (script)
         add(needs, NEED_SCRIPT, script, id);
-    if (item_named(json_get(params, "disks"), dev) ||
-        (medium && !strcmp(path, json_string_or(medium, "source", ""))))
+    if (is_disks_name(disks, dev) ||
+        (media_find(xen->media, dev, &medium) && !strcmp(path, medium.source)))
         return;
-    if (*path && *json_string_or(keys, "params", "") != '/' &&
-        strncmp(json_string_or(keys, "params", ""), "aio:", 4) != 0)
-        add(needs, NEED_UNKNOWN, json_string_or(keys, "params", ""), id);
+    if (*path && *params != '/' && strncmp(params, "aio:", 4) != 0)
+        add(needs, NEED_UNKNOWN, params, id);
     if (*path)
         add(needs, disk_node_moves(keys) ? NEED_FILE : NEED_READ, path, id);
 }
 
 /* Others lead to things of this host. */
-static void add_device(const cJSON *params, const cJSON *device, struct needs *needs)
+static void add_device(const struct xen_domain *xen, const struct disk_params *disks,
+                       const struct xen_device *device, struct needs *needs)
 {
     static const char *const kinds[] = { "vif", "vbd", "vfb", "vkbd", NULL };
     static const char *const backends[] = { "vif", "vbd", "qdisk", "vfb", "vkbd", NULL };
-    const char *kind = json_string_or(device, "kind", "");
-    const char *id = json_string_or(device, "id", "");
-    const cJSON *keys = json_get(device, "backend_keys");
+    const char *kind = device->kind, *id = device->id;
+    const cJSON *keys = device->backend_keys;
     const char *listen = json_string_or(keys, "vnclisten", "");
 
-    if (!word_is_among(kind, kinds) || !*id || id[strspn(id, "0123456789")] ||
-        !word_is_among(json_string_or(device, "backend", ""), backends))
-        add(needs, NEED_UNKNOWN, *kind ? kind : "a device", id);
+    if (!word_is_among(kind, kinds) || id[strspn(id, "0123456789")] ||
+        !word_is_among(device->backend, backends))
+        add(needs, NEED_UNKNOWN, kind, id);
     else if (!strcmp(kind, "vif"))
         add_vif(keys, id, needs);
     else if (!strcmp(kind, "vbd"))
-        add_vbd(params, keys, id, needs);
+        add_vbd(xen, disks, device, needs);
     else if (*listen)
         display_need(listen, json_uint_or(keys, "vncdisplay", 0), true, needs);
 }
 
 /* ---- the public face ---- */
 
-bool domain_needs(const cJSON *params, const char *program, bool mirrored, struct needs *needs,
-                  struct error *err)
+bool domain_needs(const struct xen_params *params, const char *program, bool mirrored,
+                  struct needs *needs, struct error *err)
 {
-    const cJSON *xen = json_object(params, "xen", err);
-    const cJSON *config = xen ? json_object(xen, "config", err) : NULL;
-    const cJSON *words = config ? json_array(xen, "words", err) : NULL;
-    const cJSON *device, *hash;
+    const struct xen_domain *xen = &params->xen;
+    size_t count;
+    AUTO_FREE struct disk_params *disks = disk_params_all(params->disks, &count, err);
+    struct xen_device device;
+    struct xen_medium medium;
+    struct needed_file file;
+    const cJSON *item;
 
-    if (!words)
+    if (!disks)
         return false;
     needs_add(needs, NEED_PROGRAM, program, 0, "%s", "");
     add_memory(xen, needs);
-    disks_need(json_get(params, "disks"), mirrored, needs);
-    media_need(json_get(xen, "media"), "raw", needs);
-    cJSON_ArrayForEach (device, json_get(xen, "devices"))
-        add_device(params, device, needs);
-    paths_need(json_get(xen, "needs"), NEED_READ, needs);
-    cJSON_ArrayForEach (hash, json_get(xen, "hashes"))
-        if (!needs_have(needs, NEED_READ, json_string_or(hash, "path", "")))
-            needs_add(needs, NEED_READ, json_string_or(hash, "path", ""), 0, "%s", "");
-    words_need(words, json_get(params, "disks"), needs);
-    config_needs(config, json_get(params, "disks"), json_get(xen, "media"), needs);
-    return error_goes_on(err, check_movable_config(config, err));
+    disks_need(disks, mirrored, needs);
+    fields_each (item, xen->media, xen_medium_fields, &medium)
+        medium_need(medium.name, medium.image, "raw", needs);
+    fields_each (item, xen->devices, xen_device_fields, &device)
+        add_device(xen, disks, &device, needs);
+    paths_need(xen->needs, NEED_READ, needs);
+    fields_each (item, xen->hashes, needed_file_fields, &file)
+        if (!needs_have(needs, NEED_READ, file.path))
+            needs_add(needs, NEED_READ, file.path, 0, "%s", "");
+    words_need(xen->words, disks, needs);
+    config_needs(xen, disks, needs);
+    return error_goes_on(err, check_movable_config(xen->config, err));
 }
 
-bool xen_needs(const struct copy *copy, const cJSON *params, struct needs *needs, struct error *err)
+bool xen_needs(const struct copy *copy, const cJSON *json, struct needs *needs, struct error *err)
 {
-    struct xen_params read;
+    struct xen_params params;
     AUTO_FREE char *program = NULL;
 
-    if (!xen_params_read(params, &read, err))
+    if (!xen_params_read(json, &params, err))
         return false;
-    program = xen_find_program(&read.xen, true);
-    return domain_needs(params, program ? program : read.xen.program,
+    program = xen_find_program(&params.xen, true);
+    return domain_needs(&params, program ? program : params.xen.program,
                         copy->context.options.mirrors_disks, needs, err);
 }
