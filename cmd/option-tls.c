@@ -71,7 +71,7 @@ static bool take_timeout(cJSON *json, const char *value, struct error *err)
     if (end == value || *end || !(seconds >= 0.001 && seconds <= 3600))
         return error_set(err, ERROR_REFUSED,
                          "--connect-timeout '%s' is not a number of seconds, up to 3600", value);
-    set(json, "connect-timeout", cJSON_CreateNumber((double)(uint64_t)(seconds * 1000)));
+    set(json, "connect_timeout_ms", cJSON_CreateNumber((double)(uint64_t)(seconds * 1000)));
     return true;
 }
 
@@ -115,9 +115,10 @@ static bool check_dest(const char *dest, const cJSON *given, const char *rsh, st
     if (is_tls(dest))
         return !rsh || error_set(err, ERROR_REFUSED,
                                  "--rsh is for ssh: 'xmig listen' answers at '%s'", dest);
-    return !given || !given->child ||
-           error_set(err, ERROR_REFUSED, "--%s is for destinations tls://HOST:PORT, not for '%s'",
-                     given->child->string, dest);
+    return !given || error_set(err, ERROR_REFUSED,
+                               "the options for TLS are for destinations tls://HOST:PORT, not for "
+                               "'%s'",
+                               dest);
 }
 
 /* What libcurl would take from the environment, which is not there for whoever recovers. */
@@ -134,7 +135,7 @@ static bool add_environment(cJSON *json, const char *name, const char *const var
     return check_proxy(value, err);
 }
 
-bool tls_way(const char *dest, const cJSON *given, const char *rsh, char **way, struct error *err)
+bool tls_way(const char *dest, const cJSON *given, const char *rsh, cJSON **way, struct error *err)
 {
     static const char *const proxies[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
                                            NULL };
@@ -145,10 +146,8 @@ bool tls_way(const char *dest, const cJSON *given, const char *rsh, char **way, 
     *way = NULL;
     if (!check_dest(dest, given, rsh, err))
         return false;
-    if (!is_tls(dest)) {
-        *way = rsh ? must(strdup(rsh)) : NULL;
+    if (!is_tls(dest))
         return true;
-    }
     json = must(given ? cJSON_Duplicate(given, true) : cJSON_CreateObject());
     places_find_keys(&keys);
     set_path(json, "keys", keys.directory);
@@ -156,28 +155,22 @@ bool tls_way(const char *dest, const cJSON *given, const char *rsh, char **way, 
     if (!add_environment(json, "proxy", proxies, err) ||
         !add_environment(json, "noproxy", exceptions, err))
         return false;
-    *way = json_print(json);
+    *way = steal(json);
     return true;
 }
 
-bool tls_way_again(const char *dest, const cJSON *given, const char *remembered, char **way,
+bool tls_way_again(const char *dest, const cJSON *given, const cJSON *remembered, cJSON **way,
                    struct error *err)
 {
-    AUTO_JSON cJSON *json = NULL;
     const cJSON *item;
 
     *way = NULL;
     if (!check_dest(dest, given, NULL, err))
         return false;
-    if (!is_tls(dest) || !given || !remembered) {
-        *way = remembered ? must(strdup(remembered)) : NULL;
+    if (!is_tls(dest))
         return true;
-    }
-    json = json_parse_object(remembered, strlen(remembered), err);
-    if (!json)
-        return false;
+    *way = must(remembered ? cJSON_Duplicate(remembered, true) : cJSON_CreateObject());
     cJSON_ArrayForEach (item, given)
-        set(json, item->string, cJSON_Duplicate(item, true));
-    *way = json_print(json);
+        set(*way, item->string, cJSON_Duplicate(item, true));
     return true;
 }

@@ -42,16 +42,16 @@ bool option_is_tls(int option);
 bool take_tls(cJSON **given, int option, const char *value, struct error *err);
 
 /**
- * How the transport to `dest` is told of it (transport_options.rsh): the caller frees `*way`, which
- * is NULL where nothing need be said.
+ * What the transport to `dest` is told (transport_options.tls): the caller frees `*way`, which is
+ * NULL where the way is another.
  *
  * @param given  by take_tls(); NULL: none was
  * @param rsh    --rsh, or NULL
  */
-bool tls_way(const char *dest, const cJSON *given, const char *rsh, char **way, struct error *err);
+bool tls_way(const char *dest, const cJSON *given, const char *rsh, cJSON **way, struct error *err);
 
 /* The same for a way that a journal has remembered, and that some options change. */
-bool tls_way_again(const char *dest, const cJSON *given, const char *remembered, char **way,
+bool tls_way_again(const char *dest, const cJSON *given, const cJSON *remembered, cJSON **way,
                    struct error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "meaning.h"
 #include "option-tls.h"
 #include "wrap.h"
+#include "core/secrets.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
 #include "xmig/units.h"
@@ -45,15 +46,17 @@ static bool open_journal(struct recovering *recovering, enum journal_health *hea
 static bool make_transport(struct recovering *recovering, struct error *err)
 {
     struct migration *m = &recovering->m;
-    struct transport_options options = { .remote_path = recovering->remote_path,
+    struct transport_options options = { .rsh = recovering->rsh,
+                                         .remote_path = recovering->remote_path,
                                          .runtime_dir = m->own_runtime_dir };
 
     if (!recovering->dest)
         return error_set(err, ERROR_PROTOCOL, "the journal does not say where the VM went");
-    if (!tls_way_again(recovering->dest, recovering->options->tls, recovering->rsh,
-                       &recovering->way, err))
+    if (!tls_way_again(recovering->dest, recovering->options->tls,
+                       json_get(journal_find(m->journal, RECORD_BEGIN), "tls"), &recovering->tls,
+                       err))
         return false;
-    options.rsh = recovering->way;
+    options.tls = recovering->tls;
     m->transport = transport_new(m->loop, recovering->dest, &options, err);
     return m->transport != NULL;
 }
@@ -120,7 +123,7 @@ void attempt_end(struct recovering *recovering)
     free(recovering->vm);
     free(recovering->dest);
     free(recovering->rsh);
-    free(recovering->way);
+    cJSON_Delete(recovering->tls);
     free(recovering->remote_path);
 }
 
@@ -129,6 +132,7 @@ void attempt_end(struct recovering *recovering)
 static void print_record(struct recovering *recovering, const cJSON *record)
 {
     AUTO_FREE char *line = NULL;
+    AUTO_FREE char *blanked = NULL;
     const cJSON *fact;
     size_t size;
     FILE *out = must(open_memstream(&line, &size));
@@ -148,13 +152,16 @@ static void print_record(struct recovering *recovering, const cJSON *record)
     }
     if (fclose(out))
         abort();
-    wrap_say(report_words(recovering->report), WRAP_INDENT, "%s", line);
+    blanked = secrets_blanked(line);
+    wrap_say(report_words(recovering->report), WRAP_INDENT, "%s", blanked);
 }
 
 static void tell_record(struct recovering *recovering, const cJSON *record)
 {
     cJSON *body = must(cJSON_CreateObject());
-    cJSON *copy = cJSON_Duplicate(record, true);
+    AUTO_FREE char *text = json_print(record);
+    AUTO_FREE char *blanked = secrets_blanked(text);
+    cJSON *copy = must(json_parse_object(blanked, strlen(blanked), NULL));
 
     cJSON_DeleteItemFromObjectCaseSensitive(copy, "token"); /* it is a secret */
     cJSON_AddStringToObject(body, "side", side_name(recovering->m.side));

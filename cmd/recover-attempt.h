@@ -16,10 +16,12 @@ struct recovering {
     struct loop *loop;
     struct migration m;
     struct migration_options migration_options;
-    char id[17];                               /* that options->id means */
-    struct next next;                          /* while somebody else is at work */
-    bool at_work;                              /* somebody else is */
-    char *vm, *dest, *rsh, *way, *remote_path; /* the journal may be read again meanwhile */
+    char id[17];      /* that options->id means */
+    struct next next; /* while somebody else is at work */
+    bool at_work;     /* somebody else is */
+    /* The journal may be read again meanwhile. */
+    char *vm, *dest, *rsh, *remote_path;
+    cJSON *tls;
 };
 
 /* Attempt it, `confirmed` by a person or not: `ending` says what came of it, and borrows from

@@ -82,7 +82,7 @@ static const char help_text[] =
 struct sending {
     const struct send_options *options;
     struct places places;
-    char *way; /* how the transport is told to go */
+    cJSON *way; /* option-tls.h */
     struct loop *loop;
     struct report *report;
     struct migration m;
@@ -174,6 +174,7 @@ static bool find_way(struct sending *sending, struct error *err)
 {
     struct migration *m = &sending->m;
     struct transport_options options = {
+        .rsh = sending->options->rsh,
         .remote_path = sending->options->remote_path,
         .runtime_dir = m->own_runtime_dir,
         .bandwidth = sending->options->migration.bandwidth,
@@ -182,7 +183,7 @@ static bool find_way(struct sending *sending, struct error *err)
     if (!tls_way(sending->options->dest, sending->options->tls, sending->options->rsh,
                  &sending->way, err))
         return false;
-    options.rsh = sending->way;
+    options.tls = sending->way;
     m->transport = transport_new(m->loop, sending->options->dest, &options, err);
     return m->transport != NULL;
 }
@@ -342,7 +343,7 @@ static int run(const struct send_options *options, int argc, char *argv[])
     loop_free(sending.loop);
     report_free(sending.report);
     places_done(&sending.places);
-    free(sending.way);
+    cJSON_Delete(sending.way);
     return status;
 }
 

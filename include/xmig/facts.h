@@ -13,7 +13,7 @@ enum fact {
     FACT_OWNER, /* this process has taken the migration on */
     FACT_WORD,  /* the operator said that the peer is dead, after the last word was written */
     /* the source's */
-    FACT_SOURCE,       /* by what the guest is found again */
+    FACT_SOURCE,       /* by what the guest is found again, and by which way the target */
     FACT_STOPPED,      /* the guest does not run, by another hand than xmig's */
     FACT_DRAINED,      /* what the disks were like once all was copied */
     FACT_FORWARD,      /* a person has chosen the target's copy */

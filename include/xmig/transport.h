@@ -20,10 +20,8 @@
 struct transport;
 
 struct transport_options {
-    /* How to get there, for the scheme to understand: of ssh a command instead of "ssh", whose
-     * words are split at spaces; of tls transport/tls/settings.h. NULL: nothing was said.
-     */
-    const char *rsh;
+    const char *rsh;         /* ssh: a command instead, whose words are split at spaces; NULL */
+    const cJSON *tls;        /* tls: the members of transport/tls/settings.h; NULL: all left out */
     const char *remote_path; /* how the peer's shell finds xmig; NULL: "xmig" */
     const char *runtime_dir; /* this migration's own, for its sockets: exists, mode 0700 */
     uint64_t bandwidth;      /* bytes a second for all lanes together; 0: no limit */

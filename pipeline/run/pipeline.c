@@ -46,6 +46,8 @@ static bool add_source(struct migration *m, cJSON *facts, struct error *err)
     cJSON_AddStringToObject(facts, "dest", m->transport->dest);
     if (m->transport->options.rsh)
         cJSON_AddStringToObject(facts, "rsh", m->transport->options.rsh);
+    if (m->transport->options.tls)
+        cJSON_AddItemToObject(facts, "tls", cJSON_Duplicate(m->transport->options.tls, true));
     if (m->transport->options.remote_path)
         cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
     if (m->options->fence_command)

@@ -4,6 +4,7 @@
     test-tls.py [UNITTEST ARGUMENTS]       $XMIG, else build/release/xmig
 """
 
+import base64
 import json
 import os
 import re
@@ -118,10 +119,9 @@ class Keys(Tls):
 
     def test_the_policy_knows_a_sender_by_name_and_by_key(self):
         self.trust_each_other()
-        key = subprocess.run(["openssl", "base64", "-d"], input=self.source.fingerprint().removeprefix("sha256//") + "\n",
-                             text=True, check=True, stdout=subprocess.PIPE, encoding="latin-1").stdout
+        key = base64.b64decode(self.source.fingerprint().removeprefix("sha256//"))
         dest = self.listen()
-        for name in "source", "sha256:" + key.encode("latin-1").hex():
+        for name in "source", "sha256:" + key.hex():
             self.permit(name)
             self.assert_moved(self.source.send(dest))
             shutil.rmtree(os.path.join(self.target.folder, "state"))
@@ -389,6 +389,18 @@ class Recovery(PkiScene):
         self.crash(self.listen_with(self.theirs))
         done = self.recover()
         self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
+
+    def test_the_journal_has_the_way_as_options_and_tells_nobody_its_password(self):
+        self.crash(self.listen_with(self.theirs), "--proxy", "http://me:hush@127.0.0.1:1", "--connect-timeout", "2.5")
+        with open(os.path.join(self.source.folder, "state", self.source.ids()[0], "send.journal"), encoding="utf-8") as file:
+            begin = json.loads(file.readline().split(" ", 1)[1])
+        self.assertNotIn("rsh", begin)
+        self.assertEqual((begin["tls"]["cert"], begin["tls"]["proxy"], begin["tls"]["connect_timeout_ms"]),
+                         (self.ours, "http://me:hush@127.0.0.1:1", 2500))
+        for form in [], ["--json"]:
+            shown = self.recover("-v", *form)
+            self.assertIn("127.0.0.1:1", shown.stdout + shown.stderr)
+            self.assertNotIn("hush", shown.stdout + shown.stderr)
 
     def test_recover_is_told_what_has_changed(self):
         self.crash(self.listen_with(self.theirs))

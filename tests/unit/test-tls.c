@@ -65,6 +65,30 @@ static void refuses_what_is_no_place(void **unused)
     }
 }
 
+static void options_of_another_type_are_named(void **unused)
+{
+    static const struct {
+        const char *json, *says;
+    } cases[] = {
+        { "{\"cert\":7}", "'cert'" },
+        { "{\"resolve\":\"host:1:192.0.2.1\"}", "'resolve'" },
+        { "{\"connect_timeout_ms\":\"2\"}", "'connect_timeout_ms'" },
+        { "{\"ip\":8}", "'ip'" },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        AUTO_JSON cJSON *json = must(cJSON_Parse(cases[i].json));
+        struct tls_settings settings;
+        struct error err = { 0 };
+
+        assert_false(tls_settings_read(&settings, json, "host", &err));
+        assert_says(err.text, "tls: ");
+        assert_says(err.text, cases[i].says);
+        tls_settings_done(&settings);
+    }
+}
+
 #define KEY_A "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define KEY_B "sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
@@ -399,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(understands_host_and_port),
         cmocka_unit_test(refuses_what_is_no_place),
+        cmocka_unit_test(options_of_another_type_are_named),
         cmocka_unit_test(a_fingerprint_is_read_as_it_is_printed),
         cmocka_unit_test(trusted_keys_are_kept_in_a_file),
         cmocka_unit_test(names_that_could_be_something_else_are_unfit),

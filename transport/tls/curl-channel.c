@@ -17,7 +17,6 @@
 #include "xmig/text.h"
 
 enum {
-    CONNECT_MS = 20 * 1000,
     KEEP_ALIVE_S = 30,
 };
 
@@ -193,10 +192,8 @@ static CURLcode set_up_tls(CURL *easy, void *context, void *arg)
     return CURLE_OK;
 }
 
-static void set_text(CURL *easy, CURLoption option, const cJSON *json, const char *name)
+static void set_text(CURL *easy, CURLoption option, const char *text)
 {
-    const char *text = json_string_or(json, name, NULL);
-
     if (text)
         curl_easy_setopt(easy, option, text);
 }
@@ -204,27 +201,25 @@ static void set_text(CURL *easy, CURLoption option, const cJSON *json, const cha
 static void set_way(struct curl_channel *curl)
 {
     const struct curl_way *way = curl->way;
-    const cJSON *json = way->settings->json, *item;
+    const struct tls_options *given = &way->settings->given;
+    const cJSON *item;
     bool is_v6 = strchr(way->place->host, ':') != NULL;
     CURL *easy = curl->easy;
     AUTO_FREE char *url = formatted("https://%s%s%s:%d/", is_v6 ? "[" : "", way->place->host,
                                     is_v6 ? "]" : "", way->place->port);
-    uint64_t ip = json_uint_or(json, "ip", 0);
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
-    set_text(easy, CURLOPT_PROXY, json, "proxy");
-    set_text(easy, CURLOPT_NOPROXY, json, "noproxy");
-    set_text(easy, CURLOPT_INTERFACE, json, "interface");
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(json, "resolve"))
-        if (cJSON_IsString(item))
-            curl->resolve = must(curl_slist_append(curl->resolve, item->valuestring));
+    set_text(easy, CURLOPT_PROXY, given->proxy);
+    set_text(easy, CURLOPT_NOPROXY, given->noproxy);
+    set_text(easy, CURLOPT_INTERFACE, given->interface);
+    cJSON_ArrayForEach (item, given->resolve)
+        curl->resolve = must(curl_slist_append(curl->resolve, item->valuestring));
     curl_easy_setopt(easy, CURLOPT_RESOLVE, curl->resolve);
     curl_easy_setopt(easy, CURLOPT_IPRESOLVE,
-                     ip == 4   ? (long)CURL_IPRESOLVE_V4
-                     : ip == 6 ? (long)CURL_IPRESOLVE_V6
-                               : (long)CURL_IPRESOLVE_WHATEVER);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)json_uint_or(json, "connect-timeout", CONNECT_MS));
+                     given->ip == 4   ? (long)CURL_IPRESOLVE_V4
+                     : given->ip == 6 ? (long)CURL_IPRESOLVE_V6
+                                      : (long)CURL_IPRESOLVE_WHATEVER);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)given->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEP_ALIVE_S);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEP_ALIVE_S / 3);
@@ -248,9 +243,9 @@ static void set_keys(struct curl_channel *curl)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    set_text(easy, CURLOPT_CAINFO, settings->json, "cacert");
-    set_text(easy, CURLOPT_CRLFILE, settings->json, "crlfile");
-    set_text(easy, CURLOPT_PINNEDPUBLICKEY, settings->json, "pinnedpubkey");
+    set_text(easy, CURLOPT_CAINFO, settings->given.cacert);
+    set_text(easy, CURLOPT_CRLFILE, settings->given.crlfile);
+    set_text(easy, CURLOPT_PINNEDPUBLICKEY, settings->given.pinnedpubkey);
     curl->rules = (struct verify_rules){ .trusted = &settings->trusted, .authority = !by_key };
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_up_tls);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, curl);

@@ -163,7 +163,8 @@ static bool explain_handshake(const struct tls_failure *failure, struct error *e
 /* A proxy's host and port, without the password that may stand before them. */
 static const char *proxy_of(const struct tls_failure *failure)
 {
-    const char *proxy = json_string_or(failure->settings->json, "proxy", "");
+    const char *given = failure->settings->given.proxy;
+    const char *proxy = given ? given : "";
     const char *at = strrchr(proxy, '@');
     const char *scheme = strstr(proxy, "://");
 
@@ -205,17 +206,17 @@ static bool explain_network(const struct tls_failure *failure, struct error *err
                      name, failure->text);
 }
 
-static bool explain_file(const struct tls_failure *failure, const char *what, struct error *err)
+/* `path` is what the option `what` has named. */
+static bool explain_file(const struct tls_failure *failure, const char *what, const char *path,
+                         struct error *err)
 {
-    const cJSON *json = failure->settings->json;
-    const char *path = !strcmp(what, "--cert") ? failure->settings->certificate
-                                               : json_string_or(json, what + 2, "?");
-
-    return error_set(err, ERROR_REFUSED, "cannot use '%s' (%s): %s", path, what, failure->text);
+    return error_set(err, ERROR_REFUSED, "cannot use '%s' (%s): %s", path ? path : "?", what,
+                     failure->text);
 }
 
 bool explain_failure(const struct tls_failure *failure, struct error *err)
 {
+    const struct tls_options *given = &failure->settings->given;
     char name[300];
 
     name_of(failure, name);
@@ -225,13 +226,13 @@ bool explain_failure(const struct tls_failure *failure, struct error *err)
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return explain_pin(failure, err);
     case CURLE_SSL_CERTPROBLEM:
-        return explain_file(failure, "--cert", err);
+        return explain_file(failure, "--cert", failure->settings->certificate, err);
     case CURLE_SSL_CACERT_BADFILE:
-        return explain_file(failure, "--cacert", err);
+        return explain_file(failure, "--cacert", given->cacert, err);
     case CURLE_SSL_CRL_BADFILE:
-        return explain_file(failure, "--crlfile", err);
+        return explain_file(failure, "--crlfile", given->crlfile, err);
     case CURLE_INTERFACE_FAILED:
-        return explain_file(failure, "--interface", err);
+        return explain_file(failure, "--interface", given->interface, err);
     case CURLE_SSL_CONNECT_ERROR:
         return explain_handshake(failure, err);
     case CURLE_COULDNT_RESOLVE_HOST:

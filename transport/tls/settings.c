@@ -3,7 +3,29 @@
 
 #include <ctype.h>
 
+#include "core/field-rows.h"
 #include "xmig/cleanup.h"
+
+enum {
+    CONNECT_MS = 20 * 1000
+};
+
+#define FIELDS_OF struct tls_options
+static const struct field fields[] = {
+    TEXT(cacert, OPTIONAL),
+    TEXT(cert, OPTIONAL),
+    TEXT(key, OPTIONAL),
+    TEXT(crlfile, OPTIONAL),
+    TEXT(pinnedpubkey, OPTIONAL),
+    TEXT(proxy, OPTIONAL),
+    TEXT(noproxy, OPTIONAL),
+    TEXT(interface, OPTIONAL),
+    TEXTS(resolve, OPTIONAL),
+    NUMBER(connect_timeout_ms, OPTIONAL, .otherwise = CONNECT_MS, .max = INT32_MAX),
+    NUMBER(ip, OPTIONAL, .max = 6),
+    TEXT(keys, OPTIONAL, .instead = ""),
+    { 0 },
+};
 
 /* A name with a colon needs brackets. */
 const char *place_split(const char *text, char **host)
@@ -66,16 +88,11 @@ void tls_place_done(struct tls_place *place)
     place->host = NULL;
 }
 
-static const char *text_of(const struct tls_settings *settings, const char *name)
-{
-    return json_string_or(settings->json, name, NULL);
-}
-
 /* As curl does, a certificate's file may hold its key, too. */
 static bool find_own_key(struct tls_settings *settings, struct error *err)
 {
-    settings->certificate = text_of(settings, "cert");
-    settings->key = text_of(settings, "key");
+    settings->certificate = settings->given.cert;
+    settings->key = settings->given.key;
     if (settings->certificate) {
         if (!settings->key)
             settings->key = settings->certificate;
@@ -91,7 +108,7 @@ static bool find_own_key(struct tls_settings *settings, struct error *err)
 /* An authority, or a key, that was named counts alone. */
 static bool find_trusted(struct tls_settings *settings, const char *host, struct error *err)
 {
-    if (text_of(settings, "cacert") || text_of(settings, "pinnedpubkey"))
+    if (settings->given.cacert || settings->given.pinnedpubkey)
         return true;
     if (!trusted_read(&settings->trusted, settings->keys.trusted, err))
         return false;
@@ -99,20 +116,20 @@ static bool find_trusted(struct tls_settings *settings, const char *host, struct
     return true;
 }
 
-bool tls_settings_read(struct tls_settings *settings, const char *text, const char *host,
+bool tls_settings_read(struct tls_settings *settings, const cJSON *options, const char *host,
                        struct error *err)
 {
+    AUTO_JSON cJSON *none = options ? NULL : must(cJSON_CreateObject());
+
     *settings = (struct tls_settings){ 0 };
-    settings->json = text ? json_parse_object(text, strlen(text), err) : cJSON_CreateObject();
-    if (!settings->json)
-        return false;
-    keys_find(&settings->keys, json_string_or(settings->json, "keys", ""));
+    if (!fields_read(fields, options ? options : none, &settings->given, err))
+        return error_prefix(err, "tls");
+    keys_find(&settings->keys, settings->given.keys);
     return find_own_key(settings, err) && find_trusted(settings, host, err);
 }
 
 void tls_settings_done(struct tls_settings *settings)
 {
-    cJSON_Delete(settings->json);
     keys_done(&settings->keys);
     trusted_done(&settings->trusted);
 }

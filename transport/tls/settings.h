@@ -1,15 +1,12 @@
-/* How a sender reaches a receiver over TLS, in curl's words. They travel as one JSON object, from
- * the command line to the journal, so that `xmig recover` need not be told again:
- *
- *     cacert cert key crlfile pinnedpubkey proxy noproxy interface: strings
- *     resolve: strings; connect-timeout: milliseconds; ip: 4 or 6; keys: a directory (keys.h)
+/* How a sender reaches a receiver over TLS, in curl's words. They are one JSON object, from the
+ * command line to the journal, so that `xmig recover` need not be told again.
  */
 #ifndef XMIG_TRANSPORT_TLS_SETTINGS_H
 #define XMIG_TRANSPORT_TLS_SETTINGS_H
 
 #include "transport/tls/keys.h"
 #include "transport/tls/trusted.h"
-#include "xmig/json.h"
+#include "xmig/fields.h"
 
 /* HOST:PORT, as in a destination. */
 struct tls_place {
@@ -26,8 +23,17 @@ void tls_place_done(struct tls_place *place);
 const char *place_split(const char *text, char **host);
 int port_parse(const char *text, const char **rest);
 
+/* NULL, or 0: left out. */
+struct tls_options {
+    const char *cacert, *cert, *key, *crlfile, *pinnedpubkey, *proxy, *noproxy, *interface;
+    const cJSON *resolve; /* strings */
+    uint64_t connect_timeout_ms;
+    uint64_t ip;      /* 4 or 6 */
+    const char *keys; /* the directory of keys.h; "": as the environment says */
+};
+
 struct tls_settings {
-    cJSON *json; /* owned */
+    struct tls_options given;
     struct keys keys;
     const char *certificate; /* ours */
     const char *key;
@@ -35,10 +41,10 @@ struct tls_settings {
     struct trusted trusted;
 };
 
-/* `text` is the JSON, or NULL: nothing was said. What is not said is found here, where `host` is to
+/* `options` is borrowed; NULL: all are left out. What is left out is found here, where `host` is to
  * be reached; ERROR_REFUSED names what is missing.
  */
-bool tls_settings_read(struct tls_settings *settings, const char *text, const char *host,
+bool tls_settings_read(struct tls_settings *settings, const cJSON *options, const char *host,
                        struct error *err);
 void tls_settings_done(struct tls_settings *settings);
 

@@ -184,7 +184,7 @@ static bool tls_open(struct transport *transport, struct error *err)
         return true;
     tls = must(calloc(1, sizeof(*tls)));
     if (!tls_place_parse(transport->rest, &tls->place, err) ||
-        !tls_settings_read(&tls->settings, transport->options.rsh, tls->place.host, err)) {
+        !tls_settings_read(&tls->settings, transport->options.tls, tls->place.host, err)) {
         tls_free(tls);
         return false;
     }
