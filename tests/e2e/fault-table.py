@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Faults × moments: other people's hands on a VM that is being moved, on real QEMU over a real
-ssh. A line a row: what happened, where the guest runs, what became of its writes. None may be
-wrong.
+ssh, or over TLS to a real listener. A line a row: what happened, where the guest runs, what became of its
+writes. None may be wrong.
 
-    fault-table.py [--jobs N] [--only TEXT] [--list]       XMIG=PATH: another xmig
+    fault-table.py [--transport ssh|tls] [--some] [--jobs N] [--only TEXT] [--list]       XMIG=PATH: another xmig
 """
 
 import argparse
@@ -20,6 +20,7 @@ import traceback
 import hands
 from case import Case, Wrong, kill_all
 from moving import Scene, guardians
+from over_tls import TlsScene
 
 # Of moments between which nothing changes, one.
 EARLY = ["drive-mirror:end:send", "ram-stream:begin:send", "PAUSING:after:send"]
@@ -51,15 +52,24 @@ class Row:
         return f"{self.fault()} @ {self.moment or (f'{self.slow_syncs} flushes' if self.slow_syncs else 'all flushes')}"
 
 
-def rows():
+# The faults of the way itself: its process dies, or stands still.
+WAYS = {"ssh": ([hands.ssh_master], [hands.hang_ssh_master]),
+        "tls": ([hands.listener, hands.listener_and_connections, hands.network_reset],
+                [hands.hang_listener, hands.hang_network])}
+HANGS = ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"]
+
+
+def rows(transport):
     table = []
+    ends, hangs = WAYS[transport]
 
     def add(hand, moments, undecided=(), **more):
         table.extend(Row(hand, moment, moment in undecided, **more) for moment in moments)
     add(hands.sender, ALL)
     add(hands.receiver, ALL)
     add(hands.both, SOME)
-    add(hands.ssh_master, SOME)
+    for hand in ends:
+        add(hand, SOME)
     add(hands.target_qemu, ALL)
     add(hands.source_qemu, ALL, PAUSED + PREPARED + COMMITTED)
     add(hands.source_host, PAUSED + PREPARED + COMMITTED + OWNED, PAUSED + PREPARED + COMMITTED)
@@ -77,8 +87,8 @@ def rows():
     add(hands.replace_target_image, PAUSED + PREPARED + COMMITTED[:1])
     add(hands.complete_mirror, EARLY[:2])
     add(hands.hang_target_qemu, ["ram-stream:end:send", "OWNED:after:recv"])
-    add(hands.hang_receiver, ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"])
-    add(hands.hang_ssh_master, ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"])
+    for hand in (hands.hang_receiver, *hangs):
+        add(hand, HANGS)
     add(hands.slow_target, [""], slow_syncs=3)
     add(hands.slow_target, [""], slow_syncs=0)
     for hand in (hands.sender, hands.receiver, hands.both):
@@ -96,8 +106,8 @@ def slowness(scene, syncs):
             f"SLOW_SYNC_COUNTS={counts}", "SLOW_LISTEN_MS=500"]
 
 
-def new_scene():
-    scene = Scene(disks=2, size=16, content=2, memory=80, disk_load="4,200,4", ram_load="4,2,rand", monitors=2)
+def new_scene(transport):
+    scene = {"ssh": Scene, "tls": TlsScene}[transport](disks=2, size=16, content=2, memory=80, disk_load="4,200,4", ram_load="4,2,rand", monitors=2)
     scene.guest_words = {"LD_PRELOAD": scene.preloaded("full-disk.c"), "FULL_DISK_FILES": ".raw",
                          "FULL_DISK_FLAG": hands.full_disk_flag(scene)}
     scene.__enter__()
@@ -107,7 +117,8 @@ def new_scene():
 class Worker:
     """Keeps its guest from row to row, as long as it is well."""
 
-    def __init__(self):
+    def __init__(self, transport):
+        self.transport = transport
         self.scene = None
 
     def run(self, row):
@@ -116,11 +127,12 @@ class Worker:
         if self.scene and needs_first and self.scene.moves:
             self.drop()
         try:
-            self.scene = self.scene or new_scene()
+            self.scene = self.scene or new_scene(self.transport)
         except Exception as error:  # a row that is not told of would be waited for
             return row, f"{row.title():<55} no guest to be moved", str(error), ""
         self.scene.guarded = row.guarded
-        self.scene.target_words = slowness(self.scene, row.slow_syncs)
+        self.scene.set_target_words(slowness(self.scene, row.slow_syncs))
+        self.scene.relayed = row.hand in hands.NEED_RELAY
         case = Case(self.scene, row.hand, row.moment, ("--lease", "60s"), row.undecided)
         wrong = ""
         try:
@@ -150,8 +162,8 @@ def describe(row, case, wrong, took_s):
             f"{took_s:5.1f} s  {'WRONG: ' + wrong if wrong else 'ok'}")
 
 
-def work(todo, done):
-    worker = Worker()
+def work(transport, todo, done):
+    worker = Worker(transport)
     while True:
         try:
             row = todo.get(timeout=1)
@@ -180,18 +192,19 @@ def summary(results, took_s):
 
 def main():
     parser = argparse.ArgumentParser(description="Faults and moments of a move.")
+    parser.add_argument("--transport", choices=WAYS, default="ssh")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="rows whose title has this text")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    table = [row for row in rows() if args.only in row.title()]
+    table = [row for row in rows(args.transport) if args.only in row.title()]
     if args.list:
         print("\n".join(row.title() for row in table))
         return 0
     todo, done = multiprocessing.Queue(), multiprocessing.Queue()
     for row in table:
         todo.put(row)
-    workers = [multiprocessing.Process(target=work, args=(todo, done)) for _ in range(min(args.jobs, len(table)))]
+    workers = [multiprocessing.Process(target=work, args=(args.transport, todo, done)) for _ in range(min(args.jobs, len(table)))]
     for worker in workers:
         worker.start()
     print(f"{'fault @ moment':<55} {'send':>6} {'then':>5}  {'source':<12} {'target':<12} {'journals':<22} {'writes'}")

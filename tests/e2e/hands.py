@@ -30,6 +30,26 @@ def ssh_master(case):
     kill_all(case.scene.processes("ssh-ctl"))
 
 
+def listener(case):
+    """Its service manager starts it again; connections, which are processes of their own, live on."""
+    case.scene.end([case.scene.listener.process.pid])
+    case.scene.listener.process.wait()
+    case.scene.listen()
+
+
+def listener_and_connections(case):
+    case.scene.end(case.scene.listeners())
+    case.scene.listener.process.wait()
+    case.scene.listen()
+
+
+def network_reset(case):
+    """Both hosts hear of it at once, and can connect again."""
+    case.scene.relay.kill()
+    case.scene.relay.wait()
+    case.scene.start_relay()
+
+
 def source_qemu(case):
     case.source_died = True
     kill_all(case.source_pids())
@@ -163,3 +183,16 @@ def hang_receiver(case):
 
 def hang_ssh_master(case):
     _hang(case, case.scene.processes("ssh-ctl"))
+
+
+def hang_listener(case):
+    """With it all of its connections."""
+    _hang(case, case.scene.listeners())
+
+
+def hang_network(case):
+    """Nothing comes through, and neither host hears of it."""
+    _hang(case, [case.scene.relay.pid])
+
+
+NEED_RELAY = (network_reset, hang_network)

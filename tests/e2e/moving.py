@@ -103,10 +103,8 @@ class Scene:
         self.guest_words = {}  # the same, for the first guest's QEMU
 
     def __enter__(self):
-        sshd = os.path.join(HERE, "sshd")
-        self.port = subprocess.run([sshd, "start", os.path.join(self.folder, "sshd")], check=True,
-                                   stdout=subprocess.PIPE, text=True).stdout.strip()
         try:
+            self.open_way()
             self.start_guest()
         except BaseException:
             self.__exit__()
@@ -120,9 +118,16 @@ class Scene:
             process.wait()
             process.stdout.close()
         self.end_everything()
-        subprocess.run([os.path.join(HERE, "sshd"), "stop", os.path.join(self.folder, "sshd")], check=False)
+        self.close_way()
         if not os.environ.get("XMIG_TEST_KEEP"):
             shutil.rmtree(self.folder)
+
+    def open_way(self):
+        subprocess.run([os.path.join(HERE, "sshd"), "start", os.path.join(self.folder, "sshd")], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def close_way(self):
+        subprocess.run([os.path.join(HERE, "sshd"), "stop", os.path.join(self.folder, "sshd")], check=False)
 
     def start_guest(self):
         subprocess.run([os.path.join(HERE, "../guest/start"), self.guest.name, self.vm_folder,
@@ -148,14 +153,22 @@ class Scene:
     def next_guest(self):
         return Guest(self.vm_folder, f"{self.family}-{self.moves + 1}", first=False)
 
-    def send_command(self, *options, dest="127.0.0.1"):
+    def set_target_words(self, words):
+        self.target_words = words
+
+    def way(self):
+        """The destination, and the options that say how it is reached."""
         remote = " ".join([f"{name}={value}" for name, value in self.environment("target").items()] +
                           self.target_words)
-        options = ("--guardian" if self.guarded else "--no-guardian", *options)
-        return [XMIG, "send", f"qemu:{self.guest.qmp}", dest, "--json", "--name", self.next_guest().name,
-                "--rsh", f"ssh -F {self.folder}/sshd/rsh", "--remote-path", f"{remote} {XMIG}", *options]
+        return ["127.0.0.1", "--rsh", f"ssh -F {self.folder}/sshd/rsh", "--remote-path", f"{remote} {XMIG}"]
 
-    def start_send(self, *options, dest="127.0.0.1"):
+    def send_command(self, *options, dest=None):
+        standard, *way = self.way()
+        guardian = "--guardian" if self.guarded else "--no-guardian"
+        return [XMIG, "send", f"qemu:{self.guest.qmp}", dest or standard, "--json", "--name", self.next_guest().name,
+                *way, guardian, *options]
+
+    def start_send(self, *options, dest=None):
         log = open(os.path.join(self.folder, "send.err"), "a", encoding="utf-8")
         process = subprocess.Popen(self.send_command(*options, dest=dest), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=log, text=True,
@@ -175,7 +188,7 @@ class Scene:
                 last = event
         return last
 
-    def send(self, *options, dest="127.0.0.1"):
+    def send(self, *options, dest=None):
         process = self.start_send(*options, dest=dest)
         return self.result_of(process), process.returncode
 
@@ -194,12 +207,12 @@ class Scene:
         self.guest = self.next_guest()
         self.moves += 1
         source, target = (self.environment(side) for side in ("source", "target"))
-        for name in source:
-            for one, other in ((source[name], target[name]),):
-                if os.path.exists(one) and os.path.exists(other):
-                    os.rename(one, one + ".swap")
-                    os.rename(other, one)
-                    os.rename(one + ".swap", other)
+        for name in "XMIG_STATE_DIR", "XMIG_RUNTIME_DIR":
+            one, other = source[name], target[name]
+            if os.path.exists(one) and os.path.exists(other):
+                os.rename(one, one + ".swap")
+                os.rename(other, one)
+                os.rename(one + ".swap", other)
 
     # ---- looking ----
 

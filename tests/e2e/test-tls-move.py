@@ -4,57 +4,11 @@
     test-tls-move.py [UNITTEST ARGUMENTS]      needs build/release/xmig and root or KVM-less QEMU
 """
 
-import os
 import subprocess
 import unittest
 
-from authority import Listener
-from moving import GUEST, XMIG, Scene, Watch
-
-
-class TlsScene(Scene):
-    """The way to the target is TLS; the hosts have made keys, and trust each other's."""
-
-    def __enter__(self):
-        super().__enter__()
-        try:
-            self.listen()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        if hasattr(self, "listener"):
-            self.listener.process.kill()
-            self.listener.process.wait()
-        super().__exit__()
-
-    def listen(self):
-        for side in "source", "target":
-            self.xmig(side, "keys", "init")
-        for side, other in ("source", "target"), ("target", "source"):
-            self.xmig(side, "keys", "trust", self.fingerprint(other), other)
-        with open(os.path.join(self.environment("target")["XMIG_CONFIG_DIR"], "recv.conf"), "w",
-                  encoding="ascii") as file:
-            file.write(f"[source]\nvms = {self.family}-*\nhypervisors = qemu\nimage-directories = {self.folder} {GUEST}\n"
-                       "users = *\nfaults = yes\n")
-        self.listener = Listener(XMIG, {**os.environ, **self.environment("target")},
-                                 os.path.join(self.folder, "listen.log"))
-
-    def environment(self, side):
-        return {**super().environment(side), "XMIG_CONFIG_DIR": os.path.join(self.folder, side + "-config")}
-
-    def fingerprint(self, side):
-        shown = self.xmig(side, "keys", "show").stdout
-        return shown.split("this host")[1].split()[0]
-
-    def send_command(self, *options, dest=None):
-        words = super().send_command(*options, dest=dest or f"tls://localhost:{self.listener.port}")
-        for option in "--rsh", "--remote-path":
-            at = words.index(option)
-            del words[at:at + 2]
-        return words
+from moving import Watch
+from over_tls import TlsScene
 
 
 class TlsMove(unittest.TestCase):
@@ -64,7 +18,7 @@ class TlsMove(unittest.TestCase):
             target = scene.next_guest()
             with Watch(scene.guest.heartbeat, target.heartbeat) as watch:
                 watch.wait_beats(5)
-                process = scene.start_send("--bwlimit", "30M", dest=None)
+                process = scene.start_send("--bwlimit", "30M")
                 scene.wait(lambda: self.lanes(scene), "a lane")
                 scene.listener.process.terminate()
                 scene.listener.wait_for("no more migrations; 1 is awaited")
@@ -79,7 +33,7 @@ class TlsMove(unittest.TestCase):
 
     def test_a_sender_that_dies_is_recovered_over_tls(self):
         with TlsScene(disks=1) as scene:
-            process = scene.start_send("--fault", "COMMIT:after:send:crash", dest=None)
+            process = scene.start_send("--fault", "COMMIT:after:send:crash")
             process.wait(180)
             done = scene.xmig("source", "recover", scene.migrations("source")[0])
             self.assertEqual(done.returncode, 0, done.stdout + scene.listener.text())
