@@ -23,13 +23,13 @@ void tls_place_done(struct tls_place *place);
 const char *place_split(const char *text, char **host);
 int port_parse(const char *text, const char **rest);
 
-/* NULL, or 0: left out. */
+/* NULL, 0 or "": left out. */
 struct tls_options {
     const char *cacert, *cert, *key, *crlfile, *pinnedpubkey, *proxy, *noproxy, *interface;
     const cJSON *resolve; /* strings */
     uint64_t connect_timeout_ms;
     uint64_t ip;      /* 4 or 6 */
-    const char *keys; /* the directory of keys.h; "": as the environment says */
+    const char *keys; /* the directory of keys.h */
 };
 
 struct tls_settings {
