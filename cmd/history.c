@@ -78,6 +78,13 @@ struct thinning {
     size_t count;
 };
 
+static bool is_sample(const cJSON *line)
+{
+    const char *type = json_string_or(line, "type", "");
+
+    return !strcmp(type, "progress") || !strcmp(type, "clock");
+}
+
 /* Of each subject one sample an interval stays. */
 static bool stays(struct thinning *thinning, const cJSON *line, uint64_t interval_ms)
 {
@@ -85,7 +92,7 @@ static bool stays(struct thinning *thinning, const cJSON *line, uint64_t interva
     uint64_t ms = json_uint_or(line, "ms", 0);
     size_t i = 0;
 
-    if (strcmp(json_string_or(line, "type", ""), "progress") || loop_now_ms() - ms < NEWEST_MS)
+    if (!is_sample(line) || loop_now_ms() - ms < NEWEST_MS)
         return true;
     while (i < thinning->count && strcmp(thinning->list[i].subject, subject))
         i++;
@@ -275,14 +282,70 @@ static cJSON *head(enum side side)
 
 void history_place(struct history *history, const char *directory, enum side side)
 {
+    free(history->directory);
     free(history->path);
+    history->directory = must(strdup(directory));
+    history->side = side;
     history->path = path_of(directory, side);
     history_line(history, "history", head(side));
+}
+
+/* ---- the peer's ---- */
+
+static char *tell(void *arg)
+{
+    struct history *history = arg;
+
+    write_held(history);
+    return history->path ? read_file(history->path) : NULL;
+}
+
+/* In a local: move both sides write to one directory. */
+static bool is_kept_here(const struct history *history)
+{
+    AUTO_FREE char *journal =
+        formatted("%s/%s.journal", history->directory, side_name(side_other(history->side)));
+
+    return access(journal, F_OK) == 0;
+}
+
+/* Only what are lines, as a later reader would take them. */
+static void hear(void *arg, const char *text)
+{
+    struct history *history = arg;
+    AUTO_FREE char *copy = must(strdup(text));
+    AUTO_FREE char *kept = NULL;
+    AUTO_FREE char *path = NULL;
+    AUTO_JSON cJSON *lines = NULL;
+    size_t size;
+
+    if (!history->directory || is_kept_here(history))
+        return;
+    lines = lines_of(copy);
+    kept = thinned(lines, 0, &size);
+    path = path_of(history->directory, side_other(history->side));
+    replace(path, kept, size);
+}
+
+static void compare(void *arg, const struct session_clock *clock)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    json_add_uint(body, "here_us", clock->here_us);
+    json_add_uint(body, "there_us", clock->there_us);
+    json_add_uint(body, "round_trip_us", clock->round_trip_us);
+    history_line(arg, "clock", body);
+}
+
+struct session_history history_shared(struct history *history)
+{
+    return (struct session_history){ tell, hear, compare, history };
 }
 
 void history_done(struct history *history)
 {
     write_held(history);
     free(history->held);
+    free(history->directory);
     free(history->path);
 }

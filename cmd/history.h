@@ -6,8 +6,7 @@
 #define XMIG_CMD_HISTORY_H
 
 #include "transfers.h"
-#include "xmig/json.h"
-#include "xmig/side.h"
+#include "xmig/session.h"
 
 enum {
     HISTORY_MAX = 512 * 1024, /* bytes; as a session's message it must fit in 1 MiB */
@@ -15,7 +14,9 @@ enum {
 };
 
 struct history {
-    char *path;       /* NULL: not known yet */
+    char *directory; /* NULL: not known yet */
+    enum side side;
+    char *path;       /* the same */
     char *held;       /* lines that wait for a place, or for the pause's end */
     size_t held_size; /* bytes */
     bool guest_waits; /* between its pause and its resume */
@@ -36,6 +37,9 @@ void history_event(struct history *history, const struct event *event,
 
 /* A line of `type` with the members of `body` (taken; NULL: none). Nothing without a place. */
 void history_line(struct history *history, const char *type, cJSON *body);
+
+/* To share it with the peer, whose history is kept beside this one. */
+struct session_history history_shared(struct history *history);
 
 /* Writes what waits. */
 void history_done(struct history *history);

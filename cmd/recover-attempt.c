@@ -113,6 +113,7 @@ static void begin_attempt(struct recovering *recovering)
     migration_init(m, SIDE_SEND, recovering->loop, &recovering->migration_options,
                    recovering->places->state_dir, recovering->places->runtime_dir);
     m->events = report_sink(recovering->report);
+    m->history = report_history(recovering->report);
     m->unattended = recovering->options->unattended;
 }
 

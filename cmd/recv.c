@@ -106,6 +106,7 @@ static int serve(struct receiving *receiving, const char *const names[], struct 
     AUTO_FREE char *address = peer_address(receiving);
     struct serve_options options = {
         .events = report_sink(receiving->report),
+        .history = report_history(receiving->report),
         .peer_address = address,
         .named = on_named,
         .named_arg = receiving,

@@ -82,6 +82,10 @@ void json_add_progress(cJSON *body, const struct transfer *transfer)
     json_add_uint(body, "rate", transfer->rate);
     if (left_ms)
         json_add_uint(body, "left_ms", left_ms);
+    if (transfer->sent)
+        json_add_uint(body, "sent", transfer->sent);
+    if (transfer->dirty_rate)
+        json_add_uint(body, "dirty_rate", transfer->dirty_rate);
 }
 
 /* Mirrors are asked several times a second; a subject's first and last lines are told. */

@@ -477,3 +477,8 @@ struct event_sink report_sink(struct report *report)
 {
     return (struct event_sink){ on_event, report };
 }
+
+struct session_history report_history(struct report *report)
+{
+    return history_shared(&report->history);
+}

@@ -6,6 +6,7 @@
 
 #include "ending.h"
 #include "options.h"
+#include "xmig/session.h"
 
 struct report;
 
@@ -20,6 +21,7 @@ void report_free(struct report *report);
 void report_keep_in(struct report *report, const char *directory, enum side side);
 
 struct event_sink report_sink(struct report *report);
+struct session_history report_history(struct report *report);
 
 /* A line for people that --quiet silences. */
 void report_say(struct report *report, const char *format, ...)

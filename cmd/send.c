@@ -161,6 +161,7 @@ static bool prepare(struct sending *sending, struct error *err)
     char id[17];
 
     m->events = (struct event_sink){ on_event, sending };
+    m->history = report_history(sending->report);
     m->vm = sending->options->vm;
     journal_new_id(id);
     journal_new_token(m->token);

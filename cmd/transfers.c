@@ -87,6 +87,8 @@ struct transfer *transfers_update(struct transfers *transfers, const struct even
     transfer->grew = transfer->done != event->done || transfer->total != event->total;
     transfer->done = bounded(event->done);
     transfer->total = bounded(event->total);
+    transfer->sent = bounded(event->sent);
+    transfer->dirty_rate = bounded(event->dirty_rate);
     sample(transfer, now_ms);
     transfer->rate = rate_since_oldest(transfer, now_ms);
     transfer->pace = pace_since_oldest(transfer, now_ms);

@@ -13,11 +13,12 @@ enum {
 
 struct transfer {
     char subject[64];
-    uint64_t done;  /* bytes */
-    uint64_t total; /* bytes; 0: not known */
-    uint64_t rate;  /* bytes a second, over the last few seconds; 0: not known yet */
-    uint64_t pace;  /* the same of what is left, which grows while the guest writes */
-    bool grew;      /* did the last event tell something new? */
+    uint64_t done;             /* bytes */
+    uint64_t total;            /* bytes; 0: not known */
+    uint64_t rate;             /* bytes a second, over the last few seconds; 0: not known yet */
+    uint64_t pace;             /* the same of what is left, which grows while the guest writes */
+    uint64_t sent, dirty_rate; /* as in struct event */
+    bool grew;                 /* did the last event tell something new? */
     struct {
         uint64_t ms, done, left;
     } samples[TRANSFER_SAMPLES]; /* about one a second; a ring */

@@ -24,7 +24,7 @@ static const struct message_rule query_rules[] = {
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
 /* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
-static const char *const features[] = { "look", LANE_LZ4, NULL };
+static const char *const features[] = { "look", LANE_LZ4, "history", NULL };
 
 static bool has_feature(const cJSON *theirs, const char *name)
 {
@@ -34,6 +34,21 @@ static bool has_feature(const cJSON *theirs, const char *name)
         if (cJSON_IsString(item) && !strcmp(item->valuestring, name))
             return true;
     return false;
+}
+
+void handshake_share(struct migration *m, const cJSON *theirs)
+{
+    if (has_feature(theirs, "history"))
+        session_share(m->peer, m->history);
+}
+
+/* A question is over before clocks could be compared. */
+static void share_answer(struct migration *m)
+{
+    struct session_history history = m->history;
+
+    history.compare = NULL;
+    session_share(m->peer, history);
 }
 
 static cJSON *hello(const struct migration *m)
@@ -169,6 +184,7 @@ bool handshake_move(struct migration *m, struct error *err)
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", machine);
     transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
     m->transport->peer_decompresses = has_feature(theirs, LANE_LZ4);
+    handshake_share(m, theirs);
     return true;
 }
 
@@ -204,6 +220,7 @@ static cJSON *query_words(struct query query)
     cJSON *words = must(cJSON_CreateObject());
 
     cJSON_AddBoolToObject(words, "committed", query.committed);
+    cJSON_AddTrueToObject(words, "history");
     if (query.look)
         cJSON_AddTrueToObject(words, "look");
     if (query.back)
@@ -240,6 +257,8 @@ bool handshake_query(struct migration *m, struct query query, struct error *err)
         return false;
     m->conversing_anew = true;
     session_set_stations(m->peer, query_stations);
+    if (has_feature(theirs, "history"))
+        share_answer(m);
     return session_send(m->peer, "query", query_words(query), err);
 }
 
@@ -288,6 +307,8 @@ bool handshake_answer_query(struct migration *m, int in_fd, int out_fd, struct q
     words = session_expect(m->peer, "query", HELLO_MS, err);
     if (!words)
         return false;
+    if (json_true(words, "history"))
+        share_answer(m);
     *query = (struct query){ .committed = json_true(words, "committed"),
                              .look = json_true(words, "look"),
                              .back = json_true(words, "back") };

@@ -21,6 +21,9 @@ struct query {
  */
 bool handshake_query(struct migration *m, struct query query, struct error *err);
 
+/* Share the history with the peer whose hello this is, if it can. */
+void handshake_share(struct migration *m, const cJSON *theirs);
+
 /* Receiver: hear the hello on m->peer. The caller frees it. */
 cJSON *handshake_hear(struct migration *m, struct error *err);
 

@@ -1,6 +1,7 @@
 /* The control connection: frames, keep-alive, and what may be said when. */
 #include "xmig/session.h"
 
+#include "transport/clocks.h"
 #include "transport/frame.h"
 #include "xmig/cleanup.h"
 #include "xmig/stream.h"
@@ -29,11 +30,13 @@ struct session {
     bool heard_goodbye;
     struct error why_lost;
     cJSON *refusals; /* of the peer's checks; NULL: none heard of */
+    struct session_history history;
+    struct clocks clocks;
 };
 
 /* Permitted at any station, from either side. */
-static const char *const always[] = { "hello", "alive",   "checked", "done",
-                                      "abort", "goodbye", "verdict", "settled" };
+static const char *const always[] = { "hello",   "alive",   "checked", "done", "abort",  "goodbye",
+                                      "verdict", "settled", "ping",    "pong", "history" };
 
 /* The connection is of no use any more. */
 static void lose(struct session *session, const struct error *why)
@@ -126,6 +129,83 @@ static bool has_room(const struct session *session, size_t size)
     return session->queued < QUEUE_MAX && bytes <= QUEUE_BYTES_MAX;
 }
 
+/* ---- clocks, and history ---- */
+
+enum {
+    BACKLOG_MAX = 4096 /* bytes: a peer that does not read is not told what can wait */
+};
+
+static void ping(struct session *session)
+{
+    if (session->history.compare && !session->muted && stream_unsent(session->stream) < BACKLOG_MAX)
+        (void)session_send(session, "ping", clocks_ask(&session->clocks), NULL);
+}
+
+static void hear_ping(struct session *session, const cJSON *message)
+{
+    if (!session->muted && stream_unsent(session->stream) < BACKLOG_MAX)
+        (void)session_send(session, "pong", clocks_answer(message), NULL);
+}
+
+static void hear_pong(struct session *session, const cJSON *message)
+{
+    struct session_clock clock;
+
+    if (!session->history.compare)
+        return;
+    if (clocks_take(&session->clocks, message, &clock))
+        session->history.compare(session->history.arg, &clock);
+    if (clocks_go_on(&session->clocks))
+        ping(session);
+}
+
+/* Once: a second one would only cost. */
+static void hear_history(struct session *session, const cJSON *message)
+{
+    void (*hear)(void *, const char *) = steal(session->history.hear);
+
+    if (hear)
+        hear(session->history.arg, json_string_or(message, "lines", ""));
+}
+
+/* What needs nobody to wait for it. */
+static bool is_aside(struct session *session, const char *type, const cJSON *message)
+{
+    if (!strcmp(type, "goodbye"))
+        session->heard_goodbye = true;
+    else if (!strcmp(type, "ping"))
+        hear_ping(session, message);
+    else if (!strcmp(type, "pong"))
+        hear_pong(session, message);
+    else if (!strcmp(type, "history"))
+        hear_history(session, message);
+    else
+        return !strcmp(type, "alive");
+    return true;
+}
+
+void session_share(struct session *session, struct session_history history)
+{
+    session->history = history;
+    ping(session);
+}
+
+static void tell_history(struct session *session)
+{
+    AUTO_FREE char *lines = NULL;
+    cJSON *body;
+
+    if (session->history.tell)
+        lines = session->history.tell(session->history.arg);
+    if (!lines)
+        return;
+    body = must(cJSON_CreateObject());
+    cJSON_AddStringToObject(body, "lines", lines);
+    (void)session_send(session, "history", body, NULL);
+}
+
+/* ---- what comes in ---- */
+
 /* One message, parsed, which was `size` bytes. Takes it. */
 static bool receive(struct session *session, cJSON *taken, size_t size, struct error *err)
 {
@@ -137,12 +217,8 @@ static bool receive(struct session *session, cJSON *taken, size_t size, struct e
     if (!permitted(session, type))
         return error_set(err, ERROR_PROTOCOL, "the peer said '%s', which is not permitted now",
                          type);
-    if (!strcmp(type, "alive"))
+    if (is_aside(session, type, message))
         return true;
-    if (!strcmp(type, "goodbye")) {
-        session->heard_goodbye = true;
-        return true;
-    }
     if (!strcmp(type, "done") && !advance_peer(session, message, err))
         return false;
     if (!has_room(session, size))
@@ -221,9 +297,6 @@ static void lose_silent_peer(struct session *session, uint64_t silence_ms)
  */
 static void on_clock(uv_timer_t *timer)
 {
-    enum {
-        BACKLOG_MAX = 4096
-    };
     struct session *session = timer->data;
     uint64_t silence_ms = loop_now_ms() - session->heard_ms;
 
@@ -232,6 +305,7 @@ static void on_clock(uv_timer_t *timer)
     if (silence_ms <= session->timing.lost_ms) {
         if (stream_unsent(session->stream) < BACKLOG_MAX)
             (void)session_send(session, "alive", NULL, NULL);
+        ping(session);
     } else if (session->overdue) {
         lose_silent_peer(session, silence_ms);
     } else {
@@ -472,6 +546,7 @@ void session_goodbye(struct session *session)
     };
 
     session_mute(session);
+    tell_history(session);
     if (!session_send(session, "goodbye", NULL, NULL))
         return;
     session->said_goodbye = true;

@@ -27,6 +27,8 @@ struct event {
     uint64_t done;       /* bytes */
     uint64_t total;      /* bytes; 0: not known */
     uint64_t elapsed_ms;
+    uint64_t sent;       /* bytes that went out for it; 0: not known */
+    uint64_t dirty_rate; /* bytes a second that the guest writes anew; 0: not known */
 };
 
 struct event_sink {

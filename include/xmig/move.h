@@ -50,13 +50,14 @@ struct migration {
     struct journal_hook journal_hook;
     const struct migration_options *options;
     struct event_sink events;
-    const char *vm;         /* as the user wrote it; sender */
-    cJSON *params;          /* describe()'s */
-    cJSON *plans;           /* --dry-run: both sides', array of {"side","stage","text"} */
-    cJSON *refusals;        /* of the checks, the source's first: array of the same */
-    char peer_machine[40];  /* the peer's machine id, from its hello */
-    const char *peer_name;  /* for messages: "host", or "the source" */
-    char peer_reached[128]; /* receiver: the source as a person reaches it; "": not known */
+    struct session_history history; /* shared with a peer that knows of it */
+    const char *vm;                 /* as the user wrote it; sender */
+    cJSON *params;                  /* describe()'s */
+    cJSON *plans;                   /* --dry-run: both sides', array of {"side","stage","text"} */
+    cJSON *refusals;                /* of the checks, the source's first: array of the same */
+    char peer_machine[40];          /* the peer's machine id, from its hello */
+    const char *peer_name;          /* for messages: "host", or "the source" */
+    char peer_reached[128];         /* receiver: the source as a person reaches it; "": not known */
     uint64_t alone_until_s; /* the peer is lost: until then (UNIX time) we wait; 0: it is not */
     enum verdict verdict;
     bool conversing_anew;   /* `peer` is a later connection, for a query: no stages there */

@@ -17,6 +17,7 @@ struct serve_options {
     const char *state_dir;   /* all migrations' */
     const char *runtime_dir; /* all migrations' */
     struct event_sink events;
+    struct session_history history;
     struct policy *policy;    /* what the sender may do; NULL: all that this user may */
     const char *peer_address; /* where the connection comes from; NULL: not known */
     void (*named)(void *arg, const char *id); /* the peer has said which migration; NULL */

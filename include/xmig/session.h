@@ -57,6 +57,23 @@ struct session_timing {
     uint64_t lost_ms;  /* a peer silent for so long is lost */
 };
 
+/* The peer's clock (CLOCK_BOOTTIME) shows there_us when ours shows here_us, give or take half of
+ * the round trip.
+ */
+struct session_clock {
+    uint64_t here_us, there_us, round_trip_us;
+};
+
+/* For people who want to see both sides on one clock. Any of the functions may be NULL. */
+struct session_history {
+    /* This side's lines, which are told with the goodbye; the session frees them. NULL: none. */
+    char *(*tell)(void *arg);
+    /* The peer's, once; and what the clocks show. Called from callbacks: must not wait. */
+    void (*hear)(void *arg, const char *lines);
+    void (*compare)(void *arg, const struct session_clock *clock);
+    void *arg;
+};
+
 struct session;
 
 /**
@@ -76,6 +93,9 @@ void session_set_timing(struct session *session, struct session_timing timing);
 
 /* The stations after the hellos, in order, ended by a NULL name; borrowed. */
 void session_set_stations(struct session *session, const struct session_station *stations);
+
+/* Tell the history with the goodbye, and compare clocks from now on: the peer knows of both. */
+void session_share(struct session *session, struct session_history history);
 
 /* Say `type` with the members of `body` (taken; NULL: none). */
 bool session_send(struct session *session, const char *type, cJSON *body, struct error *err);

@@ -208,6 +208,7 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     session_set_stations(m->peer, m->stations);
     if (!handshake_reply(m, ticket, &result->error))
         return;
+    handshake_share(m, hello);
     pipeline_run(m, result);
     answer_pending(m, result);
 }
@@ -373,6 +374,7 @@ void serve_run(struct loop *loop, int in_fd, int out_fd, const struct serve_opti
     serving.options.crash_is_simulated = options->crash_is_simulated;
     migration_init(m, SIDE_RECV, loop, &serving.options, options->state_dir, options->runtime_dir);
     m->events = options->events;
+    m->history = options->history;
     m->policy = options->policy;
     m->journal_hook = options->journal_hook;
     serving.spare_in = duplicate(in_fd);

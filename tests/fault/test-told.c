@@ -151,6 +151,29 @@ static void a_target_that_cannot_decompress_is_told_of(void **unused)
     world_done(&world);
 }
 
+static void both_sides_compare_their_clocks_and_tell_each_other_their_history(void **unused)
+{
+    SCENE;
+    world_send(&world, &result);
+    world_join(&world);
+    for (enum side side = SIDE_SEND; side <= SIDE_RECV; side++) {
+        assert_int_equal(world.shared[side].comparisons, 1);
+        assert_string_equal(world.shared[side].heard, "{\"type\":\"note\"}\n");
+    }
+    world_done(&world);
+}
+
+static void a_question_brings_the_history_too(void **unused)
+{
+    SCENE;
+    world_send_with(&world, "COMMIT:after:send:crash", &result);
+    assert_string_equal(world.shared[SIDE_SEND].heard, "");
+    world_recover(&world, SIDE_SEND, plain, &result);
+    world_join(&world);
+    assert_string_equal(world.shared[SIDE_SEND].heard, "{\"type\":\"note\"}\n");
+    world_done(&world);
+}
+
 static void what_goes_well_brings_no_warning(void **unused)
 {
     struct told here = { 0 }, there = { 0 };
@@ -362,6 +385,8 @@ int main(void)
         cmocka_unit_test(where_there_is_no_choice_forward_says_so),
         cmocka_unit_test(a_target_that_cannot_be_asked_without_a_decision_is_not_asked),
         cmocka_unit_test(a_target_that_cannot_decompress_is_told_of),
+        cmocka_unit_test(both_sides_compare_their_clocks_and_tell_each_other_their_history),
+        cmocka_unit_test(a_question_brings_the_history_too),
         cmocka_unit_test(what_goes_well_brings_no_warning),
         cmocka_unit_test(a_connection_that_is_lost_once_the_guest_runs_there_is_no_failure),
         cmocka_unit_test(a_guest_that_was_started_again_brings_no_warning),

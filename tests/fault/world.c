@@ -115,6 +115,35 @@ void world_done(struct world *world)
     }
 }
 
+/* ---- what both tell each other for people to see ---- */
+
+static char *tell_history(void *arg)
+{
+    (void)arg;
+    return must(strdup("{\"type\":\"note\"}\n"));
+}
+
+static void hear_history(void *arg, const char *lines)
+{
+    struct shared *shared = arg;
+
+    snprintf(shared->heard, sizeof(shared->heard), "%s", lines);
+}
+
+static void count_comparison(void *arg, const struct session_clock *clock)
+{
+    struct shared *shared = arg;
+
+    shared->comparisons += clock->here_us >= clock->there_us - clock->round_trip_us &&
+                           clock->here_us <= clock->there_us + clock->round_trip_us;
+}
+
+static struct session_history shared_history(struct world *world, enum side side)
+{
+    return (struct session_history){ tell_history, hear_history, count_comparison,
+                                     &world->shared[side] };
+}
+
 /* ---- reaching the other machine ---- */
 
 static void *receive(void *arg)
@@ -128,6 +157,7 @@ static void *receive(void *arg)
         .identity = &world->identity[SIDE_RECV],
         .journal_hook = world->hook[SIDE_RECV],
         .events = world->events_there,
+        .history = shared_history(world, SIDE_RECV),
         .crash_is_simulated = true,
     };
 
@@ -292,6 +322,7 @@ static void begin_life(struct world *world, struct migration *m, enum side side,
                    world->runtime_dir[side]);
     m->identity = world->identity[side];
     m->events = world->events;
+    m->history = shared_history(world, side);
     m->journal_hook = world->hook[side];
     m->vm = world->vm;
 }

@@ -48,8 +48,12 @@ struct world {
     bool blind_peer;               /* … ours, without the feature "look" */
     const char *damaged_lane;      /* loses its first bytes on the way */
     struct journal_hook hook[2];
-    struct event_sink events;           /* of the next send or recover */
-    struct event_sink events_there;     /* of the receivers that begin from now on */
+    struct event_sink events;       /* of the next send or recover */
+    struct event_sink events_there; /* of the receivers that begin from now on */
+    struct shared {
+        _Atomic unsigned comparisons; /* of the clocks */
+        char heard[256];              /* the other side's history */
+    } shared[2];
     char refusals[2048];                /* of the last send: what the checks refuse, as JSON */
     size_t dials;                       /* how often the other machine was dialled */
     size_t compressed_lanes;            /* how many of the lanes have such a name */

@@ -66,11 +66,14 @@ MESSAGES = {
     "ready": ("R", {}),
     "go": ("S", {"alone?": is_bool}),
     "running": ("R", {}),
-    "query": ("S", {"committed": is_bool, "look?": is_bool, "back?": is_bool}),
+    "query": ("S", {"committed": is_bool, "look?": is_bool, "back?": is_bool, "history?": is_bool}),
     "verdict": ("R", {"state": STATE, "record?": is_text, "text?": is_text}),
     "settled": ("S", {"running": is_bool}),
     "abort": ("SR", {"kind": KIND, "text": is_text, "refusals?": is_list_of(is_object("stage", "text"))}),
     "alive": ("SR", {}),
+    "ping": ("SR", {"sent_us": is_uint}),
+    "pong": ("SR", {"sent_us": is_uint, "now_us": is_uint}),
+    "history": ("SR", {"lines": is_text}),
     "goodbye": ("SR", {}),
 }
 STAGE_OF = {"params": "params-copy", "listening": "ram-stream", "ready": "incoming-resume",
@@ -98,13 +101,19 @@ class Conversation:
         self.stages = []
         self.last_state = None          # of the verdicts
         self.prepared = False           # was one of them
+        self.shares = {"S": False, "R": False}  # does it know pings and histories?
+        self.asked_for_history = False  # by a query
+        self.pings = {"S": [], "R": []}
 
     def take(self, side, message):
         kind = message["type"]
         must(isinstance(kind, str), "its type is not a string")
         self.check_members(side, kind, message)
         must("goodbye" not in self.said[side], f"{kind} after goodbye")
-        if kind != "alive":
+        if kind == "history":
+            self.on_history(side, message)
+            self.said[side].append(kind)
+        elif kind != "alive":
             must("abort" not in self.said[side] or kind in ("verdict", "settled", "goodbye"),
                  f"{kind} after abort")
             getattr(self, "on_" + kind, self.on_stage_message)(side, message)
@@ -129,6 +138,7 @@ class Conversation:
 
     def on_hello(self, side, message):
         must("hello" not in self.said[side], "a second hello")
+        self.shares[side] = "history" in message["features"]
         if side == "S":
             must(not self.said["S"], "hello is not the first word")
             self.intent = message["intent"]
@@ -138,6 +148,18 @@ class Conversation:
         else:
             must("hello" in self.said["S"], "an answer to a hello that was not said")
             must(("ticket" in message) == (self.intent == "move"), "a ticket is for lanes")
+
+    def on_ping(self, side, message):
+        must(self.shares[OTHER[side]] or self.asked_for_history, "a ping to a peer that may not know it")
+        self.pings[side].append(message["sent_us"])
+
+    def on_pong(self, side, message):
+        must(message["sent_us"] in self.pings[OTHER[side]], "a pong to no ping")
+        self.pings[OTHER[side]].remove(message["sent_us"])
+
+    def on_history(self, side, _):
+        must(self.shares[OTHER[side]] or self.asked_for_history, "a history for a peer that may not know it")
+        must("history" not in self.said[side], "a second history")
 
     def on_checked(self, side, _):
         must(self.intent == "move" and self.both("hello"), "checked before the hellos")
@@ -160,6 +182,7 @@ class Conversation:
         must(self.intent == "query" and self.both("hello"), "query out of place")
         must("query" not in self.said["S"], "a second query")
         self.look = message.get("look", False)
+        self.asked_for_history = message.get("history", False)
 
     def on_stage_message(self, side, message):
         kind = message["type"]

@@ -191,7 +191,10 @@ static bool follow(struct qemu_guest *vm, struct progress *progress, struct erro
                (struct event){ .kind = EVENT_PROGRESS,
                                .subject = "ram",
                                .done = total > remaining ? total - remaining : 0,
-                               .total = total });
+                               .total = total,
+                               .sent = transferred,
+                               .dirty_rate = json_uint_or(ram, "dirty-pages-rate", 0) *
+                                             json_uint_or(ram, "page-size", 0) });
     return check_mirrors(vm, err);
 }
 
