@@ -194,6 +194,7 @@ struct plain {
     struct channel channel;
     char kept[4096];
     size_t start, end;
+    bool flushed;
 };
 
 static ssize_t result(ssize_t count, struct error *err)
@@ -230,6 +231,16 @@ static ssize_t plain_write(struct channel *channel, const void *bytes, size_t si
                            struct error *err)
 {
     return result(send(channel->fd, bytes, size < 5000 ? size : 5000, MSG_NOSIGNAL), err);
+}
+
+/* The first time something is left. */
+static ssize_t plain_flush(struct channel *channel, struct error *err)
+{
+    struct plain *plain = (struct plain *)channel;
+    (void)err;
+
+    plain->flushed = !plain->flushed;
+    return plain->flushed ? CHANNEL_AGAIN : 0;
 }
 
 static ssize_t plain_finish(struct channel *channel, struct error *err)
@@ -271,7 +282,8 @@ static void *run_pump(void *arg)
 
 static void begin(struct pumping *pumping)
 {
-    static const struct channel_ops ops = { plain_read, plain_write, plain_finish, plain_free };
+    static const struct channel_ops ops = { plain_read, plain_write, plain_flush, plain_finish,
+                                            plain_free };
     int both[2];
 
     *pumping = (struct pumping){ .stop = eventfd(0, EFD_CLOEXEC) };
@@ -281,7 +293,7 @@ static void begin(struct pumping *pumping)
     make_pair(both);
     pumping->far = both[0];
     fcntl(both[1], F_SETFL, O_NONBLOCK);
-    pumping->plain.channel = (struct channel){ &ops, both[1] };
+    pumping->plain.channel = (struct channel){ .ops = &ops, .fd = both[1] };
     assert_int_equal(pthread_create(&pumping->thread, NULL, run_pump, pumping), 0);
 }
 
@@ -374,13 +386,14 @@ static void a_frame_that_is_too_long_is_not_read(void **unused)
     static const char header[4] = { 0, 1, 0, 0 };
     struct plain plain = { 0 };
     struct error err = { 0 };
-    static const struct channel_ops ops = { plain_read, plain_write, plain_finish, plain_free };
+    static const struct channel_ops ops = { plain_read, plain_write, plain_flush, plain_finish,
+                                            plain_free };
     int both[2];
     (void)unused;
 
     make_pair(both);
     fcntl(both[0], F_SETFL, O_NONBLOCK);
-    plain.channel = (struct channel){ &ops, both[0] };
+    plain.channel = (struct channel){ .ops = &ops, .fd = both[0] };
     assert_int_equal(write(both[1], header, 4), 4);
     assert_null(first_frame_read(&plain.channel, -1, 5000, &err));
     assert_says(err.text, "the first frame has 65536 bytes");

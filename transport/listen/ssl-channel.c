@@ -9,6 +9,7 @@
 
 #include <openssl/err.h>
 
+#include "transport/tls/ssl-bytes.h"
 #include "transport/tls/verify.h"
 #include "xmig/cleanup.h"
 #include "xmig/loop.h"
@@ -18,70 +19,9 @@ enum {
     LINGER_BYTES = 1024 * 1024,
 };
 
-struct ssl_channel {
-    struct channel channel;
-    SSL *ssl;
-};
-
-static struct ssl_channel *of(struct channel *channel)
-{
-    return (struct ssl_channel *)channel;
-}
-
-/* ---- bytes ---- */
-
-static ssize_t result_of(struct channel *channel, int result, struct error *err)
-{
-    const char *reason;
-
-    switch (SSL_get_error(of(channel)->ssl, result)) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-        return CHANNEL_AGAIN;
-    case SSL_ERROR_ZERO_RETURN:
-        return 0;
-    default:
-        reason = ERR_reason_error_string(ERR_peek_last_error());
-        if (reason)
-            error_set(err, ERROR_LOST, "the connection broke: %s", reason);
-        else
-            error_set(err, ERROR_LOST, "the connection broke: %m");
-        return CHANNEL_LOST;
-    }
-}
-
-static ssize_t ssl_read(struct channel *channel, void *bytes, size_t size, struct error *err)
-{
-    size_t count = 0;
-    int result;
-
-    ERR_clear_error();
-    result = SSL_read_ex(of(channel)->ssl, bytes, size, &count);
-    return result > 0 ? (ssize_t)count : result_of(channel, result, err);
-}
-
-static ssize_t ssl_write(struct channel *channel, const void *bytes, size_t size, struct error *err)
-{
-    size_t count = 0;
-    int result;
-
-    ERR_clear_error();
-    result = SSL_write_ex(of(channel)->ssl, bytes, size, &count);
-    return result > 0 ? (ssize_t)count : result_of(channel, result, err);
-}
-
-static ssize_t ssl_finish(struct channel *channel, struct error *err)
-{
-    int result;
-
-    ERR_clear_error();
-    result = SSL_shutdown(of(channel)->ssl);
-    return result >= 0 ? 0 : result_of(channel, result, err);
-}
-
 static void ssl_free(struct channel *channel)
 {
-    SSL_free(of(channel)->ssl);
+    SSL_free(channel->ssl);
     close(channel->fd);
     free(channel);
 }
@@ -92,7 +32,7 @@ void ssl_channel_linger(struct channel *channel)
     uint64_t until = loop_now_ms() + LINGER_MS;
     size_t seen = 0;
 
-    (void)ssl_finish(channel, NULL);
+    (void)ssl_bytes_finish(channel, NULL);
     shutdown(channel->fd, SHUT_WR);
     while (seen < LINGER_BYTES && loop_now_ms() < until) {
         struct pollfd polled = { .fd = channel->fd, .events = POLLIN };
@@ -150,7 +90,7 @@ static bool explain_refusal(const SSL *ssl, struct error *err)
 
 static bool shake_hands(struct channel *channel, uint64_t timeout_ms, struct error *err)
 {
-    SSL *ssl = of(channel)->ssl;
+    SSL *ssl = channel->ssl;
     uint64_t until = loop_now_ms() + timeout_ms;
 
     for (;;) {
@@ -193,25 +133,27 @@ static void set_up(int fd)
 struct channel *ssl_channel_accept(SSL_CTX *context, int fd, uint64_t timeout_ms, struct error *err)
 {
     static const struct channel_ops ops = {
-        .read = ssl_read,
-        .write = ssl_write,
-        .finish = ssl_finish,
+        .read = ssl_bytes_read,
+        .write = ssl_bytes_write,
+        .flush = ssl_bytes_flush,
+        .finish = ssl_bytes_finish,
         .free = ssl_free,
     };
-    struct ssl_channel *ssl = must(calloc(1, sizeof(*ssl)));
+    struct channel *channel = must(calloc(1, sizeof(*channel)));
 
-    ssl->channel = (struct channel){ .ops = &ops, .fd = fd };
-    ssl->ssl = must(SSL_new(context));
+    *channel = (struct channel){ .ops = &ops, .fd = fd, .ssl = must(SSL_new(context)) };
     set_up(fd);
-    SSL_set_fd(ssl->ssl, fd);
-    if (shake_hands(&ssl->channel, timeout_ms, err))
-        return &ssl->channel;
-    ssl_channel_linger(&ssl->channel);
-    ssl_free(&ssl->channel);
+    SSL_set_fd(channel->ssl, fd);
+    if (shake_hands(channel, timeout_ms, err)) {
+        ssl_bytes_gather(channel);
+        return channel;
+    }
+    ssl_channel_linger(channel);
+    ssl_free(channel);
     return NULL;
 }
 
 X509 *ssl_channel_certificate(struct channel *channel)
 {
-    return SSL_get1_peer_certificate(of(channel)->ssl);
+    return SSL_get1_peer_certificate(channel->ssl);
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <openssl/ssl.h>
+
 #include "xmig/error.h"
 
 struct channel;
@@ -23,14 +25,18 @@ struct channel_ops {
      */
     ssize_t (*read)(struct channel *channel, void *bytes, size_t size, struct error *err);
     ssize_t (*write)(struct channel *channel, const void *bytes, size_t size, struct error *err);
-    /* Tell the peer that nothing more follows; it may go on. 0, or one of the above. */
+    /* Let go what a library has gathered of that. 0, or one of the above. */
+    ssize_t (*flush)(struct channel *channel, struct error *err);
+    /* Tell the peer, after that, that nothing more follows; it may go on. 0, or one of the above.
+     */
     ssize_t (*finish)(struct channel *channel, struct error *err);
     void (*free)(struct channel *channel);
 };
 
 struct channel {
     const struct channel_ops *ops;
-    int fd; /* to poll(); the channel's own */
+    int fd;   /* to poll(); the channel's own */
+    SSL *ssl; /* for ssl-bytes.h */
 };
 
 void channel_free(struct channel *channel);
@@ -45,7 +51,7 @@ bool channel_write_all(struct channel *channel, const void *bytes, size_t size, 
 
 /**
  * Move bytes both ways between the socket `fd` and the channel until both directions have ended,
- * or `stop` can be read. Takes 512 KiB, and reads nothing that the other end does not take.
+ * or `stop` can be read. Takes 256 KiB, and reads nothing that the other end does not take.
  *
  * @param delivered  all that came from `fd`, and its end, have been passed on; NULL
  * @return false also when bytes could not be delivered

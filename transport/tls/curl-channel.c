@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 
 #include <curl/curl.h>
-#include <openssl/ssl.h>
 
 #include "transport/tls/explain.h"
+#include "transport/tls/ssl-bytes.h"
 #include "transport/tls/verify.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -130,30 +130,11 @@ static ssize_t curl_write(struct channel *channel, const void *bytes, size_t siz
     return code == CURLE_AGAIN ? CHANNEL_AGAIN : fail(of(channel), code, err);
 }
 
-/* libcurl closes a connection in both directions or not at all, so the library below it is asked.
- * What it writes last goes past libcurl, whose own output works only in a call of its own.
- */
-static ssize_t curl_finish(struct channel *channel, struct error *err)
+static ssize_t curl_flush(struct channel *channel, struct error *err)
 {
-    const struct curl_tlssessioninfo *tls = NULL;
-    SSL *ssl;
-    int result;
-
-    curl_easy_getinfo(of(channel)->easy, CURLINFO_TLS_SSL_PTR, &tls);
-    if (!tls || tls->backend != CURLSSLBACKEND_OPENSSL || !tls->internals) {
-        error_set(err, ERROR_SYSTEM, "libcurl was built with another library than OpenSSL");
-        return CHANNEL_LOST;
-    }
-    ssl = tls->internals;
-    if (BIO_method_type(SSL_get_wbio(ssl)) != BIO_TYPE_SOCKET)
-        SSL_set0_wbio(ssl, must(BIO_new_socket(channel->fd, BIO_NOCLOSE)));
-    result = SSL_shutdown(ssl);
-    if (result >= 0)
-        return 0;
-    if (SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE)
-        return CHANNEL_AGAIN;
-    error_set(err, ERROR_LOST, "the connection to %s broke", of(channel)->way->place->host);
-    return CHANNEL_LOST;
+    (void)channel;
+    (void)err;
+    return 0;
 }
 
 static void curl_free_channel(struct channel *channel)
@@ -288,12 +269,32 @@ static bool connect_now(struct curl_channel *curl, int stop, struct error *err)
     return fd >= 0 || fail(curl, code, err) != CHANNEL_LOST;
 }
 
+bool curl_channel_let_go(struct channel *channel, struct error *err)
+{
+    static const struct channel_ops ops = {
+        .read = ssl_bytes_read,
+        .write = ssl_bytes_write,
+        .flush = ssl_bytes_flush,
+        .finish = ssl_bytes_finish,
+        .free = curl_free_channel,
+    };
+    const struct curl_tlssessioninfo *tls = NULL;
+
+    curl_easy_getinfo(of(channel)->easy, CURLINFO_TLS_SSL_PTR, &tls);
+    if (!tls || tls->backend != CURLSSLBACKEND_OPENSSL || !tls->internals)
+        return error_set(err, ERROR_SYSTEM, "libcurl was built with another library than OpenSSL");
+    channel->ssl = tls->internals;
+    channel->ops = &ops;
+    ssl_bytes_gather(channel);
+    return true;
+}
+
 struct channel *curl_channel_new(struct curl_way *way, int stop, struct error *err)
 {
     static const struct channel_ops ops = {
         .read = curl_read,
         .write = curl_write,
-        .finish = curl_finish,
+        .flush = curl_flush,
         .free = curl_free_channel,
     };
     struct curl_channel *curl = must(calloc(1, sizeof(*curl)));

@@ -1,5 +1,5 @@
 /* The sender's end of a connection: libcurl makes it, through proxies if need be, and carries its
- * bytes.
+ * first words.
  */
 #ifndef XMIG_TRANSPORT_TLS_CURL_CHANNEL_H
 #define XMIG_TRANSPORT_TLS_CURL_CHANNEL_H
@@ -16,5 +16,10 @@ void curl_way_free(struct curl_way *way);
 
 /* Connect. Waits, for a thread of its own; ERROR_CANCELLED as soon as `stop` can be read. */
 struct channel *curl_channel_new(struct curl_way *way, int stop, struct error *err);
+
+/* The bytes go past libcurl from now on, once something has been read: before that come the session
+ * for later handshakes, and what the peer has against us.
+ */
+bool curl_channel_let_go(struct channel *channel, struct error *err);
 
 #endif

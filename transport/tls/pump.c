@@ -10,13 +10,15 @@
 #include "xmig/loop.h"
 
 enum {
-    BUFFER_SIZE = 256 * 1024, /* some records of 16 KiB: fewer calls of the system */
+    BUFFER_SIZE = 128 * 1024, /* some records of 16 KiB: fewer calls of the system */
+    SOCKET_ROOM = 1024 * 1024,
     GONE = POLLERR | POLLHUP | POLLNVAL,
 };
 
 struct direction {
     char *bytes;
     size_t start, end; /* what is still to be written */
+    bool gathered;     /* … or has been written, but not all of it sent */
     bool ended;        /* no more will come */
     bool over;         /* … and its end has been passed on, or nobody takes any more */
 };
@@ -35,7 +37,7 @@ struct pump {
 
 static bool is_pending(const struct direction *way)
 {
-    return way->start < way->end;
+    return way->start < way->end || way->gathered;
 }
 
 static bool is_temporary(void)
@@ -64,12 +66,15 @@ static bool write_channel(struct pump *pump, struct error *err)
     struct direction *way = &pump->out;
     ssize_t count = 0;
 
-    while (is_pending(way) && count >= 0) {
+    while (way->start < way->end && count >= 0) {
         count = pump->channel->ops->write(pump->channel, way->bytes + way->start,
                                           way->end - way->start, err);
         if (count > 0)
             way->start += (size_t)count;
     }
+    if (count >= 0)
+        count = pump->channel->ops->flush(pump->channel, err);
+    way->gathered = count == CHANNEL_AGAIN;
     return count != CHANNEL_LOST;
 }
 
@@ -216,11 +221,13 @@ bool channel_pump(struct channel *channel, int fd, int stop, void (*delivered)(v
     struct pump pump = {
         .channel = channel, .fd = fd, .stop = stop, .delivered = delivered, .arg = arg
     };
+    const int room = SOCKET_ROOM;
     bool ok;
 
     pump.out.bytes = must(malloc(BUFFER_SIZE));
     pump.in.bytes = must(malloc(BUFFER_SIZE));
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)); /* fewer wake-ups */
     ok = run(&pump, err);
     free(pump.out.bytes);
     free(pump.in.bytes);
@@ -279,15 +286,19 @@ bool channel_write_all(struct channel *channel, const void *bytes, size_t size, 
     uint64_t until = loop_now_ms() + timeout_ms;
     size_t done = 0;
 
-    while (done < size) {
-        ssize_t count = channel->ops->write(channel, (const char *)bytes + done, size - done, err);
+    for (;;) {
+        bool all = done == size;
+        ssize_t count =
+            all ? channel->ops->flush(channel, err)
+                : channel->ops->write(channel, (const char *)bytes + done, size - done, err);
 
         if (count == CHANNEL_LOST)
             return false;
+        if (count == 0 && all)
+            return true;
         if (count > 0)
             done += (size_t)count;
         else if (!wait_for(channel, POLLOUT, stop, until, err))
             return false;
     }
-    return true;
 }

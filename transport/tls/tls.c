@@ -59,7 +59,7 @@ static bool introduce(struct connection *connection, struct channel *channel)
         return false;
     answer = first_frame_read(channel, connection->stop, ANSWER_MS, err);
     if (answer)
-        return answer_is_ok(answer, err);
+        return answer_is_ok(answer, err) && curl_channel_let_go(channel, err);
     if (err->kind == ERROR_LOST || err->kind == ERROR_TIMEOUT)
         error_append(err, "; the log of 'xmig listen' on %s has the reason",
                      connection->tls->place.host);
