@@ -34,7 +34,7 @@ bool copy_needs(const struct copy *copy, const cJSON *params, struct needs *need
 bool copy_check(struct copy *copy, const cJSON *params, struct error *err)
 {
     assert(!copy->known);
-    copy->known = true; /* a refused one is asked for its plan, too */
+    copy->known = true; /* a copy that its check refuses is asked for its plan, too */
     return copy->ops->check(copy, params, err);
 }
 

@@ -27,9 +27,22 @@ static const struct judge judges[] = {
     [NEED_BRIDGE] = { KEY_NETWORKS, "the network '%s'" },
     [NEED_SCRIPT] = { KEY_NETWORKS, "the network script '%s'" },
     [NEED_LISTENER] = { KEY_LISTENERS, "to listen at %s" },
+    [NEED_CONNECTION] = { KEY_CONNECTIONS, "to connect to %s" },
     [NEED_FAULT] = { KEY_FAULTS, "the fault '%s'" },
     [NEED_UNKNOWN] = { KEY_COUNT, "%s" },
 };
+
+/* "127.0.0.1 port 5900 to 5999" */
+static char *ports_written(const struct need *need)
+{
+    const char *where = strcmp(need->what, "*") ? need->what : "any host";
+    const char *space = *where ? " " : "";
+
+    if (need->most > need->amount)
+        return formatted("%s%sport %" PRIu64 " to %" PRIu64, where, space, need->amount,
+                         need->most);
+    return formatted("%s%sport %" PRIu64, where, space, need->amount);
+}
 
 /* The need's own text, as people write it. The caller frees it. */
 static char *written(const struct need *need)
@@ -40,11 +53,9 @@ static char *written(const struct need *need)
         return must(strdup(print_size(number, need->amount)));
     if (need->kind == NEED_LEASE)
         return must(strdup(need->amount ? print_time(number, need->amount) : "any length"));
-    if (need->kind != NEED_LISTENER)
+    if (need->kind != NEED_LISTENER && need->kind != NEED_CONNECTION)
         return must(strdup(need->what));
-    if (need->most > need->amount)
-        return formatted("%s port %" PRIu64 " to %" PRIu64, need->what, need->amount, need->most);
-    return formatted("%s%sport %" PRIu64, need->what, *need->what ? " " : "", need->amount);
+    return ports_written(need);
 }
 
 /* What the file says, so that its owner knows what to change. */
@@ -55,7 +66,10 @@ static bool say_why(const struct policy *policy, enum key key, struct error *err
     if (setting->from)
         return error_append(err, ": %s is '%s' (%s)", key_rows[key].name, setting->value,
                             setting->from);
-    return error_append(err, ": %s is not set", key_rows[key].name);
+    error_append(err, ": %s is not set", key_rows[key].name);
+    if (setting->value && *setting->value)
+        error_append(err, ", which means '%s'", setting->value);
+    return false;
 }
 
 #pragma GCC diagnostic push

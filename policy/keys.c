@@ -63,7 +63,9 @@ const struct key_row key_rows[KEY_COUNT] = {
     [KEY_NETWORKS] = { "networks", TYPE_WORDS, "", "with the bridges, taps and scripts %s",
                        "with no bridge, tap or network script", match_network },
     [KEY_LISTENERS] = { "listeners", TYPE_ADDRESSES, "", "which may listen at %s",
-                        "which may listen at no port of this host", match_listener },
+                        "which may listen at no port of this host", match_address },
+    [KEY_CONNECTIONS] = { "connections", TYPE_ADDRESSES, "", "which may connect to %s",
+                          "which may connect to no host", match_address },
     [KEY_MAX_MEMORY] = { "max-memory", TYPE_SIZE, NULL, "with at most %s of memory each",
                          "with any memory that there is", is_within },
     [KEY_MAX_DISK] = { "max-disk", TYPE_SIZE, NULL, "with disks of at most %s in all, each",
@@ -93,16 +95,21 @@ bool key_find(const char *name, enum key *key)
 
 /* ---- values ---- */
 
+static bool may_be_never(enum key key)
+{
+    return key == KEY_OVERWRITE || key == KEY_LISTENERS || key == KEY_CONNECTIONS;
+}
+
 static bool check_word(enum key key, const char *word, struct error *err)
 {
+    if (may_be_never(key) && !strcmp(word, "never"))
+        return error_set(err, ERROR_REFUSED, "'never' stands alone");
     if (key_rows[key].type == TYPE_ABSOLUTE && *word != '/')
         return error_set(err, ERROR_REFUSED, "'%s' is not a path that begins with /", word);
     if (key_rows[key].type == TYPE_ADDRESSES && !match_is_address(word))
         return error_set(err, ERROR_REFUSED,
                          "'%s' is not an address like 127.0.0.1, 127.0.0.1:5900-5999 or [::1]:5900",
                          word);
-    if (key == KEY_OVERWRITE && !strcmp(word, "never"))
-        return error_set(err, ERROR_REFUSED, "'never' stands alone");
     return true;
 }
 
@@ -113,7 +120,7 @@ static bool read_words(struct setting *setting, enum key key, const char *value,
     const char *word;
 
     setting->words = must(cJSON_CreateArray());
-    if (key == KEY_OVERWRITE && !strcmp(value, "never"))
+    if (may_be_never(key) && !strcmp(value, "never"))
         return true;
     while ((word = strsep(&rest, " \t,"))) {
         if (*word && !check_word(key, word, err))

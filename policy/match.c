@@ -164,7 +164,7 @@ bool match_network(const struct setting *setting, const struct need *need)
     return need->kind == NEED_SCRIPT ? match_path(setting, need) : match_name(setting, need);
 }
 
-/* ---- listeners ---- */
+/* ---- listeners, connections ---- */
 
 enum {
     PORT_MAX = 65535
@@ -237,7 +237,7 @@ bool match_is_address(const char *word)
     return take_listener(&listener, word);
 }
 
-bool match_listener(const struct setting *setting, const struct need *need)
+bool match_address(const struct setting *setting, const struct need *need)
 {
     struct listener wanted = { 0 }, may;
     const cJSON *word;

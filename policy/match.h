@@ -17,7 +17,7 @@ setting_matcher match_group, match_volume;
 /* A bridge's or tap's name; a script's path. */
 setting_matcher match_network;
 /* Each address and port that may be listened at. */
-setting_matcher match_listener;
+setting_matcher match_address;
 
 /* Is this an address as TYPE_ADDRESSES has them? */
 bool match_is_address(const char *word);

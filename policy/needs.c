@@ -20,10 +20,10 @@ void needs_add(struct needs *needs, enum need_kind kind, const char *what, uint6
     va_end(args);
 }
 
-void needs_add_listener(struct needs *needs, const char *address, uint64_t from, uint64_t to,
-                        const char *of)
+void needs_add_ports(struct needs *needs, enum need_kind kind, const char *address, uint64_t from,
+                     uint64_t to, const char *of)
 {
-    needs_add(needs, NEED_LISTENER, address, from, "%s", of);
+    needs_add(needs, kind, address, from, "%s", of);
     needs->items[needs->count - 1].most = to < from ? from : to;
 }
 

@@ -2,7 +2,7 @@
 #include "host/needs/line.h"
 
 #include "host/needs/disks.h"
-#include "qmp/argv/rewriting.h"
+#include "qmp/argv/port.h"
 #include "xmig/text.h"
 
 static bool is(const char *text, const char *word)
@@ -75,17 +75,30 @@ bool line_has_disk(const struct needs_line *line, const char *path)
     return false;
 }
 
-/* Where a path begins in "/a", "unix:/a", "addr=unix:path=/a"; NULL: there is none. */
+/* Where a path begins in "/a", "unix:/a", "addr=unix:path=/a"; NULL: there is none, as in
+ * "nbd://host/a".
+ */
 static const char *path_in(const char *text)
 {
     const char *slash = text;
 
     while ((slash = strchr(slash, '/'))) {
-        if (slash == text || slash[-1] == ':' || slash[-1] == '=')
+        bool is_scheme = slash > text && slash[-1] == ':' && slash[1] == '/';
+
+        if (!is_scheme && (slash == text || slash[-1] == ':' || slash[-1] == '='))
             return slash;
-        slash++;
+        slash += is_scheme ? 2 : 1;
     }
     return NULL;
+}
+
+static bool is_drive(const struct needs_line *line)
+{
+    static const char *const drives[] = { "drive", "blockdev", "hda", "hdb",    "hdc",
+                                          "hdd",   "fda",      "fdb", "pflash", "mtdblock",
+                                          "sd",    "cdrom",    "",    NULL };
+
+    return word_is_among(line->option, drives);
 }
 
 void line_need_text(const struct needs_line *line, const char *key, const char *text)
@@ -97,7 +110,7 @@ void line_need_text(const struct needs_line *line, const char *key, const char *
     bool is_free = (is(line->option, "fw_cfg") && is(key, "string")) ||
                    (is(line->option, "smbios") && is(key, "value"));
 
-    if (!strncmp(text, "json:", 5) || strstr(text, "://"))
+    if (!strncmp(text, "json:", 5) || (strstr(text, "://") && !is_drive(line)))
         line_add(line, NEED_UNKNOWN, text);
     else if (path && !is_free && !is_own && !line_has_disk(line, path) &&
              !needs_have(line->needs, NEED_READ, path) &&
@@ -113,6 +126,19 @@ static void need_texts(const struct needs_line *line, const struct keyvals *kv)
 void line_need_paths(struct needs_line *line)
 {
     line_each(line, need_texts);
+}
+
+/* ---- networks ---- */
+
+void line_need_ports(const struct needs_line *line, const struct argv_result *found)
+{
+    struct qemu_port port;
+    const cJSON *item;
+
+    fields_each (item, found->ports, qemu_port_fields, &port)
+        needs_add_ports(line->needs, NEED_LISTENER, port.host, port.port, port.to, port.what);
+    fields_each (item, found->peers, qemu_port_fields, &port)
+        needs_add_ports(line->needs, NEED_CONNECTION, port.host, port.port, port.to, port.what);
 }
 
 /* ---- images ---- */
@@ -200,15 +226,6 @@ static void need_format(const struct needs_line *line, const struct keyvals *kv)
         return;
     text = formatted("'%s', which may lead to other files: it is not said to be raw", path);
     line_add(line, NEED_UNKNOWN, text);
-}
-
-static bool is_drive(const struct needs_line *line)
-{
-    static const char *const drives[] = { "drive", "blockdev", "hda", "hdb",    "hdc",
-                                          "hdd",   "fda",      "fdb", "pflash", "mtdblock",
-                                          "sd",    "cdrom",    "",    NULL };
-
-    return word_is_among(line->option, drives);
 }
 
 static void need_image(const struct needs_line *line, const struct keyvals *kv)

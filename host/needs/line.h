@@ -6,7 +6,7 @@
 #define XMIG_HOST_NEEDS_LINE_H
 
 #include "host/images/disk-params.h"
-#include "qmp/argv/option-table.h"
+#include "qmp/argv/rewriting.h"
 #include "xmig/needs.h"
 
 struct needs_line {
@@ -40,6 +40,9 @@ bool line_has_disk(const struct needs_line *line, const char *path);
  * others. Before line_need_paths().
  */
 void line_need_images(struct needs_line *line);
+
+/* Add what the table of options has found: where it listens, and to whom it connects. */
+void line_need_ports(const struct needs_line *line, const struct argv_result *found);
 
 /* Add whatever looks like a path: files that are read if they are known to be so, else files that
  * are written to.

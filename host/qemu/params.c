@@ -4,7 +4,6 @@
 #include "core/field-rows.h"
 
 enum {
-    PORT_MAX = 65535,
     VERSION_MAX = 1000,
     UMASK_USUAL = 022,
     UMASK_MAX = 0777
@@ -12,17 +11,6 @@ enum {
 
 /* UINT32_MAX would mean "nobody" to setreuid(2). */
 #define ID_MAX (UINT32_MAX - 1)
-
-#define FIELDS_OF struct qemu_port
-const struct field qemu_port_fields[] = {
-    TEXT(what),
-    TEXT(host),
-    NUMBER(port, .max = PORT_MAX),
-    NUMBER(to, .max = PORT_MAX),
-    FLAG(udp),
-    FLAG(open, OPTIONAL),
-    { 0 },
-};
 
 static bool is_bridge(const char *name)
 {

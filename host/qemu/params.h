@@ -7,15 +7,7 @@
 #include "host/images/disk-params.h"
 #include "host/images/file-hash.h"
 #include "host/system/tap.h"
-
-/* Where QEMU listens. */
-struct qemu_port {
-    const char *what;  /* the option, for people */
-    const char *host;  /* "": all addresses */
-    uint64_t port, to; /* the first that is free of these */
-    bool udp;
-    bool open; /* whoever connects there is not asked who he is */
-};
+#include "qmp/argv/port.h"
 
 struct qemu_tap {
     const char *tap;
@@ -68,8 +60,8 @@ struct qemu_params {
     struct qemu_machine qemu;
 };
 
-extern const struct field qemu_port_fields[], qemu_tap_fields[], qemu_drive_fields[],
-    qemu_medium_fields[], qemu_fields[];
+extern const struct field qemu_tap_fields[], qemu_drive_fields[], qemu_medium_fields[],
+    qemu_fields[];
 
 /* All is borrowed from `json`. */
 bool qemu_params_read(const cJSON *json, struct qemu_params *params, struct error *err);

@@ -24,6 +24,7 @@ enum need_kind {
     NEED_BRIDGE,     /* a network bridge, or a tap: its name */
     NEED_SCRIPT,     /* a network script: its path */
     NEED_LISTENER,   /* an address to listen at, "": all of this host's; amount, most: ports */
+    NEED_CONNECTION, /* a host to connect to, "*": whatever this one can reach; ports as above */
     NEED_FAULT,      /* a fault that the sender asks for */
     NEED_UNKNOWN,    /* something of which nobody can say what it does: never permitted */
 };
@@ -33,7 +34,7 @@ struct need {
     char *what;
     char *of; /* what of the VM's it is for, for people: "disk 'vda'"; "" */
     uint64_t amount;
-    uint64_t most; /* NEED_LISTENER: the last port of a range */
+    uint64_t most; /* the last port of a range */
 };
 
 struct needs {
@@ -45,9 +46,9 @@ struct needs {
 void needs_add(struct needs *needs, enum need_kind kind, const char *what, uint64_t amount,
                const char *of, ...) __attribute__((format(printf, 5, 6)));
 
-/* One of the ports `from` to `to`, at an address or a host's name. */
-void needs_add_listener(struct needs *needs, const char *address, uint64_t from, uint64_t to,
-                        const char *of);
+/* NEED_LISTENER, NEED_CONNECTION: the ports `from` to `to`, at an address or a host's name. */
+void needs_add_ports(struct needs *needs, enum need_kind kind, const char *address, uint64_t from,
+                     uint64_t to, const char *of);
 
 /* Is there one of this kind and text? */
 bool needs_have(const struct needs *needs, enum need_kind kind, const char *what);

@@ -20,11 +20,13 @@ static const char *without_dashes(const char *word)
 bool option_next(const struct option_table *table, struct option_step *step, struct error *err)
 {
     const cJSON *word = step->rest;
-    const char *name = word ? without_dashes(word->valuestring) : NULL;
+    const char *name = cJSON_IsString(word) ? without_dashes(word->valuestring) : NULL;
     const char *known_as = name ? name : table->bare;
 
     if (!word)
         return false;
+    if (!cJSON_IsString(word) || (word->next && !cJSON_IsString(word->next)))
+        return error_set(err, ERROR_REFUSED, "a word of %s command line is no text", table->owner);
     *step = (struct option_step){ .rest = word->next,
                                   .row = known_as ? option_find(table, known_as) : NULL,
                                   .name = name ? name : "",

@@ -4,8 +4,8 @@
  * host/xen/argv/options.c for the device model that libxl starts. A VM with an option that is in no
  * row is not moved, for nobody has looked at what that option does at another host.
  *
- * To add an option, add one row to the table. The row says what becomes of the option at the
- * target:
+ * To add an option, add one row to the table. The row, by the words of
+ * option-rows.h, says what becomes of the option at the target:
  *
  *     VALUE("rtc", rewriting_keep),       about the machine: the target is given the same
  *     FLAG("S", rewriting_drop),          about the start of this process: left out
@@ -38,22 +38,12 @@ struct option_row {
     option_changer *change;
 };
 
-#define FLAG(NAME, REWRITE)                                                                        \
-    {                                                                                              \
-        NAME, false, REWRITE, NULL                                                                 \
-    }
-#define VALUE(NAME, REWRITE)                                                                       \
-    {                                                                                              \
-        NAME, true, REWRITE, NULL                                                                  \
-    }
-#define KEYVALS(NAME, CHANGE)                                                                      \
-    {                                                                                              \
-        NAME, true, NULL, CHANGE                                                                   \
-    }
-
 struct option_table {
     const struct option_row *rows;
     size_t count;
+    const char *const *texts; /* options whose values are texts for the guest, or whose files the
+                               * rows' functions know all; NULL-terminated
+                               */
     const char *bare; /* the option that a word without a dash is short for; NULL: it is refused */
     /* parts of messages */
     const char *owner;  /* "QEMU's": whose option it is */

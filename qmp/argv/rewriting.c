@@ -239,7 +239,7 @@ static void each(struct argv_result *result, void (*act)(cJSON **array))
     cJSON **arrays[] = { &result->words,    &result->needs,    &result->outputs,  &result->sockets,
                          &result->connects, &result->programs, &result->bridges,  &result->searched,
                          &result->audio,    &result->ports,    &result->pidfiles, &result->others,
-                         &result->notes };
+                         &result->notes,    &result->peers };
 
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
         act(arrays[i]);

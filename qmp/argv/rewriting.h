@@ -8,7 +8,7 @@
 #include "qmp/argv/option-table.h"
 
 /* The rewritten command line, and the things that must be so at the target for it to work. All are
- * arrays of strings, except `ports`.
+ * arrays of strings, except `ports` and `peers`.
  */
 struct argv_result {
     cJSON *words;          /* without the program's own name */
@@ -21,7 +21,8 @@ struct argv_result {
     cJSON *bridges;        /* joined by QEMU's helper; by their names at the source */
     cJSON *searched;       /* files that QEMU looks for in directories of its own */
     cJSON *audio;          /* drivers for sound */
-    cJSON *ports;          /* to listen at: objects, see host/qemu/argv/port.c */
+    cJSON *ports;          /* to listen at: struct qemu_port */
+    cJSON *peers;          /* to connect to: the same */
     cJSON *pidfiles;       /* of the outputs */
     cJSON *notes;          /* for the plan */
     bool drops_privileges; /* -runas: QEMU is started by the superuser */
@@ -57,6 +58,13 @@ bool rewriting_option(struct rewriting *r, const char *option, const char *value
 /* Give the target the same option; leave the option out; refuse to move the VM. */
 option_rewriter rewriting_keep, rewriting_drop, rewriting_refuse;
 
+/* chardev.c: -chardev; -serial and its kind; -s */
+option_changer rewriting_chardev;
+option_rewriter rewriting_character_device, rewriting_gdb_default;
+
+/* property.c: -set and -global, which must not name a file. */
+option_rewriter rewriting_set, rewriting_global;
+
 /* ---- what rewriters are made of ---- */
 
 /* Give the target "-OPTION", and the value unless that is NULL. */
@@ -90,6 +98,14 @@ void rewriting_other_paths(struct rewriting *r, const struct keyvals *kv);
 
 /* Is `path` in a list of files of the result? */
 bool argv_result_lists(const struct argv_result *result, const char *path);
+
+/**
+ * The `result` is of words that came from another host, which has rewritten them already: nothing
+ * may have changed, and no value be a path of which no function knows what it is for
+ * (ERROR_REFUSED). `images` are those that the parameters name, NULL-terminated.
+ */
+bool arrived_check(const struct option_table *table, const cJSON *words,
+                   const struct argv_result *result, const char *const images[], struct error *err);
 
 /* Is `text` one of the words? Does `text` begin with one of the prefixes? Both lists end with NULL;
  * a NULL `text` is never among them.

@@ -199,7 +199,7 @@ class Key(unittest.TestCase):
 class Qemu(unittest.TestCase):
     """Real QEMUs, without a guest."""
 
-    ALL = "vms = b\nusers = *\nnetworks = *\nlisteners = *\n"
+    ALL = "vms = b\nusers = *\nnetworks = *\nlisteners = *\nconnections = *\n"
 
     def setUp(self):
         self.scene = idle.Scene()
@@ -239,6 +239,8 @@ class Qemu(unittest.TestCase):
                 ("users", "root", "nobody", "to run QEMU as 'root'"),
                 ("networks", "xmig-*", "br*", "the network 'xmig-policy0'"),
                 ("listeners", "127.0.0.1", "127.0.0.2 *:22", f"to listen at 127.0.0.1 port {port}"),
+                ("connections", "*", "127.0.0.1", "to connect to any host port 1 to 65535 (user networking)"),
+                ("connections", "* # or never", "never", "connections is 'never'"),
                 ("max-memory", "64M", "63M", "64.0 MiB of memory"),
                 ("max-disk", "4M", "3M", "disks of 4.0 MiB in all")):
             with self.subTest(key, words=words):

@@ -248,7 +248,7 @@ static void networks_are_bridges_and_scripts(void **state)
 
 static void listens(struct scene *scene, bool ok, const char *address, uint64_t from, uint64_t to)
 {
-    needs_add_listener(&scene->needs, address, from, to, "-vnc");
+    needs_add_ports(&scene->needs, NEED_LISTENER, address, from, to, "-vnc");
     if (ok)
         assert_permitted(scene);
     else
@@ -277,6 +277,49 @@ static void listeners_have_an_address_and_ports(void **state)
     listens(scene, false, "", 5901, 5901);
     say(scene, "");
     listens(scene, false, "127.0.0.1", 5900, 5900);
+}
+
+static void connects(struct scene *scene, bool ok, const char *host, uint64_t port)
+{
+    needs_add_ports(&scene->needs, NEED_CONNECTION, host, port, port, "-chardev");
+    if (ok)
+        assert_permitted(scene);
+    else
+        assert_refused(scene, "(-chardev): connections is");
+}
+
+static void connections_have_an_address_and_ports(void **state)
+{
+    static const char *const never[] = { "", "connections = never", "connections =" };
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+        say(scene, never[i]);
+        connects(scene, false, "192.0.2.1", 80);
+    }
+    say(scene, "connections = 192.0.2.1:80 db.example.org");
+    connects(scene, true, "192.0.2.1", 80);
+    connects(scene, true, "db.example.org", 5432);
+    connects(scene, false, "192.0.2.1", 81);
+    connects(scene, false, "localhost", 80);
+    needs_add_ports(&scene->needs, NEED_CONNECTION, "*", 1, 65535, "user networking");
+    assert_refused(scene, "to connect to any host port 1 to 65535 (user networking): connections");
+    say(scene, "connections = *");
+    connects(scene, true, "192.0.2.1", 80);
+    needs_add_ports(&scene->needs, NEED_CONNECTION, "*", 1, 65535, "user networking");
+    assert_permitted(scene);
+}
+
+static void what_holds_where_nothing_is_set_is_told(void **state)
+{
+    struct scene *scene = *state;
+
+    say(scene, "");
+    refuses(scene, NEED_PROGRAM, "/opt/qemu", 0, "programs is not set, which means '/usr/bin/");
+    refuses(scene, NEED_HYPERVISOR, "simulated", 1, "hypervisors is not set, which means '*'");
+    refuses(scene, NEED_OVERWRITE, "/dev/vg0/a", 0, "overwrite is not set, which means 'never'");
+    refuses(scene, NEED_FAULT, "x", 0, "faults is not set, which means 'no'");
+    refuses(scene, NEED_USER, "root", 0, "users is not set");
 }
 
 static void limits_limit(void **state)
@@ -337,7 +380,7 @@ static void what_nobody_knows_is_never_permitted(void **state)
     struct scene *scene = *state;
 
     say(scene, "vms = *\nprograms = /*\nimage-directories = /\nusers = *\nnetworks = *\n"
-               "listeners = *\nfaults = yes");
+               "listeners = *\nconnections = *\nfaults = yes");
     refuses(scene, NEED_UNKNOWN, "'-x y'", 0, "'-x y': nobody can say what that does");
 }
 
@@ -371,6 +414,8 @@ int main(void)
         scene_test(users_are_named),
         scene_test(networks_are_bridges_and_scripts),
         scene_test(listeners_have_an_address_and_ports),
+        scene_test(connections_have_an_address_and_ports),
+        scene_test(what_holds_where_nothing_is_set_is_told),
         scene_test(limits_limit),
         scene_test(disks_count_together),
         scene_test(faults_are_refused_unless_permitted),

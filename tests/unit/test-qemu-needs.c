@@ -203,8 +203,6 @@ static void what_nobody_can_judge_is_said_to_be_so(void **state)
     (void)state;
     look("-drive file=json:{\"driver\":\"file\"},if=virtio", "");
     assert_need(NEED_UNKNOWN, "json:{\"driver\":\"file\"}");
-    look("-drive file=http://host/a.iso,media=cdrom", "");
-    assert_need(NEED_UNKNOWN, "http://host/a.iso");
     look("-netdev passt,id=n", "");
     assert_need(NEED_UNKNOWN, "passt");
     look("", MEDIUM("nbd:host:1", "raw"));
@@ -293,6 +291,67 @@ static void what_only_the_parameters_say_counts_too(void **state)
     assert_false(needs_have(&needs, NEED_READ, "vgabios.bin"));
 }
 
+static const struct {
+    const char *line, *host;
+    uint64_t port;
+} connections[] = {
+    { "-chardev socket,id=c,host=192.0.2.1,port=80", "192.0.2.1", 80 },
+    { "-chardev socket,id=c,port=80", "localhost", 80 },
+    { "-chardev udp,id=c,host=192.0.2.1,port=81", "192.0.2.1", 81 },
+    { "-serial tcp:192.0.2.1:82", "192.0.2.1", 82 },
+    { "-monitor telnet:192.0.2.1:83", "192.0.2.1", 83 },
+    { "-serial udp:192.0.2.1:84@:85", "192.0.2.1", 84 },
+    { "-serial mon:tcp:[2001:db8::1]:86", "2001:db8::1", 86 },
+    { "-vnc 192.0.2.1:5500,reverse=on", "192.0.2.1", 5500 },
+    { "-netdev user,id=n,restrict=on,guestfwd=tcp:10.0.2.100:80-tcp:192.0.2.1:87", "192.0.2.1",
+      87 },
+    { "-netdev user,id=n", "*", 1 },
+    { "-netdev {\"type\":\"user\",\"id\":\"n\"}", "*", 1 },
+    { "-nic model=e1000", "*", 1 },
+    { "-netdev socket,id=n,connect=192.0.2.1:88", "192.0.2.1", 88 },
+    { "-netdev socket,id=n,mcast=239.0.0.1:89", "239.0.0.1", 89 },
+    { "-netdev socket,id=n,udp=192.0.2.1:90,localaddr=:91", "192.0.2.1", 90 },
+    { "-netdev stream,id=n,addr.type=inet,addr.host=192.0.2.1,addr.port=92", "192.0.2.1", 92 },
+    { "-netdev dgram,id=n,remote.type=inet,remote.host=192.0.2.1,remote.port=93", "192.0.2.1", 93 },
+    { "-netdev l2tpv3,id=n,src=192.0.2.9,dst=192.0.2.1,dstport=94", "192.0.2.1", 94 },
+    { "-drive file=nbd://192.0.2.1:95/x,media=cdrom", "192.0.2.1", 95 },
+    { "-drive file=nbd:192.0.2.1:96:exportname=x,media=cdrom", "192.0.2.1", 96 },
+    { "-cdrom http://host/a.iso", "host", 1 },
+    { "-drive file=ssh://me@host:97/a,media=cdrom", "host", 97 },
+    { "-drive file=rbd:pool/a,media=cdrom", "*", 1 },
+    { "-drive driver=nbd,host=192.0.2.1,port=98,media=cdrom", "192.0.2.1", 98 },
+    { "-blockdev driver=nbd,node-name=b,server.type=inet,server.host=192.0.2.1,server.port=99",
+      "192.0.2.1", 99 },
+    { "-blockdev "
+      "{\"driver\":\"raw\",\"node-name\":\"b\",\"file\":{\"driver\":\"https\","
+      "\"url\":\"https://host/a\"}}",
+      "host", 1 },
+};
+
+static void other_hosts_are_connected_to(void **state)
+{
+    (void)state;
+    look("-nodefaults", "");
+    assert_no(NEED_CONNECTION);
+    look("", "");
+    assert_need(NEED_CONNECTION, "*"); /* QEMU makes one network, unless it is told not to */
+    for (size_t i = 0; i < sizeof(connections) / sizeof(connections[0]); i++) {
+        AUTO_FREE char *line = NULL;
+
+        assert_true(asprintf(&line, "-nodefaults %s", connections[i].line) > 0);
+        look(line, "");
+        assert_need(NEED_CONNECTION, connections[i].host);
+        assert_int_equal(amount(NEED_CONNECTION), connections[i].port);
+    }
+    look("-netdev user,id=n,restrict=on", "");
+    assert_no(NEED_CONNECTION);
+    look("-nodefaults -drive "
+         "driver=nbd,server.type=unix,server.path=/run/nbd,media=cdrom",
+         "");
+    assert_need(NEED_FILE, "/run/nbd");
+    assert_no(NEED_CONNECTION);
+}
+
 #define needs_test(f) cmocka_unit_test_teardown(f, tear_down)
 
 int main(void)
@@ -308,6 +367,7 @@ int main(void)
         needs_test(images_that_exist_are_raw),
         needs_test(networks_need_bridges_scripts_and_commands),
         needs_test(servers_need_addresses),
+        needs_test(other_hosts_are_connected_to),
         needs_test(what_only_the_parameters_say_counts_too),
     };
 

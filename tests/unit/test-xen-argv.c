@@ -203,7 +203,7 @@ static void what_changes_is_told_for_the_configuration(void **unused)
     assert_non_null(rewritten);
     now = cJSON_GetObjectItem(scene.renamed, "pty,id=l,logfile=/lab/web.log");
     assert_non_null(now);
-    assert_string_equal(now->valuestring, "pty,id=l,logfile=/lab/web2.log");
+    assert_string_equal(now->valuestring, "pty,id=l,logfile=/lab/web2.log,logappend=on");
     tear_down(&scene);
 }
 

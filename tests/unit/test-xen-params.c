@@ -1,4 +1,5 @@
 /* What a domain tells its copy: this very JSON, and nothing that would harm the target. */
+#include "host/xen/ground/disk-nodes.h"
 #include "host/xen/params.h"
 #include "tests/unit/helpers.h"
 
@@ -118,6 +119,25 @@ static void a_scheduler_need_not_tell_of_its_shares(void **unused)
     assert_int_equal(params.xen.schedule.weight, 0);
 }
 
+/* A name that no reader takes must not get into the parameters. */
+static void a_disk_is_called_by_a_name(void **unused)
+{
+    static const char *const names[] = { "{}", "{\"dev\":\"\"}", "{\"dev\":\"a/b\"}",
+                                         "{\"dev\":\"?\"}" };
+    AUTO_JSON cJSON *good = parsed("{\"dev\":\"xvda\"}");
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_string_equal(disk_node_name(good, &err), "xvda");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        AUTO_JSON cJSON *keys = parsed(names[i]);
+
+        assert_null(disk_node_name(keys, &err));
+        assert_int_equal(err.kind, ERROR_REFUSED);
+        assert_says(err.text, "as its name ('dev')");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_domains_name_leads_nowhere),
         cmocka_unit_test(refuses_parameters_without_what_every_source_says),
         cmocka_unit_test(a_scheduler_need_not_tell_of_its_shares),
+        cmocka_unit_test(a_disk_is_called_by_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

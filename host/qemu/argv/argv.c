@@ -40,10 +40,50 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
                                 .vm = vm,
                                 .nodes = nodes };
     int refused = error_aside(err);
+    bool ok = rewriting_run(&q.base, words, err);
 
-    if (!rewriting_run(&q.base, words, err) || !all_disks_found(vm, err) ||
-        !error_none_since(err, refused))
+    if (!q.has_network && !argv_has(words, "nodefaults"))
+        rewriting_peer_anywhere(&q.base, "QEMU's network of its own");
+    if (!ok || !all_disks_found(vm, err) || !error_none_since(err, refused))
         return false;
     add_the_unsaid(&q);
     return true;
+}
+
+/* ---- one that has arrived ---- */
+
+/* Each disk is known by its image at the target alone. */
+static void take_disks(struct argv_vm *vm, const struct disk_params *disks, char **names)
+{
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        names[2 * i] = (char *)disks[i].image;
+        vm->disks[i] = (struct argv_disk){ .paths = &names[2 * i],
+                                           .said = &names[2 * i],
+                                           .target = disks[i].image,
+                                           .format = disks[i].format ? disks[i].format : "raw",
+                                           .stays_full = disks[i].full };
+    }
+}
+
+bool argv_arrived(const cJSON *words, const struct disk_params *disks, const char *machine,
+                  const char *accelerator, struct argv_result *result, struct error *err)
+{
+    struct argv_vm vm = { .cwd = "/", .machine = machine, .accelerator = accelerator };
+    AUTO_FREE struct argv_disk *moved = NULL;
+    AUTO_FREE char **names = NULL;
+    AUTO_FREE const char **images = NULL;
+    bool ok;
+
+    while (disks && disks[vm.disk_count].name)
+        vm.disk_count++;
+    vm.disks = moved = must(calloc(vm.disk_count + 1, sizeof(*moved)));
+    names = must(calloc(2 * vm.disk_count + 1, sizeof(*names)));
+    images = must(calloc(vm.disk_count + 1, sizeof(*images)));
+    take_disks(&vm, disks, names);
+    ok = argv_rewrite(words, &vm, result, err);
+    for (size_t i = 0; i < vm.disk_count; i++) {
+        images[i] = disks[i].image;
+        free(moved[i].renamed);
+    }
+    return ok && arrived_check(&qemu_options, words, result, images, err);
 }

@@ -126,12 +126,37 @@ static void rewrite_net_socket(struct rewriting *r, struct keyvals *kv)
     bool listens = keyvals_flag(kv, "server");
 
     rewriting_path_key(r, kv, "addr.path", listens ? rewriting_listen : rewriting_connect);
-    if (listens) {
+    if (listens)
         rewriting_port(r, "-netdev", keyvals_get(kv, "addr.host"), keyvals_get(kv, "addr.port"),
                        NULL);
-    }
+    else if (keyvals_get(kv, "addr.host"))
+        rewriting_peer(r, "-netdev", keyvals_get(kv, "addr.host"), keyvals_get(kv, "addr.port"));
     rewriting_path_key(r, kv, "local.path", rewriting_listen);
     rewriting_path_key(r, kv, "remote.path", rewriting_connect);
+    if (keyvals_get(kv, "local.host"))
+        rewriting_udp_port(r, "-netdev", keyvals_get(kv, "local.host"),
+                           keyvals_get(kv, "local.port"));
+    if (keyvals_get(kv, "remote.host"))
+        rewriting_peer(r, "-netdev", keyvals_get(kv, "remote.host"),
+                       keyvals_get(kv, "remote.port"));
+}
+
+/* -netdev socket and l2tpv3 */
+static void find_other_end(struct rewriting *r, const struct keyvals *kv)
+{
+    static const char *const keys[] = { "connect", "mcast", "udp" };
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (keyvals_get(kv, keys[i]))
+            rewriting_peer_address(r, "-netdev", keyvals_get(kv, keys[i]));
+    if (keyvals_get(kv, "listen"))
+        rewriting_address(r, r->option, keyvals_get(kv, "listen"));
+    if (keyvals_get(kv, "localaddr"))
+        rewriting_udp_address(r, r->option, keyvals_get(kv, "localaddr"));
+    if (keyvals_get(kv, "dst"))
+        rewriting_peer(r, "-netdev", keyvals_get(kv, "dst"), keyvals_get(kv, "dstport"));
+    if (keyvals_get(kv, "srcport"))
+        rewriting_udp_port(r, "-netdev", keyvals_get(kv, "src"), keyvals_get(kv, "srcport"));
 }
 
 /* The network of -netdev user,id=ID; one without an id is known if it is the only one. */
@@ -164,6 +189,15 @@ static void rewrite_forwards(struct rewriting *r, struct keyvals *kv)
         keyvals_add(kv, "hostfwd", rule->valuestring);
 }
 
+/* By QEMU's own network the guest reaches what this host does, and what listens at its 127.0.0.1.
+ */
+static void rewrite_user_network(struct rewriting *r, struct keyvals *kv)
+{
+    rewrite_forwards(r, kv);
+    if (!keyvals_flag(kv, "restrict"))
+        rewriting_peer_anywhere(r, "user networking");
+}
+
 /* QEMU's helper makes the tap and joins it to the bridge, which the target must have. */
 static void rewrite_bridge(struct rewriting *r, struct keyvals *kv)
 {
@@ -180,6 +214,7 @@ bool rewrite_net(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
     const char *type = keyvals_get_implied(kv, "type");
 
+    qemu_of(r)->has_network = true;
     if (word_begins_among(type, bound_networks))
         return refuse_bound("network", type, err);
     if (!check_descriptors(r, kv, err) || !check_services(kv, err))
@@ -192,11 +227,10 @@ bool rewrite_net(struct rewriting *r, struct keyvals *kv, struct error *err)
     rewrite_net_socket(r, kv);
     if (type && (!strcmp(type, "bridge") || (!strcmp(type, "tap") && keyvals_get(kv, "helper"))))
         rewrite_bridge(r, kv);
-    if (type && !strcmp(type, "user"))
-        rewrite_forwards(r, kv);
+    if (!type || !strcmp(type, "user"))
+        rewrite_user_network(r, kv);
     rewriting_forwards(r, kv);
-    if (keyvals_get(kv, "listen"))
-        rewriting_address(r, r->option, keyvals_get(kv, "listen"));
+    find_other_end(r, kv);
     if (keyvals_flag(kv, "vhost") || keyvals_flag(kv, "vhostforce"))
         rewriting_list(r->result->needs, "/dev/vhost-net");
     return true;

@@ -38,14 +38,6 @@ static struct argv_disk *find_disk(const struct argv_vm *vm, const char *path, b
     return disk;
 }
 
-/* A disk in a network or in another notation is not a file of this host. */
-static bool is_local(const char *name)
-{
-    size_t colon = strcspn(name, ":");
-
-    return !name[colon] || strcspn(name, "/") < colon;
-}
-
 static const char *without_scheme(const char *name)
 {
     return strncmp(name, "file:", 5) ? name : name + 5;
@@ -223,7 +215,8 @@ bool rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
                          "a disk with snapshot=on lives in a temporary file: it cannot be moved");
     if (!block_drivers_check(kv, err))
         return false;
-    if (file && !is_local(file))
+    block_peers(r, kv, file);
+    if (file && !block_name_is_local(file))
         return block_name_check(file, err);
     if (!file)
         return true;
@@ -342,6 +335,7 @@ bool rewrite_blockdev(struct rewriting *r, struct keyvals *kv, struct error *err
             return move_blockdev(q, kv, key, disk, top, err);
         rewriting_path_key(r, kv, key, rewriting_need);
     }
+    block_peers(r, kv, NULL);
     rewriting_other_paths(r, kv);
     keep_thin_above(q, kv);
     return true;

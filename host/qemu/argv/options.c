@@ -1,5 +1,6 @@
 /* The table of QEMU's options; qmp/argv/option-table.h says how to add one. */
 #include "host/qemu/argv/rewriters.h"
+#include "qmp/argv/option-rows.h"
 
 static const struct option_row rows[] = {
     KEYVALS("M", rewrite_machine),
@@ -17,8 +18,8 @@ static const struct option_row rows[] = {
     VALUE("rtc", rewriting_keep),
     VALUE("icount", rewrite_icount),
     VALUE("seed", rewriting_keep),
-    VALUE("global", rewrite_global),
-    VALUE("set", rewrite_set),
+    VALUE("global", rewriting_global),
+    VALUE("set", rewriting_set),
     VALUE("compat", rewriting_keep),
     FLAG("no-acpi", rewriting_keep),
     FLAG("no-hpet", rewriting_keep),
@@ -86,7 +87,7 @@ static const struct option_row rows[] = {
     VALUE("parallel", rewrite_character_device),
     VALUE("debugcon", rewrite_character_device),
     VALUE("gdb", rewrite_character_device),
-    FLAG("s", rewrite_gdb_default),
+    FLAG("s", rewriting_gdb_default),
 
     VALUE("kernel", rewrite_input),
     VALUE("initrd", rewrite_input),
@@ -145,9 +146,14 @@ static const struct option_row rows[] = {
     VALUE("dump-vmstate", rewriting_refuse),
 };
 
+static const char *const texts[] = { "append", "name",   "prom-env", "uuid",      "smbios",
+                                     "fw_cfg", "object", "spice",    "acpitable", "iscsi",
+                                     "cpu",    "rtc",    NULL };
+
 const struct option_table qemu_options = {
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
+    .texts = texts,
     .bare = "hda",
     .owner = "QEMU's",
     .mover = "the VM",

@@ -3,6 +3,8 @@
 #define XMIG_HOST_QEMU_ARGV_REWRITERS_H
 
 #include "host/qemu/argv/argv.h"
+#include "qmp/argv/block-driver.h"
+#include "qmp/argv/port.h"
 
 struct qemu_rewriting {
     struct rewriting base;
@@ -11,6 +13,7 @@ struct qemu_rewriting {
     bool has_machine;
     bool has_accelerator;
     bool has_name;
+    bool has_network;
     bool has_display;
     bool closed_window;
 };
@@ -26,14 +29,13 @@ option_rewriter rewrite_accel, rewrite_enable_kvm, rewrite_icount, rewrite_runas
 /* disk.c */
 option_changer rewrite_drive, rewrite_blockdev;
 option_rewriter rewrite_hda;
-/* chardev.c */
-option_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon, rewrite_gdb_default;
+/* monitor.c */
+option_rewriter rewrite_chardev, rewrite_character_device, rewrite_mon;
 /* display.c */
 option_changer rewrite_vnc, rewrite_spice;
 option_rewriter rewrite_display, rewrite_nographic, rewrite_window;
-/* device.c, object.c, property.c */
+/* device.c, object.c */
 option_changer rewrite_device, rewrite_object, rewrite_net;
-option_rewriter rewrite_set, rewrite_global;
 option_rewriter rewrite_usbdevice;
 /* audio.c */
 option_changer rewrite_audio;
@@ -49,26 +51,6 @@ rewriting_path rewriting_memory;
 
 /* `key` has a file that QEMU looks for in its own directories, unless the path itself exists. */
 void rewriting_searched_key(struct rewriting *r, struct keyvals *kv, const char *key);
-
-/* ---- port.c: ports to listen at; `what` is the option, for people ---- */
-
-/* One of `port` up to `to` (NULL: only that one). */
-void rewriting_port(struct rewriting *r, const char *what, const char *host, const char *port,
-                    const char *to);
-void rewriting_udp_port(struct rewriting *r, const char *what, const char *host, const char *port);
-void rewriting_udp_address(struct rewriting *r, const char *what, const char *address);
-void rewriting_spice_port(struct rewriting *r, const struct keyvals *kv, const char *port);
-void rewriting_address(struct rewriting *r, const char *what, const char *address);
-void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const char *where);
-void rewriting_forwards(struct rewriting *r, const struct keyvals *kv);
-
-/* ---- block-driver.c ---- */
-
-/* Does every driver in it do no more than read and write images, and is a name with a scheme one
- * that leads to another host?
- */
-bool block_drivers_check(const struct keyvals *kv, struct error *err);
-bool block_name_check(const char *name, struct error *err);
 
 /* ---- disk.c ---- */
 

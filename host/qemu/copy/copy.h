@@ -90,9 +90,7 @@ bool qemu_explain(struct qemu_copy *vm, struct error *err);
 
 /* Where its sockets are: "qmp", "nbd", "ram"; the caller frees it. */
 char *qemu_socket(const struct qemu_copy *vm, const char *name);
-/* Paths at which it will make files; the caller frees the array. */
-cJSON *qemu_files_to_come(const struct qemu_copy *vm);
-/* It has made them: note what they are known by. */
+/* It has made the files of its line: note what they are known by. */
 bool qemu_note_files(struct qemu_copy *vm, struct error *err);
 /* The same after a crash before that, while it lives. */
 void qemu_look_at_files(struct qemu_copy *vm);

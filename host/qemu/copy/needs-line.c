@@ -189,7 +189,6 @@ static void add_option(const struct needs_line *line, const struct keyvals *kv)
 /* What the table of options finds: programs, files that are only read, and ports. */
 static void add_found(const struct needs_line *line, const struct argv_result *found)
 {
-    struct qemu_port port;
     const cJSON *item;
 
     cJSON_ArrayForEach (item, found->programs)
@@ -204,8 +203,7 @@ static void add_found(const struct needs_line *line, const struct argv_result *f
             !needs_have(line->needs, NEED_COMMAND, path))
             needs_add(line->needs, NEED_READ, path, 0, "%s", "");
     }
-    fields_each (item, found->ports, qemu_port_fields, &port)
-        needs_add_listener(line->needs, port.host, port.port, port.to, port.what);
+    line_need_ports(line, found);
 }
 
 bool line_needs(const struct qemu_machine *qemu, const struct disk_params *disks, bool mirrored,

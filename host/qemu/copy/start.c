@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "qmp/argv/keyvals.h"
+#include "host/line-files.h"
 #include "host/system/launch.h"
 #include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
@@ -180,7 +181,7 @@ static bool note_machine(struct qemu_copy *vm, struct error *err)
 
     cJSON_AddStringToObject(fact, "socket", vm->qemu.socket);
     cJSON_AddStringToObject(fact, "log", vm->log);
-    cJSON_AddItemToObject(fact, "files", qemu_files_to_come(vm));
+    cJSON_AddItemToObject(fact, "files", line_files_to_come(&vm->line));
     cJSON_Delete(vm->machine);
     vm->machine = fact;
     return vm->base.context.note(vm->base.context.note_arg, fact, err);

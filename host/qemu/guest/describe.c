@@ -187,11 +187,19 @@ static cJSON *chosen_bridges(const cJSON *names, const cJSON *bridges)
     return chosen;
 }
 
+/* A copy, which outlives the next look at the users; NULL: the user has no name. */
+static char *user_name(uid_t uid)
+{
+    const struct passwd *user = getpwuid(uid);
+
+    return user ? must(strdup(user->pw_name)) : NULL;
+}
+
 static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *out,
                              struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
-    const struct passwd *user = getpwuid(vm->process.uid);
+    AUTO_FREE char *user = user_name(vm->process.uid);
     AUTO_JSON cJSON *needs = needs_with_hashes(vm, err);
     AUTO_JSON cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
     AUTO_JSON cJSON *taps = taps_choose(json_get(vm->present, "taps"), options->bridges);
@@ -220,7 +228,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
             .drives = json_get(vm->present, "drives"),
             .uid = vm->process.uid,
             .umask = process_umask(vm->qemu.pid),
-            .user = user ? user->pw_name : NULL,
+            .user = user,
             .drops_privileges = vm->argv.drops_privileges,
         },
     };

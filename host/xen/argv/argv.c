@@ -21,6 +21,54 @@ cJSON *xen_argv_rewrite(const cJSON *words, struct xen_argv *vm, struct error *e
     return rewritten;
 }
 
+/* ---- one that has arrived ---- */
+
+bool xen_argv_look(const cJSON *words, const struct xen_params *params, struct argv_result *result,
+                   struct error *err)
+{
+    struct xen_argv vm = { .name = params->name,
+                           .machine = params->xen.machine,
+                           .disks = params->disks,
+                           .media = params->xen.media,
+                           .has_arrived = true };
+    struct xen_rewriting r = { .base = { .table = &xen_options, .name = vm.name, .result = result },
+                               .vm = &vm };
+
+    return rewriting_run(&r.base, words, err);
+}
+
+bool xen_argv_arrived(const cJSON *words, const struct xen_params *params,
+                      struct argv_result *result, struct error *err)
+{
+    const cJSON *disks = params->disks, *media = params->xen.media;
+    size_t count = (size_t)(cJSON_GetArraySize(disks) + cJSON_GetArraySize(media));
+    AUTO_FREE const char **images = must(calloc(count + 1, sizeof(*images)));
+    const cJSON *item;
+    size_t i = 0;
+
+    cJSON_ArrayForEach (item, disks)
+        images[i++] = json_string_or(item, "image", "");
+    cJSON_ArrayForEach (item, media)
+        images[i++] = json_string_or(item, "image", "");
+    return xen_argv_look(words, params, result, err) &&
+           arrived_check(&xen_options, words, result, images, err);
+}
+
+void xen_argv_rename(cJSON *words, const cJSON *renamed)
+{
+    cJSON *word;
+
+    cJSON_ArrayForEach (word, words) {
+        const char *to =
+            cJSON_IsString(word) ? json_string_or(renamed, word->valuestring, NULL) : NULL;
+
+        if (to)
+            cJSON_SetValuestring(word, to);
+    }
+}
+
+/* ---- its number ---- */
+
 static char *with_number(const char *text, unsigned domid)
 {
     AUTO_FREE char *rest = must(strdup(text));

@@ -4,7 +4,8 @@
 #ifndef XMIG_HOST_XEN_ARGV_ARGV_H
 #define XMIG_HOST_XEN_ARGV_ARGV_H
 
-#include "xmig/json.h"
+#include "host/xen/params.h"
+#include "qmp/argv/rewriting.h"
 
 /* Stands for the domain's number, which only the target knows. */
 #define XEN_ARGV_DOMID "@DOMID@"
@@ -15,6 +16,7 @@ struct xen_argv {
     const char *machine;  /* the versioned type that its machine really has */
     const cJSON *disks;   /* struct disk_params: what is opened elsewhere at the target */
     const cJSON *media;   /* struct xen_medium: what lies in the CD-ROM drives there */
+    bool has_arrived;     /* the words are another host's, which has rewritten them */
     const cJSON *bridges; /* {OLD: NEW}: those called otherwise at the target; NULL: none */
     cJSON *needs;         /* files that are only read, and must be there; added to */
     cJSON *renamed;       /* values that change: object OLD → NEW; added to */
@@ -25,6 +27,21 @@ struct xen_argv {
  * program's own name.
  */
 cJSON *xen_argv_rewrite(const cJSON *words, struct xen_argv *vm, struct error *err);
+
+/* Walk the table over words that came from another host, as argv_arrived() does for a QEMU. The
+ * result, which argv_result_done() frees, has XEN_ARGV_DOMID where the domain's number is to be.
+ */
+bool xen_argv_arrived(const cJSON *words, const struct xen_params *params,
+                      struct argv_result *result, struct error *err);
+
+/* The same for a part of a line, as libxl's configuration has it after xen_argv_rename(): what is
+ * only of the running process may still be there.
+ */
+bool xen_argv_look(const cJSON *words, const struct xen_params *params, struct argv_result *result,
+                   struct error *err);
+
+/* Put the values that `renamed` has in the place of those of `words`, an array or NULL. */
+void xen_argv_rename(cJSON *words, const cJSON *renamed);
 
 /* A copy of `words` with the domain's number in its places. The caller frees the copy. */
 cJSON *xen_argv_number(const cJSON *words, unsigned domid);

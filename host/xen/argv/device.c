@@ -29,13 +29,26 @@ static bool keep_unless(bool refused, struct rewriting *r, const char *value, st
     return refused ? rewriting_refuse(r, value, err) : rewriting_keep(r, value, err);
 }
 
-bool xen_rewrite_device(struct rewriting *r, const char *value, struct error *err)
+bool xen_rewrite_device(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
-    static const char *const bound[] = {
-        "xen-pci-passthrough", "vfio-", "usb-host", "pci-assign", "ivshmem", "vhost-", NULL
-    };
+    static const char *const bound[] = { "xen-pci-passthrough",
+                                         "vfio-",
+                                         "usb-host",
+                                         "usb-mtp",
+                                         "pci-assign",
+                                         "ivshmem",
+                                         "vhost-",
+                                         "virtio-9p",
+                                         "scsi-block",
+                                         "scsi-generic",
+                                         "ccid-card-passthru",
+                                         "u2f-passthru",
+                                         NULL };
 
-    return keep_unless(word_begins_among(value, bound), r, value, err);
+    if (word_begins_among(keyvals_get_implied(kv, "driver"), bound))
+        return rewriting_refuse(r, r->value, err);
+    rewriting_other_paths(r, kv);
+    return true;
 }
 
 /* "tablet", "mouse" and "keyboard" are emulated; "host:1.2" is a device of this host. */
@@ -49,9 +62,15 @@ bool xen_rewrite_none(struct rewriting *r, const char *value, struct error *err)
     return keep_unless(strcmp(value, "none") != 0, r, value, err);
 }
 
-bool xen_rewrite_vnc(struct rewriting *r, const char *value, struct error *err)
+bool xen_rewrite_vnc(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
-    return keep_unless(strstr(value, "password") || !strncmp(value, "unix:", 5), r, value, err);
+    const char *where = keyvals_get_implied(kv, "vnc");
+
+    if (strstr(r->value, "password") || !where || !strncmp(where, "unix:", 5))
+        return rewriting_refuse(r, r->value, err);
+    rewriting_vnc_port(r, kv, where);
+    rewriting_other_paths(r, kv);
+    return true;
 }
 
 /* "vif5.0-emu" → the same with another number. The script that joins the interface to a bridge gets
@@ -59,6 +78,7 @@ bool xen_rewrite_vnc(struct rewriting *r, const char *value, struct error *err)
  */
 bool xen_rewrite_netdev(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
+    static const char *const programs[] = { "script", "downscript", "helper" };
     const char *type = keyvals_get_implied(kv, "type");
     const char *interface = keyvals_get(kv, "ifname");
     const char *said = keyvals_get(kv, "br");
@@ -69,6 +89,9 @@ bool xen_rewrite_netdev(struct rewriting *r, struct keyvals *kv, struct error *e
     if (!type || strcmp(type, "tap") != 0 || !interface || keyvals_get(kv, "fd") ||
         keyvals_get(kv, "fds"))
         return rewriting_refuse(r, r->value, err);
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+        if (keyvals_get(kv, programs[i]) && strcmp(keyvals_get(kv, programs[i]), "no") != 0)
+            rewriting_path_key(r, kv, programs[i], rewriting_execute);
     if (bridge)
         keyvals_set(kv, "br", bridge);
     if (sscanf(interface, "vif%*u.%31s", rest) == 1) {

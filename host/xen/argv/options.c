@@ -2,6 +2,7 @@
  * qmp/argv/option-table.h says how to add one.
  */
 #include "host/xen/argv/rewriters.h"
+#include "qmp/argv/option-rows.h"
 
 static const struct option_row rows[] = {
     VALUE("xen-domid", xen_rewrite_domid),
@@ -12,7 +13,7 @@ static const struct option_row rows[] = {
     FLAG("nodefaults", rewriting_keep),
     FLAG("no-user-config", rewriting_keep),
     VALUE("name", xen_rewrite_name),
-    VALUE("vnc", xen_rewrite_vnc),
+    KEYVALS("vnc", xen_rewrite_vnc),
     VALUE("display", xen_rewrite_none),
     VALUE("k", rewriting_keep),
     VALUE("kernel", xen_rewrite_input),
@@ -23,13 +24,13 @@ static const struct option_row rows[] = {
     VALUE("parallel", xen_rewrite_serial),
     VALUE("debugcon", xen_rewrite_serial),
     FLAG("nographic", rewriting_keep),
-    VALUE("device", xen_rewrite_device),
+    KEYVALS("device", xen_rewrite_device),
     VALUE("boot", rewriting_keep),
     FLAG("usb", rewriting_keep),
     VALUE("usbdevice", xen_rewrite_usbdevice),
     VALUE("soundhw", rewriting_keep),
     VALUE("audio", rewriting_keep),
-    VALUE("audiodev", rewriting_keep),
+    KEYVALS("audiodev", xen_rewrite_outputs),
     FLAG("no-acpi", rewriting_keep),
     VALUE("smp", rewriting_keep),
     KEYVALS("netdev", xen_rewrite_netdev),
@@ -39,13 +40,13 @@ static const struct option_row rows[] = {
     VALUE("m", rewriting_keep),
     KEYVALS("drive", xen_rewrite_drive),
     VALUE("vga", rewriting_keep),
-    VALUE("global", rewriting_keep),
+    VALUE("global", rewriting_global),
     VALUE("rtc", rewriting_keep),
-    VALUE("smbios", rewriting_keep),
+    KEYVALS("smbios", xen_rewrite_inputs),
     VALUE("msg", rewriting_keep),
     VALUE("d", rewriting_keep),
-    VALUE("D", rewriting_keep),
-    VALUE("trace", rewriting_keep),
+    VALUE("D", rewriting_drop),
+    KEYVALS("trace", xen_rewrite_outputs),
     VALUE("overcommit", rewriting_keep),
 
     VALUE("spice", rewriting_refuse),
@@ -59,9 +60,12 @@ static const struct option_row rows[] = {
     VALUE("incoming", rewriting_drop),
 };
 
+static const char *const texts[] = { "append", "name", "smbios", NULL };
+
 const struct option_table xen_options = {
     .rows = rows,
     .count = sizeof(rows) / sizeof(rows[0]),
+    .texts = texts,
     .owner = "the device model's",
     .mover = "the guest",
     .holder = "a guest whose device model has",

@@ -4,7 +4,7 @@
 #define XMIG_HOST_XEN_ARGV_REWRITERS_H
 
 #include "host/xen/argv/argv.h"
-#include "qmp/argv/rewriting.h"
+#include "qmp/argv/port.h"
 
 struct xen_rewriting {
     struct rewriting base;
@@ -19,14 +19,13 @@ static inline const struct xen_argv *xen_argv_of(const struct rewriting *r)
 extern const struct option_table xen_options;
 
 /* device.c */
-option_changer xen_rewrite_machine, xen_rewrite_netdev;
-option_rewriter xen_rewrite_domid, xen_rewrite_name, xen_rewrite_device, xen_rewrite_usbdevice,
-    xen_rewrite_none, xen_rewrite_vnc;
+option_changer xen_rewrite_machine, xen_rewrite_netdev, xen_rewrite_device, xen_rewrite_vnc;
+option_rewriter xen_rewrite_domid, xen_rewrite_name, xen_rewrite_usbdevice, xen_rewrite_none;
 /* chardev.c */
 option_changer xen_rewrite_chardev;
 option_rewriter xen_rewrite_serial;
 /* file.c */
-option_changer xen_rewrite_drive;
+option_changer xen_rewrite_drive, xen_rewrite_inputs, xen_rewrite_outputs;
 option_rewriter xen_rewrite_input;
 
 #endif

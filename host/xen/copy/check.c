@@ -12,6 +12,7 @@
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/ground/domain.h"
+#include "qmp/argv/port.h"
 #include "xmig/identity.h"
 #include "xmig/text.h"
 
@@ -209,20 +210,12 @@ static bool check_needs(struct xen_copy *vm, struct error *err)
 static bool check_bridge(const cJSON *keys, struct error *err)
 {
     const char *bridge = json_string_or(keys, "bridge", NULL);
-    const char *script = json_string_or(keys, "script", NULL);
     AUTO_FREE char *path = bridge ? formatted("/sys/class/net/%s", bridge) : NULL;
 
-    if (path && access(path, F_OK) < 0)
-        return error_set(err, ERROR_REFUSED,
-                         "the guest's network needs the bridge '%s', which is "
-                         "not at the target",
-                         bridge);
-    if (script && access(script, X_OK) < 0)
-        return error_set(err, ERROR_REFUSED,
-                         "the guest's network needs the script '%s', which "
-                         "is not at the target: %m",
-                         script);
-    return true;
+    return !path || access(path, F_OK) == 0 ||
+           error_set(err, ERROR_REFUSED,
+                     "the guest's network needs the bridge '%s', which is not at the target",
+                     bridge);
 }
 
 static bool check_bridges(struct xen_copy *vm, struct error *err)
@@ -284,7 +277,7 @@ bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err)
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
     note_affinity(vm);
-    return error_goes_on(err, check_xen(vm, err)) &&
+    return xen_check_arrived(vm, err) && error_goes_on(err, check_xen(vm, err)) &&
            error_goes_on(err, check_device_model(vm, err)) &&
            error_goes_on(err, check_name(vm, err)) && error_goes_on(err, choose_uuid(vm, err)) &&
            error_goes_on(err, check_needs(vm, err)) &&
@@ -303,6 +296,7 @@ void xen_plan_recv(struct copy *copy, struct plan *plan)
     plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it",
              vm->params.name, xen_most_pages(vm) / (MIB / XEN_PAGE));
     plan_say(plan, "run %s as its device model", vm->program);
+    ports_plan(&vm->line, plan);
     cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);
 }

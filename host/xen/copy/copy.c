@@ -17,6 +17,8 @@ static void free_copy(struct copy *copy)
     child_release(steal(vm->child));
     disk_images_done(&vm->images);
     cJSON_Delete(vm->notes);
+    cJSON_Delete(vm->files);
+    argv_result_done(&vm->line);
     free(vm->program);
     free(vm->log);
     free(vm->name);
@@ -75,6 +77,7 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
     struct xen_copy *vm = xen_copy_of(copy);
     const cJSON *domain = fact_find(records, FACT_DOMAIN);
     const cJSON *model = fact_find(records, FACT_DEVICE_MODEL);
+    const cJSON *files = fact_find(records, FACT_FILES);
 
     if (!xen_open(&vm->xen, err))
         return false;
@@ -88,6 +91,7 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
         vm->pid = (pid_t)json_uint_or(model, "device_model", 0);
         vm->start_time = json_uint_or(model, "started", 0);
     }
+    vm->files = files ? must(cJSON_Duplicate(files, true)) : NULL;
     if (has_booted_since(records))
         forget_numbers(vm);
     else if (*vm->xen.uuid && !domain_find_uuid(vm->xen.xc, vm->xen.uuid, 0, &vm->xen.domid) &&

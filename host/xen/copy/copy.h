@@ -4,6 +4,7 @@
 
 #include "host/hypervisors.h"
 #include "host/images/disk-images.h"
+#include "host/xen/argv/argv.h"
 #include "host/xen/ground/connection.h"
 #include "host/xen/params.h"
 #include "xmig/copy.h"
@@ -18,10 +19,12 @@ struct xen_copy {
     pid_t pid;
     uint64_t start_time;
     char *program;
-    char *log;    /* the device model's log file */
-    cJSON *notes; /* for the plan: an array of strings */
-    int ram;      /* xmig's end of the lane "ram"; -1: none */
-    int ram_lane; /* the end for whoever opens the lane; -1: none */
+    struct argv_result line; /* what its command line does here */
+    cJSON *files;            /* the fact of the files that it has made; NULL */
+    char *log;               /* the device model's log file */
+    cJSON *notes;            /* for the plan: an array of strings */
+    int ram;                 /* xmig's end of the lane "ram"; -1: none */
+    int ram_lane;            /* the end for whoever opens the lane; -1: none */
     uint32_t store_port, console_port;
     unsigned long store_gfn, console_gfn;
     char *device_state;
@@ -57,6 +60,9 @@ void xen_plan_recv(struct copy *copy, struct plan *plan);
 /* check-disks.c: disks, and what lies in CD-ROM drives */
 bool xen_check_disks(struct xen_copy *vm, struct error *err);
 bool xen_check_media(struct xen_copy *vm, struct error *err);
+
+/* check-arrived.c: what it would start, write and lead to here, whatever the source says of it */
+bool xen_check_arrived(struct xen_copy *vm, struct error *err);
 
 /* ---- create.c: the empty domain ---- */
 

@@ -6,8 +6,10 @@
 #include <sys/file.h>
 #include <time.h>
 
+#include "host/line-files.h"
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
+#include "xmig/process.h"
 #include "xmig/text.h"
 
 /* Enter the number into libxl's history, so that libxl does not use it again at once. */
@@ -37,15 +39,24 @@ static bool remove_nodes(struct xen_copy *vm, struct error *err)
            store_remove(vm->xen.xs, err, "/libxl/%u", vm->xen.domid);
 }
 
-static void remove_sockets(struct xen_copy *vm)
+/* Before a crash there may have been no time to note its monitors: while it lives, they are its. */
+static void look_at_files(struct xen_copy *vm)
+{
+    static const char monitors[] = "[\"/var/run/xen/qmp-libxl-" XEN_ARGV_DOMID
+                                   "\",\"/var/run/xen/qmp-libxenstat-" XEN_ARGV_DOMID "\"]";
+    AUTO_JSON cJSON *names = must(cJSON_Parse(monitors));
+    AUTO_JSON cJSON *paths = xen_argv_number(names, vm->xen.domid);
+
+    if (!vm->files && process_lives(vm->pid, vm->start_time))
+        vm->files = line_files_fact(paths);
+}
+
+static void remove_files(struct xen_copy *vm)
 {
     AUTO_FREE char *nbd = formatted("%s/nbd.sock", vm->base.context.runtime_dir);
-    AUTO_FREE char *libxl = formatted("/var/run/xen/qmp-libxl-%u", vm->xen.domid);
-    AUTO_FREE char *libxenstat = formatted("/var/run/xen/qmp-libxenstat-%u", vm->xen.domid);
 
     unlink(nbd);
-    unlink(libxl);
-    unlink(libxenstat);
+    line_files_remove(vm->files);
 }
 
 static bool destroy_domain(struct xen_copy *vm, struct error *err)
@@ -84,8 +95,10 @@ bool xen_copy_destroy(struct copy *copy, struct error *err)
     struct xen_copy *vm = xen_copy_of(copy);
 
     xen_ram_close(vm);
+    look_at_files(vm);
     if (!device_model_end(vm, err))
         return false;
+    remove_files(vm);
     remove_stale_config(vm);
     if (vm->xen.domid == 0 || has_been_replaced(vm))
         return true;
@@ -93,7 +106,6 @@ bool xen_copy_destroy(struct copy *copy, struct error *err)
     if (!devices_remove(vm, err) || !destroy_domain(vm, err) || !remove_nodes(vm, err))
         return false;
     config_remove(vm->xen.domid, vm->xen.uuid);
-    remove_sockets(vm);
     remember_number(vm->xen.domid);
     vm->xen.domid = 0;
     return true;

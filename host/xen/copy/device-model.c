@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include "host/line-files.h"
 #include "host/system/launch.h"
 #include "host/system/program.h"
 #include "host/xen/argv/argv.h"
@@ -148,6 +149,16 @@ static bool check_waiting(struct xen_copy *vm, struct error *err)
                      status.text);
 }
 
+/* Noted also when it has failed: what it has made by then is removed. */
+static bool note_files(struct xen_copy *vm, const cJSON *to_come, struct error *err)
+{
+    AUTO_JSON cJSON *paths = xen_argv_number(to_come, vm->xen.domid);
+
+    cJSON_Delete(vm->files);
+    vm->files = line_files_fact(paths);
+    return vm->base.context.note(vm->base.context.note_arg, vm->files, err);
+}
+
 /* With shared images the device model must not open them for writing before the handover. */
 static bool set_capabilities(struct xen_copy *vm, struct error *err)
 {
@@ -176,10 +187,12 @@ static void watch(struct xen_copy *vm)
 bool xen_start_device_model(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
+    AUTO_JSON cJSON *to_come = line_files_to_come(&vm->line);
+    bool runs = devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err);
 
-    if (devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err) &&
-        check_waiting(vm, err) && set_capabilities(vm, err) && devices_await_disks(vm, err) &&
-        exports_open(vm, err) && toolstack_view_write(vm, err)) {
+    if (note_files(vm, to_come, runs ? err : NULL) && runs && check_waiting(vm, err) &&
+        set_capabilities(vm, err) && devices_await_disks(vm, err) && exports_open(vm, err) &&
+        toolstack_view_write(vm, err)) {
         qmp_guard(vm->xen.q, true);
         watch(vm);
         return true;

@@ -8,7 +8,7 @@
 #include "host/xen/ground/disk-nodes.h"
 
 struct config {
-    const cJSON *media;     /* struct xen_medium */
+    const struct xen_params *params;
     struct needs_line line; /* for its texts, and the disks */
 };
 
@@ -56,6 +56,27 @@ static void take_named(const struct config *config, enum need_kind kind, const c
         line_add(&config->line, NEED_UNKNOWN, text);
 }
 
+static void take_words(const struct config *config, const cJSON *words)
+{
+    AUTO_JSON cJSON *renamed = must(cJSON_Duplicate(words, true));
+    struct argv_result found = { 0 };
+    struct error err = { 0 };
+
+    xen_argv_rename(renamed, config->params->xen.renamed);
+    if (!xen_argv_look(renamed, config->params, &found, &err))
+        line_add(&config->line, NEED_UNKNOWN, err.text);
+    words_need(renamed, config->line.disks, &found, config->line.needs);
+    argv_result_done(&found);
+}
+
+static void take_serial(const struct config *config, const char *where)
+{
+    const char *const texts[] = { "-serial", where };
+    AUTO_JSON cJSON *words = must(cJSON_CreateStringArray(texts, 2));
+
+    take_words(config, words);
+}
+
 static void take_text(const struct config *config, const char *name, const char *text)
 {
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
@@ -64,7 +85,7 @@ static void take_text(const struct config *config, const char *name, const char 
             return;
         }
     if (!strncmp(name, "serial", 6) && *text)
-        serial_need(&config->line, text);
+        take_serial(config, text);
     else if ((!strncmp(name, "colo", 4) && *text) ||
              (!strncmp(name, "usbdevice", 9) && strchr(text, ':')))
         line_add(&config->line, NEED_UNKNOWN, text);
@@ -81,8 +102,8 @@ static void take_disk(const struct config *config, const cJSON *disk)
     bool reads = cJSON_IsNumber(json_get(disk, "readwrite")) &&
                  cJSON_GetNumberValue(json_get(disk, "readwrite")) == 0;
 
-    if (is_disks_name(config->line.disks, vdev) || media_find(config->media, vdev, &medium) ||
-        !*path)
+    if (is_disks_name(config->line.disks, vdev) ||
+        media_find(config->params->xen.media, vdev, &medium) || !*path)
         return;
     line_add(&config->line, reads ? NEED_READ : NEED_FILE, path);
     if (!format_is_plain(json_string_or(disk, "format", "raw")))
@@ -106,7 +127,7 @@ static void take(const struct config *config, const char *name, const cJSON *jso
     if (word_is_among(name, not_files))
         return;
     if (word_is_among(name, words)) {
-        words_need(json, config->line.disks, config->line.needs);
+        take_words(config, json);
         return;
     }
     if (!strcmp(name, "vnc"))
@@ -117,16 +138,16 @@ static void take(const struct config *config, const char *name, const cJSON *jso
         take(config, item->string ? item->string : name, item);
 }
 
-void config_needs(const struct xen_domain *xen, const struct disk_params *disks,
+void config_needs(const struct xen_params *params, const struct disk_params *disks,
                   struct needs *needs)
 {
     struct config config = {
-        .media = xen->media,
+        .params = params,
         .line = { .table = &xen_options, .disks = disks, .needs = needs, .option = "reboot" },
     };
     const cJSON *disk;
 
-    cJSON_ArrayForEach (disk, json_get(xen->config, "disks"))
+    cJSON_ArrayForEach (disk, json_get(params->xen.config, "disks"))
         take_disk(&config, disk);
-    take(&config, "", xen->config);
+    take(&config, "", params->xen.config);
 }

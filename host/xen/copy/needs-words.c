@@ -14,42 +14,21 @@ static bool is(const char *text, const char *word)
 
 void display_need(const char *address, uint64_t display, bool or_later, struct needs *needs)
 {
-    needs_add_listener(needs, address, VNC_FIRST + display,
-                       VNC_FIRST + (or_later ? VNC_DISPLAYS : display), "-vnc");
+    needs_add_ports(needs, NEED_LISTENER, address, VNC_FIRST + display,
+                    VNC_FIRST + (or_later ? VNC_DISPLAYS : display), "-vnc");
 }
 
-/* "127.0.0.1:0,to=99" */
-static void add_display(const struct needs_line *line, const struct keyvals *kv)
+/* Networks are found by the table of options; what else is known is a file, a socket or a terminal.
+ */
+static void add_serial(const struct needs_line *line, const char *where)
 {
-    const char *where = keyvals_get_implied(kv, "vnc");
-    const char *colon = where ? strrchr(where, ':') : NULL;
-    AUTO_FREE char *address = colon ? must(strndup(where, (size_t)(colon - where))) : NULL;
-    unsigned long display = colon ? strtoul(colon + 1, NULL, 10) : 0;
-
-    if (is(where, "none"))
-        return;
-    if (!address || display > VNC_DISPLAYS || keyvals_get(kv, "websocket"))
-        line_add(line, NEED_UNKNOWN, where ? where : "-vnc");
-    else
-        display_need(address, display, keyvals_get(kv, "to") != NULL, line->needs);
-}
-
-/* Whatever is no file, socket or terminal may lead to anybody. */
-void serial_need(const struct needs_line *line, const char *where)
-{
-    static const char *const known[] = { "file:", "unix:", "pipe:", "pty", "none",
-                                         "null",  "stdio", "vc",    "/",   NULL };
+    static const char *const known[] = {
+        "file:", "unix:", "pipe:", "tcp:", "udp:",  "telnet:", "websocket:", "tn3270:", "chardev:",
+        "mon:",  "pty",   "none",  "null", "stdio", "vc",      "/",          NULL
+    };
 
     if (!word_begins_among(where, known))
         line_add(line, NEED_UNKNOWN, where ? where : line->option);
-    else
-        line_need_text(line, "", where);
-}
-
-static void add_socket(const struct needs_line *line, const struct keyvals *kv)
-{
-    if (keyvals_get(kv, "port"))
-        line_add(line, NEED_UNKNOWN, keyvals_get(kv, "port"));
 }
 
 /* A tap is joined to its bridge by the script of its network interface. */
@@ -70,18 +49,15 @@ static void add_network(const struct needs_line *line, const struct keyvals *kv)
 
 static void add_option(const struct needs_line *line, const struct keyvals *kv)
 {
-    if (is(line->option, "vnc"))
-        add_display(line, kv);
-    else if (is(line->option, "chardev"))
-        add_socket(line, kv);
-    else if (is(line->option, "netdev"))
+    if (is(line->option, "netdev"))
         add_network(line, kv);
     else if (is(line->option, "serial") || is(line->option, "parallel") ||
              is(line->option, "debugcon"))
-        serial_need(line, keyvals_get_implied(kv, "device"));
+        add_serial(line, keyvals_get_implied(kv, "device"));
 }
 
-void words_need(const cJSON *words, const struct disk_params *disks, struct needs *needs)
+void words_need(const cJSON *words, const struct disk_params *disks,
+                const struct argv_result *found, struct needs *needs)
 {
     static const char *const monitors[] = { "/var/run/xen/qmp-libxl-" XEN_ARGV_DOMID,
                                             "/var/run/xen/qmp-libxenstat-" XEN_ARGV_DOMID, NULL };
@@ -90,6 +66,7 @@ void words_need(const cJSON *words, const struct disk_params *disks, struct need
     };
 
     line_each(&line, add_option);
+    line_need_ports(&line, found);
     line_need_images(&line);
     line_need_paths(&line);
 }

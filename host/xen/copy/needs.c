@@ -100,6 +100,17 @@ static void add_device(const struct xen_domain *xen, const struct disk_params *d
 
 /* ---- the public face ---- */
 
+static bool line_needs(const struct xen_params *params, const struct disk_params *disks,
+                       struct needs *needs, struct error *err)
+{
+    struct argv_result found = { 0 };
+    bool ok = error_goes_on(err, xen_argv_arrived(params->xen.words, params, &found, err));
+
+    words_need(params->xen.words, disks, &found, needs);
+    argv_result_done(&found);
+    return ok;
+}
+
 bool domain_needs(const struct xen_params *params, const char *program, bool mirrored,
                   struct needs *needs, struct error *err)
 {
@@ -124,9 +135,9 @@ bool domain_needs(const struct xen_params *params, const char *program, bool mir
     fields_each (item, xen->hashes, needed_file_fields, &file)
         if (!needs_have(needs, NEED_READ, file.path))
             needs_add(needs, NEED_READ, file.path, 0, "%s", "");
-    words_need(xen->words, disks, needs);
-    config_needs(xen, disks, needs);
-    return error_goes_on(err, check_movable_config(xen->config, err));
+    config_needs(params, disks, needs);
+    return line_needs(params, disks, needs, err) &&
+           error_goes_on(err, check_movable_config(xen->config, err));
 }
 
 bool xen_needs(const struct copy *copy, const cJSON *json, struct needs *needs, struct error *err)

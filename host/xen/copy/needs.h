@@ -3,7 +3,7 @@
 #define XMIG_HOST_XEN_COPY_NEEDS_H
 
 #include "host/needs/line.h"
-#include "host/xen/params.h"
+#include "host/xen/argv/argv.h"
 
 /* Run where no other is named; joining a bridge is all that it does. */
 #define XEN_OWN_SCRIPT "/etc/xen/scripts/vif-bridge"
@@ -15,15 +15,15 @@ bool domain_needs(const struct xen_params *params, const char *program, bool mir
                   struct needs *needs, struct error *err);
 
 /* needs-config.c: what libxl would do with the domain's configuration when the guest reboots. */
-void config_needs(const struct xen_domain *xen, const struct disk_params *disks,
+void config_needs(const struct xen_params *params, const struct disk_params *disks,
                   struct needs *needs);
 bool is_disks_name(const struct disk_params *disks, const char *name);
 
-/* needs-words.c: the device model's command line, or a part of one. */
-void words_need(const cJSON *words, const struct disk_params *disks, struct needs *needs);
-
-/* Where a serial line leads. */
-void serial_need(const struct needs_line *line, const char *where);
+/* needs-words.c: the device model's command line, or a part of one, and what the table of options
+ * has found in it.
+ */
+void words_need(const cJSON *words, const struct disk_params *disks,
+                const struct argv_result *found, struct needs *needs);
 
 /* A VNC server at a display, or at one of the hundred from it on. */
 void display_need(const char *address, uint64_t display, bool or_later, struct needs *needs);

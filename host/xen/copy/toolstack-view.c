@@ -55,16 +55,8 @@ static void set_arguments(const struct xen_copy *vm, cJSON *config)
     static const char *const lists[] = { "extra", "extra_hvm" };
     cJSON *info = json_get(config, "b_info") ? cJSON_GetObjectItem(config, "b_info") : NULL;
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        cJSON *word;
-
-        cJSON_ArrayForEach (word, cJSON_GetObjectItem(info, lists[i])) {
-            const char *to = json_string_or(vm->params.xen.renamed, word->valuestring, NULL);
-
-            if (to)
-                cJSON_SetValuestring(word, to);
-        }
-    }
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        xen_argv_rename(cJSON_GetObjectItem(info, lists[i]), vm->params.xen.renamed);
 }
 
 static bool write_config(struct xen_copy *vm, struct error *err)

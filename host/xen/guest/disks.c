@@ -52,12 +52,15 @@ static bool read_disk(struct xen_guest *vm, struct xen_disk *disk, const cJSON *
                       const char *id, const cJSON *blocks, struct error *err)
 {
     const char *params = json_string_or(keys, "params", "");
+    const char *name = disk_node_name(keys, err);
     const cJSON *block;
 
     disk->id = must(strdup(id));
     disk->is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
-    disk->name = must(strdup(json_string_or(keys, "dev", "?")));
+    disk->name = must(strdup(name ? name : id));
     disk->path = must(strdup(disk_node_path(params)));
+    if (!name)
+        return false;
     block = choose_block(vm, disk, blocks, err);
     if (!block)
         return false;

@@ -1,5 +1,5 @@
 /* -set and -global: they change what other options say, past the functions that look at those. */
-#include "host/qemu/argv/rewriters.h"
+#include "qmp/argv/rewriting.h"
 
 static bool names_file(const char *property, const char *value)
 {
@@ -17,7 +17,7 @@ static bool refuse(struct rewriting *r, const char *value, struct error *err)
 }
 
 /* GROUP.ID.PROPERTY=VALUE */
-bool rewrite_set(struct rewriting *r, const char *value, struct error *err)
+bool rewriting_set(struct rewriting *r, const char *value, struct error *err)
 {
     const char *equals = strchr(value, '=');
     AUTO_FREE char *name = equals ? must(strndup(value, (size_t)(equals - value))) : NULL;
@@ -29,7 +29,7 @@ bool rewrite_set(struct rewriting *r, const char *value, struct error *err)
 }
 
 /* DRIVER.PROPERTY=VALUE, or driver=DRIVER,property=PROPERTY,value=VALUE */
-bool rewrite_global(struct rewriting *r, const char *value, struct error *err)
+bool rewriting_global(struct rewriting *r, const char *value, struct error *err)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     const char *property, *to;

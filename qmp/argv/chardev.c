@@ -1,6 +1,6 @@
 /* Options that name character devices: serial lines, monitors. */
 
-#include "host/qemu/argv/rewriters.h"
+#include "qmp/argv/port.h"
 #include "xmig/text.h"
 
 /* QEMU at the target must start without waiting until somebody connects. */
@@ -30,11 +30,19 @@ static bool rewrite_socket(struct rewriting *r, struct keyvals *kv, struct error
         rewriting_port(r, "-chardev", keyvals_get(kv, "host"), keyvals_get(kv, "port"),
                        keyvals_get(kv, "to"));
         do_not_wait(kv);
+    } else if (!keyvals_get(kv, "path")) {
+        rewriting_peer(r, "-chardev", keyvals_get(kv, "host"), keyvals_get(kv, "port"));
     }
     return true;
 }
 
-static bool rewrite_backend(struct rewriting *r, struct keyvals *kv, struct error *err)
+static void rewrite_udp(struct rewriting *r, const struct keyvals *kv)
+{
+    rewriting_udp_port(r, "-chardev", keyvals_get(kv, "localaddr"), keyvals_get(kv, "localport"));
+    rewriting_peer(r, "-chardev", keyvals_get(kv, "host"), keyvals_get(kv, "port"));
+}
+
+bool rewriting_chardev(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
     static const char *const host_devices[] = {
         "serial", "tty", "parallel", "parport", "pipe", NULL
@@ -46,8 +54,7 @@ static bool rewrite_backend(struct rewriting *r, struct keyvals *kv, struct erro
     if (!strcmp(backend, "socket") && !rewrite_socket(r, kv, err))
         return false;
     if (!strcmp(backend, "udp"))
-        rewriting_udp_port(r, "-chardev", keyvals_get(kv, "localaddr"),
-                           keyvals_get(kv, "localport"));
+        rewrite_udp(r, kv);
     if (!strcmp(backend, "file")) {
         rewriting_path_key(r, kv, "path", rewriting_write);
         rewriting_path_key(r, kv, "input-path", rewriting_need);
@@ -60,34 +67,6 @@ static bool rewrite_backend(struct rewriting *r, struct keyvals *kv, struct erro
         keyvals_set_flag(kv, "logappend", true);
     }
     return true;
-}
-
-static bool is_own_monitor(const char *id)
-{
-    return id && !strcmp(id, ARGV_OWN_MONITOR);
-}
-
-bool rewrite_chardev(struct rewriting *r, const char *value, struct error *err)
-{
-    AUTO_KEYVALS struct keyvals kv = { 0 };
-
-    if (!keyvals_parse(value, &kv, err))
-        return false;
-    if (is_own_monitor(keyvals_get(&kv, "id")))
-        return true;
-    if (!rewrite_backend(r, &kv, err))
-        return false;
-    rewriting_emit_keyvals(r, r->option, &kv);
-    return true;
-}
-
-bool rewrite_mon(struct rewriting *r, const char *value, struct error *err)
-{
-    AUTO_KEYVALS struct keyvals kv = { 0 };
-
-    if (!keyvals_parse(value, &kv, err))
-        return false;
-    return is_own_monitor(keyvals_get_implied(&kv, "chardev")) || rewriting_keep(r, value, err);
 }
 
 /* ---- the short form: -serial unix:PATH,server ---- */
@@ -146,8 +125,12 @@ static bool rewrite_short_socket(struct rewriting *r, const struct short_form *f
 
         keyvals_set_implied(&kv, "path", target);
     }
-    if (path && !has_scheme(form, "unix:") && (listens || !strcmp(r->option, "gdb")))
-        rewriting_address(r, r->option, path);
+    if (path && !has_scheme(form, "unix:")) {
+        if (listens || !strcmp(r->option, "gdb"))
+            rewriting_address(r, r->option, path);
+        else
+            rewriting_peer_address(r, r->option, path);
+    }
     if (listens)
         do_not_wait(&kv);
     rest = keyvals_print(&kv);
@@ -155,34 +138,20 @@ static bool rewrite_short_socket(struct rewriting *r, const struct short_form *f
     return true;
 }
 
-/* Options that accept "chardev:ID". (-debugcon does, too, but then looks for another ID.) */
-static const char *const take_chardev[] = { "serial", "parallel",   "monitor",
-                                            "qmp",    "qmp-pretty", NULL };
-
-/* The short form has no word for "append": the long one takes its place. */
-static void emit_file(struct rewriting *r, const char *file)
+/* "HOST:PORT@LOCAL:PORT" */
+static void find_udp(struct rewriting *r, const char *rest)
 {
-    AUTO_KEYVALS struct keyvals kv = { 0 };
-    AUTO_FREE char *path = rewriting_write(r, file);
-    AUTO_FREE char *id = formatted("xmig-file-%d", cJSON_GetArraySize(r->result->words));
-    AUTO_FREE char *device = formatted("chardev:%s", id);
-
-    keyvals_parse("file", &kv, NULL);
-    keyvals_set(&kv, "id", id);
-    keyvals_set(&kv, "path", path);
-    keyvals_set_flag(&kv, "append", true);
-    rewriting_emit_keyvals(r, "chardev", &kv);
-    rewriting_emit(r, r->option, device);
+    rewriting_peer_address(r, r->option, rest);
+    if (strchr(rest, '@'))
+        rewriting_udp_address(r, r->option, strchr(rest, '@') + 1);
 }
 
-bool rewrite_character_device(struct rewriting *r, const char *value, struct error *err)
+bool rewriting_character_device(struct rewriting *r, const char *value, struct error *err)
 {
     struct short_form form = split(value);
     AUTO_FREE char *path = NULL;
 
-    if (has_scheme(&form, "file:") && !*form.prefix && word_is_among(r->option, take_chardev)) {
-        emit_file(r, form.rest);
-    } else if (has_scheme(&form, "file:")) {
+    if (has_scheme(&form, "file:")) {
         path = rewriting_write(r, form.rest);
         emit_short(r, &form, path);
     } else if (has_scheme(&form, "pipe:")) {
@@ -193,8 +162,8 @@ bool rewrite_character_device(struct rewriting *r, const char *value, struct err
     } else {
         if (*form.rest == '/')
             path = rewriting_need(r, form.rest);
-        if (!strncmp(form.rest, "udp:", 4) && strchr(form.rest, '@'))
-            rewriting_udp_address(r, r->option, strchr(form.rest, '@') + 1);
+        if (!strncmp(form.rest, "udp:", 4))
+            find_udp(r, form.rest + 4);
         if (strstr(form.rest, "stdio"))
             rewriting_note(r, "-%s %s: what it prints goes into the log that xmig keeps", r->option,
                            value);
@@ -204,7 +173,7 @@ bool rewrite_character_device(struct rewriting *r, const char *value, struct err
 }
 
 /* Short for -gdb tcp::1234. */
-bool rewrite_gdb_default(struct rewriting *r, const char *value, struct error *err)
+bool rewriting_gdb_default(struct rewriting *r, const char *value, struct error *err)
 {
     rewriting_port(r, "-s", "", "1234", NULL);
     return rewriting_keep(r, value, err);

@@ -1,18 +1,33 @@
-/* Collects the ports at which a command line makes QEMU listen; the target checks that each is
- * free.
+/* Collects the ports at which a command line makes QEMU listen, which the target checks to be free,
+ * and the hosts to which it makes QEMU connect.
  */
+#include "qmp/argv/port.h"
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdlib.h>
 
-#include "host/qemu/argv/rewriters.h"
-#include "host/qemu/params.h"
+#include "core/field-rows.h"
+#include "xmig/text.h"
 
 enum {
     VNC_FIRST = 5900,
     VNC_WEBSOCKET_FIRST = 5700,
     PORT_MAX = 65535
 };
+
+#define FIELDS_OF struct qemu_port
+const struct field qemu_port_fields[] = {
+    TEXT(what),
+    TEXT(host),
+    NUMBER(port, .max = PORT_MAX),
+    NUMBER(to, .max = PORT_MAX),
+    FLAG(udp),
+    FLAG(open, OPTIONAL),
+    { 0 },
+};
+
+/* ---- to listen at ---- */
 
 /* By number, or by a service's name ("ssh"). */
 static bool to_number(const char *text, unsigned long *number)
@@ -111,8 +126,12 @@ void rewriting_vnc_port(struct rewriting *r, const struct keyvals *kv, const cha
     bool open = !keyvals_flag(kv, "password") && !keyvals_get(kv, "password-secret") &&
                 !keyvals_flag(kv, "sasl");
 
-    if (keyvals_flag(kv, "reverse") || !strchr(where, ':'))
+    if (!strchr(where, ':'))
         return;
+    if (keyvals_flag(kv, "reverse")) {
+        rewriting_peer(r, "-vnc", host, display);
+        return;
+    }
     add(r, (struct qemu_port){ "-vnc", host, .open = open }, display, VNC_FIRST,
         keyvals_get(kv, "to"));
     add_websocket(r, kv, host, display, open);
@@ -133,13 +152,89 @@ static void add_forward(struct rewriting *r, const char *rule)
     }
 }
 
-void rewriting_forwards(struct rewriting *r, const struct keyvals *kv)
+/* "tcp:10.0.2.100:80-tcp:192.0.2.1:80": after the dash a character device, as -serial has it */
+static void add_guest_forward(struct rewriting *r, const char *rule)
+{
+    static const char *const schemes[] = { "tcp:", "telnet:", "udp:", NULL };
+    const char *to = strchr(rule, '-');
+
+    if (to && word_begins_among(to + 1, schemes))
+        rewriting_peer_address(r, "guestfwd", strchr(to, ':') + 1);
+}
+
+static void each_forward(struct rewriting *r, const struct keyvals *kv, const char *key,
+                         void (*add_one)(struct rewriting *r, const char *rule))
 {
     const cJSON *rule;
 
     for (size_t i = 0; i < kv->count; i++)
-        if (kv->items[i].key && !strcmp(kv->items[i].key, "hostfwd"))
-            add_forward(r, kv->items[i].value);
-    cJSON_ArrayForEach (rule, cJSON_GetObjectItemCaseSensitive(kv->json, "hostfwd"))
-        add_forward(r, json_string_or(rule, "str", ""));
+        if (kv->items[i].key && !strcmp(kv->items[i].key, key))
+            add_one(r, kv->items[i].value);
+    cJSON_ArrayForEach (rule, cJSON_GetObjectItemCaseSensitive(kv->json, key))
+        add_one(r, json_string_or(rule, "str", ""));
+}
+
+void rewriting_forwards(struct rewriting *r, const struct keyvals *kv)
+{
+    each_forward(r, kv, "hostfwd", add_forward);
+    each_forward(r, kv, "guestfwd", add_guest_forward);
+}
+
+/* ---- to connect to ---- */
+
+void rewriting_peer(struct rewriting *r, const char *what, const char *host, const char *port)
+{
+    struct qemu_port peer = { what, host && *host ? host : "localhost", .port = 1, .to = PORT_MAX };
+    unsigned long number;
+
+    if (port && to_number(port, &number) && number > 0)
+        peer.port = peer.to = number;
+    cJSON_AddItemToArray(r->result->peers, fields_new(qemu_port_fields, &peer));
+}
+
+/* The port ends at what a character device may say more. */
+void rewriting_peer_address(struct rewriting *r, const char *what, const char *address)
+{
+    AUTO_FREE char *plain = must(strndup(address, strcspn(address, "@,/")));
+    const char *port;
+    AUTO_FREE char *host = split(plain, &port);
+
+    rewriting_peer(r, what, host, port);
+}
+
+void rewriting_peer_anywhere(struct rewriting *r, const char *what)
+{
+    rewriting_peer(r, what, "*", NULL);
+}
+
+/* ---- for people ---- */
+
+static char *numbers_of(const struct qemu_port *port)
+{
+    if (port->port == port->to)
+        return formatted("port %u", (unsigned)port->port);
+    if (port->port == 1 && port->to == PORT_MAX)
+        return must(strdup("any port"));
+    return formatted("a port from %u to %u", (unsigned)port->port, (unsigned)port->to);
+}
+
+void ports_plan(const struct argv_result *result, struct plan *plan)
+{
+    struct qemu_port port;
+    const cJSON *item;
+
+    fields_each (item, result->ports, qemu_port_fields, &port) {
+        AUTO_FREE char *numbers = numbers_of(&port);
+
+        plan_say(plan, "QEMU listens at %s, %s%s (%s)%s", *port.host ? port.host : "every address",
+                 numbers, port.udp ? " of UDP" : "", port.what,
+                 port.open ? ": whoever connects there needs no password" : "");
+    }
+    fields_each (item, result->peers, qemu_port_fields, &port) {
+        AUTO_FREE char *numbers = numbers_of(&port);
+
+        plan_say(plan, "QEMU connects to %s, %s (%s)",
+                 strcmp(port.host, "*") ? port.host : "whatever this host can reach", numbers,
+                 port.what);
+    }
 }

@@ -1,0 +1,99 @@
+/* Files of a command line. */
+#include "host/line-files.h"
+
+#include <sys/stat.h>
+
+#include "host/system/file-identity.h"
+#include "host/system/own-place.h"
+#include "xmig/facts.h"
+#include "xmig/paths.h"
+
+/* ---- before ---- */
+
+bool line_program_check(const char *path, uid_t user, struct error *err)
+{
+    AUTO_FREE char *real = path_real("/", path);
+    struct stat st;
+
+    if (stat(real, &st) < 0 || !S_ISREG(st.st_mode))
+        return error_set(err, ERROR_REFUSED, "the VM would start '%s', which is no program here",
+                         path);
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return error_set(err, ERROR_REFUSED,
+                         "the VM would start '%s', which others may change (mode %04o)", path,
+                         st.st_mode & 07777);
+    return own_place_permits(real, user, S_IFREG, err) ||
+           error_prefix(err, "the VM would start '%s'", path);
+}
+
+bool line_files_check(const struct argv_result *line, uid_t user, struct error *err)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, line->programs)
+        if (!error_goes_on(err, line_program_check(item->valuestring, user, err)))
+            return false;
+    cJSON_ArrayForEach (item, line->outputs)
+        if (!error_goes_on(err, own_place_permits(item->valuestring, user, S_IFREG, err)))
+            return false;
+    cJSON_ArrayForEach (item, line->sockets)
+        if (!error_goes_on(err, own_place_permits(item->valuestring, user, S_IFSOCK, err)))
+            return false;
+    return true;
+}
+
+/* ---- after ---- */
+
+static void add_new(cJSON *files, const cJSON *paths, mode_t type)
+{
+    const cJSON *path;
+    struct stat st;
+
+    cJSON_ArrayForEach (path, paths)
+        /* A socket is made anew; a file that is there is somebody's, and is gone on with. */
+        if (type == S_IFSOCK || lstat(path->valuestring, &st) < 0)
+            cJSON_AddItemToArray(files, must(cJSON_Duplicate(path, true)));
+}
+
+cJSON *line_files_to_come(const struct argv_result *line)
+{
+    cJSON *files = must(cJSON_CreateArray());
+
+    add_new(files, line->outputs, S_IFREG);
+    add_new(files, line->sockets, S_IFSOCK);
+    return files;
+}
+
+static bool is_made(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+cJSON *line_files_fact(const cJSON *paths)
+{
+    cJSON *fact = fact_new(FACT_FILES);
+    cJSON *made = cJSON_AddArrayToObject(fact, "made");
+    const cJSON *path;
+
+    cJSON_ArrayForEach (path, paths) {
+        cJSON *file;
+
+        if (!is_made(path->valuestring))
+            continue;
+        file = must(cJSON_CreateObject());
+        cJSON_AddItemToArray(made, file);
+        cJSON_AddStringToObject(file, "path", path->valuestring);
+        (void)file_identity_add_path(file, path->valuestring, NULL); /* gone again: none has it */
+    }
+    return fact;
+}
+
+void line_files_remove(const cJSON *fact)
+{
+    const cJSON *file;
+
+    cJSON_ArrayForEach (file, cJSON_GetObjectItemCaseSensitive(fact, "made"))
+        (void)file_identity_remove(file, NULL);
+}
