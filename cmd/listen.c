@@ -63,6 +63,7 @@ static int run(const struct listen_command_options *options)
     places_find_keys(&listen.keys);
     ok = places_make(&places, &err);
     listen.runtime_dir = places.runtime_dir;
+    listen.state_dir = places.state_dir;
     ok = ok && listen_run(&listen, &err);
     if (!ok)
         wrap_say(stderr, WRAP_INDENT, "xmig listen: %s", err.text);

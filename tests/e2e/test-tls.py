@@ -5,6 +5,7 @@
 """
 
 import base64
+import glob
 import json
 import os
 import re
@@ -188,6 +189,37 @@ class Keys(Tls):
         self.assert_moved(self.source.send(dest))
         os.remove(os.path.join(self.target.folder, "config/keys/trusted"))
         self.assertEqual(self.source.send(dest).returncode, 3)
+
+    def test_a_file_that_makes_no_sense_lets_nobody_in_and_the_next_good_one_is_taken(self):
+        self.trust_each_other()
+        dest = self.listen()
+        config = os.path.join(self.target.folder, "config")
+        for name, source_says, listener_says in (
+                ("keys/trusted", ".", "nobody is let in, for the files have changed: '.*trusted', line 1: 'nonsense"),
+                ("keys/cert.pem", ".", "nobody is let in, .*cannot use '.*cert.pem' as a certificate"),
+                ("keys/key.pem", ".", "nobody is let in, .*cannot use '.*key.pem' as its key"),
+                ("recv.conf", "recv.conf", "migration [0-9a-f]{16}: .*recv.conf")):
+            with self.subTest(name):
+                path = os.path.join(config, name)
+                os.rename(path, path + ".good")
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+                    file.write("nonsense\n")
+                done = self.source.send(dest)
+                self.assertIn(done.returncode, (1, 3), done.stderr)
+                self.assertRegex(done.said, source_says)
+                self.listener.wait_for(listener_says)
+                os.rename(path + ".good", path)
+                self.assert_moved(self.source.send(dest))
+                shutil.rmtree(os.path.join(self.target.folder, "state"))
+
+    def test_a_file_of_trust_that_cannot_be_read_lets_nobody_in(self):
+        self.trust_each_other()
+        dest = self.listen()
+        trusted = os.path.join(self.target.folder, "config/keys/trusted")
+        os.rename(trusted, trusted + ".good")
+        os.mkdir(trusted)
+        self.assertIn(self.source.send(dest).returncode, (1, 3))
+        self.listener.wait_for("nobody is let in, for the files have changed: cannot read '.*trusted': Is a directory")
 
     def test_a_line_that_makes_no_sense_is_named(self):
         self.trust_each_other()
@@ -521,14 +553,58 @@ class Limits(Tls):
             self.assertEqual(slow.recv(1), b"")
         self.listener.wait_for("127.0.0.1: it did not finish the handshake")
 
+    def test_who_says_too_much_before_a_handshake_or_after_it_is_sent_away(self):
+        """Before it not even a record's length; after it 8 KiB of first words."""
+        self.listen()
+        with socket.create_connection(("127.0.0.1", self.listener.port)) as stranger:
+            stranger.settimeout(30)
+            stranger.sendall(b"\x16\x03\x01\x40\x00\x01\x00\xff\xff" + 16384 * b"x")
+            while stranger.recv(4096):
+                pass
+        keys = os.path.join(self.source.folder, "config/keys/")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(keys + "cert.pem", keys + "key.pem")
+        with socket.create_connection(("127.0.0.1", self.listener.port)) as raw, context.wrap_socket(raw) as tls:
+            tls.settimeout(30)
+            tls.sendall((8193).to_bytes(4, "big") + 8193 * b"x")
+            self.assertEqual(tls.recv(4096), b"")
+        self.listener.wait_for("source: the first frame has 8193 bytes")
+
+    def test_what_is_killed_leaves_a_line_with_the_migrations_id(self):
+        dest = self.listen()
+        sender = subprocess.Popen([XMIG, "send", "--simulate", VM, dest, "--fault", "drive-mirror:end:send:stop"],
+                                  env=self.source.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(sender.wait)
+        self.addCleanup(sender.kill)
+        identity = self.listener.wait_for("migration ([0-9a-f]{16}): begins")[1]
+        receiver = self.receiver()
+        limit = time.monotonic() + 30
+        while not glob.glob(os.path.join(self.target.folder, "state/*/recv.journal")):
+            self.assertLess(time.monotonic(), limit)
+        os.kill(receiver, signal.SIGKILL)
+        self.listener.wait_for(f"migration {identity}: xmig recv \\(process {receiver}\\) was killed by signal 9")
+
+    def receiver(self):
+        """The process of the only `xmig recv`."""
+        for pid in self.processes():
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if file.read().startswith(b"xmig\0recv\0"):
+                    return pid
+        raise AssertionError("there is no xmig recv")
+
     def test_no_more_migrations_than_are_permitted(self):
-        dest = self.listen("--max-per-peer", "1")
+        for option, says in (("--max-per-peer", "of this host as --max-per-peer"), ("--max-migrations", "as --max-migrations")):
+            with self.subTest(option):
+                self.refuses_a_second(self.listen(option, "1"), f"as many migrations {says} permits there \\(1\\) are under way")
+
+    def refuses_a_second(self, dest, says):
         first = subprocess.Popen([XMIG, "send", "--simulate", VM, dest, "--fault", "drive-mirror:end:send:stop"],
                                  env=self.source.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.listener.wait_for("begins")
         second = self.source.send(dest)
         self.assertEqual(second.returncode, 1, second.stderr)
-        self.assertRegex(second.said, r"as many migrations of this host as --max-per-peer permits there \(1\) are under way")
+        self.assertRegex(second.said, says)
         first.kill()
         first.wait()
 

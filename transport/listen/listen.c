@@ -32,6 +32,8 @@ enum {
     ACCEPT_AT_ONCE = 64,
     LINES_A_SECOND = 20,
     KILL_MS = 3000, /* after a child's own deadline */
+    REST_MS = 200,
+    REST_SAID_MS = 10 * 1000, /* one line tells of rests that follow each other so closely */
 };
 
 /* Accepted, and has not said a word. */
@@ -63,6 +65,7 @@ struct listener {
     struct budget lines;
     unsigned left_out; /* lines */
     int signals;
+    uint64_t rests_until_ms; /* the system had nothing left to give */
     bool ending;
     struct waiting *waiting;
     size_t waiting_count;
@@ -96,6 +99,21 @@ static void say(struct listener *listener, const char *format, ...)
     }
     listener->left_out = 0;
     listener->options->say(listener->options->arg, text);
+}
+
+/* ---- shortages ---- */
+
+/* What lacks now may be there in a moment; poll() would tell of the same connection until then. */
+static void rest(struct listener *listener, const char *what)
+{
+    if (!listener->rests_until_ms || listener->now_ms > listener->rests_until_ms + REST_SAID_MS)
+        say(listener, "cannot %s: %m; trying again every %d ms", what, REST_MS);
+    listener->rests_until_ms = listener->now_ms + REST_MS;
+}
+
+static bool is_resting(const struct listener *listener)
+{
+    return listener->now_ms < listener->rests_until_ms;
 }
 
 /* ---- children ---- */
@@ -202,13 +220,11 @@ static _Noreturn void be_child(struct listener *listener, int fd, int parent,
 
 static void start_child(struct listener *listener, struct waiting *waiting)
 {
-    AUTO_CLOSE int fd = -1;
     int both[2];
     pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, both) < 0) {
-        say(listener, "%s: cannot start a process: %m", waiting->origin.address);
-        close(steal_fd(&waiting->fd));
+        rest(listener, "start processes");
         return;
     }
     pid = fork();
@@ -216,13 +232,14 @@ static void start_child(struct listener *listener, struct waiting *waiting)
         close(both[0]);
         be_child(listener, waiting->fd, both[1], &waiting->origin);
     }
-    close(both[1]);
-    fd = steal_fd(&waiting->fd); /* the child has it */
     if (pid < 0) {
+        rest(listener, "start processes");
         close(both[0]);
-        say(listener, "%s: cannot start a process: %m", waiting->origin.address);
+        close(both[1]);
         return;
     }
+    close(both[1]);
+    close(steal_fd(&waiting->fd)); /* the child has it */
     listener->children[listener->child_count++] = (struct child){
         .pid = pid,
         .fd = both[0],
@@ -247,8 +264,6 @@ static void remove_gone(struct listener *listener)
 /* Strangers make room first, and those first who have waited longest. */
 static bool make_room(struct listener *listener, bool is_known)
 {
-    if (listener->waiting_count < listener->options->limits.waiting)
-        return true;
     for (int known = 0; known <= is_known; known++)
         for (size_t i = 0; i < listener->waiting_count; i++)
             if (listener->waiting[i].is_known == known) {
@@ -261,17 +276,27 @@ static bool make_room(struct listener *listener, bool is_known)
     return false;
 }
 
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 static void accept_some(struct listener *listener, int socket)
 {
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
         struct waiting waiting = { .since_ms = listener->now_ms };
 
         waiting.fd = sockets_accept(socket, &waiting.origin);
+        if (waiting.fd < 0 && is_shortage(errno)) {
+            rest(listener, "accept connections");
+            (void)make_room(listener, false);
+        }
         if (waiting.fd < 0)
             return;
         waiting.is_known = known_has(&listener->known, &waiting.origin, listener->now_ms,
                                      listener->options->limits.known_ms);
-        if (make_room(listener, waiting.is_known)) {
+        if (listener->waiting_count < listener->options->limits.waiting ||
+            make_room(listener, waiting.is_known)) {
             listener->waiting[listener->waiting_count++] = waiting;
         } else {
             say(listener, "%s: too many wait without a word", waiting.origin.address);
@@ -284,7 +309,7 @@ static bool may_start(struct listener *listener, bool is_known)
 {
     const struct listen_limits *limits = &listener->options->limits;
 
-    if (listener->child_count >= limits->connections ||
+    if (is_resting(listener) || listener->child_count >= limits->connections ||
         handshakes(listener, is_known) >= limits->handshakes * (is_known ? 4 : 1))
         return false;
     return is_known || budget_wait_ms(&listener->strangers, listener->now_ms) == 0;
@@ -342,6 +367,8 @@ static int next_look_ms(const struct listener *listener)
         listener->waiting_count > 0 || handshakes(listener, false) + handshakes(listener, true) > 0;
     uint64_t budget = budget_wait_ms(&listener->strangers, listener->now_ms);
 
+    if (is_resting(listener))
+        return REST_MS;
     if (!any)
         return -1;
     return budget > 0 && budget < 500 ? (int)budget : 500;
@@ -384,7 +411,8 @@ static size_t fill(struct listener *listener)
     listener->polled[count++] = (struct pollfd){ .fd = listener->signals, .events = POLLIN };
     for (size_t i = 0; i < listener->sockets.count; i++)
         listener->polled[count++] =
-            (struct pollfd){ .fd = listener->sockets.fds[i], .events = POLLIN };
+            (struct pollfd){ .fd = is_resting(listener) ? -1 : listener->sockets.fds[i],
+                             .events = POLLIN };
     for (size_t i = 0; i < listener->waiting_count; i++) {
         const struct waiting *waiting = &listener->waiting[i];
 

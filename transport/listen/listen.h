@@ -31,6 +31,7 @@ struct listen_options {
     const char *cacert, *cert, *key, *crlfile;
     struct keys keys;
     const char *runtime_dir; /* where receivers' doors are */
+    const char *state_dir;   /* … and their journals */
     struct listen_limits limits;
     void (*say)(void *arg, const char *text); /* a line for the log */
     void *arg;

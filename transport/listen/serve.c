@@ -10,6 +10,7 @@
 #include "transport/listen/ssl-channel.h"
 #include "transport/tls/first-frame.h"
 #include "xmig/cleanup.h"
+#include "xmig/journal.h"
 #include "xmig/lanes.h"
 
 enum {
@@ -100,6 +101,40 @@ static int start_recv(const struct serving *serving, pid_t *pid, struct error *e
     return -1;
 }
 
+/* Whose migration was it? Its journal knows, if it had begun. */
+struct search {
+    const char *state_dir;
+    struct identity identity;
+    uint64_t pid;
+    char id[17];
+};
+
+static void look_into(void *arg, const char *id, enum side side)
+{
+    struct search *search = arg;
+    enum journal_health health;
+    struct journal *journal;
+
+    if (side != SIDE_RECV || *search->id)
+        return;
+    journal = journal_open(search->state_dir, id, side, &search->identity, &health, NULL);
+    if (journal && json_uint_or(journal_find(journal, RECORD_BEGIN), "pid", 0) == search->pid)
+        snprintf(search->id, sizeof(search->id), "%s", id);
+    journal_free(journal);
+}
+
+static bool say_killed(const struct serving *serving, pid_t pid, int number, struct error *err)
+{
+    struct search search = { .state_dir = serving->context->options->state_dir,
+                             .pid = (uint64_t)pid };
+
+    if (identity_read(&search.identity, NULL))
+        (void)journal_list(search.state_dir, look_into, &search, NULL);
+    return error_set(err, ERROR_SYSTEM, "%s%s%sxmig recv (process %d) was killed by signal %d",
+                     *search.id ? "migration " : "", search.id, *search.id ? ": " : "", (int)pid,
+                     number);
+}
+
 static bool move_bytes(struct serving *serving, int fd, struct error *err)
 {
     serving->answered = true;
@@ -126,8 +161,7 @@ static bool receive(struct serving *serving, struct error *err)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFSIGNALED(status))
-        return error_set(err, ERROR_SYSTEM, "xmig recv (process %d) was killed by signal %d",
-                         (int)pid, WTERMSIG(status));
+        return say_killed(serving, pid, WTERMSIG(status), err);
     return ok;
 }
 

@@ -71,7 +71,8 @@ bool trusted_read(struct trusted *trusted, const char *path, struct error *err)
     *trusted = (struct trusted){ 0 };
     if (!file)
         return errno == ENOENT || error_set(err, ERROR_REFUSED, "cannot read '%s': %m", path);
-    ok = read_lines(trusted, file, path, err);
+    ok = read_lines(trusted, file, path, err) &&
+         (!ferror(file) || error_set(err, ERROR_REFUSED, "cannot read '%s': %m", path));
     fclose(file);
     return ok;
 }
