@@ -270,6 +270,23 @@ static void closes_descriptors_that_nobody_asked_for(void **unused)
     end(scene);
 }
 
+/* The reader has gone already, and a call before was interrupted. */
+static void a_probe_ends_with_its_reader(void **unused)
+{
+    struct error err = { 0 };
+    int in[2], out[2];
+    (void)unused;
+
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    close(in[1]);
+    errno = EINTR;
+    assert_true(lane_join("/none", ID, TICKET, "probe", in[0], out[1], &err));
+    close(in[0]);
+    close(out[0]);
+    close(out[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(survives_whatever_comes_in),
         cmocka_unit_test(survives_those_who_say_too_much_or_nothing),
         cmocka_unit_test(closes_descriptors_that_nobody_asked_for),
+        cmocka_unit_test(a_probe_ends_with_its_reader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

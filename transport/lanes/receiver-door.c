@@ -470,11 +470,13 @@ static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count
 static bool be_probe(int in, int out, struct error *err)
 {
     char byte = '+';
+    ssize_t count;
 
     if (write(out, &byte, 1) != 1)
         return error_set(err, ERROR_LOST, "cannot answer: %m");
-    while (read(in, &byte, 1) > 0 || errno == EINTR)
-        ;
+    do
+        count = read(in, &byte, 1);
+    while (count > 0 || (count < 0 && errno == EINTR));
     return true;
 }
 
