@@ -74,7 +74,7 @@ static bool check_protocol(const struct migration *m, const cJSON *theirs, struc
     if (protocol == SESSION_PROTOCOL)
         return true;
     return error_set(err, ERROR_REFUSED,
-                     "%s has xmig %s, which speaks protocol %" PRIu64
+                     "%s has xmig %.40s, which speaks protocol %" PRIu64
                      "; this is xmig %s, which speaks %d: "
                      "install the newer one of them on both machines",
                      m->peer_name, json_string_or(theirs, "version", "of an unknown version"),
@@ -208,11 +208,11 @@ static bool understands(const struct migration *m, const cJSON *theirs, struct q
 {
     if (!(query.look || query.back) || has_feature(theirs, "look"))
         return true;
-    return error_set(err, ERROR_REFUSED,
-                     "%s has xmig %s, which cannot be asked without a decision: install this one "
-                     "(%s) there",
-                     m->peer_name, json_string_or(theirs, "version", "of an unknown version"),
-                     XMIG_VERSION);
+    return error_set(
+        err, ERROR_REFUSED,
+        "%s has xmig %.40s, which cannot be asked without a decision: install this one "
+        "(%s) there",
+        m->peer_name, json_string_or(theirs, "version", "of an unknown version"), XMIG_VERSION);
 }
 
 static cJSON *query_words(struct query query)

@@ -5,10 +5,13 @@
 #include "transport/frame.h"
 #include "xmig/cleanup.h"
 #include "xmig/stream.h"
+#include "xmig/text.h"
 
 enum {
     QUEUE_MAX = 64,
-    QUEUE_BYTES_MAX = 2 * SESSION_MESSAGE_MAX
+    QUEUE_BYTES_MAX = 2 * SESSION_MESSAGE_MAX,
+    REFUSALS_MAX = 100, /* nobody reads more */
+    SHOWN_MAX = 60,     /* of a word that makes no sense */
 };
 
 struct session {
@@ -86,7 +89,7 @@ static bool advance_peer(struct session *session, const cJSON *message, struct e
         return false;
     if (!here || strcmp(name, here) != 0)
         return error_set(err, ERROR_PROTOCOL,
-                         "the peer says it is through with '%s', not with '%s'", name,
+                         "the peer says it is through with '%.*s', not with '%s'", SHOWN_MAX, name,
                          here ? here : "(nothing)");
     session->peer_station++;
     return true;
@@ -102,22 +105,34 @@ static void abort_reason(const cJSON *message, struct error *why)
     error_set(why, kind, "%s", json_string_or(message, "text", "the peer gave no reason"));
 }
 
+static void add_refusal(cJSON *refusals, const char *text)
+{
+    cJSON *refusal = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(refusal, "text", text);
+    cJSON_AddItemToArray(refusals, refusal);
+}
+
 /* An older peer sends no list: the reason of its abort is the only refusal. */
 static void hear_refusals(struct session *session, const cJSON *abort, const struct error *why)
 {
     const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(abort, "refusals");
-    cJSON *only;
+    const cJSON *each;
+    int count = 0;
 
     if (why->kind != ERROR_REFUSED || session->refusals)
         return;
-    if (cJSON_IsArray(refusals)) {
-        session->refusals = must(cJSON_Duplicate(refusals, true));
-        return;
-    }
     session->refusals = must(cJSON_CreateArray());
-    only = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(only, "text", why->text);
-    cJSON_AddItemToArray(session->refusals, only);
+    if (!cJSON_IsArray(refusals))
+        add_refusal(session->refusals, why->text);
+    cJSON_ArrayForEach (each, refusals)
+        if (count++ < REFUSALS_MAX)
+            cJSON_AddItemToArray(session->refusals, must(cJSON_Duplicate(each, true)));
+    if (count > REFUSALS_MAX) {
+        AUTO_FREE char *rest = formatted("and %d more", count - REFUSALS_MAX);
+
+        add_refusal(session->refusals, rest);
+    }
 }
 
 static bool has_room(const struct session *session, size_t size)
@@ -215,8 +230,8 @@ static bool receive(struct session *session, cJSON *taken, size_t size, struct e
     if (!type)
         return error_prefix(err, "a message without a type");
     if (!permitted(session, type))
-        return error_set(err, ERROR_PROTOCOL, "the peer said '%s', which is not permitted now",
-                         type);
+        return error_set(err, ERROR_PROTOCOL, "the peer said '%.*s', which is not permitted now",
+                         SHOWN_MAX, type);
     if (is_aside(session, type, message))
         return true;
     if (!strcmp(type, "done") && !advance_peer(session, message, err))
@@ -422,7 +437,8 @@ static cJSON *unexpected(const cJSON *message, const char *wanted, struct error 
     if (!strcmp(type, "abort"))
         abort_reason(message, err);
     else
-        error_set(err, ERROR_PROTOCOL, "the peer said '%s' where '%s' was due", type, wanted);
+        error_set(err, ERROR_PROTOCOL, "the peer said '%.*s' where '%s' was due", SHOWN_MAX, type,
+                  wanted);
     return NULL;
 }
 

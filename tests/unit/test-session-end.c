@@ -144,6 +144,32 @@ static void once_muted_a_loss_is_only_told_to_who_asks(void **unused)
     end(&scene);
 }
 
+static void no_more_refusals_are_kept_than_somebody_reads(void **unused)
+{
+    enum {
+        SAID = 1000,
+        KEPT = 100
+    };
+    struct scene scene = begin();
+    cJSON *message = cJSON_Parse("{\"type\":\"abort\",\"kind\":\"refused\",\"text\":\"no\"}");
+    cJSON *refusals = cJSON_AddArrayToObject(message, "refusals");
+    AUTO_FREE char *text = NULL;
+    struct error err = { 0 };
+    (void)unused;
+
+    for (int i = 0; i < SAID; i++)
+        cJSON_AddItemToArray(refusals, cJSON_Parse("{\"text\":\"no\"}"));
+    text = json_print(message);
+    cJSON_Delete(message);
+    peer_says(&scene, text);
+    assert_null(session_expect(scene.session, "hello", SOON_MS, &err));
+    assert_int_equal(cJSON_GetArraySize(session_refusals(scene.session)), KEPT + 1);
+    assert_string_equal(
+        json_string_or(cJSON_GetArrayItem(session_refusals(scene.session), KEPT), "text", ""),
+        "and 900 more");
+    end(&scene);
+}
+
 static void once_muted_an_abort_is_a_message_like_any_other(void **unused)
 {
     struct scene scene = begin();
@@ -385,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_cut_is_a_loss_at_both_ends),
         cmocka_unit_test(may_be_freed_with_words_that_nobody_took),
         cmocka_unit_test(once_muted_a_loss_is_only_told_to_who_asks),
+        cmocka_unit_test(no_more_refusals_are_kept_than_somebody_reads),
         cmocka_unit_test(once_muted_an_abort_is_a_message_like_any_other),
         cmocka_unit_test(parts_when_both_have_said_goodbye),
         cmocka_unit_test(a_connection_that_ends_after_goodbye_is_not_lost),
