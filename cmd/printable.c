@@ -1,7 +1,6 @@
 /* Escapes text from outside (VM names, the peer's messages) before it reaches a terminal. */
 #include "printable.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -71,6 +70,49 @@ char *printable(const char *text)
         }
         len = len ? len : 1;
         print_bytes(out, at, len);
+    }
+    if (fclose(out))
+        abort();
+    return shown;
+}
+
+/* May `text` go on as a character, or as the end of a line, behind its `len` bytes? */
+static bool is_beginning(const unsigned char *text, size_t len)
+{
+    size_t whole = *text == '\r' || *text >= 0xc0 ? 2 : 1;
+
+    if (*text >= 0xe0)
+        whole = *text >= 0xf0 ? 4 : 3;
+    for (size_t i = 1; i < len; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return false;
+    return len < whole;
+}
+
+char *printable_lines(const char *bytes, size_t len, bool is_end, size_t *used)
+{
+    AUTO_FREE unsigned char *text = must(calloc(1, len + 1)); /* ended by a NUL for decode() */
+    char *shown = NULL;
+    size_t size, count;
+    FILE *out = must(open_memstream(&shown, &size));
+
+    memcpy(text, bytes, len);
+    for (*used = 0; *used < len; *used += count) {
+        const unsigned char *at = text + *used;
+        uint32_t character = 0;
+
+        if (!is_end && is_beginning(at, len - *used))
+            break;
+        count = decode(at, &character);
+        if (*at == '\n' || (at[0] == '\r' && at[1] == '\n')) {
+            count = *at == '\n' ? 1 : 2;
+            fputc('\n', out);
+        } else if (count && !is_obeyed(character)) {
+            fwrite(at, 1, count, out);
+        } else {
+            count = count ? count : 1;
+            print_bytes(out, at, count);
+        }
     }
     if (fclose(out))
         abort();

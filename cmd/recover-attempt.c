@@ -6,6 +6,7 @@
 #include "find-id.h"
 #include "meaning.h"
 #include "option-tls.h"
+#include "peer-words.h"
 #include "wrap.h"
 #include "core/secrets.h"
 #include "xmig/cleanup.h"
@@ -57,6 +58,8 @@ static bool make_transport(struct recovering *recovering, struct error *err)
                        err))
         return false;
     options.tls = recovering->tls;
+    recovering->words = peer_words_new(m->loop, recovering->report, target_name(recovering->dest));
+    options.errors = peer_words_fd(recovering->words);
     m->transport = transport_new(m->loop, recovering->dest, &options, err);
     return m->transport != NULL;
 }
@@ -120,6 +123,7 @@ static void begin_attempt(struct recovering *recovering)
 void attempt_end(struct recovering *recovering)
 {
     migration_done(&recovering->m);
+    peer_words_free(steal(recovering->words));
     loop_free(recovering->loop);
     free(recovering->vm);
     free(recovering->dest);
@@ -304,6 +308,8 @@ int attempt_finish(struct recovering *recovering, struct ending *ending)
     int status;
 
     show_journal_if_due(recovering, ending);
+    if (recovering->words)
+        peer_words_print(recovering->words);
     status = report_end(recovering->report, ending); /* it borrows from the attempt */
     attempt_end(recovering);
     return status;

@@ -14,6 +14,7 @@ struct recovering {
     const struct places *places;
     struct report *report;
     struct loop *loop;
+    struct peer_words *words;
     struct migration m;
     struct migration_options migration_options;
     char id[17];      /* that options->id means */

@@ -45,14 +45,19 @@ struct report {
         uint64_t ms;
     } downtime[DOWNTIME_PARTS];
     size_t downtime_count;
+    bool within_line; /* of what another program says */
 };
 
 /* ---- people ---- */
 
+/* Nothing of ours stands in a line that another program has begun. */
 static void erase(struct report *report)
 {
-    if (report->draws)
+    if (report->within_line)
+        fputc('\n', report->errors);
+    else if (report->draws)
         drawing_erase(&report->drawing);
+    report->within_line = false;
 }
 
 static void draw_transfer(struct report *report, const struct transfer *transfer)
@@ -69,7 +74,7 @@ static void draw(struct report *report)
     const struct stage *stage = stage_find(report->stage);
     char line[256];
 
-    if (!report->draws || report->output->quiet)
+    if (!report->draws || report->output->quiet || report->within_line)
         return;
     drawing_erase(&report->drawing);
     if (stage) {
@@ -408,6 +413,25 @@ void report_doing(struct report *report, const char *format, ...)
     line = vformatted(format, args);
     va_end(args);
     say(report, line);
+    fflush(report->errors);
+}
+
+void report_pass_on(struct report *report, const char *from, const char *text)
+{
+    if (*text && !report->within_line)
+        erase(report);
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+
+        if (!report->within_line)
+            fprintf(report->errors, "%s: ", from);
+        fwrite(text, 1, len, report->errors);
+        report->within_line = text[len] == '\0';
+        if (!report->within_line)
+            fputc('\n', report->errors);
+        text += len + !report->within_line;
+    }
+    draw(report);
     fflush(report->errors);
 }
 

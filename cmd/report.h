@@ -36,6 +36,11 @@ void report_doing(struct report *report, const char *format, ...)
 /* So much RAM follows the disks: for how long all of it will take. */
 void report_expect_ram(struct report *report, uint64_t bytes);
 
+/* What programs that reach the target say by themselves, printable and as it comes: a part of a
+ * line, or some. `from` stands before each line.
+ */
+void report_pass_on(struct report *report, const char *from, const char *text);
+
 /* A line for programs, with the members of `body` (taken). */
 void report_json(struct report *report, const char *type, cJSON *body);
 

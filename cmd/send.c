@@ -7,6 +7,7 @@
 #include "earlier.h"
 #include "option-tls.h"
 #include "options.h"
+#include "peer-words.h"
 #include "places.h"
 #include "report.h"
 #include "signals.h"
@@ -85,6 +86,7 @@ struct sending {
     cJSON *way; /* option-tls.h */
     struct loop *loop;
     struct report *report;
+    struct peer_words *words;
     struct migration m;
     bool attached;
     bool going_back; /* what was done is being undone: nothing may interrupt that */
@@ -179,6 +181,7 @@ static bool find_way(struct sending *sending, struct error *err)
         .remote_path = sending->options->remote_path,
         .runtime_dir = m->own_runtime_dir,
         .bandwidth = sending->options->migration.bandwidth,
+        .errors = peer_words_fd(sending->words),
     };
 
     if (!tls_way(sending->options->dest, sending->options->tls, sending->options->rsh,
@@ -319,6 +322,7 @@ static int end(struct sending *sending, const struct result *result)
     };
     struct ending ending;
 
+    peer_words_print(sending->words);
     ending_of_send(&ending, result, &sent);
     return report_end(sending->report, &ending);
 }
@@ -333,6 +337,7 @@ static int run(const struct send_options *options, int argc, char *argv[])
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTTOU, SIG_IGN); /* a terminal set to `tostop` must not stop it half-way */
     sending.report = report_new("xmig", &options->output, stdout, stderr);
+    sending.words = peer_words_new(sending.loop, sending.report, target_name(options->dest));
     placed = places_make(&sending.places, &result.error);
     migration_init(&sending.m, SIDE_SEND, sending.loop, &options->migration,
                    sending.places.state_dir, sending.places.runtime_dir);
@@ -341,6 +346,7 @@ static int run(const struct send_options *options, int argc, char *argv[])
     status = result.outcome == OUTCOME_USAGE ? end_with_usage(argc, argv, &result.error)
                                              : end(&sending, &result);
     migration_done(&sending.m);
+    peer_words_free(sending.words);
     loop_free(sending.loop);
     report_free(sending.report);
     places_done(&sending.places);

@@ -20,8 +20,10 @@ void argv_done(struct argv *argv);
 
 #define AUTO_ARGV __attribute__((cleanup(argv_done)))
 
-/* Start the words with `fd` as their standard input and output. */
-struct link *start_link(struct loop *loop, const struct argv *argv, int fd, int errors,
+/* Start the words with `fd` as their standard input and output; `quiet`: their complaints are of no
+ * interest.
+ */
+struct link *start_link(struct transport *transport, const struct argv *argv, int fd, bool quiet,
                         struct error *err);
 
 /* The command line for a shell: `remote_path` (NULL: "xmig") as it stands, for it may set

@@ -26,7 +26,7 @@ static struct link *local_dial(struct transport *transport, const char *const wo
         argv_add(&argv, "/proc/self/exe");
         argv_add_all(&argv, words);
     }
-    return start_link(transport->loop, &argv, fd, STDERR_FILENO, err);
+    return start_link(transport, &argv, fd, false, err);
 }
 
 static void local_explain(struct transport *transport, int status, struct error *err)

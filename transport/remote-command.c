@@ -23,9 +23,12 @@ void argv_done(struct argv *argv)
     free(argv->words);
 }
 
-struct link *start_link(struct loop *loop, const struct argv *argv, int fd, int errors,
+struct link *start_link(struct transport *transport, const struct argv *argv, int fd, bool quiet,
                         struct error *err)
 {
+    struct loop *loop = transport->loop;
+    int errors = quiet || !transport->options.errors ? -1 : transport->options.errors;
+
     return link_of_child(loop, child_start(loop, argv->words, fd, fd, errors, err));
 }
 

@@ -498,13 +498,12 @@ static struct link *connect_to(struct transport *transport, bool past, const cha
     struct ssh *ssh = ssh_of(transport);
     AUTO_FREE char *command = remote_command(transport->options.remote_path, words);
     AUTO_ARGV struct argv argv = { 0 };
-    int errors = ssh->lanes.probing ? -1 : STDERR_FILENO;
     bool is_lane = !strcmp(words[0], "lane");
 
     ssh->went_past = past;
     if (ssh->lanes.forwarded && is_lane) {
         ssh_lanes_add_words(&argv, &ssh->lanes, words);
-        return start_link(transport->loop, &argv, fd, errors, err);
+        return start_link(transport, &argv, fd, ssh->lanes.probing, err);
     }
     if (ssh->is_openssh) {
         add_connection(&argv, ssh, is_lane);
@@ -513,7 +512,7 @@ static struct link *connect_to(struct transport *transport, bool past, const cha
         argv_add(&argv, ssh->dest.host);
     }
     argv_add(&argv, command);
-    return start_link(transport->loop, &argv, fd, errors, err);
+    return start_link(transport, &argv, fd, ssh->lanes.probing, err);
 }
 
 static struct link *ssh_dial(struct transport *transport, const char *const words[], int fd,

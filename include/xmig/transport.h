@@ -25,6 +25,7 @@ struct transport_options {
     const char *remote_path; /* how the peer's shell finds xmig; NULL: "xmig" */
     const char *runtime_dir; /* this migration's own, for its sockets: exists, mode 0700 */
     uint64_t bandwidth;      /* bytes a second for all lanes together; 0: no limit */
+    int errors; /* where the programs that make connections complain (borrowed); 0: nowhere */
 };
 
 struct transport_ops {

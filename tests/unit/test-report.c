@@ -388,6 +388,23 @@ static void has_no_rate_before_it_has_measured(void **unused)
     assert_int_equal(transfer_left_ms(transfer), 0);
 }
 
+/* A prompt is seen at once, and a line that another program has begun does not become ours. */
+static void what_others_say_has_a_name_before_each_line(void **unused)
+{
+    struct scene scene;
+    (void)unused;
+
+    begin(&scene, (struct output_options){ 0 });
+    report_pass_on(scene.report, "beta", "Password: ");
+    assert_written(&scene, "beta: Password: ");
+    report_pass_on(scene.report, "beta", "\nxmig: 'demo' runs here\nmore");
+    report_say(scene.report, "ours");
+    look(&scene);
+    assert_string_equal(scene.errors,
+                        "beta: Password: \nbeta: xmig: 'demo' runs here\nbeta: more\nxmig: ours\n");
+    done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +426,7 @@ int main(void)
         cmocka_unit_test(measures_the_rate_of_the_last_seconds),
         cmocka_unit_test(has_no_rate_before_it_has_measured),
         cmocka_unit_test(invents_no_end_when_nothing_becomes_less),
+        cmocka_unit_test(what_others_say_has_a_name_before_each_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,41 @@ static void json_is_fit_for_everybody(void **unused)
     }
 }
 
+/* Of a stream a character or a line's end may come in two parts. */
+static void lines_of_a_stream_stay_lines(void **unused)
+{
+    static const struct {
+        const char *bytes, *shown;
+        size_t left;
+    } cases[] = {
+        { "one\ntwo\r\nPassword: ", "one\ntwo\nPassword: ", 0 },
+        { "\033[2J\rhere\tthere\n", "\\x1b[2J\\x0dhere\\tthere\n", 0 },
+        { "Gr\xc3", "Gr", 1 },
+        { "\xf0\x9d\x84", "", 3 },
+        { "\xe2\x80\xae\xff\xc3(", "\\xe2\\x80\\xae\\xff\\xc3(", 0 },
+        { "end\r", "end", 1 },
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t used, len = strlen(cases[i].bytes);
+        AUTO_FREE char *shown = printable_lines(cases[i].bytes, len, false, &used);
+
+        assert_string_equal(shown, cases[i].shown);
+        assert_int_equal(len - used, cases[i].left);
+    }
+}
+
+static void the_rest_of_a_stream_is_shown_at_its_end(void **unused)
+{
+    size_t used;
+    AUTO_FREE char *shown = printable_lines("a\0b\xe2\x82", 5, true, &used);
+    (void)unused;
+
+    assert_string_equal(shown, "a\\x00b\\xe2\\x82");
+    assert_int_equal(used, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +138,8 @@ int main(void)
         cmocka_unit_test(shows_what_a_terminal_would_obey),
         cmocka_unit_test(cuts_between_characters),
         cmocka_unit_test(json_is_fit_for_everybody),
+        cmocka_unit_test(lines_of_a_stream_stay_lines),
+        cmocka_unit_test(the_rest_of_a_stream_is_shown_at_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
