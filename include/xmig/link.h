@@ -22,7 +22,8 @@ struct link {
     struct loop *loop;
     int fd; /* our end of a control connection; -1: a lane, or somebody has taken it */
     bool ended;
-    int status; /* once it has ended; 0: well; the transport's explain() knows the others */
+    int status;       /* once it has ended; 0: well; the transport's explain() knows the others */
+    struct error why; /* … in words, where the transport has them */
     void (*on_end)(void *arg);
     void *arg;
 };

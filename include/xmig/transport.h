@@ -72,6 +72,7 @@ struct transport {
     struct lane *lanes;           /* a list; transport/lanes/lane.c */
     struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
     atomic_uint_fast64_t written; /* bytes that compressed lanes have carried */
+    struct error lane_failure;    /* of the first lane that broke */
     bool lanes_are_cut;           /* there will be no others */
     void *impl;                   /* the scheme's own; freed by close() */
 };
@@ -122,6 +123,9 @@ bool transport_make_room(struct transport *transport, size_t lanes, struct error
  * has gone, `fd` is shut down.
  */
 bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err);
+
+/* Has no lane broken? What the hypervisor sees of it is only an end. */
+bool transport_lanes_ok(const struct transport *transport, struct error *err);
 
 /* No limit any more: the guest stands still, and waits for what is still to be sent. */
 void transport_lift_limit(struct transport *transport);

@@ -91,6 +91,28 @@ static bool begin_journal(struct migration *m, struct error *err)
     return fault_at(m, record_name(RECORD_BEGIN), FAULT_AFTER, err);
 }
 
+static bool lane_broke(void *arg)
+{
+    const struct migration *m = arg;
+
+    return !transport_lanes_ok(m->transport, NULL);
+}
+
+/* Of a lane that broke the hypervisor sees only an end, and may see it first. */
+static void add_lanes_reason(struct migration *m, struct error *err)
+{
+    enum {
+        LANE_TELLS_MS = 100
+    };
+    struct error why = { 0 };
+
+    if (m->side != SIDE_SEND || (err->kind != ERROR_LOST && err->kind != ERROR_SYSTEM))
+        return;
+    (void)loop_wait(m->loop, lane_broke, m, LANE_TELLS_MS, NULL);
+    if (!transport_lanes_ok(m->transport, &why) && !strstr(err->text, why.text))
+        error_append(err, "; %s", why.text);
+}
+
 static bool run_half(struct migration *m, size_t i, struct error *err)
 {
     const struct stage *stage = m->stages[i];
@@ -98,8 +120,10 @@ static bool run_half(struct migration *m, size_t i, struct error *err)
 
     if (!fault_at(m, stage->name, FAULT_BEGIN, err))
         return false;
-    if (half->run && !half->run(m, m->states[i], err))
+    if (half->run && !half->run(m, m->states[i], err)) {
+        add_lanes_reason(m, err);
         return error_prefix(err, "%s", stage->name);
+    }
     return fault_at(m, stage->name, FAULT_END, err);
 }
 

@@ -184,6 +184,36 @@ static void the_senders_door_tells_of_a_lane_that_broke(void **unused)
     end(scene);
 }
 
+static struct link *dial_and_know_why(struct transport *transport, const char *const words[],
+                                      int fd, struct error *err)
+{
+    struct link *link = dial_and_fail(transport, words, fd, err);
+
+    error_set(&link->why, ERROR_LOST, "the certificate has expired");
+    return link;
+}
+
+static void a_lane_that_broke_says_why_where_the_transport_knows(void **unused)
+{
+    const struct transport_ops failing = { .scheme = "test", .dial = dial_and_know_why };
+    struct scene *scene = begin(&failing);
+    struct error err = { 0 };
+    struct lane_door *door = lane_door_new(scene->transport, "ram", false, &err);
+    int near = connect_unix(lane_door_path(door), &err);
+    (void)unused;
+
+    assert_true(transport_lanes_ok(scene->transport, &err));
+    assert_ends(scene, near);
+    assert_false(lane_door_ok(door, &err));
+    assert_string_equal(err.text, "lane ram: the certificate has expired");
+    error_clear(&err);
+    assert_false(transport_lanes_ok(scene->transport, &err));
+    assert_string_equal(err.text, "lane ram: the certificate has expired");
+    close(near);
+    lane_door_free(door);
+    end(scene);
+}
+
 static struct link *dial_and_say_done(struct transport *transport, const char *const words[],
                                       int fd, struct error *err)
 {
@@ -229,6 +259,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_lane_is_made_after_the_cut),
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),
+        cmocka_unit_test(a_lane_that_broke_says_why_where_the_transport_knows),
         cmocka_unit_test(the_last_words_of_a_limited_lane_arrive),
     };
 

@@ -54,14 +54,26 @@ static void unlink_lane(struct lane *lane)
     *link = lane->next;
 }
 
+static void note_failure(const struct lane *lane)
+{
+    struct error why = lane->link->why;
+
+    if (why.kind == ERROR_NONE)
+        error_set(&why, ERROR_LOST, "lane %s broke (status %d)", lane->name, lane->link->status);
+    else
+        error_prefix(&why, "lane %s", lane->name);
+    if (lane->transport->lane_failure.kind == ERROR_NONE)
+        lane->transport->lane_failure = why;
+    if (lane->door && lane->number == lane->door->count)
+        lane->door->failure = why;
+}
+
 static void on_end(void *arg)
 {
     struct lane *lane = arg;
-    int status = lane->link->status;
 
-    if (status && lane->door && lane->number == lane->door->count)
-        error_set(&lane->door->failure, ERROR_LOST, "lane %s broke (status %d)", lane->name,
-                  status);
+    if (lane->link->status)
+        note_failure(lane);
     unlink_lane(lane);
     filters_leave(&lane->filters, &lane->transport->filters);
     lane_free(lane);
@@ -115,6 +127,13 @@ static bool join_lane(struct transport *transport, struct lane_door *door, const
 bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err)
 {
     return join_lane(transport, NULL, name, fd, err);
+}
+
+bool transport_lanes_ok(const struct transport *transport, struct error *err)
+{
+    if (transport->lane_failure.kind && err)
+        *err = transport->lane_failure;
+    return !transport->lane_failure.kind;
 }
 
 void transport_lift_limit(struct transport *transport)

@@ -101,6 +101,7 @@ static ssize_t fail(struct curl_channel *curl, CURLcode code, struct error *err)
         .code = code,
         .text = *curl->text ? curl->text : curl_easy_strerror(code),
         .seen = &curl->rules.seen,
+        .connected = curl->channel.fd >= 0,
     };
 
     curl_easy_getinfo(curl->easy, CURLINFO_SSL_VERIFYRESULT, &failure.verified);

@@ -150,11 +150,12 @@ static bool explain_handshake(const struct tls_failure *failure, struct error *e
         says(failure, "http request") || says(failure, "bad record type"))
         return error_set(err, ERROR_REFUSED,
                          "%s does not speak TLS: is that the port of 'xmig listen'?", name);
-    if (failure->verified != X509_V_OK)
+    /* Unspecified: no certificate has been looked at. */
+    if (failure->verified != X509_V_OK && failure->verified != X509_V_ERR_UNSPECIFIED)
         return explain_certificate(failure, err);
     return error_set(err, ERROR_LOST,
-                     "%s closed the connection during the handshake (%s): its listener may be too "
-                     "busy, and its log has the reason",
+                     "the TLS handshake with %s failed (%s): its listener may be too busy, and its "
+                     "log has the reason",
                      name, failure->text);
 }
 
@@ -187,6 +188,17 @@ static bool explain_proxy(const struct tls_failure *failure, struct error *err)
                      proxy_of(failure), name, failure->text);
 }
 
+/* Alerts about our own certificate come when the connection has been made. */
+static bool explain_break(const struct tls_failure *failure, struct error *err)
+{
+    char name[300];
+
+    if (explain_alert(failure, err))
+        return false;
+    return error_set(err, ERROR_LOST, "the connection to %s broke: %s", name_of(failure, name),
+                     failure->text);
+}
+
 static bool explain_network(const struct tls_failure *failure, struct error *err)
 {
     char name[300];
@@ -217,9 +229,7 @@ static bool explain_file(const struct tls_failure *failure, const char *what, co
 bool explain_failure(const struct tls_failure *failure, struct error *err)
 {
     const struct tls_options *given = &failure->settings->given;
-    char name[300];
 
-    name_of(failure, name);
     switch (failure->code) {
     case CURLE_PEER_FAILED_VERIFICATION:
         return explain_peer(failure, err);
@@ -243,9 +253,9 @@ bool explain_failure(const struct tls_failure *failure, struct error *err)
     case CURLE_SEND_ERROR:
         if (says(failure, "CONNECT tunnel"))
             return explain_proxy(failure, err);
-        if (explain_alert(failure, err))
-            return false;
-        return error_set(err, ERROR_LOST, "the connection to %s broke: %s", name, failure->text);
+        if (!failure->connected && *proxy_of(failure))
+            return explain_network(failure, err);
+        return explain_break(failure, err);
     default:
         return explain_network(failure, err);
     }

@@ -13,6 +13,7 @@ struct tls_failure {
     const char *text;               /* libcurl's */
     long verified;                  /* OpenSSL's word on the peer's certificate */
     long os_error;                  /* errno of a connection that was not made; 0 */
+    bool connected;                 /* the connection was made, and has broken since */
     const struct fingerprint *seen; /* of the peer's key */
 };
 

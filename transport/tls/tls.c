@@ -90,6 +90,7 @@ static void on_over(uv_async_t *over)
 
     if (!connection->ok && connection->is_control)
         connection->tls->failure = connection->err;
+    connection->link->why = connection->err;
     link_end(connection->link, connection->ok ? 0 : 1);
 }
 
