@@ -390,6 +390,13 @@ class Pki(PkiScene):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertRegex(done.said, f"localhost:{port} does not speak TLS: is that the port of 'xmig listen'")
 
+    def test_what_ends_in_the_handshake_has_shown_no_certificate(self):
+        for serve in (lambda connection: None, lambda connection: connection.sendall(b"\x15\x03\x03\x00\x02\x02\x28")):
+            port = self.serve_once(serve)
+            done = self.send_with(f"tls://localhost:{port}", self.ours)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertRegex(done.said, f"the TLS handshake with localhost:{port} failed")
+
     def test_where_nobody_listens(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
