@@ -87,7 +87,7 @@ static void target_is(const struct source_disk *disk, const char *name)
     AUTO_FREE char *path = formatted("%s/%s", dir, name);
 
     assert_non_null(disk);
-    assert_string_equal(disk->target, path);
+    assert_string_equal(disk->params.image, path);
 }
 
 static void calls_a_disk_as_its_user_does(void **unused)
@@ -136,7 +136,7 @@ static void puts_an_image_where_it_was_or_beside_it_or_where_it_is_told(void **u
 
     scene = scene_with("[" WEB "]", "api", targets);
     assert_true(source_disks_read(scene->vm, &scene->err));
-    assert_string_equal(source_disk_find(scene->vm, "virtio0")->target, "/srv/x.qcow2");
+    assert_string_equal(source_disk_find(scene->vm, "virtio0")->params.image, "/srv/x.qcow2");
     end(scene);
 }
 
@@ -152,8 +152,8 @@ static void counts_what_an_image_lies_on(void **unused)
 
     assert_true(source_disks_read(scene->vm, &scene->err));
     disk = source_disk_find(scene->vm, "virtio0");
-    assert_int_equal(disk->size, 4096);
-    assert_int_equal(disk->allocated, 200);
+    assert_int_equal(disk->params.size, 4096);
+    assert_int_equal(disk->params.allocated, 200);
     assert_non_null(disk->paths[1]);
     assert_null(disk->paths[2]);
     end(scene);
@@ -171,7 +171,7 @@ static void an_image_is_made_anew_as_it_was(void **unused)
     (void)unused;
 
     assert_true(source_disks_read(scene->vm, &scene->err));
-    options = json_print(source_disk_find(scene->vm, "d")->options);
+    options = json_print(source_disk_find(scene->vm, "d")->params.options);
     assert_string_equal(options, "{\"cluster_size\":\"131072\",\"compat\":\"1.1\","
                                  "\"refcount_bits\":\"64\",\"lazy_refcounts\":\"on\"}");
     end(scene);

@@ -49,7 +49,7 @@ static struct scene scene_with(const struct exchange *script, enum ram_mode mode
     scene.vm->ram = mode;
     scene.vm->process.uid = geteuid();
     scene.vm->disks = must(calloc(1, sizeof(struct source_disk)));
-    scene.vm->disks[0].name = must(strdup("vda"));
+    scene.vm->disks[0].params.name = "vda";
     scene.vm->disk_count = 1;
     return scene;
 }

@@ -11,6 +11,7 @@
 #include "host/qemu/guest/machine.h"
 #include "host/qemu/taps.h"
 #include "host/images/shared-images.h"
+#include "host/images/source-image.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
 #include "host/qemu/drives.h"
@@ -67,11 +68,11 @@ static bool rewrite_command_line(struct qemu_guest *vm, struct argv_disk *disks,
         disks[i] =
             (struct argv_disk){ .paths = vm->disks[i].paths,
                                 .said = vm->disks[i].said,
-                                .target = vm->disks[i].target,
-                                .format = vm->disks[i].format,
+                                .target = vm->disks[i].params.image,
+                                .format = vm->disks[i].params.format,
                                 .is_chosen = json_string_or(vm->base.context.options.disk_targets,
-                                                            vm->disks[i].name, NULL) != NULL,
-                                .stays_full = vm->disks[i].full };
+                                                            vm->disks[i].params.name, NULL) != NULL,
+                                .stays_full = vm->disks[i].params.full };
     argv_result_done(&vm->argv);
     if (!argv_rewrite(vm->process.words, &line, &vm->argv, err)) {
         for (size_t i = 0; i < line.disk_count; i++)
@@ -80,10 +81,8 @@ static bool rewrite_command_line(struct qemu_guest *vm, struct argv_disk *disks,
     }
     for (size_t i = 0; i < line.disk_count; i++) {
         vm->disks[i].said_layer = disks[i].layer;
-        if (disks[i].renamed) {
-            free(vm->disks[i].target);
-            vm->disks[i].target = steal(disks[i].renamed);
-        }
+        if (disks[i].renamed)
+            source_disk_set_image(vm, &vm->disks[i], disks[i].renamed);
     }
     return true;
 }
@@ -133,10 +132,12 @@ static cJSON *media_with_hashes(struct qemu_guest *vm, struct error *err)
 static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk,
                         struct disk_params *params, cJSON *disks, struct error *err)
 {
+    params->format = NULL;
+    params->options = params->bitmaps = NULL;
     if (!shared_offer(disk->paths[0], vm->base.context.id,
-                      json_true(vm->base.context.options.shared, disk->name), params, &vm->proofs,
-                      err))
-        return error_prefix(err, "disk '%s'", disk->name);
+                      json_true(vm->base.context.options.shared, disk->params.name), params,
+                      &vm->proofs, err))
+        return error_prefix(err, "disk '%s'", disk->params.name);
     cJSON_AddItemToArray(disks, fields_new(disk_fields, params));
     return true;
 }
@@ -144,9 +145,9 @@ static bool offer_image(struct qemu_guest *vm, const struct source_disk *disk,
 static bool describe_disk(struct qemu_guest *vm, const struct source_disk *disk,
                           const struct argv_disk *moved, cJSON *disks, struct error *err)
 {
-    struct disk_params params;
+    struct disk_params params = disk->params;
 
-    if (!source_disk_params(disk, &params, err))
+    if (!source_image_add_owner(&params, disk->paths[0], err))
         return false;
     if (!vm->base.context.options.mirrors_disks)
         return offer_image(vm, disk, &params, disks, err);
@@ -154,15 +155,12 @@ static bool describe_disk(struct qemu_guest *vm, const struct source_disk *disk,
         return error_set(err, ERROR_REFUSED,
                          "disk '%s': its image keeps bitmaps, which a raw image, as the target's "
                          "will be, cannot: remove them, or say --lose %s=bitmaps",
-                         disk->name, disk->name);
+                         disk->params.name, disk->params.name);
     params.format = moved->format_at_target;
-    params.bitmaps = disk->bitmaps;
-    params.written = disk->written;
-    params.full = disk->full;
     params.unmaps = moved->unmaps;
     params.skips_zeroes = qmp_is_at_least(vm->qemu.q, 10, 1);
-    if (!strcmp(params.format, "qcow2") && !strcmp(disk->format, "qcow2"))
-        params.options = disk->options;
+    if (strcmp(params.format, "qcow2") != 0 || strcmp(disk->params.format, "qcow2") != 0)
+        params.options = NULL;
     cJSON_AddItemToArray(disks, fields_new(disk_fields, &params));
     return true;
 }
@@ -256,12 +254,13 @@ static void measure_disks(struct qemu_guest *vm)
 {
     for (size_t i = 0; vm->base.context.options.mirrors_disks && i < vm->disk_count; i++) {
         struct source_disk *disk = &vm->disks[i];
-        bool is_raw = !strcmp(disk->format, "raw");
+        bool is_raw = !strcmp(disk->params.format, "raw");
 
-        disk->full = is_raw && disk->size > 0 && disk->allocated >= disk->size;
-        disk->written = is_raw ? disk->allocated
-                               : thin_measure(vm->base.context.loop, disk->format, disk->paths[0],
-                                              disk->allocated);
+        disk->params.full =
+            is_raw && disk->params.size > 0 && disk->params.allocated >= disk->params.size;
+        disk->params.written = is_raw ? disk->params.allocated
+                                      : thin_measure(vm->base.context.loop, disk->params.format,
+                                                     disk->paths[0], disk->params.allocated);
     }
 }
 
@@ -321,25 +320,26 @@ static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan
 {
     char size[UNITS_TEXT_MAX], allocated[UNITS_TEXT_MAX], written[UNITS_TEXT_MAX];
     const char *beneath = disk->paths[1] ? ", with all that it lies on, as one image" : "";
-    uint64_t margin = disk->allocated / 8 + 1024 * 1024;
+    uint64_t margin = disk->params.allocated / 8 + 1024 * 1024;
 
-    print_size(size, disk->size);
-    print_size(allocated, disk->allocated);
+    print_size(size, disk->params.size);
+    print_size(allocated, disk->params.allocated);
     if (!mirrored)
-        plan_say(plan, "disk %s: '%s' is used by both hosts", disk->name, disk->paths[0]);
+        plan_say(plan, "disk %s: '%s' is used by both hosts", disk->params.name, disk->paths[0]);
     else
-        plan_say(plan, "disk %s: '%s' (%s, %s of them allocated) becomes '%s'%s", disk->name,
-                 disk->paths[0], size, allocated, disk->target, beneath);
-    if (mirrored && disk->written > disk->allocated + margin)
+        plan_say(plan, "disk %s: '%s' (%s, %s of them allocated) becomes '%s'%s", disk->params.name,
+                 disk->paths[0], size, allocated, disk->params.image, beneath);
+    if (mirrored && disk->params.written > disk->params.allocated + margin)
         plan_say(plan,
                  "disk %s: its image is compressed, which the target's is not: %s are written "
                  "there",
-                 disk->name, print_size(written, disk->written));
-    if (mirrored && !disk->full && strcmp(disk->format, "raw") && disk->allocated >= disk->size)
+                 disk->params.name, print_size(written, disk->params.written));
+    if (mirrored && !disk->params.full && strcmp(disk->params.format, "raw") &&
+        disk->params.allocated >= disk->params.size)
         plan_say(plan,
                  "disk %s: its image is allocated in full; the target's grows as it is "
                  "written to",
-                 disk->name);
+                 disk->params.name);
 }
 
 static void plan_ram(const struct qemu_guest *vm, enum ram_mode asked, struct plan *plan)

@@ -10,6 +10,21 @@
 
 /* ---- reading one disk ---- */
 
+/* Hold what a disk borrows, which is taken, as long as the disks. */
+static cJSON *keep(struct qemu_guest *vm, cJSON *item)
+{
+    cJSON_AddItemToArray(vm->kept, item);
+    return item;
+}
+
+static const char *keep_text(struct qemu_guest *vm, char *text)
+{
+    cJSON *item = keep(vm, must(cJSON_CreateString(text)));
+
+    free(text);
+    return item->valuestring;
+}
+
 /* The drive's name is what the user, or QEMU for want of one, has called it ("virtio0",
  * "ide0-hd0"); -blockdev gives nodes names instead.
  */
@@ -45,18 +60,19 @@ static bool read_chain(struct source_disk *disk, const cJSON *image, struct erro
         if (!name)
             return error_prefix(err, "query-block");
         disk->said[i++] = must(strdup(name));
-        disk->allocated += json_uint_or(image, "actual-size", 0);
+        disk->params.allocated += json_uint_or(image, "actual-size", 0);
     }
     return true;
 }
 
-static bool read_format(struct source_disk *disk, const cJSON *inserted, const cJSON *image,
-                        struct error *err)
+static bool read_format(struct qemu_guest *vm, struct source_disk *disk, const cJSON *inserted,
+                        const cJSON *image, struct error *err)
 {
     const char *format = json_string_or(inserted, "drv", "");
+    cJSON *options = source_image_options(format, image);
 
-    disk->format = must(strdup(format));
-    disk->options = source_image_options(format, image);
+    disk->params.format = format;
+    disk->params.options = options ? keep(vm, options) : NULL;
     return source_image_check(format, image, err);
 }
 
@@ -65,12 +81,12 @@ static bool read_contents(struct qemu_guest *vm, struct source_disk *disk, const
                           struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
+    cJSON *bitmaps =
+        image_contents_bitmaps(options, disk->params.name, inserted, &disk->has_stored_bitmaps);
 
-    disk->node = must(strdup(json_string_or(inserted, "node-name", "")));
-    disk->bitmaps =
-        image_contents_bitmaps(options, disk->name, inserted, &disk->has_stored_bitmaps);
-    return image_contents_check(options, disk->name, inserted, qmp_is_at_least(vm->qemu.q, 6, 0),
-                                err);
+    disk->params.bitmaps = bitmaps ? keep(vm, bitmaps) : NULL;
+    return image_contents_check(options, disk->params.name, inserted,
+                                qmp_is_at_least(vm->qemu.q, 6, 0), err);
 }
 
 static bool check_file(struct source_disk *disk, struct error *err)
@@ -82,29 +98,42 @@ static bool check_file(struct source_disk *disk, struct error *err)
                          "'%s' is not a file of this host: only local images can be mirrored",
                          disk->paths[0]);
     disk->is_block_device = S_ISBLK(st.st_mode);
-    if (disk->is_block_device && disk->allocated == 0)
-        disk->allocated = disk->size;
+    if (disk->is_block_device && disk->params.allocated == 0)
+        disk->params.allocated = disk->params.size;
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
         return true;
     return error_set(err, ERROR_REFUSED, "'%s' is neither a file nor a block device",
                      disk->paths[0]);
 }
 
-static bool choose_target(struct qemu_guest *vm, struct source_disk *disk, struct error *err)
+void source_disk_set_image(struct qemu_guest *vm, struct source_disk *disk, char *image)
 {
-    disk->target = source_image_target(&vm->base.context.options, disk->name, disk->paths[0],
-                                       disk->is_block_device, vm->name, err);
-    return disk->target != NULL;
+    disk->params.image = keep_text(vm, image);
 }
 
-static void read_names(struct source_disk *disk, const cJSON *block, const cJSON *inserted)
+static bool choose_target(struct qemu_guest *vm, struct source_disk *disk, struct error *err)
 {
-    const char *node = json_string_or(inserted, "node-name", "");
+    char *target = source_image_target(&vm->base.context.options, disk->params.name, disk->paths[0],
+                                       disk->is_block_device, vm->name, err);
 
-    disk->drive = must(strdup(json_string_or(block, "device", "")));
-    disk->qdev = must(strdup(json_string_or(block, "qdev", "")));
-    disk->device = must(strdup(*disk->drive ? disk->drive : node));
-    disk->name = choose_name(disk->drive, node, disk->qdev);
+    disk->params.source = disk->paths[0];
+    if (target)
+        source_disk_set_image(vm, disk, target);
+    return target != NULL;
+}
+
+static void read_names(struct qemu_guest *vm, struct source_disk *disk, const cJSON *block,
+                       const cJSON *inserted)
+{
+    const char *drive = json_string_or(block, "device", "");
+    const char *qdev = json_string_or(block, "qdev", "");
+
+    disk->node = json_string_or(inserted, "node-name", "");
+    disk->device = *drive ? drive : disk->node;
+    disk->params.name = keep_text(vm, choose_name(drive, disk->node, qdev));
+    disk->params.drive = drive;
+    disk->params.qdev = qdev;
+    disk->params.node = *drive ? "" : disk->node;
 }
 
 static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJSON *block,
@@ -113,10 +142,10 @@ static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJS
     const cJSON *inserted = json_get(block, "inserted");
     const cJSON *image = json_object(inserted, "image", err);
 
-    read_names(disk, block, inserted);
-    if (!image || !json_uint(image, "virtual-size", &disk->size, err))
+    read_names(vm, disk, block, inserted);
+    if (!image || !json_uint(image, "virtual-size", &disk->params.size, err))
         return error_prefix(err, "query-block");
-    return read_format(disk, inserted, image, err) && read_contents(vm, disk, inserted, err) &&
+    return read_format(vm, disk, inserted, image, err) && read_contents(vm, disk, inserted, err) &&
            read_chain(disk, image, err);
 }
 
@@ -148,12 +177,12 @@ static bool add_disk(struct qemu_guest *vm, const cJSON *block, struct error *er
 
     vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*disk)));
     disk = &vm->disks[vm->disk_count];
-    *disk = (struct source_disk){ 0 };
+    *disk = (struct source_disk){ .params.written = DISK_WRITTEN_UNKNOWN };
     if (!read_disk(vm, disk, block, err)) {
         vm->disk_count++; /* to be freed */
-        return error_prefix(err, "disk '%s'", disk->name);
+        return error_prefix(err, "disk '%s'", disk->params.name);
     }
-    if (!check_name(vm, disk->name, err)) {
+    if (!check_name(vm, disk->params.name, err)) {
         vm->disk_count++;
         return false;
     }
@@ -166,7 +195,7 @@ static bool place_disk(struct qemu_guest *vm, struct source_disk *disk, struct e
 {
     return ((!vm->base.context.options.mirrors_disks || check_file(disk, err)) &&
             choose_target(vm, disk, err)) ||
-           error_prefix(err, "disk '%s'", disk->name);
+           error_prefix(err, "disk '%s'", disk->params.name);
 }
 
 /* "vda, vdb", for whoever has mistyped one. */
@@ -179,7 +208,7 @@ static char *names(const struct qemu_guest *vm, bool with_media)
     const cJSON *item;
 
     for (size_t i = 0; i < vm->disk_count; i++)
-        fprintf(out, "%s%s", count++ ? ", " : "", vm->disks[i].name);
+        fprintf(out, "%s%s", count++ ? ", " : "", vm->disks[i].params.name);
     if (with_media)
         fields_each (item, vm->media, qemu_medium_fields, &medium)
             fprintf(out, "%s%s", count++ ? ", " : "", medium.name);
@@ -241,13 +270,15 @@ static bool check_choices(struct qemu_guest *vm, struct error *err)
 
 bool source_disks_read(struct qemu_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *blocks = NULL;
+    cJSON *blocks = NULL;
     int refused = error_aside(err);
     const cJSON *block;
 
     source_disks_done(vm);
     if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
+    vm->kept = must(cJSON_CreateArray());
+    keep(vm, blocks);
     cJSON_ArrayForEach (block, blocks)
         if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, err)))
             return false;
@@ -270,47 +301,18 @@ static void free_names(char **names)
 void source_disks_done(struct qemu_guest *vm)
 {
     for (size_t i = 0; i < vm->disk_count; i++) {
-        struct source_disk *disk = &vm->disks[i];
-
-        free(disk->name);
-        free(disk->device);
-        free(disk->drive);
-        free(disk->qdev);
-        free(disk->format);
-        free_names(disk->said);
-        free_names(disk->paths);
-        free(disk->target);
-        cJSON_Delete(disk->options);
-        free(disk->node);
-        cJSON_Delete(disk->bitmaps);
+        free_names(vm->disks[i].said);
+        free_names(vm->disks[i].paths);
     }
     free(steal(vm->disks));
+    cJSON_Delete(steal(vm->kept));
     vm->disk_count = 0;
 }
 
 const struct source_disk *source_disk_find(const struct qemu_guest *vm, const char *name)
 {
     for (size_t i = 0; i < vm->disk_count; i++)
-        if (!strcmp(vm->disks[i].name, name))
+        if (!strcmp(vm->disks[i].params.name, name))
             return &vm->disks[i];
     return NULL;
-}
-
-/* ---- for the target ---- */
-
-bool source_disk_params(const struct source_disk *disk, struct disk_params *params,
-                        struct error *err)
-{
-    *params = (struct disk_params){
-        .name = disk->name,
-        .size = disk->size,
-        .allocated = disk->allocated,
-        .written = DISK_WRITTEN_UNKNOWN,
-        .drive = disk->drive,
-        .qdev = disk->qdev,
-        .node = *disk->drive ? "" : disk->device,
-        .source = disk->paths[0],
-        .image = disk->target,
-    };
-    return source_image_add_owner(params, disk->paths[0], err);
 }

@@ -24,13 +24,13 @@ bool qemu_fence_describe(struct qemu_guest *vm, struct error *err)
         const struct source_disk *disk = &vm->disks[i];
 
         if (!image_fence_add(images, disk->paths[0], shared, err))
-            return error_prefix(err, "disk '%s'", disk->name);
+            return error_prefix(err, "disk '%s'", disk->params.name);
         if (disk->opened_anew)
             image_fence_opened_anew(images);
         /* Down to the one that the start line names: a later snapshot lies on top of it. */
         for (size_t layer = 1; layer <= disk->said_layer; layer++)
             if (!image_fence_add(images, disk->paths[layer], shared, err))
-                return error_prefix(err, "disk '%s'", disk->name);
+                return error_prefix(err, "disk '%s'", disk->params.name);
     }
     return true;
 }

@@ -9,24 +9,16 @@
 
 /* A disk of the source: a writable image behind a device of the guest. */
 struct source_disk {
-    char *name;   /* for people, lanes and the NBD export */
-    char *device; /* what QEMU's commands call it */
-    char *drive;  /* the drive's name, or "" */
-    char *qdev;   /* the guest device's id or path, or "" */
-    char *format;
+    struct disk_params params; /* for a target that mirrors it; its format, and options, are those
+                                * of the image here
+                                */
+    const char *device;        /* what QEMU's commands call it */
+    const char *node;          /* that has its bitmaps */
     char **said;       /* its image, then what lies beneath, as QEMU calls them; NULL-terminated */
     char **paths;      /* … as they are called on this host now */
     size_t said_layer; /* the one that the command line names */
-    char *target;      /* its image at the target */
-    uint64_t size;
-    uint64_t allocated; /* by the image and all beneath */
-    uint64_t written;   /* what of it will be written at the target */
-    bool full;          /* a raw image that is allocated in full */
     bool is_block_device;
     bool opened_anew; /* QEMU opens it by name again if the hand-over fails and the guest goes on */
-    cJSON *options;   /* of the format, as qemu-img takes them */
-    char *node;       /* that has its bitmaps */
-    cJSON *bitmaps;   /* names of those that travel */
     bool has_stored_bitmaps;
 };
 
@@ -41,6 +33,7 @@ struct qemu_guest {
     size_t heard; /* of the mirrors' events */
     struct source_disk *disks;
     size_t disk_count;
+    cJSON *kept; /* what the disks borrow: an array */
     struct argv_result argv;
     cJSON *present;    /* the machine as QEMU has it: machine.h */
     cJSON *media;      /* in the drives that can be opened, now and at the target */
@@ -74,9 +67,8 @@ bool source_images_find(struct qemu_guest *vm, struct error *err);
 /* Does the name by which QEMU would open an image anew still lead to it? */
 bool source_images_hold(struct qemu_guest *vm, struct error *err);
 const struct source_disk *source_disk_find(const struct qemu_guest *vm, const char *name);
-/* As the target gets it; all is borrowed from `disk`, or as source_image_add_owner() says. */
-bool source_disk_params(const struct source_disk *disk, struct disk_params *params,
-                        struct error *err);
+/* Choose an image at the target, which is taken. */
+void source_disk_set_image(struct qemu_guest *vm, struct source_disk *disk, char *image);
 
 /* ---- attach.c, describe.c ---- */
 

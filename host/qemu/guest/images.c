@@ -51,7 +51,7 @@ static bool find_the_rest(struct qemu_guest *vm, struct open_files *files, struc
 
         if (disk->paths[i])
             continue;
-        file = open_files_by_likeness(files, said, disk->size, i == 0);
+        file = open_files_by_likeness(files, said, disk->params.size, i == 0);
         if (file && !take_name(file, &disk->paths[i], err))
             return false;
         if (!file)
@@ -76,7 +76,7 @@ static bool is_opened_anew(const struct qemu_guest *vm, const struct source_disk
     const cJSON *word;
 
     cJSON_ArrayForEach (word, vm->process.words)
-        if (*disk->drive || strstr(word->valuestring, "auto-read-only"))
+        if (*disk->params.drive || strstr(word->valuestring, "auto-read-only"))
             return true;
     return false;
 }
@@ -91,7 +91,7 @@ static bool refuse_elsewhere(const struct qemu_guest *vm, const struct source_di
         "disk '%s': its image is '%s', which QEMU knows as '%s' and would open again "
         "by that name when a move is undone, but '%s' is %s: make it lead to the image "
         "first (ln -s '%s' '%s')",
-        disk->name, disk->paths[0], disk->said[0], place,
+        disk->params.name, disk->paths[0], disk->said[0], place,
         access(place, F_OK) == 0 ? "another file" : "no file", disk->paths[0], place);
 }
 
@@ -131,10 +131,10 @@ bool source_images_find(struct qemu_guest *vm, struct error *err)
     open_files_read(vm->qemu.pid, vm->process.cwd, &files);
     for (size_t i = 0; ok && i < vm->disk_count; i++)
         ok = find_by_names(&files, &vm->disks[i], err) ||
-             error_prefix(err, "disk '%s'", vm->disks[i].name);
+             error_prefix(err, "disk '%s'", vm->disks[i].params.name);
     for (size_t i = 0; ok && i < vm->disk_count; i++)
         ok = find_the_rest(vm, &files, &vm->disks[i], err) ||
-             error_prefix(err, "disk '%s'", vm->disks[i].name);
+             error_prefix(err, "disk '%s'", vm->disks[i].params.name);
     open_files_done(&files);
     for (size_t i = 0; ok && i < vm->disk_count; i++)
         vm->disks[i].opened_anew = is_opened_anew(vm, &vm->disks[i]);

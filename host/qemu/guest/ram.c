@@ -36,7 +36,7 @@ static const char *const bitmap_capabilities[] = { "events", "pause-before-switc
 static bool has_bitmaps(const struct qemu_guest *vm)
 {
     for (size_t i = 0; i < vm->disk_count; i++)
-        if (cJSON_GetArraySize(vm->disks[i].bitmaps) > 0)
+        if (cJSON_GetArraySize(vm->disks[i].params.bitmaps) > 0)
             return true;
     return false;
 }
@@ -48,8 +48,8 @@ static void add_bitmaps(const struct qemu_guest *vm, cJSON *parameters)
     for (size_t i = 0; i < vm->disk_count; i++) {
         const struct source_disk *disk = &vm->disks[i];
 
-        if (cJSON_GetArraySize(disk->bitmaps) > 0)
-            image_contents_map(mapping, disk->node, disk->name, disk->bitmaps);
+        if (cJSON_GetArraySize(disk->params.bitmaps) > 0)
+            image_contents_map(mapping, disk->node, disk->params.name, disk->params.bitmaps);
     }
 }
 
@@ -142,7 +142,7 @@ static const char **names_of_mirrored(const struct qemu_guest *vm, size_t *count
     *count = vm->base.context.options.mirrors_disks ? vm->disk_count : 0;
     names = must(calloc(*count + 1, sizeof(*names)));
     for (size_t i = 0; i < *count; i++)
-        names[i] = vm->disks[i].name;
+        names[i] = vm->disks[i].params.name;
     return names;
 }
 

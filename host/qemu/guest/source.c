@@ -42,7 +42,7 @@ bool qemu_remember(struct guest *guest, cJSON *facts, struct error *err)
     json_add_uint(facts, "uid", vm->process.uid);
     cJSON_AddStringToObject(facts, "socket", vm->qemu.socket);
     for (size_t i = 0; i < vm->disk_count; i++)
-        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->disks[i].name)));
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->disks[i].params.name)));
     cJSON_ArrayForEach (fact, vm->facts)
         cJSON_AddItemToObject(facts, fact->string, cJSON_Duplicate(fact, true));
     cJSON_Delete(vm->facts);
@@ -104,8 +104,8 @@ bool qemu_mirror_start(struct guest *guest, const char *disk, const char *path, 
     if (!source)
         return error_set(err, ERROR_SYSTEM, "the VM has no disk '%s'", disk);
     mirror.device = source->device;
-    mirror.size = source->size;
-    mirror.full = source->full;
+    mirror.size = source->params.size;
+    mirror.full = source->params.full;
     if (!qemu_let_in(&vm->qemu, path, vm->process.uid, err) ||
         !qmp_mirror_start(vm->qemu.q, &mirror, err))
         return false;
@@ -122,7 +122,7 @@ static bool tell_way(struct qemu_guest *vm, const char *name, struct error *err)
 
     return disk && err && err->kind == ERROR_SYSTEM &&
            error_append(err, " (from '%s' here to '%s' at the target)", disk->paths[0],
-                        disk->target);
+                        disk->params.image);
 }
 
 bool qemu_mirror_state(struct guest *guest, const char *disk, struct mirror_state *state,
