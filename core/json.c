@@ -112,6 +112,21 @@ void json_add_uint(cJSON *object, const char *name, uint64_t value)
     cJSON_AddNumberToObject(object, name, (double)(value < most ? value : most));
 }
 
+cJSON *json_keep(cJSON *kept, cJSON *item)
+{
+    if (item)
+        cJSON_AddItemToArray(kept, item);
+    return item;
+}
+
+const char *json_keep_text(cJSON *kept, char *text)
+{
+    cJSON *item = json_keep(kept, must(cJSON_CreateString(text)));
+
+    free(text);
+    return item->valuestring;
+}
+
 char *json_print(const cJSON *json)
 {
     char *text = cJSON_PrintUnformatted(json);

@@ -17,7 +17,7 @@
 
 static struct xen_disk hda(void)
 {
-    return (struct xen_disk){ .name = (char *)"hda", .path = (char *)"/srv/web.raw" };
+    return (struct xen_disk){ .params = { .name = "hda", .source = "/srv/web.raw" } };
 }
 
 static void is_mirrored_from(const char *device, const char *text, bool connected)

@@ -10,21 +10,6 @@
 
 /* ---- reading one disk ---- */
 
-/* Hold what a disk borrows, which is taken, as long as the disks. */
-static cJSON *keep(struct qemu_guest *vm, cJSON *item)
-{
-    cJSON_AddItemToArray(vm->kept, item);
-    return item;
-}
-
-static const char *keep_text(struct qemu_guest *vm, char *text)
-{
-    cJSON *item = keep(vm, must(cJSON_CreateString(text)));
-
-    free(text);
-    return item->valuestring;
-}
-
 /* The drive's name is what the user, or QEMU for want of one, has called it ("virtio0",
  * "ide0-hd0"); -blockdev gives nodes names instead.
  */
@@ -69,10 +54,9 @@ static bool read_format(struct qemu_guest *vm, struct source_disk *disk, const c
                         const cJSON *image, struct error *err)
 {
     const char *format = json_string_or(inserted, "drv", "");
-    cJSON *options = source_image_options(format, image);
 
     disk->params.format = format;
-    disk->params.options = options ? keep(vm, options) : NULL;
+    disk->params.options = json_keep(vm->kept, source_image_options(format, image));
     return source_image_check(format, image, err);
 }
 
@@ -81,10 +65,10 @@ static bool read_contents(struct qemu_guest *vm, struct source_disk *disk, const
                           struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
-    cJSON *bitmaps =
-        image_contents_bitmaps(options, disk->params.name, inserted, &disk->has_stored_bitmaps);
 
-    disk->params.bitmaps = bitmaps ? keep(vm, bitmaps) : NULL;
+    disk->params.bitmaps =
+        json_keep(vm->kept, image_contents_bitmaps(options, disk->params.name, inserted,
+                                                   &disk->has_stored_bitmaps));
     return image_contents_check(options, disk->params.name, inserted,
                                 qmp_is_at_least(vm->qemu.q, 6, 0), err);
 }
@@ -108,7 +92,7 @@ static bool check_file(struct source_disk *disk, struct error *err)
 
 void source_disk_set_image(struct qemu_guest *vm, struct source_disk *disk, char *image)
 {
-    disk->params.image = keep_text(vm, image);
+    disk->params.image = json_keep_text(vm->kept, image);
 }
 
 static bool choose_target(struct qemu_guest *vm, struct source_disk *disk, struct error *err)
@@ -130,7 +114,7 @@ static void read_names(struct qemu_guest *vm, struct source_disk *disk, const cJ
 
     disk->node = json_string_or(inserted, "node-name", "");
     disk->device = *drive ? drive : disk->node;
-    disk->params.name = keep_text(vm, choose_name(drive, disk->node, qdev));
+    disk->params.name = json_keep_text(vm->kept, choose_name(drive, disk->node, qdev));
     disk->params.drive = drive;
     disk->params.qdev = qdev;
     disk->params.node = *drive ? "" : disk->node;
@@ -278,7 +262,7 @@ bool source_disks_read(struct qemu_guest *vm, struct error *err)
     if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
     vm->kept = must(cJSON_CreateArray());
-    keep(vm, blocks);
+    json_keep(vm->kept, blocks);
     cJSON_ArrayForEach (block, blocks)
         if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, err)))
             return false;

@@ -3,19 +3,13 @@
 
 #include "host/images/file-hash.h"
 #include "host/images/shared-images.h"
+#include "host/images/source-image.h"
 #include "host/xen/argv/argv.h"
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/process.h"
 #include "xmig/identity.h"
 #include "xmig/text.h"
-
-/* What is borrowed until the parameters are written must be somewhere until then. */
-static cJSON *keep(cJSON *kept, cJSON *item)
-{
-    cJSON_AddItemToArray(kept, must(item));
-    return item;
-}
 
 /* ---- the device model ---- */
 
@@ -73,9 +67,9 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
                              .disks = disks,
                              .media = vm->media,
                              .bridges = options->bridges,
-                             .needs = keep(kept, cJSON_CreateArray()),
-                             .renamed = keep(kept, cJSON_CreateObject()) };
-    cJSON *hashes = keep(kept, cJSON_CreateArray());
+                             .needs = json_keep(kept, cJSON_CreateArray()),
+                             .renamed = json_keep(kept, cJSON_CreateObject()) };
+    cJSON *hashes = json_keep(kept, cJSON_CreateArray());
     cJSON *words;
 
     if (!add_machine(vm, out, err))
@@ -84,7 +78,7 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
     words = xen_argv_rewrite(vm->words, &argv, err);
     if (!words)
         return false;
-    out->words = keep(kept, words);
+    out->words = json_keep(kept, words);
     if (!add_hashes(vm, hashes, argv.needs, err))
         return false;
     out->needs = argv.needs;
@@ -99,13 +93,12 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
 
 /* Shared images are not copied: a file beside each lets the target prove that it sees the same one.
  */
-static bool offer_proof(struct xen_guest *vm, const struct xen_disk *disk,
-                        struct disk_params *params, struct error *err)
+static bool offer_proof(struct xen_guest *vm, struct disk_params *params, struct error *err)
 {
     return vm->base.context.options.mirrors_disks ||
-           shared_offer(disk->path, vm->base.context.id,
-                        json_true(vm->base.context.options.shared, disk->name), params, &vm->proofs,
-                        err);
+           shared_offer(params->source, vm->base.context.id,
+                        json_true(vm->base.context.options.shared, params->name), params,
+                        &vm->proofs, err);
 }
 
 static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
@@ -113,11 +106,10 @@ static bool add_disks(struct xen_guest *vm, cJSON *disks, struct error *err)
     if (!xen_guest_disks_read(vm, err))
         return false;
     for (size_t i = 0; i < vm->disk_count; i++) {
-        const struct xen_disk *disk = &vm->disks[i];
-        struct disk_params params;
+        struct disk_params params = vm->disks[i].params;
 
-        if (!xen_guest_disk_params(vm, disk, &params, err) || !offer_proof(vm, disk, &params, err))
-            return error_prefix(err, "disk '%s'", disk->name);
+        if (!source_image_add_owner(&params, params.source, err) || !offer_proof(vm, &params, err))
+            return error_prefix(err, "disk '%s'", params.name);
         cJSON_AddItemToArray(disks, fields_new(disk_fields, &params));
     }
     return true;
@@ -144,7 +136,7 @@ static const char *read_clock(struct xen_guest *vm, cJSON *kept)
 {
     AUTO_FREE char *offset = store_read(vm->xen.xs, "/vm/%s/rtc/timeoffset", vm->xen.uuid);
 
-    return keep(kept, cJSON_CreateString(offset ? offset : ""))->valuestring;
+    return json_keep(kept, cJSON_CreateString(offset ? offset : ""))->valuestring;
 }
 
 static uint64_t read_memory(struct xen_guest *vm, const char *name)
@@ -185,13 +177,13 @@ static bool add_domain(struct xen_guest *vm, struct xen_domain *out, cJSON *kept
     out->media = vm->media;
     out->domid = domid;
     out->uuid = vm->xen.uuid;
-    out->boot = keep(kept, cJSON_CreateString(here.boot))->valuestring;
+    out->boot = json_keep(kept, cJSON_CreateString(here.boot))->valuestring;
     out->source_name = vm->name;
-    out->control = keep(kept, read_features(vm));
-    out->platform = keep(kept, store_values(xs, "/local/domain/%u/platform", domid));
-    out->hvmloader = keep(kept, store_values(xs, "/local/domain/%u/hvmloader", domid));
+    out->control = json_keep(kept, read_features(vm));
+    out->platform = json_keep(kept, store_values(xs, "/local/domain/%u/platform", domid));
+    out->hvmloader = json_keep(kept, store_values(xs, "/local/domain/%u/hvmloader", domid));
     out->rtc_timeoffset = read_clock(vm, kept);
-    out->config = keep(kept, crossed_bridges(vm->config, vm->base.context.options.bridges));
+    out->config = json_keep(kept, crossed_bridges(vm->config, vm->base.context.options.bridges));
     out->memory_target = read_memory(vm, "target");
     out->videoram = read_memory(vm, "videoram");
     return true;
@@ -204,7 +196,7 @@ bool xen_describe(struct guest *guest, cJSON *params, struct error *err)
     struct xen_guest *vm = xen_guest_of(guest);
     const char *new_name = guest->context.options.new_name;
     AUTO_JSON cJSON *kept = must(cJSON_CreateArray());
-    cJSON *disks = keep(kept, cJSON_CreateArray());
+    cJSON *disks = json_keep(kept, cJSON_CreateArray());
     struct xen_params out = { .name = new_name ? new_name : vm->name, .disks = disks };
     AUTO_FREE char *leaves = NULL, *msrs = NULL;
 
@@ -218,6 +210,13 @@ bool xen_describe(struct guest *guest, cJSON *params, struct error *err)
     return xen_fence_describe(vm, err) && xen_images_are_ours(vm, err);
 }
 
+static void plan_disk(const struct xen_disk *disk, struct plan *plan)
+{
+    plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'", disk->params.name,
+             disk->params.source, disk->params.format, (unsigned long long)disk->params.size,
+             disk->device);
+}
+
 void xen_plan_send(struct guest *guest, struct plan *plan)
 {
     const struct xen_guest *vm = xen_guest_of(guest);
@@ -225,9 +224,7 @@ void xen_plan_send(struct guest *guest, struct plan *plan)
     plan_say(plan, "move the Xen domain '%s' (%u) with its %zu disks", vm->name, vm->xen.domid,
              vm->disk_count);
     for (size_t i = 0; i < vm->disk_count; i++)
-        plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'", vm->disks[i].name,
-                 vm->disks[i].path, vm->disks[i].format, (unsigned long long)vm->disks[i].size,
-                 vm->disks[i].device);
+        plan_disk(&vm->disks[i], plan);
     xen_fence_plan(vm, plan);
 }
 
@@ -244,6 +241,6 @@ bool xen_remember(struct guest *guest, cJSON *facts, struct error *err)
     json_add_uint(facts, "device_model_started", vm->start_time);
     cJSON_AddItemToObject(facts, "images", cJSON_Duplicate(vm->images, true));
     for (size_t i = 0; i < vm->disk_count; i++)
-        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->disks[i].name)));
+        cJSON_AddItemToArray(disks, must(cJSON_CreateString(vm->disks[i].params.name)));
     return true;
 }

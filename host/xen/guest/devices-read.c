@@ -13,6 +13,44 @@ bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id)
                         id) == STATE_CONNECTED;
 }
 
+/* ---- a snapshot ---- */
+
+static cJSON *read_nodes(struct xen_guest *vm)
+{
+    AUTO_JSON cJSON *kinds = store_list(vm->xen.xs, "/libxl/%u/device", vm->xen.domid);
+    cJSON *nodes = must(cJSON_CreateObject());
+    const cJSON *kind, *id;
+
+    cJSON_ArrayForEach (kind, kinds) {
+        AUTO_JSON cJSON *ids =
+            store_list(vm->xen.xs, "/libxl/%u/device/%s", vm->xen.domid, kind->valuestring);
+        cJSON *devices;
+
+        if (!strcmp(kind->valuestring, "console"))
+            continue;
+        devices = cJSON_AddObjectToObject(nodes, kind->valuestring);
+        cJSON_ArrayForEach (id, ids)
+            cJSON_AddItemToObject(devices, id->valuestring,
+                                  store_values(vm->xen.xs, "/libxl/%u/device/%s/%s", vm->xen.domid,
+                                               kind->valuestring, id->valuestring));
+    }
+    return nodes;
+}
+
+bool device_snapshot_take(struct xen_guest *vm, struct device_snapshot *snapshot, struct error *err)
+{
+    *snapshot = (struct device_snapshot){ .nodes = read_nodes(vm) };
+    return qmp_call(vm->xen.q, "query-block", NULL, &snapshot->blocks, err);
+}
+
+void device_snapshot_done(struct device_snapshot *snapshot)
+{
+    cJSON_Delete(steal(snapshot->nodes));
+    cJSON_Delete(steal(snapshot->blocks));
+}
+
+/* ---- devices ---- */
+
 /* Of a frontend's keys, copy those that the toolstack has written, not the guest's own. */
 static cJSON *read_frontend(struct xen_guest *vm, const char *kind, const char *id)
 {
@@ -41,12 +79,11 @@ static void cross_bridge(const struct xen_guest *vm, cJSON *keys)
     cJSON_AddStringToObject(keys, "bridge", other);
 }
 
-static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, const char *id,
+static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, const cJSON *node,
                         struct error *err)
 {
-    AUTO_JSON cJSON *keys =
-        store_values(vm->xen.xs, "/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
-    const char *path = json_string_or(keys, "backend", "");
+    AUTO_JSON cJSON *keys = must(cJSON_Duplicate(node, true));
+    const char *id = node->string, *path = json_string_or(keys, "backend", "");
     unsigned domain;
     char backend[32];
     AUTO_JSON cJSON *frontend = NULL;
@@ -71,19 +108,12 @@ static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, 
 cJSON *devices_read(struct xen_guest *vm, struct error *err)
 {
     AUTO_JSON cJSON *devices = must(cJSON_CreateArray());
-    AUTO_JSON cJSON *kinds = store_list(vm->xen.xs, "/libxl/%u/device", vm->xen.domid);
-    const cJSON *kind, *id;
+    const cJSON *kind, *node;
 
-    cJSON_ArrayForEach (kind, kinds) {
-        AUTO_JSON cJSON *ids =
-            store_list(vm->xen.xs, "/libxl/%u/device/%s", vm->xen.domid, kind->valuestring);
-
-        if (!strcmp(kind->valuestring, "console"))
-            continue;
-        cJSON_ArrayForEach (id, ids)
-            if (!read_device(vm, devices, kind->valuestring, id->valuestring, err))
+    cJSON_ArrayForEach (kind, vm->snapshot.nodes)
+        cJSON_ArrayForEach (node, kind)
+            if (!read_device(vm, devices, kind->string, node, err))
                 return NULL;
-    }
     return steal(devices);
 }
 
@@ -100,34 +130,32 @@ static bool has_device(const cJSON *devices, const char *kind, const char *id)
     return false;
 }
 
-static bool check_kind(struct xen_guest *vm, const char *kind, int *count, struct error *err)
+static bool check_devices(const struct xen_guest *vm, const struct device_snapshot *now,
+                          struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/%s", vm->xen.domid, kind);
-    const cJSON *id;
-
-    cJSON_ArrayForEach (id, ids) {
-        if (!has_device(vm->devices, kind, id->valuestring))
-            return error_set(err, ERROR_SYSTEM,
-                             "the device %s/%s was attached while the guest was being moved: try "
-                             "again",
-                             kind, id->valuestring);
-        ++*count;
-    }
-    return true;
-}
-
-bool devices_recheck(struct xen_guest *vm, struct error *err)
-{
-    AUTO_JSON cJSON *kinds = store_list(vm->xen.xs, "/libxl/%u/device", vm->xen.domid);
-    const cJSON *kind;
+    const cJSON *kind, *node;
     int count = 0;
 
-    cJSON_ArrayForEach (kind, kinds)
-        if (strcmp(kind->valuestring, "console") != 0 &&
-            !check_kind(vm, kind->valuestring, &count, err))
-            return false;
-    if (count != cJSON_GetArraySize(vm->devices))
-        return error_set(err, ERROR_SYSTEM,
-                         "a device was removed while the guest was being moved: try again");
-    return media_recheck(vm, err);
+    cJSON_ArrayForEach (kind, now->nodes)
+        cJSON_ArrayForEach (node, kind) {
+            if (!has_device(vm->devices, kind->string, node->string))
+                return error_set(err, ERROR_SYSTEM,
+                                 "the device %s/%s was attached while the guest was being moved: "
+                                 "try again",
+                                 kind->string, node->string);
+            count++;
+        }
+    return count == cJSON_GetArraySize(vm->devices) ||
+           error_set(err, ERROR_SYSTEM,
+                     "a device was removed while the guest was being moved: try again");
+}
+
+bool devices_recheck(struct xen_guest *vm, bool ways, struct error *err)
+{
+    struct device_snapshot now;
+    bool ok = device_snapshot_take(vm, &now, err) && check_devices(vm, &now, err) &&
+              media_recheck(vm, &now, err) && (!ways || xen_guest_disks_recheck(vm, &now, err));
+
+    device_snapshot_done(&now);
+    return ok;
 }

@@ -17,71 +17,68 @@ static const cJSON *choose_block(struct xen_guest *vm, struct xen_disk *disk, co
 
 /* ---- its image ---- */
 
-static bool read_image(struct xen_disk *disk, const cJSON *block, struct error *err)
+static bool read_image(struct xen_guest *vm, struct disk_params *params, const cJSON *block,
+                       struct error *err)
 {
+    const struct vm_options *options = &vm->base.context.options;
     const cJSON *image = json_get(json_get(block, "inserted"), "image");
-    const char *format = json_string_or(json_get(block, "inserted"), "drv", "");
     struct stat st;
+    char *target;
 
-    if (!strcmp(format, "host_device"))
-        format = "raw";
-    disk->format = must(strdup(format));
-    disk->options = source_image_options(format, image);
-    if (!json_uint(image, "virtual-size", &disk->size, err))
+    params->format = json_string_or(json_get(block, "inserted"), "drv", "");
+    if (!strcmp(params->format, "host_device"))
+        params->format = "raw";
+    params->options = json_keep(vm->kept, source_image_options(params->format, image));
+    if (!json_uint(image, "virtual-size", &params->size, err))
         return error_prefix(err, "query-block");
     for (const cJSON *layer = image; layer; layer = json_get(layer, "backing-image"))
-        disk->allocated += json_uint_or(layer, "actual-size", 0);
-    if (stat(disk->path, &st) < 0)
-        return error_set(err, ERROR_REFUSED, "cannot look at its image '%s': %m", disk->path);
-    disk->is_block_device = S_ISBLK(st.st_mode);
-    if (disk->is_block_device)
-        disk->allocated = disk->size;
-    return source_image_check(format, image, err);
-}
-
-static bool choose_target(struct xen_guest *vm, struct xen_disk *disk, struct error *err)
-{
-    disk->target = source_image_target(&vm->base.context.options, disk->name, disk->path,
-                                       disk->is_block_device, vm->name, err);
-    return disk->target != NULL;
+        params->allocated += json_uint_or(layer, "actual-size", 0);
+    if (stat(params->source, &st) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot look at its image '%s': %m", params->source);
+    if (S_ISBLK(st.st_mode))
+        params->allocated = params->size;
+    if (!source_image_check(params->format, image, err) ||
+        !image_contents_check(options, params->name, json_get(block, "inserted"), false, err))
+        return false;
+    target = source_image_target(options, params->name, params->source, S_ISBLK(st.st_mode),
+                                 vm->name, err);
+    if (target)
+        params->image = json_keep_text(vm->kept, target);
+    return target != NULL;
 }
 
 /* ---- one disk ---- */
 
 static bool read_disk(struct xen_guest *vm, struct xen_disk *disk, const cJSON *keys,
-                      const char *id, const cJSON *blocks, struct error *err)
+                      struct error *err)
 {
-    const char *params = json_string_or(keys, "params", "");
     const char *name = disk_node_name(keys, err);
     const cJSON *block;
 
-    disk->id = must(strdup(id));
-    disk->is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy");
-    disk->name = must(strdup(name ? name : id));
-    disk->path = must(strdup(disk_node_path(params)));
+    *disk = (struct xen_disk){
+        .id = keys->string,
+        .is_kernels = !strcmp(json_string_or(keys, "type", ""), "phy"),
+        .params = { .name = name ? name : keys->string,
+                    .source = disk_node_path(json_string_or(keys, "params", "")),
+                    .written = DISK_WRITTEN_UNKNOWN,
+                    .overwrite = json_true(vm->base.context.options.overwrite, name) },
+    };
     if (!name)
         return false;
-    block = choose_block(vm, disk, blocks, err);
+    block = choose_block(vm, disk, vm->snapshot.blocks, err);
     if (!block)
         return false;
-    disk->device = must(strdup(disk_device_name(disk, block)));
-    return read_image(disk, block, err) &&
-           image_contents_check(&vm->base.context.options, disk->name, json_get(block, "inserted"),
-                                false, err) &&
-           choose_target(vm, disk, err);
+    disk->device = disk_device_name(disk, block);
+    return read_image(vm, &disk->params, block, err);
 }
 
-static bool add_disk(struct xen_guest *vm, const cJSON *keys, const char *id, const cJSON *blocks,
-                     struct error *err)
+static bool add_disk(struct xen_guest *vm, const cJSON *keys, struct error *err)
 {
     struct xen_disk *disk;
 
     vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*disk)));
     disk = &vm->disks[vm->disk_count++];
-    *disk = (struct xen_disk){ 0 };
-    if (read_disk(vm, disk, keys, id, blocks, err))
-        return true;
-    return error_prefix(err, "disk '%s'", disk->name);
+    return read_disk(vm, disk, keys, err) || error_prefix(err, "disk '%s'", disk->params.name);
 }
 
 /* ---- all of them ---- */
@@ -91,7 +88,7 @@ static bool has_name(const struct xen_guest *vm, const char *name, bool has_medi
     struct xen_medium medium;
 
     for (size_t i = 0; !has_medium && i < vm->disk_count; i++)
-        if (!strcmp(vm->disks[i].name, name))
+        if (!strcmp(vm->disks[i].params.name, name))
             return true;
     return media_find(vm->media, name, &medium);
 }
@@ -123,20 +120,15 @@ static bool check_choices(struct xen_guest *vm, struct error *err)
 
 bool xen_guest_disks_read(struct xen_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vbd", vm->xen.domid);
-    AUTO_JSON cJSON *blocks = NULL;
-    const cJSON *id;
+    const cJSON *keys;
 
     xen_guest_disks_done(vm);
-    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
+    if (!device_snapshot_take(vm, &vm->snapshot, err))
         return false;
-    cJSON_ArrayForEach (id, ids) {
-        AUTO_JSON cJSON *keys =
-            store_values(vm->xen.xs, "/libxl/%u/device/vbd/%s", vm->xen.domid, id->valuestring);
-
-        if (disk_node_moves(keys) && !add_disk(vm, keys, id->valuestring, blocks, err))
+    vm->kept = must(cJSON_CreateArray());
+    cJSON_ArrayForEach (keys, json_get(vm->snapshot.nodes, "vbd"))
+        if (disk_node_moves(keys) && !add_disk(vm, keys, err))
             return false;
-    }
     vm->media = media_read(vm, err);
     return vm->media && check_choices(vm, err);
 }
@@ -156,63 +148,32 @@ bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err)
         const struct xen_disk *disk = &vm->disks[i];
 
         if (disk->is_emulated && device_is_connected(vm, "vbd", disk->id))
-            return has_changed_way(disk->name, err);
+            return has_changed_way(disk->params.name, err);
     }
     return true;
 }
 
 /* A guest that loads its PV drivers stops using the emulated disk, which is the one mirrored. */
-bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err)
+bool xen_guest_disks_recheck(struct xen_guest *vm, const struct device_snapshot *now,
+                             struct error *err)
 {
-    AUTO_JSON cJSON *blocks = NULL;
-
-    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
-        return false;
     for (size_t i = 0; i < vm->disk_count; i++) {
         struct xen_disk disk = vm->disks[i];
-        const cJSON *block = choose_block(vm, &disk, blocks, err);
+        const cJSON *block = choose_block(vm, &disk, now->blocks, err);
 
         if (!block)
-            return error_prefix(err, "disk '%s'", disk.name);
+            return error_prefix(err, "disk '%s'", disk.params.name);
         if (strcmp(disk_device_name(&disk, block), disk.device) != 0)
-            return has_changed_way(disk.name, err);
+            return has_changed_way(disk.params.name, err);
     }
     return true;
 }
 
 void xen_guest_disks_done(struct xen_guest *vm)
 {
-    for (size_t i = 0; i < vm->disk_count; i++) {
-        struct xen_disk *disk = &vm->disks[i];
-
-        free(disk->name);
-        free(disk->id);
-        free(disk->device);
-        free(disk->path);
-        free(disk->target);
-        free(disk->format);
-        cJSON_Delete(disk->options);
-    }
     free(steal(vm->disks));
     vm->disk_count = 0;
     cJSON_Delete(steal(vm->media));
-}
-
-/* ---- for the target ---- */
-
-bool xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
-                           struct disk_params *params, struct error *err)
-{
-    *params = (struct disk_params){
-        .name = disk->name,
-        .size = disk->size,
-        .allocated = disk->allocated,
-        .written = DISK_WRITTEN_UNKNOWN,
-        .source = disk->path,
-        .image = disk->target,
-        .format = disk->format,
-        .options = disk->options,
-        .overwrite = json_true(vm->base.context.options.overwrite, disk->name),
-    };
-    return source_image_add_owner(params, disk->path, err);
+    cJSON_Delete(steal(vm->kept));
+    device_snapshot_done(&vm->snapshot);
 }

@@ -13,7 +13,7 @@ static const char cure[] = "take its configuration out of /etc/xen/auto";
  */
 static bool check_open(struct open_files *files, const struct xen_disk *disk, struct error *err)
 {
-    const struct open_file *file = open_files_by_name(files, disk->path);
+    const struct open_file *file = open_files_by_name(files, disk->params.source);
 
     if (file ? !file->deleted : disk->is_kernels)
         return true;
@@ -21,7 +21,7 @@ static bool check_open(struct open_files *files, const struct xen_disk *disk, st
                      "disk '%s': '%s' is not the file that its device model has open: that was "
                      "renamed, replaced or deleted, and is not mistaken for another; give it its "
                      "name back",
-                     disk->name, disk->path);
+                     disk->params.name, disk->params.source);
 }
 
 static bool check_all_open(const struct xen_guest *vm, struct error *err)
@@ -45,8 +45,8 @@ bool xen_fence_describe(struct xen_guest *vm, struct error *err)
     if (mirrors && !check_all_open(vm, err))
         return false;
     for (size_t i = 0; i < vm->disk_count; i++)
-        if (!image_fence_add(vm->images, vm->disks[i].path, !mirrors, err))
-            return error_prefix(err, "disk '%s'", vm->disks[i].name);
+        if (!image_fence_add(vm->images, vm->disks[i].params.source, !mirrors, err))
+            return error_prefix(err, "disk '%s'", vm->disks[i].params.name);
     return true;
 }
 

@@ -39,10 +39,11 @@ static void mark(struct guest *guest, cJSON *fact)
     for (size_t i = 0; i < vm->disk_count; i++) {
         const struct xen_disk *disk = &vm->disks[i];
 
-        if (strcmp(disk->format, "raw") != 0)
-            image_mark_add_none(marks, disk->path, "its format is written to when it is closed");
+        if (strcmp(disk->params.format, "raw") != 0)
+            image_mark_add_none(marks, disk->params.source,
+                                "its format is written to when it is closed");
         else
-            image_mark_add(marks, disk->path);
+            image_mark_add(marks, disk->params.source);
     }
 }
 
@@ -59,7 +60,7 @@ static bool find_again(struct xen_guest *vm, const cJSON *fact, struct error *er
     uint64_t domid;
     const char *name = json_string(fact, "name", err);
     const char *uuid = json_string(fact, "uuid", err);
-    const cJSON *disk;
+    const cJSON *disks, *disk;
 
     if (!name || !uuid || !json_uint(fact, "domid", &domid, err))
         return false;
@@ -70,10 +71,12 @@ static bool find_again(struct xen_guest *vm, const cJSON *fact, struct error *er
     vm->start_time = json_uint_or(fact, "device_model_started", 0);
     vm->images = cJSON_Duplicate(json_get(fact, "images"), true);
     vm->reattached = true;
-    cJSON_ArrayForEach (disk, json_get(fact, "disks")) {
+    vm->kept = must(cJSON_CreateArray());
+    disks = json_keep(vm->kept, cJSON_Duplicate(json_get(fact, "disks"), true));
+    cJSON_ArrayForEach (disk, disks) {
         vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*vm->disks)));
         vm->disks[vm->disk_count++] = (struct xen_disk){
-            .name = must(strdup(cJSON_IsString(disk) ? disk->valuestring : "?")),
+            .params.name = cJSON_IsString(disk) ? disk->valuestring : "?",
         };
     }
     return true;

@@ -9,17 +9,17 @@
 
 /* A disk that is copied: writable, and served by the device model. */
 struct xen_disk {
-    char *name;   /* in the guest's configuration: "hda", "sdb" */
-    char *id;     /* in xenstore: "768" */
-    char *device; /* the drive or node that the guest uses, as QMP commands name it */
-    char *path;
-    char *target;   /* path of its image at the target */
-    char *format;   /* "raw", "qcow2" */
-    cJSON *options; /* of its format, for the new image */
-    uint64_t size, allocated;
-    bool is_block_device;
-    bool is_kernels;  /* its PV backend is in the kernel, not in the device model */
-    bool is_emulated; /* the guest uses the IDE, AHCI or SCSI disk; else the PV disk */
+    struct disk_params params; /* for the target; its name is as in the guest's configuration */
+    const char *id;            /* in xenstore: "768" */
+    const char *device;        /* the drive or node that the guest uses, as QMP commands name it */
+    bool is_kernels;           /* its PV backend is in the kernel, not in the device model */
+    bool is_emulated;          /* the guest uses the IDE, AHCI or SCSI disk; else the PV disk */
+};
+
+/* What libxl's nodes and the device model say of the guest's devices, at one time. */
+struct device_snapshot {
+    cJSON *nodes;  /* of every device but the console: {"vbd": {"768": {"dev": "hda", …}}} */
+    cJSON *blocks; /* query-block's answer */
 };
 
 struct xen_guest {
@@ -34,11 +34,13 @@ struct xen_guest {
     char *machine; /* its versioned type: "pc-i440fx-7.2" */
     struct xen_disk *disks;
     size_t disk_count;
-    size_t heard;   /* how many of the mirrors' events have been looked at */
-    cJSON *media;   /* in CD-ROM drives, by media_read() */
-    cJSON *devices; /* as described, by devices_read() */
-    cJSON *proofs;  /* paths of the proofs beside shared images */
-    cJSON *images;  /* facts of its images, for the fence: host/images/image-fence.h */
+    struct device_snapshot snapshot; /* when the guest was described: the disks borrow from it, */
+    cJSON *kept;                     /* and from this array */
+    size_t heard;                    /* how many of the mirrors' events have been looked at */
+    cJSON *media;                    /* in CD-ROM drives, by media_read() */
+    cJSON *devices;                  /* as described, by devices_read() */
+    cJSON *proofs;                   /* paths of the proofs beside shared images */
+    cJSON *images; /* facts of its images, for the fence: host/images/image-fence.h */
     uint64_t paused_ms;
     uint64_t ran_ns;       /* run time of its vCPUs when it was suspended; 0: not known */
     uint64_t suspended_ms; /* when it was suspended; 0: it is not */
@@ -72,22 +74,26 @@ bool xen_remember(struct guest *guest, cJSON *facts, struct error *err);
 
 /* ---- devices-read.c: the nodes of devices ---- */
 
-/* Every device but the console: an array of struct xen_device. */
+bool device_snapshot_take(struct xen_guest *vm, struct device_snapshot *snapshot,
+                          struct error *err);
+void device_snapshot_done(struct device_snapshot *snapshot);
+/* Every device of the snapshot: an array of struct xen_device. */
 cJSON *devices_read(struct xen_guest *vm, struct error *err);
 /* Whether the guest uses device `kind`/`id` by its PV driver now. */
 bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id);
-/* Has nobody attached or removed a device, or changed a medium, since they were read? */
-bool devices_recheck(struct xen_guest *vm, struct error *err);
+/* Has nobody attached or removed a device, or changed a medium, since they were read? With
+ * `ways`: and does the guest still use each disk the way that is mirrored?
+ */
+bool devices_recheck(struct xen_guest *vm, bool ways, struct error *err);
 
 /* ---- disks.c ---- */
 
+/* Read the disks, and the media, from a snapshot taken now. */
 bool xen_guest_disks_read(struct xen_guest *vm, struct error *err);
 void xen_guest_disks_done(struct xen_guest *vm);
-/* As the target gets it; all is borrowed from `disk`, or as source_image_add_owner() says. */
-bool xen_guest_disk_params(const struct xen_guest *vm, const struct xen_disk *disk,
-                           struct disk_params *params, struct error *err);
 /* Does the guest still use each disk the way that is mirrored? */
-bool xen_guest_disks_recheck(struct xen_guest *vm, struct error *err);
+bool xen_guest_disks_recheck(struct xen_guest *vm, const struct device_snapshot *now,
+                             struct error *err);
 /* A quick check while the guest is suspended: has it loaded a PV driver since? */
 bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err);
 
@@ -106,7 +112,8 @@ const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
 /* An array of struct xen_medium. */
 cJSON *media_read(struct xen_guest *vm, struct error *err);
 /* Has nobody changed a medium since? */
-bool media_recheck(struct xen_guest *vm, struct error *err);
+bool media_recheck(const struct xen_guest *vm, const struct device_snapshot *now,
+                   struct error *err);
 
 /* ---- hardware.c: what of a domain is not in its configuration ---- */
 

@@ -26,16 +26,15 @@ static const char *present(const cJSON *blocks, const char *drive, const char *p
     return block && !json_get(block, "inserted") ? "" : disk_node_path(params);
 }
 
-static bool add_medium(struct xen_guest *vm, const cJSON *blocks, const cJSON *keys, const char *id,
-                       cJSON *media, struct error *err)
+static bool add_medium(struct xen_guest *vm, const cJSON *keys, cJSON *media, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
     const char *name = json_string_or(keys, "dev", "?");
-    AUTO_FREE char *drive = formatted("ide-%s", id);
-    const char *path = present(blocks, drive, json_string_or(keys, "params", ""));
+    AUTO_FREE char *drive = formatted("ide-%s", keys->string);
+    const char *path = present(vm->snapshot.blocks, drive, json_string_or(keys, "params", ""));
     struct xen_medium medium = {
         .name = name,
-        .id = id,
+        .id = keys->string,
         .drive = drive,
         .source = path,
         .image = json_string_or(options->disk_targets, name, path),
@@ -50,46 +49,27 @@ static bool add_medium(struct xen_guest *vm, const cJSON *blocks, const cJSON *k
                      medium.image);
 }
 
-static cJSON *read_media(struct xen_guest *vm, const cJSON *blocks, struct error *err)
+cJSON *media_read(struct xen_guest *vm, struct error *err)
 {
-    AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/libxl/%u/device/vbd", vm->xen.domid);
     AUTO_JSON cJSON *media = must(cJSON_CreateArray());
-    const cJSON *id;
+    const cJSON *keys;
 
-    cJSON_ArrayForEach (id, ids) {
-        AUTO_JSON cJSON *keys =
-            store_values(vm->xen.xs, "/libxl/%u/device/vbd/%s", vm->xen.domid, id->valuestring);
-
-        if (!disk_node_moves(keys) && !add_medium(vm, blocks, keys, id->valuestring, media, err))
+    cJSON_ArrayForEach (keys, json_get(vm->snapshot.nodes, "vbd"))
+        if (!disk_node_moves(keys) && !add_medium(vm, keys, media, err))
             return NULL;
-    }
     return steal(media);
 }
 
-cJSON *media_read(struct xen_guest *vm, struct error *err)
+bool media_recheck(const struct xen_guest *vm, const struct device_snapshot *now, struct error *err)
 {
-    AUTO_JSON cJSON *blocks = NULL;
-
-    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
-        return NULL;
-    return read_media(vm, blocks, err);
-}
-
-bool media_recheck(struct xen_guest *vm, struct error *err)
-{
-    AUTO_JSON cJSON *blocks = NULL;
     struct xen_medium medium;
     const cJSON *item;
 
-    if (!vm->media->child)
-        return true;
-    if (!qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
-        return false;
     fields_each (item, vm->media, xen_medium_fields, &medium) {
-        AUTO_FREE char *params =
-            store_read(vm->xen.xs, "/libxl/%u/device/vbd/%s/params", vm->xen.domid, medium.id);
+        const cJSON *keys = json_get(json_get(now->nodes, "vbd"), medium.id);
+        const char *path = present(now->blocks, medium.drive, json_string_or(keys, "params", ""));
 
-        if (strcmp(present(blocks, medium.drive, params ? params : ""), medium.source) != 0)
+        if (strcmp(path, medium.source) != 0)
             return error_set(err, ERROR_SYSTEM,
                              "the medium of '%s' was changed while the guest was being moved: try "
                              "again",

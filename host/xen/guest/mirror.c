@@ -11,7 +11,7 @@ enum {
 static const struct xen_disk *find_disk(const struct xen_guest *vm, const char *name)
 {
     for (size_t i = 0; i < vm->disk_count; i++)
-        if (!strcmp(vm->disks[i].name, name))
+        if (!strcmp(vm->disks[i].params.name, name))
             return &vm->disks[i];
     return NULL;
 }
@@ -25,8 +25,8 @@ static bool start_mirror(struct guest *guest, const char *disk, const char *path
     if (!source)
         return error_set(err, ERROR_PROTOCOL, "there is no disk '%s'", disk);
     mirror.device = source->device;
-    mirror.size = source->size;
-    mirror.target_is_zero = !disk_device_is(source->target);
+    mirror.size = source->params.size;
+    mirror.target_is_zero = !disk_device_is(source->params.image);
     return qmp_mirror_start(vm->xen.q, &mirror, err);
 }
 
@@ -103,7 +103,7 @@ static const char **names_of_mirrored(const struct xen_guest *vm, size_t *count)
     *count = vm->base.context.options.mirrors_disks ? vm->disk_count : 0;
     names = must(calloc(*count + 1, sizeof(*names)));
     for (size_t i = 0; i < *count; i++)
-        names[i] = vm->disks[i].name;
+        names[i] = vm->disks[i].params.name;
     return names;
 }
 

@@ -41,8 +41,8 @@ static const cJSON *find_block(const cJSON *blocks, const char *path, bool emula
 const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
                                struct error *err)
 {
-    const cJSON *emulated = find_block(blocks, disk->path, true, disk->name);
-    const cJSON *pv = find_block(blocks, disk->path, false, disk->name);
+    const cJSON *emulated = find_block(blocks, disk->params.source, true, disk->params.name);
+    const cJSON *pv = find_block(blocks, disk->params.source, false, disk->params.name);
 
     if (connected && disk->is_kernels) {
         error_set(err, ERROR_REFUSED,

@@ -91,7 +91,7 @@ static bool suspend(struct sending *sending, struct error *err)
     uint64_t debt, since_ms;
     bool ready;
 
-    if (!devices_recheck(vm, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
+    if (!devices_recheck(vm, false, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
         return false;
     if (!sending->hooks->pausing(sending->hooks->arg, err))
         return false;
@@ -266,7 +266,7 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
 
     if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
         return error_set(err, ERROR_SYSTEM, "the domain is gone");
-    if (!devices_recheck(vm, err) || !xen_guest_disks_recheck(vm, err))
+    if (!devices_recheck(vm, true, err))
         return false;
     sending->ram = info.tot_pages * XEN_PAGE;
     sending->xc = xen_open_for_thread(&vm->xen, err);

@@ -110,7 +110,7 @@ static bool device_model_goes_on(struct xen_guest *vm, struct error *err)
 static bool stop_mirrors(struct xen_guest *vm, struct error *err)
 {
     for (size_t i = 0; i < vm->disk_count; i++)
-        if (!qmp_mirror_stop(vm->xen.q, vm->base.context.id, vm->disks[i].name, err))
+        if (!qmp_mirror_stop(vm->xen.q, vm->base.context.id, vm->disks[i].params.name, err))
             return false;
     return true;
 }
