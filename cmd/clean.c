@@ -3,11 +3,13 @@
  */
 #include "command.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "find-id.h"
+#include "option-syntax.h"
 #include "host/images/disk-images.h"
 #include "host/images/image-fence.h"
 #include "places.h"
@@ -35,8 +37,7 @@ struct cleaning {
     struct places places;
     struct identity identity;
     struct report *report;
-    bool json;
-    bool yes;
+    bool help, json, yes;
     char id[17];
     cJSON *found; /* objects {"path", "fact", "side"} */
 };
@@ -246,23 +247,24 @@ static int run(struct cleaning *cleaning, const char *word)
     return status;
 }
 
+#define OPTIONS_OF struct cleaning
 int command_clean(int argc, char *argv[])
 {
-    static const struct option options[] = { { "yes", no_argument, NULL, 'y' },
-                                             { "json", no_argument, NULL, 'j' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
+    static const struct option_row rows[] = {
+        FLAG_OPTION("yes", 'y', yes),
+        FLAG_OPTION("json", 0, json),
+        FLAG_OPTION("help", 'h', help),
+        { 0 },
+    };
     struct cleaning cleaning = { 0 };
     struct error err = { 0 };
-    int option;
 
-    while ((option = tidy_next_option(argc, argv, options, &err)) > 0) {
-        if (option == 'h')
-            return print_help(help_text);
-        cleaning.json = cleaning.json || option == 'j';
-        cleaning.yes = cleaning.yes || option == 'y';
-    }
-    if (err.kind == ERROR_NONE && optind + 1 != argc)
-        error_set(&err, ERROR_REFUSED, "one ID is needed");
-    return err.kind == ERROR_NONE ? run(&cleaning, argv[optind]) : end_with_usage(argc, argv, &err);
+    if (!take_all(rows, &cleaning, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    if (cleaning.help)
+        return print_help(help_text);
+    if (optind + 1 == argc)
+        return run(&cleaning, argv[optind]);
+    error_set(&err, ERROR_REFUSED, "one ID is needed");
+    return end_with_usage(argc, argv, &err);
 }

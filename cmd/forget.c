@@ -11,6 +11,7 @@
 
 #include "find-id.h"
 #include "meaning.h"
+#include "option-syntax.h"
 #include "places.h"
 #include "report.h"
 #include "tidy.h"
@@ -38,7 +39,7 @@ struct forgetting {
     struct places places;
     struct identity identity;
     struct report *report;
-    bool json;
+    bool help, json;
     uint64_t older_ms;
     size_t count;
 };
@@ -205,25 +206,24 @@ static int run(struct forgetting *forgetting, char *const words[])
     return status;
 }
 
+#define OPTIONS_OF struct forgetting
 int command_forget(int argc, char *argv[])
 {
-    static const struct option options[] = { { "older", required_argument, NULL, 'o' },
-                                             { "json", no_argument, NULL, 'j' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
+    static const struct option_row rows[] = {
+        TIME_OPTION("older", older_ms),
+        FLAG_OPTION("json", 0, json),
+        FLAG_OPTION("help", 'h', help),
+        { 0 },
+    };
     struct forgetting forgetting = { 0 };
     struct error err = { 0 };
-    int option;
 
-    while ((option = tidy_next_option(argc, argv, options, &err)) > 0) {
-        if (option == 'h')
-            return print_help(help_text);
-        forgetting.json = forgetting.json || option == 'j';
-        if (option == 'o' && !parse_time(optarg, &forgetting.older_ms, &err))
-            break;
-    }
-    if (err.kind == ERROR_NONE && (optind == argc) == !forgetting.older_ms)
-        error_set(&err, ERROR_REFUSED, "say either IDs or --older AGE, which is not 0");
-    return err.kind == ERROR_NONE ? run(&forgetting, argv + optind)
-                                  : end_with_usage(argc, argv, &err);
+    if (!take_all(rows, &forgetting, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    if (forgetting.help)
+        return print_help(help_text);
+    if ((optind == argc) != !forgetting.older_ms)
+        return run(&forgetting, argv + optind);
+    error_set(&err, ERROR_REFUSED, "say either IDs or --older AGE, which is not 0");
+    return end_with_usage(argc, argv, &err);
 }

@@ -1,13 +1,14 @@
 /* xmig keys: a key of this host's own, and the keys of others that it trusts. */
 #include "command.h"
 
+#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "option-syntax.h"
 #include "places.h"
 #include "report.h"
-#include "tidy.h"
 #include "wrap.h"
 #include "transport/tls/keys.h"
 #include "transport/tls/trusted.h"
@@ -33,7 +34,7 @@ static const char help_text[] =
 struct showing {
     struct keys keys;
     struct report *report;
-    bool json;
+    bool help, json;
 };
 
 static void show_trusted(const struct trusted *trusted, cJSON *list, bool json)
@@ -135,43 +136,43 @@ static bool make_sense(char *const words[], int count)
     return count == 1 && (!strcmp(words[0], "init") || !strcmp(words[0], "show"));
 }
 
-static int end(bool json, char *const words[], int count)
+static int end(struct showing *showing, char *const words[], int count)
 {
-    struct output_options output = { .json = json, .quiet = true };
-    struct showing showing = { .json = json };
+    struct output_options output = { .json = showing->json, .quiet = true };
     struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     struct error err = { 0 };
     int status;
 
-    showing.report = report_new("xmig keys", &output, stdout, stderr);
-    places_find_keys(&showing.keys);
-    if (!run(&showing, words, count, &err)) {
+    showing->report = report_new("xmig keys", &output, stdout, stderr);
+    places_find_keys(&showing->keys);
+    if (!run(showing, words, count, &err)) {
         ending_of_failure(&ending,
                           err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);
         ending.no_vm = true;
     }
-    status = report_end(showing.report, &ending);
-    report_free(showing.report);
-    keys_done(&showing.keys);
+    status = report_end(showing->report, &ending);
+    report_free(showing->report);
+    keys_done(&showing->keys);
     return status;
 }
 
+#define OPTIONS_OF struct showing
 int command_keys(int argc, char *argv[])
 {
-    static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
+    static const struct option_row rows[] = {
+        FLAG_OPTION("json", 0, json),
+        FLAG_OPTION("help", 'h', help),
+        { 0 },
+    };
+    struct showing showing = { 0 };
     struct error err = { 0 };
-    bool json = false;
-    int option;
 
-    while ((option = tidy_next_option(argc, argv, options, &err)) > 0) {
-        if (option == 'h')
-            return print_help(help_text);
-        json = true;
-    }
-    if (err.kind == ERROR_NONE && !make_sense(argv + optind, argc - optind))
-        error_set(&err, ERROR_REFUSED, "'init', 'show', or 'trust FINGERPRINT [NAME]' is missing");
-    return err.kind == ERROR_NONE ? end(json, argv + optind, argc - optind)
-                                  : end_with_usage(argc, argv, &err);
+    if (!take_all(rows, &showing, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    if (showing.help)
+        return print_help(help_text);
+    if (make_sense(argv + optind, argc - optind))
+        return end(&showing, argv + optind, argc - optind);
+    error_set(&err, ERROR_REFUSED, "'init', 'show', or 'trust FINGERPRINT [NAME]' is missing");
+    return end_with_usage(argc, argv, &err);
 }

@@ -1,6 +1,7 @@
 /* xmig launch: between xmig and a VM's process, at the target. */
 #include "command.h"
 
+#include <getopt.h>
 #include <stdio.h>
 
 #include "option-syntax.h"
@@ -23,40 +24,31 @@ struct launch_options {
     struct launch launch;
 };
 
-static bool parse_umask(const char *text, mode_t *mask, struct error *err)
+static bool take_umask(void *member, const struct option_row *row, const char *text,
+                       struct error *err)
 {
     char *end;
     unsigned long value = strtoul(text, &end, 8);
 
-    *mask = (mode_t)value;
+    *(mode_t *)member = (mode_t)value;
     return (*text && !*end && value <= 0777) ||
-           error_set(err, ERROR_REFUSED, "--umask '%s' is no octal number up to 777", text);
+           error_set(err, ERROR_REFUSED, "--%s '%s' is no octal number up to 777", row->name, text);
 }
 
-static bool take(void *arg, int option, const char *value, struct error *err)
-{
-    struct launch_options *options = arg;
-
-    if (option == OPTION_UMASK)
-        return parse_umask(value, &options->launch.umask, err);
-    *(option == 'h' ? &options->help : &options->launch.may_gain_rights) = true;
-    return true;
-}
+#define OPTIONS_OF struct launch_options
 
 int command_launch(int argc, char *argv[])
 {
-    static const struct option words[] = {
-        { "umask", required_argument, NULL, OPTION_UMASK },
-        { "may-gain-rights", no_argument, NULL, OPTION_MAY_GAIN_RIGHTS },
-        { "help", no_argument, NULL, 'h' },
+    static const struct option_row rows[] = {
+        VALUE_OPTION("umask", 0, launch.umask, take_umask),
+        FLAG_OPTION("may-gain-rights", 0, launch.may_gain_rights),
+        FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    /* '+': what follows the program's name is the program's */
-    static const struct syntax syntax = { "+:h", words, take };
     struct launch_options options = { .launch = { .umask = 022 } };
     struct error err = { 0 };
 
-    if (!take_all(&syntax, &options, argc, argv, &err))
+    if (!take_leading(rows, &options, argc, argv, &err))
         return end_with_usage(argc, argv, &err);
     if (options.help)
         return print_help(help_text);

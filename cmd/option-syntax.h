@@ -1,72 +1,74 @@
-/* What the commands' options have in common: getopt_long(), and words chosen from a few. */
+/* What the commands' options have in common: a row of a table for each, and words chosen from a
+ * few.
+ *
+ *     #define OPTIONS_OF struct list_options
+ *     static const struct option_row rows[] = {
+ *         FLAG_OPTION("all", 0, all),
+ *         FLAG_OPTION("help", 'h', help),
+ *         { 0 },
+ *     };
+ */
 #ifndef XMIG_CMD_OPTION_SYNTAX_H
 #define XMIG_CMD_OPTION_SYNTAX_H
 
-#include <getopt.h>
+#include <stddef.h>
 
 #include "options.h"
 
-/* What an option is in a switch: its letter, or one of these. */
-enum {
-    OPTION_JSON = 256,
-    OPTION_PROGRESS,
-    OPTION_SIMULATE,
-    OPTION_NAME,
-    OPTION_DISK,
-    OPTION_OVERWRITE,
-    OPTION_SHARED,
-    OPTION_EJECT,
-    OPTION_LOSE,
-    OPTION_TRUST,
-    OPTION_BRIDGE,
-    OPTION_DEVICE_MODEL,
-    OPTION_RAM,
-    OPTION_MAX_DOWNTIME,
-    OPTION_MAX_PAUSE,
-    OPTION_FENCE_COMMAND,
-    OPTION_BWLIMIT,
-    OPTION_COMPRESS,
-    OPTION_DEADLINE,
-    OPTION_LEASE,
-    OPTION_WITHOUT,
-    OPTION_UNTIL,
-    OPTION_FAULT,
-    OPTION_REMOTE_PATH,
-    OPTION_ALL,
-    OPTION_PEER_IS_DEAD,
-    OPTION_DISCARD,
-    OPTION_CLOSE,
-    OPTION_FORWARD,
-    OPTION_BACK,
-    OPTION_SIDE,
-    OPTION_VIA,
-    OPTION_AS,
-    OPTION_GUARDIAN,
-    OPTION_NO_GUARDIAN,
-    OPTION_UMASK,
-    OPTION_MAY_GAIN_RIGHTS,
-    OPTION_CACERT,
-    OPTION_KEY,
-    OPTION_CRLFILE,
-    OPTION_PINNEDPUBKEY,
-    OPTION_NOPROXY,
-    OPTION_RESOLVE,
-    OPTION_INTERFACE,
-    OPTION_CONNECT_TIMEOUT,
-    OPTION_PEER,
-    OPTION_MAX_MIGRATIONS,
-    OPTION_MAX_PER_PEER,
+struct option_row;
+
+/* Put an option's value, NULL if the option has none, into the member that the row names. */
+typedef bool option_taker(void *member, const struct option_row *row, const char *value,
+                          struct error *err);
+
+struct option_row {
+    const char *name;
+    char letter; /* 0: none */
+    bool has_value;
+    size_t member; /* offset in the command's options */
+    option_taker *take;
 };
 
-struct syntax {
-    const char *letters; /* begins with ':': a missing value is told apart */
-    const struct option *words;
-    bool (*take)(void *options, int option, const char *value, struct error *err);
-};
+option_taker take_flag;  /* bool: true */
+option_taker take_text;  /* const char *: the value, borrowed */
+option_taker take_time;  /* uint64_t: milliseconds */
+option_taker take_size;  /* uint64_t: bytes */
+option_taker take_names; /* cJSON *, an object: NAME → true; may be repeated */
+
+#define OPTION_ROW_(NAME, LETTER, HAS_VALUE, TYPE, MEMBER, TAKE)                                   \
+    {                                                                                              \
+        NAME, LETTER, HAS_VALUE,                                                                   \
+            offsetof(OPTIONS_OF, MEMBER) +                                                         \
+                0 * sizeof(char[__builtin_types_compatible_p(                                      \
+                                    TYPE, __typeof__(((OPTIONS_OF *)0)->MEMBER))                   \
+                                    ? 1                                                            \
+                                    : -1]),                                                        \
+            TAKE                                                                                   \
+    }
+#define FLAG_OPTION(NAME, LETTER, MEMBER) OPTION_ROW_(NAME, LETTER, false, bool, MEMBER, take_flag)
+#define TEXT_OPTION(NAME, LETTER, MEMBER)                                                          \
+    OPTION_ROW_(NAME, LETTER, true, const char *, MEMBER, take_text)
+#define TIME_OPTION(NAME, MEMBER) OPTION_ROW_(NAME, 0, true, uint64_t, MEMBER, take_time)
+#define SIZE_OPTION(NAME, MEMBER) OPTION_ROW_(NAME, 0, true, uint64_t, MEMBER, take_size)
+#define NAMES_OPTION(NAME, MEMBER) OPTION_ROW_(NAME, 0, true, cJSON *, MEMBER, take_names)
+/* Taken by a function of the command's own. */
+#define VALUE_OPTION(NAME, LETTER, MEMBER, TAKE)                                                   \
+    {                                                                                              \
+        NAME, LETTER, true, offsetof(OPTIONS_OF, MEMBER), TAKE                                     \
+    }
+/* … which gets all the options, for it sets several members. */
+#define OTHER_OPTION(NAME, HAS_VALUE, TAKE)                                                        \
+    {                                                                                              \
+        NAME, 0, HAS_VALUE, 0, TAKE                                                                \
+    }
 
 /* argv[0] is the command's name. Afterwards argv[optind] is the first operand. */
-bool take_all(const struct syntax *syntax, void *options, int argc, char *argv[],
+bool take_all(const struct option_row *rows, void *options, int argc, char *argv[],
               struct error *err);
+
+/* Only what comes before the first operand. */
+bool take_leading(const struct option_row *rows, void *options, int argc, char *argv[],
+                  struct error *err);
 
 /* Exactly as many operands as there are names for them (NULL-terminated). */
 bool take_operands(int argc, char *argv[], const char *const names[], const char **const places[],
@@ -78,11 +80,9 @@ bool choose(const char *option, const char *value, const char *const names[], in
             struct error *err);
 bool choose_side(const char *option, const char *value, enum side *side, struct error *err);
 
-/* --as NAME: add a name of the sender to `names`, which has room for SENDER_NAMES_MAX and a NULL.
+/* --as NAME: add a name of the sender to an array of const char *, which has room for
+ * SENDER_NAMES_MAX and a NULL.
  */
-bool take_sender(const char *names[], const char *value, struct error *err);
-
-/* One of --json, --quiet, --verbose and --progress. */
-bool take_output(struct output_options *output, int option, const char *value, struct error *err);
+option_taker take_sender;
 
 #endif

@@ -5,39 +5,10 @@
 
 #include <stdio.h>
 
-#include "option-syntax.h"
 #include "places.h"
 #include "transport/tls/settings.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
-
-static const struct {
-    int option;
-    const char *name;
-    bool is_path;
-} texts[] = {
-    { OPTION_CACERT, "cacert", true },
-    { 'E', "cert", true },
-    { OPTION_KEY, "key", true },
-    { OPTION_CRLFILE, "crlfile", true },
-    { OPTION_PINNEDPUBKEY, "pinnedpubkey", true },
-    { 'x', "proxy", false },
-    { OPTION_NOPROXY, "noproxy", false },
-    { OPTION_INTERFACE, "interface", false },
-};
-
-enum {
-    TEXTS = sizeof(texts) / sizeof(texts[0])
-};
-
-bool option_is_tls(int option)
-{
-    for (size_t i = 0; i < TEXTS; i++)
-        if (texts[i].option == option)
-            return true;
-    return option == OPTION_RESOLVE || option == OPTION_CONNECT_TIMEOUT || option == '4' ||
-           option == '6';
-}
 
 static void set(cJSON *json, const char *name, cJSON *item)
 {
@@ -62,47 +33,69 @@ static bool check_proxy(const char *proxy, struct error *err)
                      "socks5h:// are");
 }
 
+static cJSON *settings_in(void *member)
+{
+    cJSON **settings = member;
+
+    return *settings ? *settings : (*settings = must(cJSON_CreateObject()));
+}
+
+bool take_tls_text(void *member, const struct option_row *row, const char *value, struct error *err)
+{
+    (void)err;
+    set(settings_in(member), row->name, cJSON_CreateString(value));
+    return true;
+}
+
+/* --pinnedpubkey may be a key itself. */
+bool take_tls_file(void *member, const struct option_row *row, const char *value, struct error *err)
+{
+    if (!strncmp(value, "sha256//", 8))
+        return take_tls_text(member, row, value, err);
+    set_path(settings_in(member), row->name, value);
+    return true;
+}
+
+bool take_tls_proxy(void *member, const struct option_row *row, const char *value,
+                    struct error *err)
+{
+    return take_tls_text(member, row, value, err) && check_proxy(value, err);
+}
+
+bool take_tls_resolve(void *member, const struct option_row *row, const char *value,
+                      struct error *err)
+{
+    cJSON *json = settings_in(member);
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(json, row->name);
+
+    (void)err;
+    if (!list)
+        list = cJSON_AddArrayToObject(json, row->name);
+    cJSON_AddItemToArray(list, must(cJSON_CreateString(value)));
+    return true;
+}
+
+bool take_tls_ip(void *member, const struct option_row *row, const char *value, struct error *err)
+{
+    (void)value;
+    (void)err;
+    set(settings_in(member), "ip", cJSON_CreateNumber(row->letter - '0'));
+    return true;
+}
+
 /* Seconds, as curl has them: "2", "0.5". */
-static bool take_timeout(cJSON *json, const char *value, struct error *err)
+bool take_tls_timeout(void *member, const struct option_row *row, const char *value,
+                      struct error *err)
 {
     char *end = NULL;
     double seconds = strtod(value, &end);
 
     if (end == value || *end || !(seconds >= 0.001 && seconds <= 3600))
-        return error_set(err, ERROR_REFUSED,
-                         "--connect-timeout '%s' is not a number of seconds, up to 3600", value);
-    set(json, "connect_timeout_ms", cJSON_CreateNumber((double)(uint64_t)(seconds * 1000)));
+        return error_set(err, ERROR_REFUSED, "--%s '%s' is not a number of seconds, up to 3600",
+                         row->name, value);
+    set(settings_in(member), "connect_timeout_ms",
+        cJSON_CreateNumber((double)(uint64_t)(seconds * 1000)));
     return true;
-}
-
-bool take_tls(cJSON **given, int option, const char *value, struct error *err)
-{
-    cJSON *json = *given ? *given : (*given = must(cJSON_CreateObject()));
-    cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "resolve");
-
-    switch (option) {
-    case '4':
-    case '6':
-        set(json, "ip", cJSON_CreateNumber(option - '0'));
-        return true;
-    case OPTION_CONNECT_TIMEOUT:
-        return take_timeout(json, value, err);
-    case OPTION_RESOLVE:
-        if (!list)
-            list = cJSON_AddArrayToObject(json, "resolve");
-        cJSON_AddItemToArray(list, must(cJSON_CreateString(value)));
-        return true;
-    default:
-        break;
-    }
-    for (size_t i = 0; i < TEXTS; i++)
-        if (texts[i].option == option) {
-            if (texts[i].is_path && strncmp(value, "sha256//", 8) != 0)
-                set_path(json, texts[i].name, value);
-            else
-                set(json, texts[i].name, cJSON_CreateString(value));
-        }
-    return option != 'x' || check_proxy(value, err);
 }
 
 static bool is_tls(const char *dest)

@@ -2,21 +2,26 @@
 #ifndef XMIG_CMD_OPTION_TLS_H
 #define XMIG_CMD_OPTION_TLS_H
 
-#include "xmig/json.h"
+#include "option-syntax.h"
 
-/* For a table of getopt_long()'s. */
-#define TLS_OPTION_WORDS                                                                           \
-    { "cacert", required_argument, NULL, OPTION_CACERT },                                          \
-        { "cert", required_argument, NULL, 'E' }, { "key", required_argument, NULL, OPTION_KEY },  \
-        { "crlfile", required_argument, NULL, OPTION_CRLFILE },                                    \
-        { "pinnedpubkey", required_argument, NULL, OPTION_PINNEDPUBKEY },                          \
-        { "proxy", required_argument, NULL, 'x' },                                                 \
-        { "noproxy", required_argument, NULL, OPTION_NOPROXY },                                    \
-        { "resolve", required_argument, NULL, OPTION_RESOLVE },                                    \
-        { "interface", required_argument, NULL, OPTION_INTERFACE },                                \
-        { "ipv4", no_argument, NULL, '4' }, { "ipv6", no_argument, NULL, '6' },                    \
+/* Each is remembered in a `cJSON *`, which is made when it is NULL, and the caller's to free. */
+option_taker take_tls_file, take_tls_text, take_tls_proxy, take_tls_resolve, take_tls_ip,
+    take_tls_timeout;
+
+/* For a table of options that have a member `tls`. */
+#define TLS_OPTION_ROWS                                                                            \
+    VALUE_OPTION("cacert", 0, tls, take_tls_file), VALUE_OPTION("cert", 'E', tls, take_tls_file),  \
+        VALUE_OPTION("key", 0, tls, take_tls_file),                                                \
+        VALUE_OPTION("crlfile", 0, tls, take_tls_file),                                            \
+        VALUE_OPTION("pinnedpubkey", 0, tls, take_tls_file),                                       \
+        VALUE_OPTION("proxy", 'x', tls, take_tls_proxy),                                           \
+        VALUE_OPTION("noproxy", 0, tls, take_tls_text),                                            \
+        VALUE_OPTION("interface", 0, tls, take_tls_text),                                          \
+        VALUE_OPTION("resolve", 0, tls, take_tls_resolve),                                         \
+        VALUE_OPTION("connect-timeout", 0, tls, take_tls_timeout),                                 \
+        { "ipv4", '4', false, offsetof(OPTIONS_OF, tls), take_tls_ip },                            \
     {                                                                                              \
-        "connect-timeout", required_argument, NULL, OPTION_CONNECT_TIMEOUT                         \
+        "ipv6", '6', false, offsetof(OPTIONS_OF, tls), take_tls_ip                                 \
     }
 
 /* For the lines of a help text that explain them. */
@@ -35,17 +40,11 @@
     "  -4, --ipv4; -6, --ipv6    only addresses of this kind\n"                                    \
     "      --connect-timeout S   give up after S seconds (default 20)\n"
 
-/* Is it one of them? */
-bool option_is_tls(int option);
-
-/* Remember it in `*given`, which is made when it is NULL, and the caller's to free. */
-bool take_tls(cJSON **given, int option, const char *value, struct error *err);
-
 /**
  * What the transport to `dest` is told (transport_options.tls): the caller frees `*way`, which is
  * NULL where the way is another.
  *
- * @param given  by take_tls(); NULL: none was
+ * @param given  the `tls` of these; NULL: none was
  * @param rsh    --rsh, or NULL
  */
 bool tls_way(const char *dest, const cJSON *given, const char *rsh, cJSON **way, struct error *err);

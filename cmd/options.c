@@ -8,7 +8,8 @@
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 
-static bool take_ram(struct send_options *options, const char *value, struct error *err)
+static bool take_ram(void *member, const struct option_row *row, const char *value,
+                     struct error *err)
 {
     static const char *const names[] = {
         [RAM_AUTO] = "auto",       [RAM_LIVE] = "live",      [RAM_ONE_PASS] = "one-pass",
@@ -16,9 +17,10 @@ static bool take_ram(struct send_options *options, const char *value, struct err
     };
     int mode;
 
+    (void)row;
     if (!choose("--ram", value, names, &mode, err))
         return false;
-    options->migration.vm.ram = (enum ram_mode)mode;
+    *(enum ram_mode *)member = (enum ram_mode)mode;
     return true;
 }
 
@@ -50,10 +52,12 @@ static bool comes_after(const struct stage *stage, const char *earlier)
 }
 
 /* Leave out the stage, and each optional stage that only waits for it. */
-static bool take_without(struct send_options *options, const char *value, struct error *err)
+static bool take_without(void *options, const struct option_row *row, const char *value,
+                         struct error *err)
 {
     const struct stage *left_out = stage_find(value);
 
+    (void)row;
     if (!left_out)
         return error_set(err, ERROR_REFUSED, "--without: there is no stage '%s'", value);
     if (!left_out->optional)
@@ -65,135 +69,73 @@ static bool take_without(struct send_options *options, const char *value, struct
     return true;
 }
 
-static bool take_until(struct send_options *options, const char *value, struct error *err)
+static bool take_until(void *member, const struct option_row *row, const char *value,
+                       struct error *err)
 {
     if (!stage_find(value))
         return error_set(err, ERROR_REFUSED, "--until: there is no stage '%s'", value);
-    options->migration.until = value;
+    return take_text(member, row, value, err);
+}
+
+static bool take_deadline(void *options, const struct option_row *row, const char *value,
+                          struct error *err)
+{
+    struct migration_options *migration = &((struct send_options *)options)->migration;
+
+    migration->vm.has_deadline = true;
+    return take_time(&migration->deadline_ms, row, value, err);
+}
+
+static bool take_guardian(void *member, const struct option_row *row, const char *value,
+                          struct error *err)
+{
+    struct send_options *options = member;
+
+    (void)value;
+    (void)err;
+    options->has_guardian_choice = true;
+    options->migration.guardian = !strcmp(row->name, "guardian");
     return true;
 }
 
-static bool check_value(bool ok, const char *option, struct error *err)
-{
-    return ok || error_prefix(err, "%s", option);
-}
-
-static bool take_limit(struct migration_options *migration, int option, const char *value,
+static bool take_fault(void *member, const struct option_row *row, const char *value,
                        struct error *err)
 {
-    switch (option) {
-    case OPTION_MAX_DOWNTIME:
-        return check_value(parse_time(value, &migration->vm.max_downtime_ms, err), "--max-downtime",
-                           err);
-    case OPTION_MAX_PAUSE:
-        return check_value(parse_time(value, &migration->max_pause_ms, err), "--max-pause", err);
-    case OPTION_BWLIMIT:
-        return check_value(parse_size(value, &migration->bandwidth, err), "--bwlimit", err);
-    case OPTION_DEADLINE:
-        migration->vm.has_deadline = true;
-        return check_value(parse_time(value, &migration->deadline_ms, err), "--deadline", err);
-    default: /* OPTION_LEASE */
-        return check_value(parse_time(value, &migration->lease_ms, err), "--lease", err);
-    }
+    return fault_parse(value, member, err) || error_prefix(err, "--%s", row->name);
 }
 
-/* Where an option's word is kept as it is; NULL: it is no such option. */
-static const char **text_of(struct send_options *options, int option)
+static bool take_disk(void *member, const struct option_row *row, const char *value,
+                      struct error *err)
 {
-    switch (option) {
-    case 'e':
-        return &options->rsh;
-    case OPTION_REMOTE_PATH:
-        return &options->remote_path;
-    case OPTION_FENCE_COMMAND:
-        return &options->migration.fence_command;
-    case OPTION_NAME:
-        return &options->migration.vm.new_name;
-    case OPTION_DEVICE_MODEL:
-        return &options->migration.vm.device_model;
-    default:
-        return NULL;
-    }
+    (void)row;
+    return take_pair(*(cJSON **)member, "--disk", "NAME=PATH", value, err);
 }
 
-/* Where an option's names are collected; NULL: it is no such option. */
-static cJSON *names_of(const struct send_options *options, int option)
-{
-    switch (option) {
-    case OPTION_SHARED:
-        return options->shared;
-    case OPTION_OVERWRITE:
-        return options->overwrite;
-    case OPTION_TRUST:
-        return options->trust;
-    case OPTION_EJECT:
-        return options->eject;
-    default:
-        return NULL;
-    }
-}
-
-/* What is neither a text nor a name. */
-static bool take_choice(struct send_options *options, int option, const char *value,
+static bool take_bridge(void *member, const struct option_row *row, const char *value,
                         struct error *err)
 {
-    switch (option) {
-    case 'h':
-        options->help = true;
-        return true;
-    case 'n':
-        options->migration.dry_run = true;
-        return true;
-    case OPTION_SIMULATE:
-        options->simulate = true;
-        return true;
-    case OPTION_COMPRESS:
-        options->migration.compress = true;
-        return true;
-    case OPTION_GUARDIAN:
-    case OPTION_NO_GUARDIAN:
-        options->has_guardian_choice = true;
-        options->migration.guardian = option == OPTION_GUARDIAN;
-        return true;
-    case OPTION_DISK:
-        return take_pair(options->disk_targets, "--disk", "NAME=PATH", value, err);
-    case OPTION_BRIDGE:
-        return take_pair(options->bridges, "--bridge", "OLD=NEW", value, err);
-    case OPTION_LOSE:
-        return take_lose(options->lose, value, err);
-    case OPTION_RAM:
-        return take_ram(options, value, err);
-    case OPTION_WITHOUT:
-        return take_without(options, value, err);
-    case OPTION_UNTIL:
-        return take_until(options, value, err);
-    case OPTION_FAULT:
-        return check_value(fault_parse(value, &options->migration.fault, err), "--fault", err);
-    case OPTION_MAX_DOWNTIME:
-    case OPTION_MAX_PAUSE:
-    case OPTION_BWLIMIT:
-    case OPTION_DEADLINE:
-    case OPTION_LEASE:
-        return take_limit(&options->migration, option, value, err);
-    default:
-        return take_output(&options->output, option, value, err);
-    }
+    (void)row;
+    return take_pair(*(cJSON **)member, "--bridge", "OLD=NEW", value, err);
 }
 
-static bool take_send(void *arg, int option, const char *value, struct error *err)
+static bool take_losses(void *member, const struct option_row *row, const char *value,
+                        struct error *err)
 {
-    struct send_options *options = arg;
-    const char **text = text_of(options, option);
+    (void)row;
+    return take_lose(*(cJSON **)member, value, err);
+}
 
-    if (text) {
-        *text = value;
-        return true;
-    }
-    if (option_is_tls(option))
-        return take_tls(&options->tls, option, value, err);
-    if (names_of(options, option))
-        return take_name(names_of(options, option), value);
-    return take_choice(options, option, value, err);
+static bool take_progress(void *member, const struct option_row *row, const char *value,
+                          struct error *err)
+{
+    static const char *const names[] = { "auto", "always", "never", NULL };
+    int when;
+
+    (void)row;
+    if (!choose("--progress", value, names, &when, err))
+        return false;
+    *(enum progress_when *)member = (enum progress_when)when;
+    return true;
 }
 
 static const struct stage *last_stage(void)
@@ -223,45 +165,45 @@ static bool check_stages(struct send_options *options, struct error *err)
     return true;
 }
 
-static const struct option send_words[] = {
-    { "simulate", no_argument, NULL, OPTION_SIMULATE },
-    { "name", required_argument, NULL, OPTION_NAME },
-    { "disk", required_argument, NULL, OPTION_DISK },
-    { "overwrite", required_argument, NULL, OPTION_OVERWRITE },
-    { "shared", required_argument, NULL, OPTION_SHARED },
-    { "trust", required_argument, NULL, OPTION_TRUST },
-    { "lose", required_argument, NULL, OPTION_LOSE },
-    { "eject", required_argument, NULL, OPTION_EJECT },
-    { "bridge", required_argument, NULL, OPTION_BRIDGE },
-    { "device-model", required_argument, NULL, OPTION_DEVICE_MODEL },
-    { "ram", required_argument, NULL, OPTION_RAM },
-    { "max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME },
-    { "max-pause", required_argument, NULL, OPTION_MAX_PAUSE },
-    { "bwlimit", required_argument, NULL, OPTION_BWLIMIT },
-    { "compress", no_argument, NULL, OPTION_COMPRESS },
-    { "deadline", required_argument, NULL, OPTION_DEADLINE },
-    { "lease", required_argument, NULL, OPTION_LEASE },
-    { "fence-command", required_argument, NULL, OPTION_FENCE_COMMAND },
-    { "without", required_argument, NULL, OPTION_WITHOUT },
-    { "until", required_argument, NULL, OPTION_UNTIL },
-    { "guardian", no_argument, NULL, OPTION_GUARDIAN },
-    { "no-guardian", no_argument, NULL, OPTION_NO_GUARDIAN },
-    { "dry-run", no_argument, NULL, 'n' },
-    { "fault", required_argument, NULL, OPTION_FAULT },
-    { "rsh", required_argument, NULL, 'e' },
-    { "remote-path", required_argument, NULL, OPTION_REMOTE_PATH },
-    TLS_OPTION_WORDS,
-    { "json", no_argument, NULL, OPTION_JSON },
-    { "quiet", no_argument, NULL, 'q' },
-    { "verbose", no_argument, NULL, 'v' },
-    { "progress", required_argument, NULL, OPTION_PROGRESS },
-    { "help", no_argument, NULL, 'h' },
+#define OPTIONS_OF struct send_options
+static const struct option_row rows[] = {
+    FLAG_OPTION("simulate", 0, simulate),
+    TEXT_OPTION("name", 0, migration.vm.new_name),
+    VALUE_OPTION("disk", 0, disk_targets, take_disk),
+    NAMES_OPTION("overwrite", overwrite),
+    NAMES_OPTION("shared", shared),
+    NAMES_OPTION("trust", trust),
+    VALUE_OPTION("lose", 0, lose, take_losses),
+    NAMES_OPTION("eject", eject),
+    VALUE_OPTION("bridge", 0, bridges, take_bridge),
+    TEXT_OPTION("device-model", 0, migration.vm.device_model),
+    VALUE_OPTION("ram", 0, migration.vm.ram, take_ram),
+    TIME_OPTION("max-downtime", migration.vm.max_downtime_ms),
+    TIME_OPTION("max-pause", migration.max_pause_ms),
+    SIZE_OPTION("bwlimit", migration.bandwidth),
+    FLAG_OPTION("compress", 0, migration.compress),
+    OTHER_OPTION("deadline", true, take_deadline),
+    TIME_OPTION("lease", migration.lease_ms),
+    TEXT_OPTION("fence-command", 0, migration.fence_command),
+    OTHER_OPTION("without", true, take_without),
+    VALUE_OPTION("until", 0, migration.until, take_until),
+    OTHER_OPTION("guardian", false, take_guardian),
+    OTHER_OPTION("no-guardian", false, take_guardian),
+    FLAG_OPTION("dry-run", 'n', migration.dry_run),
+    VALUE_OPTION("fault", 0, migration.fault, take_fault),
+    TEXT_OPTION("rsh", 'e', rsh),
+    TEXT_OPTION("remote-path", 0, remote_path),
+    TLS_OPTION_ROWS,
+    FLAG_OPTION("json", 0, output.json),
+    FLAG_OPTION("quiet", 'q', output.quiet),
+    FLAG_OPTION("verbose", 'v', output.verbose),
+    VALUE_OPTION("progress", 0, output.progress, take_progress),
+    FLAG_OPTION("help", 'h', help),
     { 0 },
 };
 
 bool parse_send(struct send_options *options, int argc, char *argv[], struct error *err)
 {
-    static const struct syntax syntax = { ":ne:E:x:46qvh", send_words, take_send };
     static const char *const names[] = { "VM", "DEST", NULL };
 
     *options = (struct send_options){ .migration = migration_default_options,
@@ -280,7 +222,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     options->migration.vm.lose = options->lose;
     options->migration.vm.trust = options->trust;
     options->migration.vm.bridges = options->bridges;
-    if (!take_all(&syntax, options, argc, argv, err))
+    if (!take_all(rows, options, argc, argv, err))
         return false;
     migration_fit_patience(&options->migration);
     if (!options->has_guardian_choice) /* a VM that does not exist needs none */

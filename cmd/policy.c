@@ -26,30 +26,20 @@ struct policy_options {
     const char *names[SENDER_NAMES_MAX + 1];
 };
 
-static bool take(void *arg, int option, const char *value, struct error *err)
-{
-    struct policy_options *options = arg;
-
-    if (option == OPTION_AS)
-        return take_sender(options->names, value, err);
-    *(option == 'h' ? &options->help : &options->json) = true;
-    return true;
-}
-
+#define OPTIONS_OF struct policy_options
 static bool parse(struct policy_options *options, int argc, char *argv[], struct error *err)
 {
-    static const struct option words[] = {
-        { "as", required_argument, NULL, OPTION_AS },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "help", no_argument, NULL, 'h' },
+    static const struct option_row rows[] = {
+        VALUE_OPTION("as", 0, names, take_sender),
+        FLAG_OPTION("json", 0, json),
+        FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    static const struct syntax syntax = { ":h", words, take };
     static const char *const operands[] = { "check", NULL };
     const char *verb = "check";
 
     *options = (struct policy_options){ 0 };
-    if (!take_all(&syntax, options, argc, argv, err))
+    if (!take_all(rows, options, argc, argv, err))
         return false;
     if (!options->help &&
         !take_operands(argc, argv, operands, (const char **const[]){ &verb }, err))

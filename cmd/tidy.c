@@ -42,19 +42,6 @@ bool tidy_is_finished(const char *state_dir, const struct identity *identity, co
            error_set(err, ERROR_REFUSED, "there is no migration %s in '%s'", id, state_dir);
 }
 
-int tidy_next_option(int argc, char *argv[], const struct option options[], struct error *err)
-{
-    int option;
-
-    opterr = 0;
-    option = getopt_long(argc, argv, ":hy", options, NULL);
-    if (option == ':')
-        error_set(err, ERROR_REFUSED, "'%s' needs a value", argv[optind - 1]);
-    else if (option == '?')
-        error_set(err, ERROR_REFUSED, "there is no option '%s'", argv[optind - 1]);
-    return option == ':' || option == '?' ? 0 : option;
-}
-
 void tidy_end_failure(struct ending *ending, const struct error *err)
 {
     ending_of_failure(ending, err->kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR,

@@ -2,8 +2,6 @@
 #ifndef XMIG_CMD_TIDY_H
 #define XMIG_CMD_TIDY_H
 
-#include <getopt.h>
-
 #include "ending.h"
 #include "xmig/journal.h"
 
@@ -12,9 +10,6 @@
  */
 bool tidy_is_finished(const char *state_dir, const struct identity *identity, const char *id,
                       uint64_t *age_ms, struct error *err);
-
-/* getopt_long(): -1 at the end, 0 with `err` set for what is no option. */
-int tidy_next_option(int argc, char *argv[], const struct option options[], struct error *err);
 
 void tidy_end_failure(struct ending *ending, const struct error *err);
 

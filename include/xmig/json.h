@@ -29,8 +29,8 @@ bool json_true(const cJSON *object, const char *name);
  */
 void json_add_uint(cJSON *object, const char *name, uint64_t value);
 
-/* Hold `item` or `text`, which is taken, in the array `kept`, for whoever borrows it. An item may be
- * NULL, and is returned.
+/* Hold `item` or `text`, which is taken, in the array `kept`, for whoever borrows it. An item may
+ * be NULL, and is returned.
  */
 cJSON *json_keep(cJSON *kept, cJSON *item);
 const char *json_keep_text(cJSON *kept, char *text);
