@@ -12,7 +12,7 @@
 #include "report.h"
 #include "signals.h"
 #include "xmig/cleanup.h"
-#include "xmig/hypervisor.h"
+#include "xmig/hypervisor-calls.h"
 #include "xmig/run.h"
 #include "xmig/text.h"
 #include "xmig/vm-params.h"

@@ -1,6 +1,8 @@
 /* Picks a hypervisor by name, or by asking which one knows a VM. */
 #include "host/hypervisors.h"
 
+#include "xmig/hypervisor-calls.h"
+
 const struct hypervisor *hypervisor_find(const char *name)
 {
     for (const struct hypervisor *const *row = hypervisor_table; *row; row++)

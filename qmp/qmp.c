@@ -294,11 +294,6 @@ void qmp_free(struct qmp *q)
     free(q);
 }
 
-const char *qmp_path(const struct qmp *q)
-{
-    return q->path;
-}
-
 struct loop *qmp_loop(const struct qmp *q)
 {
     return q->loop;

@@ -1,5 +1,4 @@
 /* The QEMU process: alive or not, reachable or not. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -24,22 +23,6 @@ char *qemu_device_id(const char *qdev)
         return must(strdup(""));
     qdev += strlen(named);
     return must(strndup(qdev, strcspn(qdev, "/")));
-}
-
-void qemu_add_inode(cJSON *fact, uint64_t inode)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, inode);
-    cJSON_AddStringToObject(fact, "inode", text);
-}
-
-bool qemu_is_inode(const cJSON *fact, uint64_t inode)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, inode);
-    return !strcmp(json_string_or(fact, "inode", ""), text);
 }
 
 void qemu_disconnect(struct qemu *vm)

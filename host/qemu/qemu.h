@@ -41,10 +41,6 @@ bool qemu_let_in(struct qemu *vm, const char *path, uid_t uid, struct error *err
 /* The id in a device's path, or ""; the caller frees it. */
 char *qemu_device_id(const char *qdev);
 
-/* An inode may need all of 64 bits, which a number in JSON has not. */
-void qemu_add_inode(cJSON *fact, uint64_t inode);
-bool qemu_is_inode(const cJSON *fact, uint64_t inode);
-
 /* ---- has-run.c ---- */
 
 /* From now on the guest is paused: count every later event of its run state. */

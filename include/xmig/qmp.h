@@ -33,7 +33,6 @@ struct qmp *qmp_connect(struct loop *loop, const char *path, uint64_t timeout_ms
 /* Disconnects; QEMU does not mind. NULL is fine. */
 void qmp_free(struct qmp *q);
 
-const char *qmp_path(const struct qmp *q);
 struct loop *qmp_loop(const struct qmp *q);
 
 /* The process that listens at the socket: QEMU, for it made the socket. 0: it is not

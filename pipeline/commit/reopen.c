@@ -3,7 +3,7 @@
 
 #include "guardian.h"
 #include "xmig/cleanup.h"
-#include "xmig/hypervisor.h"
+#include "xmig/hypervisor-calls.h"
 #include "xmig/facts.h"
 
 /* The record of the process that last took the migration on: BEGIN's, or a later NOTE's. */

@@ -12,7 +12,7 @@
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
-#include "xmig/hypervisor.h"
+#include "xmig/hypervisor-calls.h"
 
 struct serving {
     struct migration m;

@@ -6,7 +6,7 @@
 
 #include "tests/unit/helpers.h"
 #include "world.h"
-#include "xmig/hypervisor.h"
+#include "xmig/hypervisor-calls.h"
 #include "xmig/stage.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include "tap.h"
 #include "tests/unit/helpers.h"
-#include "xmig/hypervisor.h"
+#include "xmig/hypervisor-calls.h"
 
 static const char *const machine_files[] = { "source", "target" };
 

@@ -5,6 +5,7 @@
 #include "tests/fake/fake-qemu.h"
 #include "tests/unit/helpers.h"
 #include "xmig/guest-calls.h"
+#include "xmig/hypervisor-calls.h"
 #include "xmig/text.h"
 
 /* A directory with the images web.qcow2 and base.raw, in which QEMU, which is this process, works

@@ -3,6 +3,7 @@
 #include "tests/fake/fake-qemu.h"
 #include "tests/unit/helpers.h"
 #include "xmig/guest-calls.h"
+#include "xmig/hypervisor-calls.h"
 
 /* A command line split at spaces. */
 static cJSON *words(const char *line)

@@ -5,6 +5,7 @@
 #include "tests/fake/fake-qemu.h"
 #include "tests/unit/helpers.h"
 #include "xmig/guest-calls.h"
+#include "xmig/hypervisor-calls.h"
 
 #define ID "0123456789abcdef"
 #define MIRROR "xmig-01234567-vda"

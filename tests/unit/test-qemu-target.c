@@ -5,6 +5,7 @@
 #include "tests/fake/fake-qemu.h"
 #include "tests/unit/helpers.h"
 #include "xmig/copy-calls.h"
+#include "xmig/hypervisor-calls.h"
 
 #define SAYS_COMPLETED "query-migrate", .reply = "{\"status\": \"completed\"}"
 #define SAYS_PAUSED "query-status", .reply = "{\"running\": false, \"status\": \"paused\"}"

@@ -150,12 +150,8 @@ static bool check_devices(const struct xen_guest *vm, const struct device_snapsh
                      "a device was removed while the guest was being moved: try again");
 }
 
-bool devices_recheck(struct xen_guest *vm, bool ways, struct error *err)
+bool devices_recheck(const struct xen_guest *vm, const struct device_snapshot *now,
+                     struct error *err)
 {
-    struct device_snapshot now;
-    bool ok = device_snapshot_take(vm, &now, err) && check_devices(vm, &now, err) &&
-              media_recheck(vm, &now, err) && (!ways || xen_guest_disks_recheck(vm, &now, err));
-
-    device_snapshot_done(&now);
-    return ok;
+    return check_devices(vm, now, err) && media_recheck(vm, now, err);
 }

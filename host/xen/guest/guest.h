@@ -81,10 +81,9 @@ void device_snapshot_done(struct device_snapshot *snapshot);
 cJSON *devices_read(struct xen_guest *vm, struct error *err);
 /* Whether the guest uses device `kind`/`id` by its PV driver now. */
 bool device_is_connected(struct xen_guest *vm, const char *kind, const char *id);
-/* Has nobody attached or removed a device, or changed a medium, since they were read? With
- * `ways`: and does the guest still use each disk the way that is mirrored?
- */
-bool devices_recheck(struct xen_guest *vm, bool ways, struct error *err);
+/* Has nobody attached or removed a device, or changed a medium, since they were read? */
+bool devices_recheck(const struct xen_guest *vm, const struct device_snapshot *now,
+                     struct error *err);
 
 /* ---- disks.c ---- */
 

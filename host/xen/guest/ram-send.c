@@ -73,6 +73,19 @@ static bool save_devices(struct sending *sending, struct error *err)
     return qmp_call_within(vm->xen.q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
 }
 
+/* Are the devices, the media and, with `ways`, the ways by which the guest uses its disks as they
+ * were when it was described?
+ */
+static bool check_unchanged(struct xen_guest *vm, bool ways, struct error *err)
+{
+    struct device_snapshot now;
+    bool ok = device_snapshot_take(vm, &now, err) && devices_recheck(vm, &now, err) &&
+              (!ways || xen_guest_disks_recheck(vm, &now, err));
+
+    device_snapshot_done(&now);
+    return ok;
+}
+
 /* Does --ram say to send much of RAM with the guest suspended? */
 static bool sends_suspended(const struct xen_guest *vm)
 {
@@ -91,7 +104,7 @@ static bool suspend(struct sending *sending, struct error *err)
     uint64_t debt, since_ms;
     bool ready;
 
-    if (!devices_recheck(vm, false, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
+    if (!check_unchanged(vm, false, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
         return false;
     if (!sending->hooks->pausing(sending->hooks->arg, err))
         return false;
@@ -266,7 +279,7 @@ static bool prepare(struct sending *sending, const char *path, struct error *err
 
     if (!domain_info(vm->xen.xc, vm->xen.domid, &info))
         return error_set(err, ERROR_SYSTEM, "the domain is gone");
-    if (!devices_recheck(vm, true, err))
+    if (!check_unchanged(vm, true, err))
         return false;
     sending->ram = info.tot_pages * XEN_PAGE;
     sending->xc = xen_open_for_thread(&vm->xen, err);
