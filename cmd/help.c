@@ -11,7 +11,7 @@ int print_overview(const struct command *commands)
 {
     puts("usage: xmig COMMAND [OPTION...]\n"
          "\n"
-         "Moves a running VM, with its local disks, from this host to another over ssh.\n"
+         "Moves a running VM, with its local disks, from this host to another, over ssh or TLS.\n"
          "\n"
          "Commands:");
     for (const struct command *command = commands; command->name; command++)

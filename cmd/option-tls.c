@@ -1,5 +1,6 @@
-/* curl's options, made fit to be remembered: whoever recovers stands in another directory, and has
- * another environment.
+/* curl's options, in a form that the journal can keep. `xmig recover` may run in another directory
+ * and with another environment, so paths become absolute, and proxies of the environment are
+ * written down.
  */
 #include "option-tls.h"
 
@@ -114,7 +115,9 @@ static bool check_dest(const char *dest, const cJSON *given, const char *rsh, st
                                dest);
 }
 
-/* What libcurl would take from the environment, which is not there for whoever recovers. */
+/* Write down the proxy that libcurl would find in the environment: a later `xmig recover` may have
+ * another one.
+ */
 static bool add_environment(cJSON *json, const char *name, const char *const variables[],
                             struct error *err)
 {

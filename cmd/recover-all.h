@@ -1,4 +1,4 @@
-/* xmig recover --all */
+/* xmig recover --all: one attempt for each migration of this host that is not finished. */
 #ifndef XMIG_CMD_RECOVER_ALL_H
 #define XMIG_CMD_RECOVER_ALL_H
 

@@ -5,8 +5,9 @@
 #include "places.h"
 #include "xmig/commit.h"
 
-/* As `xmig recover ID` at the source, but without its words: what came of it; `*finished`: its
- * journal is closed.
+/* As `xmig recover ID` at the source, but nothing is printed. `*result` is what came of the
+ * attempt,
+ * `*finished` whether the migration's journal is closed now.
  */
 void recover_silently(const struct places *places, const char *id, struct result *result,
                       bool *finished);
@@ -16,14 +17,14 @@ enum unattended {
     UNATTENDED_NEEDS_A_PERSON,
 };
 
-/* Settle migration `id` without a person to ask: no living process is ended, no
- * password wanted, nothing waited for. It is told in the migration's log.
+/* Try once to settle migration `id` without a person: end no living process, ask for no password,
+ * wait for nothing. What happens is written to the migration's log.
  */
 enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
                                    bool lease_is_over);
 
-/* The same, once, of one migration of all: how it ended, as xmig-json(5) has it. The caller
- * frees it.
+/* The same attempt for `recover --all`: returns its result as xmig-json(5) describes it, which the
+ * caller frees.
  */
 cJSON *recover_one_of_all(const struct places *places, const char *id, enum side side);
 

@@ -33,7 +33,7 @@ struct receiving {
     struct loop *loop;
     struct report *report;
     struct places places;
-    const char *peer; /* its address, from whoever started us; NULL: nobody said it */
+    const char *peer; /* --peer, the sender's address; NULL: not given */
     char id[17];      /* of the migration, once it is named */
 };
 
@@ -97,7 +97,6 @@ static char *peer_address(const struct receiving *receiving)
 
     if (receiving->peer)
         return must(strdup(receiving->peer));
-
     return connection ? must(strndup(connection, strcspn(connection, " "))) : NULL;
 }
 

@@ -4,13 +4,13 @@
 
 #include "xmig/session.h"
 
-/* Round trips are gathered, and the shortest of each gathering counts: at first of some in a row,
- * then of those of about a minute, for clocks drift.
+/* Round trips are taken in groups, and the shortest of a group counts. The first group is a few in
+ * a row; each later one lasts about a minute, because clocks drift.
  */
 struct clocks {
     uint64_t asked_us; /* when the last ping was said; 0: it was answered */
-    unsigned count;    /* round trips in this gathering */
-    bool later;        /* the first gathering is over */
+    unsigned count;    /* round trips in this group */
+    bool later;        /* the first group is over */
     struct session_clock best;
 };
 
@@ -18,7 +18,7 @@ struct clocks {
 cJSON *clocks_ask(struct clocks *clocks);
 cJSON *clocks_answer(const cJSON *ping);
 
-/* Take a pong in. True: a gathering is over, and `best` its result. */
+/* Take a pong in. True: a group is over, and `best` its result. */
 bool clocks_take(struct clocks *clocks, const cJSON *pong, struct session_clock *best);
 
 /* Is the next ping due at once? */

@@ -8,7 +8,9 @@
  * serves the disk, "/path" if the kernel does.
  */
 const char *disk_node_path(const char *params);
-/* Its name, "xvda", which is borrowed. NULL (ERROR_REFUSED): no host would take it for a name. */
+/* The name that the guest's configuration gives the disk, "xvda"; borrowed from `keys`. NULL
+ * (ERROR_REFUSED): there is none, or one that no target would accept.
+ */
 const char *disk_node_name(const cJSON *keys, struct error *err);
 /* Is it a disk that is copied? CD-ROM drives and read-only disks must be at the target already. */
 bool disk_node_moves(const cJSON *keys);
