@@ -1,4 +1,6 @@
-/* Block devices are never made or deleted here, only written to: hence the care beforehand. */
+/* Block devices as images. xmig never makes or deletes one, it only writes to it: so the device is
+ * checked with care first.
+ */
 #include "host/images/disk-device.h"
 
 #include <errno.h>
