@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/paths.h"
 #include "xmig/text.h"
 
 static const char *environment(const char *name)
@@ -60,7 +61,7 @@ static char *find_runtime_dir(void)
     if (given)
         return must(strdup(given));
     if (geteuid() == 0)
-        return must(strdup("/run/xmig"));
+        return must(strdup(PATH_RUNTIME));
     if (xdg)
         return formatted("%s/xmig", xdg);
     return formatted("/tmp/xmig-%u", (unsigned)geteuid());

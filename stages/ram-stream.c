@@ -106,9 +106,11 @@ static bool why_failed(struct migration *m, struct error *err)
 static bool send_ram(struct migration *m, void *state, struct error *err)
 {
     struct stream *stream = state;
-    const struct ram_hooks hooks = {
-        .pausing = about_to_pause, .paused = paused, .written = written, .arg = m
-    };
+    const struct ram_hooks hooks = { .pausing = about_to_pause,
+                                     .paused = paused,
+                                     .written = written,
+                                     .arg = m,
+                                     .stage = "ram-stream" };
     bool compressed = m->options->compress || m->guest->hypervisor->sends_every_page;
     /* The receiver says `alive` while it flushes its disks; its loss ends this wait. */
     AUTO_JSON cJSON *listening = session_expect(m->peer, "listening", LOOP_NO_DEADLINE, err);

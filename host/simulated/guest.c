@@ -138,10 +138,10 @@ static bool drain_mirrors(struct simulated *sim, struct error *err)
     return true;
 }
 
-static void tell_ram(struct simulated *sim)
+static void tell_ram(struct simulated *sim, const char *stage)
 {
     event_emit(&sim->context->events, (struct event){ .kind = EVENT_PROGRESS,
-                                                      .stage = "ram-stream",
+                                                      .stage = stage,
                                                       .subject = "ram",
                                                       .done = sim->ram->sent,
                                                       .total = sim->machine.ram_size });
@@ -161,7 +161,7 @@ static bool ram_send(struct guest *guest, const char *path, const struct ram_hoo
         if (!simulated_lane_pump(sim->ram, sim->machine.ram_size, err) ||
             !stream_flush(sim->ram->stream, 60000, err))
             return false;
-        tell_ram(sim);
+        tell_ram(sim, hooks->stage);
     }
     if (!hooks->pausing(hooks->arg, err))
         return false;

@@ -37,6 +37,7 @@ struct ram_hooks {
     /* How many bytes have compressed lanes carried so far? 0: RAM's is none. */
     uint64_t (*written)(void *arg);
     void *arg;
+    const char *stage; /* for events */
 };
 
 void ram_hooks_paused(const struct ram_hooks *hooks);

@@ -4,6 +4,9 @@
 
 #include "xmig/error.h"
 
+/* Where the superuser's sockets and locks are; for others see cmd/places.c. */
+#define PATH_RUNTIME "/run/xmig"
+
 /* `path` as seen from the directory `cwd`: absolute, without "." and "..", which are taken
  * out of the text. The caller frees it.
  */

@@ -29,7 +29,7 @@ static void say_stalled(struct sending *sending)
 {
     AUTO_FREE char *rest = tell_rest(&sending->precopy);
 
-    event_say(&sending->vm->base.context.events, EVENT_WARNING, "ram-stream",
+    event_say(&sending->vm->base.context.events, EVENT_WARNING, sending->hooks->stage,
               "the guest writes as fast as it can be sent: %s; trying on", rest);
 }
 
@@ -77,7 +77,7 @@ static int decide(struct sending *sending)
         return XGS_POLICY_ABORT;
     verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,
                              debt, ready, loop_now_ms());
-    event_say(&sending->vm->base.context.events, EVENT_DEBUG, "ram-stream",
+    event_say(&sending->vm->base.context.events, EVENT_DEBUG, sending->hooks->stage,
               "pass %u: %ld pages and %llu bytes of disk are left, which takes %llu ms",
               sending->stats.iteration, sending->stats.dirty_count, (unsigned long long)debt,
               (unsigned long long)sending->precopy.expected_ms);

@@ -203,7 +203,7 @@ static void tell_progress(struct sending *sending)
     done = (uint64_t)frames * XEN_PAGE;
     event_emit(&sending->vm->base.context.events,
                (struct event){ .kind = EVENT_PROGRESS,
-                               .stage = "ram-stream",
+                               .stage = sending->hooks->stage,
                                .subject = "ram",
                                .done = done < sending->ram ? done : sending->ram,
                                .total = sending->ram });

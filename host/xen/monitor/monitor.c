@@ -12,6 +12,7 @@
 #include "host/xen/ground/domain.h"
 #include "host/xen/monitor/domain-watch.h"
 #include "host/xen/monitor/rebuild.h"
+#include "xmig/paths.h"
 #include "xmig/text.h"
 
 enum {
@@ -32,9 +33,9 @@ struct monitor {
 
 static bool take_lock(struct monitor *monitor, bool *taken, struct error *err)
 {
-    AUTO_FREE char *path = formatted("/run/xmig/monitor-%u.lock", monitor->domid);
+    AUTO_FREE char *path = formatted(PATH_RUNTIME "/monitor-%u.lock", monitor->domid);
 
-    (void)mkdir("/run/xmig", 0700);
+    (void)mkdir(PATH_RUNTIME, 0700);
     *taken = false;
     monitor->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (monitor->lock < 0)
@@ -46,7 +47,7 @@ static bool take_lock(struct monitor *monitor, bool *taken, struct error *err)
 
 static void drop_lock(struct monitor *monitor)
 {
-    AUTO_FREE char *path = formatted("/run/xmig/monitor-%u.lock", monitor->domid);
+    AUTO_FREE char *path = formatted(PATH_RUNTIME "/monitor-%u.lock", monitor->domid);
 
     if (monitor->lock >= 0)
         unlink(path);
