@@ -114,9 +114,10 @@ static char *thinned(const cJSON *lines, uint64_t interval_ms, size_t *size)
 
     cJSON_ArrayForEach (line, lines) {
         AUTO_FREE char *printed = stays(&thinning, line, interval_ms) ? json_print(line) : NULL;
+        AUTO_FREE char *shown = printed ? printable_json(printed) : NULL;
 
-        if (printed)
-            fprintf(out, "%s\n", printed);
+        if (shown)
+            fprintf(out, "%s\n", shown);
     }
     if (fclose(out))
         abort();

@@ -4,6 +4,7 @@
 #include "tests/unit/helpers.h"
 #include "xmig/event.h"
 #include "xmig/loop.h"
+#include "xmig/text.h"
 
 /* A history of a source, in a directory that exists. */
 struct scene {
@@ -167,6 +168,27 @@ static void goes_on_without_a_directory_until_there_is_one(void **unused)
 }
 
 /* As a write that never finished, or another program, leaves it. */
+/* A person may look at the file itself. */
+static void what_the_other_side_tells_is_kept_printable(void **unused)
+{
+    struct scene scene;
+    struct session_history shared;
+    AUTO_FREE char *path = NULL;
+    char text[100] = "";
+    FILE *file;
+    (void)unused;
+
+    begin(&scene);
+    shared = history_shared(&scene.history);
+    shared.hear(shared.arg, "{\"type\":\"\xc2\x9b\xff\"}\n\033[2J\n");
+    path = formatted("%s/recv.history", scene.directory);
+    file = must(fopen(path, "r"));
+    assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+    fclose(file);
+    assert_string_equal(text, "{\"type\":\"\\u009b\\ufffd\"}\n");
+    done(&scene);
+}
+
 static void leaves_out_what_is_no_line(void **unused)
 {
     struct scene scene;
@@ -193,6 +215,7 @@ int main(void)
         cmocka_unit_test(is_bounded_also_where_nothing_can_be_thinned),
         cmocka_unit_test(writes_nothing_while_the_guest_stands_still),
         cmocka_unit_test(goes_on_without_a_directory_until_there_is_one),
+        cmocka_unit_test(what_the_other_side_tells_is_kept_printable),
         cmocka_unit_test(leaves_out_what_is_no_line),
     };
 
