@@ -493,6 +493,17 @@ def asides():
                           ("history", {}), ("history", {"lines": 5}), ("history", texts), ("history", {"lines": "x" * 900000})):
         what = f"{name} with {str(members)[:20]!a}"
         yield f"it says {what}", {"done drive-mirror": also_before({"type": name, **members})}, 0, "runs on beta.example now", SOON
+    shares = other(features=["look", "lz4", "history"])
+    for what, lines in (("escape sequences", ESC), ("objects with escape sequences", json.dumps({"type": ESC, "ms": 1})), ("a number", 5),
+                        ("1 MB", "{}\n" * 340000), ("no UTF-8", None), ("a line without an end", "{" * 500000)):
+        lie = also_before({"type": "history", "lines": lines})
+        if lines is None:
+            lie = instead(frame(b'{"type": "history", "lines": "' + BAD + b'"}') + frame({"type": "goodbye"}))
+        yield f"its history is {what}", {"hello": shares, "goodbye": lie}, 0, "runs on beta.example now", ()
+    yield ("it has two histories", {"hello": shares, "goodbye": also_before(*({"type": "history", "lines": "{}"},) * 2)}, 0,
+           "runs on beta.example now", ())
+    yield ("it asks for the time for ever", {"hello": shares, "done drive-mirror": flood(frame({"type": "ping", "ms": 1}) * 1000, 300)},
+           4, "not over within|peer", SOON)
     for name in "ping", "pong", "history":
         data = frame({"type": name, "lines": "{}\n" * 9999}) * 10
         yield f"it floods with '{name}'", {"done drive-mirror": flood(data, 300)}, 4, "not over within|peer", SOON

@@ -21,6 +21,7 @@ from wire import STAGES, frame
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 XMIG = os.path.realpath(os.environ.get("XMIG", os.path.join(ROOT, "build/dev/xmig")))
 VM = "demo,disk-size=64K,ram=64K"
+KEPT_MAX = 8 << 20  # bytes in a log
 MACHINE = "0123456789abcdef0123456789abcdef"
 MEMORY_MIB = 120
 
@@ -428,6 +429,9 @@ class Host:
             raise Wrong(f"exit {run.status}, but the VM here is '{vm}', and the target has said {said}: {run.said}")
         if tree(self.home) != self.before:
             raise Wrong("something else of the host was touched")
+        for name, (_, content) in tree(os.path.join(self.folder, "state")).items():
+            if name.endswith((".log", ".history")) and (not is_readable(content.decode("utf-8")) or len(content) > KEPT_MAX):
+                raise Wrong(f"{name} holds {len(content)} bytes: {content[:2000]}")
         left = tree(os.path.join(self.folder, "run"))
         if left and run.status not in (5, 6):
             raise Wrong(f"left behind: {sorted(left)}")
