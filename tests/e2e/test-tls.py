@@ -287,7 +287,8 @@ class Pki(PkiScene):
     def test_a_listener_of_another_name(self):
         dest = self.listen_with(self.chain("elsewhere.example"))
         self.assert_refused(self.send_with(dest, self.ours), 3,
-                            "the certificate of localhost:.* is another host's .*--resolve")
+                            "the certificate of localhost:.* is another host's .*--resolve",
+                            "alpha.example: .* before its first word; if it does not take this host's name or key")
 
     def test_a_listener_of_another_authority(self):
         other = Authority(self.folder, "other")
@@ -299,7 +300,8 @@ class Pki(PkiScene):
     def test_a_listener_with_another_key_than_the_pinned_one(self):
         dest = self.listen_with(self.theirs)
         self.assert_refused(self.send_with(dest, self.ours, "--pinnedpubkey", "sha256//" + 43 * "A" + "="), 3,
-                            "the key of localhost:.* is not the one that --pinnedpubkey names, but sha256//")
+                            "the key of localhost:.* is not the one that --pinnedpubkey names, but sha256//",
+                            "alpha.example: .* before its first word; if it does not take this host's name or key")
 
     def test_the_pinned_key_is_the_right_one(self):
         dest = self.listen_with(self.theirs)

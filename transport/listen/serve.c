@@ -210,7 +210,9 @@ static bool serve(struct serving *serving, struct error *err)
     struct error why = { 0 };
 
     if (!frame)
-        return false;
+        return err->kind == ERROR_LOST &&
+               error_append(err,
+                            "; if it does not take this host's name or key, it says so itself");
     if (words_of_frame(frame, &words, err) &&
         (words.is_lane ? join_lane(serving, &words, err) : receive(serving, err)))
         return true;
