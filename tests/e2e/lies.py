@@ -13,7 +13,7 @@ from wire import ABSENT, STAGES, frame
 ESC = "\x1b[2K\x1b[1A\r\x07xmig: 'demo' runs on beta.example now\x9b\u202e"
 BAD = b"\xff\xfe \xc3( \xed\xa0\x80 \xf8\x88\x80\x80\x80"  # no UTF-8
 BAD_FRAME = frame(b'{"type": "abort", "kind": "peer", "text": "' + BAD + b'"}')
-SOON = ("--deadline", "2s")
+SOON = ("--deadline", "4s")
 SOON_PAUSED = ("--max-pause", "1s", "--deadline", "20s")
 HERE = "runs (here|on this host|at the source)|was not (touched|begun)|untouched|still runs|goes on|undone"
 
@@ -415,9 +415,9 @@ def conversation():
         yield "words: " + name, lies, status, words, SOON if "never" in name else ()
     for name, lie, words in FRAMES:
         yield "hello is " + name, {"hello": lie}, 1, words, SOON
-        yield "in the middle comes " + name, {"done drive-mirror": lie}, 4, words + "|took longer|where 'done'", SOON
+        yield "in the middle comes " + name, {"done drive-mirror": lie}, 4, words + "|not over within|where 'done'", SOON
     for name, lie, status, words in HELLOS:
-        yield "hello: " + name, {"hello": lie}, status, words, SOON
+        yield "hello: " + name, {"hello": lie}, status, words, SOON if status else ()
     for ticket in TICKETS:
         yield f"hello: the ticket is {ticket[:20]!a}", {"hello": other(ticket=ticket)}, None, "", SOON_PAUSED
     for machine in MACHINES:
@@ -492,7 +492,7 @@ def asides():
     for name, members in (("ping", {}), ("ping", {"ms": ESC, "n": -1}), ("pong", {}), ("pong", {"ms": 2 ** 64, "n": []}),
                           ("history", {}), ("history", {"lines": 5}), ("history", texts), ("history", {"lines": "x" * 900000})):
         what = f"{name} with {str(members)[:20]!a}"
-        yield f"it says {what}", {"done drive-mirror": also_before({"type": name, **members})}, 0, "runs on beta.example now", SOON
+        yield f"it says {what}", {"done drive-mirror": also_before({"type": name, **members})}, 0, "runs on beta.example now", ()
     shares = other(features=["look", "lz4", "history"])
     for what, lines in (("escape sequences", ESC), ("objects with escape sequences", json.dumps({"type": ESC, "ms": 1})), ("a number", 5),
                         ("1 MB", "{}\n" * 340000), ("no UTF-8", None), ("a line without an end", "{" * 500000)):
@@ -512,7 +512,7 @@ def asides():
 def lanes():
     for lane in "disk/vda", "ram":
         for name, lie in LANE:
-            words = f"lane {lane}|vda|ram-stream|stood still|took longer|target has|drive-mirror|block-ready"
+            words = f"lane {lane}|vda|ram-stream|stood still|not over within|target has|drive-mirror|block-ready"
             yield f"lane {lane} {name}", {"lane " + lane: lie}, None if "takes nothing" not in name else (0, 4), words, SOON_PAUSED
         for name, lie in ACKNOWLEDGE:
             yield f"lane {lane} {name}", {"acknowledge " + lane: lie}, 4, "", SOON_PAUSED
