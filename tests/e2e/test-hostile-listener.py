@@ -12,9 +12,9 @@ import concurrent.futures
 import os
 import re
 import sys
-import time
 
 import lies
+import lies_qemu
 import lies_tls
 from mutated import MutatedReceiver
 from receiver import Door, Host, Receiver, Wrong
@@ -26,23 +26,29 @@ SLOW = re.compile("never|only|flood|alive|two types|asked, it|slow|byte by byte|
                   "10,000|900 kB|endless|for ever|says nothing")
 
 
+def run_of(name, told, options):
+    if name.startswith("QEMU: "):
+        return lies_qemu.attempt(told, options, LIMIT_S)
+    door = lies_tls.TlsDoor if name.startswith("TLS: ") else Door
+    with Host(Receiver(told), door) as host:
+        run = host.send(*options, limit_s=LIMIT_S)
+        if "recover" in told:
+            host.receiver.lies = told["recover"]
+            run = host.recover(limit_s=LIMIT_S)
+        return run
+
+
 def attempt(row):
     name, told, statuses, words, options = row
-    door = lies_tls.TlsDoor if name.startswith("TLS: ") else Door
-    begun = time.monotonic()
     try:
-        with Host(Receiver(told), door) as host:
-            run = host.send(*options, limit_s=LIMIT_S)
-            if "recover" in told:
-                host.receiver.lies = told["recover"]
-                run = host.recover(limit_s=LIMIT_S)
-            if statuses and run.status not in statuses:
-                raise Wrong(f"exit {run.status}, not {statuses}: {run.said}")
-            if not re.search(words, run.said):
-                raise Wrong(f"exit {run.status}, but not '{words}': {run.said}")
-            return name, None, run
+        run = run_of(name, told, options)
+        if statuses and run.status not in statuses:
+            raise Wrong(f"exit {run.status}, not {statuses}: {run.said}")
+        if not re.search(words, run.said):
+            raise Wrong(f"exit {run.status}, but not '{words}': {run.said}")
+        return name, None, run
     except Wrong as error:
-        return name, str(error), time.monotonic() - begun
+        return name, str(error), None
 
 
 def play(seed):
@@ -55,7 +61,7 @@ def play(seed):
 
 
 def chosen(options):
-    rows = [*lies.named(), *lies.with_statuses(lies_tls.rows())]
+    rows = [*lies.named(), *lies.with_statuses((*lies_tls.rows(), *lies_qemu.rows()))]
     if options.k:
         return [row for row in rows if any(word in row[0] for word in options.k)]
     if options.all:
