@@ -183,6 +183,7 @@ bool handshake_move(struct migration *m, struct error *err)
         return error_prefix(err, "the peer's hello");
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", machine);
     transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
+    transport_limit(m->transport, json_uint_or(theirs, "bandwidth", 0));
     m->transport->peer_decompresses = has_feature(theirs, LANE_LZ4);
     handshake_share(m, theirs);
     return true;
@@ -286,6 +287,8 @@ bool handshake_reply(struct migration *m, const char *ticket, struct error *err)
     if (ticket) {
         cJSON_AddStringToObject(mine, "ticket", ticket);
         cJSON_AddStringToObject(mine, "door", receiver_door_path(m->door));
+        if (m->policy && policy_bandwidth(m->policy))
+            json_add_uint(mine, "bandwidth", policy_bandwidth(m->policy));
     }
     return session_send(m->peer, "hello", mine, err);
 }

@@ -93,6 +93,17 @@ void transport_free(struct transport *transport)
     free(transport);
 }
 
+void transport_limit(struct transport *transport, uint64_t bandwidth)
+{
+    uint64_t own = transport->options.bandwidth;
+
+    if (!bandwidth || (own && own <= bandwidth))
+        return;
+    rate_free(transport->rate);
+    transport->rate = rate_new(bandwidth);
+    transport->options.bandwidth = bandwidth;
+}
+
 bool transport_open(struct transport *transport, struct error *err)
 {
     return !transport->ops->open || transport->ops->open(transport, err);

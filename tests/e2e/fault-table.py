@@ -56,6 +56,8 @@ class Row:
 WAYS = {"ssh": ([hands.ssh_master], [hands.hang_ssh_master]),
         "tls": ([hands.listener, hands.listener_and_connections, hands.network_reset],
                 [hands.hang_listener, hands.hang_network])}
+# For hands that wait for the guest's writes, which go through lanes: those over TLS stand still with the sender.
+WRITES = {"ssh": EARLY, "tls": ["block-ready-wait:end:recv", "ram-stream:begin:recv"]}
 HANGS = ["drive-mirror:end:send", "ram-stream:end:send", "COMMIT:after:send"]
 
 
@@ -78,8 +80,8 @@ def rows(transport):
     add(hands.cont_source, EARLY + PAUSED + PREPARED + COMMITTED + OWNED, COMMITTED + OWNED)
     add(hands.cont_target, ["PREPARED:after:recv", "COMMIT:before:send", "COMMIT:after:send", "OWNED:after:recv"],
         ["PREPARED:after:recv", "COMMIT:before:send"])
-    add(hands.stop_source, EARLY)
-    add(hands.full_disk, ["params-copy:end:send", *EARLY])
+    add(hands.stop_source, WRITES[transport])
+    add(hands.full_disk, ["params-copy:end:send", *WRITES[transport]])
     add(hands.slow_service_manager, ["COMMIT:after:send", "OWNED:before:recv", "OWNED:after:recv", "DONE:before:send"],
         ["COMMIT:after:send"])
     add(hands.second_start, ["COMMIT:after:send", "OWNED:before:recv", "OWNED:after:recv", "DONE:before:send"])

@@ -6,11 +6,13 @@
 
 import json
 import os
+import socket
 import subprocess
 import tempfile
 import unittest
 
 import idle
+import wire
 from idle import XMIG
 
 COMMAND = os.path.join(idle.HERE, "../../packaging/ssh-forced-command/xmig-ssh-command")
@@ -53,6 +55,19 @@ class Target:
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=60, check=False)
         return done.stdout, done.returncode
+
+    def answer(self):
+        """What a sender of a simulated VM hears first."""
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "XMIG_CONFIG_DIR": self.config, "XMIG_STATE_DIR": self.state,
+                       "XMIG_RUNTIME_DIR": os.path.join(self.folder, "there-run")}
+        with subprocess.Popen([XMIG, "recv", "--as", "alice"], env=environment, stdin=theirs, stdout=theirs):
+            theirs.close()
+            connection = wire.Connection(ours)
+            connection.send(wire.sender_hello())
+            heard = connection.hear()
+            connection.close()
+        return heard
 
     def is_untouched(self):
         return os.listdir(self.state) == []
@@ -119,6 +134,13 @@ class Simulated(unittest.TestCase):
         self.target.permit(self.ALL + "faults = yes")
         _, status = self.send(*fault)
         self.assertEqual(status, 4)
+
+    def test_a_limit_is_told_to_the_sender(self):
+        """Who sends more would fill the way, and wait for that with the VM paused."""
+        self.target.permit(self.ALL)
+        self.assertNotIn("bandwidth", self.target.answer())
+        self.target.permit(self.ALL + "bwlimit = 512K")
+        self.assertEqual(self.target.answer()["bandwidth"], 512 * 1024)
 
     def test_no_more_is_taken_in_a_second_than_is_permitted(self):
         self.target.permit(self.ALL + "bwlimit = 512K")

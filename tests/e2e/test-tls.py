@@ -443,6 +443,13 @@ class Recovery(PkiScene):
             self.assertIn("127.0.0.1:1", shown.stdout + shown.stderr)
             self.assertNotIn("hush", shown.stdout + shown.stderr)
 
+    def test_at_boot_everything_is_settled_the_same_way(self):
+        self.crash(self.listen_with(self.theirs), "--no-guardian")
+        self.assertRegex(self.source.run("list").stdout, f"to tls://localhost:{self.listener.port}")
+        done = self.source.run("recover", "--all")
+        self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
+        self.assertNotIn("demo", self.source.run("list").stdout)
+
     def test_recover_is_told_what_has_changed(self):
         self.crash(self.listen_with(self.theirs))
         os.rename(self.ours, self.ours + ".moved")
@@ -463,6 +470,44 @@ class Recovery(PkiScene):
     def test_the_targets_list_says_where_the_vm_comes_from(self):
         self.crash(self.listen_with(self.theirs))
         self.assertRegex(self.target.run("list").stdout, re.escape(socket.gethostname()) + r" \(127\.0\.0\.1\)")
+
+
+class Activated(Listener):
+    """Whoever has the socket starts `xmig listen` when the first connection comes, as systemd does."""
+
+    def __init__(self, program, environment, log):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.log = log
+        names = [f"--setenv={name}={value}" for name, value in environment.items() if name.startswith("XMIG_")]
+        with open(log, "w", encoding="utf-8") as errors:
+            self.process = subprocess.Popen(["systemd-socket-activate", f"--listen=127.0.0.1:{self.port}", *names, program,
+                                             "listen"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                            stderr=errors)
+        self.wait_for("Listening on")
+
+
+class Systemd(Tls):
+    UNITS = os.path.join(ROOT, "packaging/systemd")
+
+    def test_it_understands_every_word_of_the_units(self):
+        for name in os.listdir(self.UNITS):
+            with open(os.path.join(self.UNITS, name), encoding="ascii") as unit, \
+                    open(os.path.join(self.folder, name), "w", encoding="ascii") as copy:
+                copy.write(unit.read().replace("ExecStart=xmig ", f"ExecStart={XMIG} "))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no",
+                               *(os.path.join(self.folder, name) for name in os.listdir(self.UNITS))],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_it_gives_the_listener_its_socket(self):
+        self.trust_each_other()
+        self.listener = Activated(XMIG, self.target.environment, os.path.join(self.folder, "listen.log"))
+        for _ in range(2):
+            self.assert_moved(self.source.send(f"tls://localhost:{self.listener.port}"))
+            shutil.rmtree(os.path.join(self.target.folder, "state"))
+        self.listener.wait_for("listening at the service manager's sockets")
+        self.assertEqual(self.listener.end(), 0)
 
 
 class Limits(Tls):

@@ -128,6 +128,24 @@ static void finds_the_way_by_its_scheme(void **unused)
     }
 }
 
+static void the_lower_limit_counts_the_targets_or_ones_own(void **unused)
+{
+    static const struct {
+        uint64_t own, targets, counts;
+    } cases[] = { { 0, 0, 0 }, { 7, 0, 7 }, { 0, 5, 5 }, { 7, 5, 5 }, { 7, 9, 7 } };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct transport_options options = { .bandwidth = cases[i].own };
+        struct transport *transport = transport_new(NULL, "host", &options, NULL);
+
+        transport_limit(transport, cases[i].targets);
+        assert_int_equal(transport->options.bandwidth, cases[i].counts);
+        assert_int_equal(transport->rate != NULL, cases[i].counts > 0);
+        transport_free(transport);
+    }
+}
+
 static void names_the_destination_that_it_refuses(void **unused)
 {
     const struct transport_options options = { .runtime_dir = "/tmp" };
@@ -511,6 +529,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(understands_the_forms_of_a_destination),
         cmocka_unit_test(refuses_what_is_no_destination),
         cmocka_unit_test(finds_the_way_by_its_scheme),
+        cmocka_unit_test(the_lower_limit_counts_the_targets_or_ones_own),
         cmocka_unit_test(names_the_destination_that_it_refuses),
         cmocka_unit_test(quotes_words_for_the_peers_shell),
         cmocka_unit_test(asks_for_the_fast_ciphers_first_and_keeps_the_others),

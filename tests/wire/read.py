@@ -58,7 +58,7 @@ MESSAGES = {
                                        "stages": is_list_of(is_text), "guardian?": is_bool,
                                        "from?": is_text}),
     "hello query": ("S", FROM_SENDER | {"intent": is_one_of("query")}),
-    "hello": ("R", FROM_BOTH | {"ticket?": is_hex(32), "door?": is_text}),
+    "hello": ("R", FROM_BOTH | {"ticket?": is_hex(32), "door?": is_text, "bandwidth?": is_uint}),
     "params": ("S", {"name": is_text, "disks": is_list_of(is_object("name", "size")), "*": None}),
     "checked": ("SR", {"plan": is_list_of(is_object("stage", "text"))}),
     "done": ("SR", {"stage": is_text}),
