@@ -289,6 +289,15 @@ static void a_reboot_leads_to_nothing_unseen(void **state)
     }
 }
 
+static void what_is_off_needs_nothing(void **state)
+{
+    (void)state;
+    look(NIC, ",\"colo_enable\":\"False\",\"colo_default_enable\":\"False\"");
+    assert_no(NEED_UNKNOWN);
+    look(NIC, ",\"colo_enable\":\"True\"");
+    assert_says(needs_text(NEED_UNKNOWN), "True");
+}
+
 static void what_cannot_be_moved_from_here_does_not_come_here(void **state)
 {
     (void)state;
@@ -309,6 +318,7 @@ int main(void)
         needs_test(a_device_leads_to_nothing_unseen),
         needs_test(the_device_models_line_leads_to_nothing_unseen),
         needs_test(a_reboot_leads_to_nothing_unseen),
+        needs_test(what_is_off_needs_nothing),
         needs_test(what_cannot_be_moved_from_here_does_not_come_here),
     };
 

@@ -86,7 +86,7 @@ static void take_text(const struct config *config, const char *name, const char 
         }
     if (!strncmp(name, "serial", 6) && *text)
         take_serial(config, text);
-    else if ((!strncmp(name, "colo", 4) && *text) ||
+    else if ((!strncmp(name, "colo", 4) && *text && strcmp(text, "False") != 0) ||
              (!strncmp(name, "usbdevice", 9) && strchr(text, ':')))
         line_add(&config->line, NEED_UNKNOWN, text);
     else
