@@ -98,6 +98,13 @@ def rows(transport):
     return table
 
 
+def some(transport, table):
+    """What another way to the target could make wrong: its own faults, and the ends of both programs."""
+    ends, hangs = WAYS[transport]
+    chosen = (*ends, *hangs, hands.sender, hands.receiver, hands.both)
+    return [row for row in table if row.hand in chosen and row.moment in (SOME if row.hand not in hangs else HANGS)]
+
+
 def slowness(scene, syncs):
     """The words before xmig at the target that make its disks, and its QEMU, slow."""
     if syncs < 0:
@@ -195,11 +202,13 @@ def summary(results, took_s):
 def main():
     parser = argparse.ArgumentParser(description="Faults and moments of a move.")
     parser.add_argument("--transport", choices=WAYS, default="ssh")
+    parser.add_argument("--some", action="store_true", help="only rows that depend on it most")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="rows whose title has this text")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    table = [row for row in rows(args.transport) if args.only in row.title()]
+    table = rows(args.transport)
+    table = [row for row in (some(args.transport, table) if args.some else table) if args.only in row.title()]
     if args.list:
         print("\n".join(row.title() for row in table))
         return 0
