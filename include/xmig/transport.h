@@ -127,8 +127,8 @@ bool transport_lane(struct transport *transport, const char *name, int fd, struc
 /* Has no lane broken? What the hypervisor sees of it is only an end. */
 bool transport_lanes_ok(const struct transport *transport, struct error *err);
 
-/* The target takes at most so many bytes a second (0: as many as there are): lanes, of which there is
- * none yet, shall not send more. Else what waits before the target is waited for in the pause.
+/* The target takes at most so many bytes a second (0: as many as there are): lanes, of which there
+ * is none yet, shall not send more. Else what waits before the target is waited for in the pause.
  */
 void transport_limit(struct transport *transport, uint64_t bandwidth);
 
