@@ -150,13 +150,36 @@ incoming_domain() { xl list | awk '$1 ~ /--incoming$/ { print $2 }'; }
 # The device model that was started to receive, whatever its domain is called by now.
 incoming_models() { pgrep -f 'xen-qemu.*-incoming defer'; }
 
-strike() { # sender|receiver|ssh|dm
+# ---- over TLS ----
+
+own_key() { # which is made if need be
+    xmig keys init >/dev/null && xmig keys show | sed -n 's/^this host *//p'
+}
+
+# To go on where one was struck needs no more than this, as with a service manager.
+listen() {
+    start listen xmig listen :7077
+    await 60 grep -q 'listening at' "$run/listen.log" || fail "nobody listens: $(cat "$run/listen.log")"
+}
+
+# Whoever has that key may move guests to here.
+receive_from() { # KEY NAME
+    xmig keys trust "$1" "$2" >/dev/null
+    printf '[%s]\nvms = *\nhypervisors = xen\nimage-directories = /lab\nusers = *\nnetworks = *\nlisteners = *\nfaults = yes\n' \
+        "$2" >/etc/xmig/recv.conf
+    listen
+}
+
+# ---- faults ----
+
+strike() { # sender|receiver|ssh|listener|dm
     local pids
 
     case $1 in
     sender) pids=$(xmigs send) ;;
     receiver) pids=$(xmigs recv) ;;
     ssh) pids=$(pgrep -f 'ssh.*ssh-ctl') ;;
+    listener) pids=$(xmigs listen) ;; # and its connections
     dm) pids=$(incoming_models) ;;
     esac
     [[ $pids ]] || fail "there is no $1 to kill"

@@ -16,6 +16,8 @@ IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send",
 IN_LONG = {"receiver params-copy:end:recv", "ssh qemu-defer-start:end:recv", "sender drive-mirror:end:send",
            "dm block-ready-wait:end:send", "sender PAUSING:after:send", "dm RUNNING:after:recv",
            "sender DONE:after:send", "ssh DONE:after:send"}
+# In place of the same over ssh.
+CHECK_OVER_TLS = {("sender", "RESUMING:after:recv")}
 VICTIMS = ["sender", "receiver", "ssh", "dm"]
 HANDED_OVER = ("COMMIT", "OWNED", "RESUMING", "RUNNING", "DONE")
 LIVED = ("RUNNING", "DONE")  # from there on, the target's copy has run
@@ -66,12 +68,14 @@ def is_the_targets(s, at, status):
     expect(s.guest.name not in s.source.domains(), "the old copy is still there")
 
 
-def killed(s, victim, moment):
+def killed(s, victim, moment, tls=False):
     at, domid = s.destination(), s.guest.domid()
     side = moment.split(":")[2]
-    s.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian")
+    s.start_send("--fault", moment + ":stop", "--lease", "60s", "--no-guardian", dest=s.listen() if tls else None)
     s.await_stopped(side)
     (s.source if victim in ("sender", "ssh") else s.target).suite("strike", victim)
+    if victim == "listener":
+        s.target.suite("listen")
     s.host_of(side).suite("go_on", side)
     status = settle(s, s.sent())
     if victim == "dm" and moment.split(":")[0] in LIVED:
@@ -80,11 +84,11 @@ def killed(s, victim, moment):
         lives_once(s, at, domid, status)
 
 
-def guarded(s, moment):
+def guarded(s, moment, tls=False):
     """There is neither a sender nor a receiver any more, and nobody types anything."""
     at, domid = s.destination(), s.guest.domid()
     side, owner = moment.split(":")[2], 0 if moment.split(":")[0] in HANDED_OVER else 4
-    s.start_send("--fault", moment + ":stop", "--lease", "60s")
+    s.start_send("--fault", moment + ":stop", "--lease", "60s", dest=s.listen() if tls else None)
     s.await_stopped(side)
     # The one that stands still does not see the other one's end.
     for victim in ("receiver", "sender") if side == "send" else ("sender", "receiver"):
@@ -124,7 +128,7 @@ def source_power_fails(s, moment):
 
 def rung_of(victim, moment):
     if moment in IN_CHECK:
-        return CHECK
+        return LONG if (victim, moment) in CHECK_OVER_TLS else CHECK
     return LONG if f"{victim} {moment}" in IN_LONG else FULL
 
 
@@ -138,6 +142,12 @@ def add(moments, victims):
 
 
 add(STAGES + LINES, VICTIMS)
+for a_victim, a_moment in (("sender", "RESUMING:after:recv"), ("receiver", "PREPARED:after:recv"),
+                           ("listener", "ram-stream:begin:send"), ("listener", "PREPARED:after:recv"),
+                           ("listener", "COMMIT:after:send"), ("listener", "OWNED:after:recv")):
+    scenario("one-4.17", f"{a_victim}-killed-at-" + a_moment.replace(":", "-") + "-over-tls", killed, a_victim, a_moment,
+             tls=True, rung=CHECK if (a_victim, a_moment) in CHECK_OVER_TLS else LONG)
+scenario("one-4.17", "guarded-at-COMMIT-after-send-over-tls", guarded, "COMMIT:after:send", tls=True)
 for a_moment in LINES:
     scenario("one-4.17", "guarded-at-" + a_moment.replace(":", "-"), guarded, a_moment,
              rung=LONG if a_moment in ("PAUSING:after:send", "OWNED:after:recv", "DONE:after:send") else FULL)

@@ -163,6 +163,13 @@ class Scene:
     def destination(self):
         return self.guest.arrives_as(self.target, self.next_name())
 
+    def listen(self):
+        """The destination over TLS, from here on: both hosts have keys, and each trusts the other's."""
+        target = self.target.suite("own_key").strip()
+        self.target.suite("receive_from", self.source.suite("own_key").strip(), self.source.name)
+        self.source.run(f"xmig keys trust {target} {self.target.name}")
+        return f"tls://{self.target.name}:7077"
+
     def start_send(self, *options, dest=None):
         """xmig send, in the background."""
         names = ["--name", self.next_name()] if self.is_one_host() else []
