@@ -98,13 +98,13 @@ static bool dial(struct migration *m, bool anew, struct error *err)
 }
 
 /* Say hello and hear theirs. The caller frees it. */
-static cJSON *exchange(struct migration *m, cJSON *mine, struct error *err)
+static cJSON *exchange(struct migration *m, cJSON *mine, uint64_t patience_ms, struct error *err)
 {
     AUTO_JSON cJSON *theirs = NULL;
 
     if (!session_send(m->peer, "hello", mine, err))
         return NULL;
-    theirs = session_expect(m->peer, "hello", HELLO_MS, err);
+    theirs = session_expect(m->peer, "hello", patience_ms, err);
     if (!theirs) {
         if (err->kind == ERROR_LOST)
             transport_explain(m->transport, m->control, err);
@@ -158,6 +158,7 @@ static void add_own_name(const struct migration *m, cJSON *body)
 
 bool handshake_move(struct migration *m, struct error *err)
 {
+    uint64_t deadline_ms = m->options->deadline_ms;
     cJSON *mine = hello(m);
     AUTO_JSON cJSON *theirs = NULL;
     const char *machine, *ticket;
@@ -174,7 +175,7 @@ bool handshake_move(struct migration *m, struct error *err)
         cJSON_Delete(mine);
         return false;
     }
-    theirs = exchange(m, mine, err);
+    theirs = exchange(m, mine, deadline_ms && deadline_ms < HELLO_MS ? deadline_ms : HELLO_MS, err);
     if (!theirs)
         return false;
     machine = json_string(theirs, "machine", err);
@@ -253,7 +254,7 @@ bool handshake_query(struct migration *m, struct query query, struct error *err)
         cJSON_Delete(mine);
         return false;
     }
-    theirs = exchange(m, mine, err);
+    theirs = exchange(m, mine, HELLO_MS, err);
     if (!theirs || !is_the_same_peer(m, theirs, err) || !understands(m, theirs, query, err))
         return false;
     m->conversing_anew = true;
