@@ -214,6 +214,22 @@ static void a_lane_that_broke_says_why_where_the_transport_knows(void **unused)
     end(scene);
 }
 
+static void a_lane_that_only_tries_the_way_may_break(void **unused)
+{
+    const struct transport_ops failing = { .scheme = "test", .dial = dial_and_fail };
+    struct scene *scene = begin(&failing);
+    struct error err = { 0 };
+    int ends[2];
+    (void)unused;
+
+    make_pair(ends);
+    assert_true(transport_lane(scene->transport, "probe", ends[0], &err));
+    assert_ends(scene, ends[1]);
+    assert_true(transport_lanes_ok(scene->transport, &err));
+    close(ends[1]);
+    end(scene);
+}
+
 static struct link *dial_and_say_done(struct transport *transport, const char *const words[],
                                       int fd, struct error *err)
 {
@@ -260,6 +276,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),
         cmocka_unit_test(a_lane_that_broke_says_why_where_the_transport_knows),
+        cmocka_unit_test(a_lane_that_only_tries_the_way_may_break),
         cmocka_unit_test(the_last_words_of_a_limited_lane_arrive),
     };
 
