@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import struct
@@ -12,8 +13,6 @@ from authority import Authority, openssl
 from lies import ESC, leave, only_alive
 from receiver import Connection, Gone
 from wire import frame
-
-QUICKLY = ("--connect-timeout", "1")
 
 
 class Certificates:
@@ -56,6 +55,11 @@ def certificates():
     if not CERTIFICATES:
         CERTIFICATES.append(Certificates())
     return CERTIFICATES[0]
+
+
+def forget():
+    while CERTIFICATES:
+        shutil.rmtree(CERTIFICATES.pop().folder)
 
 
 class TlsDoor:
@@ -331,13 +335,18 @@ SOCKS = [
 ]
 
 LANE = [
-    ("is refused", answer(error="no such lane", kind="refused"), "lane (?:disk/vda|ram): .*no such lane"),
-    ("is refused with escape sequences", answer(error=ESC, kind="refused"), r"lane (?:disk/vda|ram): .*\\x1b\[2K"),
-    ("answers with no JSON", raw(frame(b"yes")), "lane (?:disk/vda|ram): .*JSON"),
-    ("answers with 4 GiB", raw(b"\xff\xff\xff\xff" + bytes(99)), "lane (?:disk/vda|ram): "),
-    ("closes", leave, "lane (?:disk/vda|ram): .*closed"),
-    ("resets", reset, "lane (?:disk/vda|ram): "),
+    ("is refused", answer(error="no such lane", kind="refused"), "lane (?:disk/vd[ab]|ram): .*no such lane"),
+    ("is refused with escape sequences", answer(error=ESC, kind="refused"), r"lane (?:disk/vd[ab]|ram): .*\\x1b\[2K"),
+    ("answers with no JSON", raw(frame(b"yes")), "lane (?:disk/vd[ab]|ram): .*JSON"),
+    ("answers with 4 GiB", raw(b"\xff\xff\xff\xff" + bytes(99)), "lane (?:disk/vd[ab]|ram): "),
+    ("closes", leave, "lane (?:disk/vd[ab]|ram): .*closed"),
+    ("resets", reset, "lane (?:disk/vd[ab]|ram): "),
 ]
+
+
+def quickly(words):
+    """Where the sender is to run out of time."""
+    return ("--connect-timeout", "1") if "time" in words else ()
 
 
 def rows():
@@ -349,15 +358,15 @@ def rows():
     yield ("TLS: it does not know our authority", {"tls": {"knows": certificates().kinds["self-signed"]}}, (1, 3),
            "does not trust this host's key|the log of 'xmig listen'|broke", ())
     for name, lie, status, words in HANDSHAKE:
-        yield f"TLS: in place of a handshake it {name}", {"accept": lie}, status, words, QUICKLY
+        yield f"TLS: in place of a handshake it {name}", {"accept": lie}, status, words, quickly(words)
     for name, lie, status, words in FIRST:
-        yield f"TLS: after the first frame it {name}", {"answer recv": lie}, status, words, QUICKLY
+        yield f"TLS: after the first frame it {name}", {"answer recv": lie}, status, words, quickly(words)
     for name, lie, words in LANE:
         yield f"TLS: a lane {name}", {"answer lane": lie}, 4, words, ("--deadline", "5s")
     yield ("TLS: it ends without close_notify", {"done drive-mirror": lambda _, connection, __: reset(_, connection, __)}, 4,
            "lost the connection", ("--deadline", "5s"))
     yield "TLS: it says only `alive`", {"done drive-mirror": only_alive}, 4, "not over within", ("--deadline", "2s")
     for name, lie, status, words in PROXY:
-        yield f"TLS: the HTTP proxy {name}", {"proxy": lie}, status, words, QUICKLY
+        yield f"TLS: the HTTP proxy {name}", {"proxy": lie}, status, words, quickly(words)
     for name, lie, status, words in SOCKS:
-        yield f"TLS: the SOCKS proxy {name}", {"proxy": lie, "scheme": "socks5h"}, status, words, QUICKLY
+        yield f"TLS: the SOCKS proxy {name}", {"proxy": lie, "scheme": "socks5h"}, status, words, quickly(words)
