@@ -5,13 +5,23 @@
 
 #include "xmig/text.h"
 
+/* cJSON ends a text at its first NUL, also an escaped one: whatever follows would go unread. */
+static bool escapes_nul(const char *text, size_t len)
+{
+    static const char nul[] = "u0000";
+
+    for (size_t i = 0; i + 1 < len; i++)
+        if (text[i] == '\\' && len - ++i >= strlen(nul) && !memcmp(text + i, nul, strlen(nul)))
+            return true;
+    return false;
+}
+
 cJSON *json_parse_object(const char *text, size_t len, struct error *err)
 {
     AUTO_JSON cJSON *json = NULL;
     const char *end = NULL;
 
-    /* cJSON ends a text at its first NUL; whatever follows would go unread. */
-    if (memchr(text, '\0', len)) {
+    if (memchr(text, '\0', len) || escapes_nul(text, len)) {
         error_set(err, ERROR_PROTOCOL, "JSON with a NUL byte");
         return NULL;
     }

@@ -89,6 +89,8 @@ static void refuses_a_nul_byte_anywhere(void **unused)
     assert_refused("{}\0", 3, "JSON with a NUL byte");
     assert_refused("{\"a\":\"b\0c\"}", 11, "JSON with a NUL byte");
     assert_refused("\0{}", 3, "JSON with a NUL byte");
+    assert_refused("{\"a\":\"b\\u0000c\"}", 15, "JSON with a NUL byte");
+    assert_refused("{\"a\":\"\\\\\\u0000\"}", 16, "JSON with a NUL byte");
 }
 
 static void refuses_more_after_the_object(void **unused)
