@@ -381,22 +381,29 @@ void session_set_stations(struct session *session, const struct session_station 
     session->peer_station = 0;
 }
 
-bool session_send(struct session *session, const char *type, cJSON *body, struct error *err)
+/* Takes `body`. */
+static bool write_message(struct session *session, const char *type, cJSON *body, struct error *err)
 {
-    AUTO_JSON cJSON *message = body ? body : must(cJSON_CreateObject());
+    AUTO_JSON cJSON *message = body;
     AUTO_FREE uint8_t *bytes = NULL;
     size_t len;
 
     cJSON_AddStringToObject(message, "type", type);
     bytes = frame_print(message, &len, err);
-    if (!bytes)
-        return error_prefix(err, "cannot say '%s'", type);
+    return bytes ? stream_write(session->stream, bytes, len, err)
+                 : error_prefix(err, "cannot say '%s'", type);
+}
+
+bool session_send(struct session *session, const char *type, cJSON *body, struct error *err)
+{
+    AUTO_JSON cJSON *message = body ? body : must(cJSON_CreateObject());
+
     if (session->lost) {
         if (err)
             *err = session->why_lost;
         return false;
     }
-    return stream_write(session->stream, bytes, len, err);
+    return write_message(session, type, steal(message), err);
 }
 
 static bool something_to_hear(void *arg)
@@ -520,7 +527,10 @@ void session_abort(struct session *session, const struct error *why)
     if (why->refusals && why->refusals->child)
         cJSON_AddItemToObject(body, "refusals", cJSON_Duplicate(why->refusals, true));
     loop_clear_interruption(session->loop);
-    if (session_send(session, "abort", body, NULL))
+    /* A peer that breaks the rules is not heard any more, but hears which. */
+    if (session->lost && session->why_lost.kind != ERROR_PROTOCOL)
+        cJSON_Delete(body);
+    else if (write_message(session, "abort", body, NULL))
         (void)stream_flush(session->stream, PARTING_MS, NULL);
 }
 

@@ -62,6 +62,22 @@ static void says_why_it_gives_up_and_listens_no_more(void **unused)
     end(&scene);
 }
 
+static void a_peer_that_breaks_the_rules_hears_which(void **unused)
+{
+    struct scene scene = begin();
+    struct error why = { 0 };
+    (void)unused;
+
+    peer_says(&scene, "{\"type\":\"shell\"}");
+    assert_interrupted(&scene, ERROR_PROTOCOL, "the peer said 'shell', which is not permitted now");
+    assert_false(session_send(scene.session, "checked", NULL, &why));
+    session_abort(scene.session, &why);
+    assert_peer_hears(&scene,
+                      "{\"kind\":\"protocol\",\"text\":\"the peer said 'shell', which is not "
+                      "permitted now\",\"type\":\"abort\"}");
+    end(&scene);
+}
+
 /* ---- the connection breaks ---- */
 
 static void a_lost_connection_interrupts(void **unused)
@@ -405,6 +421,7 @@ int main(void)
         cmocka_unit_test(an_abort_interrupts_with_the_peers_own_words),
         cmocka_unit_test(what_came_before_an_abort_is_heard_before_it),
         cmocka_unit_test(says_why_it_gives_up_and_listens_no_more),
+        cmocka_unit_test(a_peer_that_breaks_the_rules_hears_which),
         cmocka_unit_test(a_lost_connection_interrupts),
         cmocka_unit_test(the_peers_last_words_beat_the_loss_of_its_connection),
         cmocka_unit_test(the_reason_of_a_peer_that_has_gone_is_heard_though_we_spoke),
