@@ -5,33 +5,7 @@
 #include <stdio.h>
 
 #include "xmig/cleanup.h"
-
-/* Decode one UTF-8 character, and return its length in bytes. 0: the bytes are not UTF-8. */
-static size_t decode(const unsigned char *text, uint32_t *character)
-{
-    static const struct {
-        unsigned char mask, lead;
-        uint32_t least;
-    } forms[] = {
-        { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 }
-    };
-    size_t len = 0;
-
-    while (len < 4 && (text[0] & forms[len].mask) != forms[len].lead)
-        len++;
-    if (len == 4)
-        return 0;
-    *character = text[0] & (unsigned char)~forms[len].mask;
-    for (size_t i = 1; i <= len; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        *character = *character << 6 | (text[i] & 0x3f);
-    }
-    if (*character < forms[len].least || *character > 0x10ffff ||
-        (*character >= 0xd800 && *character < 0xe000))
-        return 0;
-    return len + 1;
-}
+#include "xmig/text.h"
 
 /* Would a terminal act on the character? Control characters, and Unicode's direction marks. */
 static bool is_obeyed(uint32_t character)
@@ -63,7 +37,7 @@ char *printable(const char *text)
     for (; *at; at += len) {
         uint32_t character = 0;
 
-        len = decode(at, &character);
+        len = utf8_decode(at, &character);
         if (len && !is_obeyed(character)) {
             fwrite(at, 1, len, out);
             continue;
@@ -91,7 +65,7 @@ static bool is_beginning(const unsigned char *text, size_t len)
 
 char *printable_lines(const char *bytes, size_t len, bool is_end, size_t *used)
 {
-    AUTO_FREE unsigned char *text = must(calloc(1, len + 1)); /* ended by a NUL for decode() */
+    AUTO_FREE unsigned char *text = must(calloc(1, len + 1)); /* ended by a NUL for utf8_decode() */
     char *shown = NULL;
     size_t size, count;
     FILE *out = must(open_memstream(&shown, &size));
@@ -103,7 +77,7 @@ char *printable_lines(const char *bytes, size_t len, bool is_end, size_t *used)
 
         if (!is_end && is_beginning(at, len - *used))
             break;
-        count = decode(at, &character);
+        count = utf8_decode(at, &character);
         if (*at == '\n' || (at[0] == '\r' && at[1] == '\n')) {
             count = *at == '\n' ? 1 : 2;
             fputc('\n', out);
@@ -130,7 +104,7 @@ char *printable_json(const char *json)
     for (; *at; at += len ? len : 1) {
         uint32_t character = 0xfffd;
 
-        len = decode(at, &character);
+        len = utf8_decode(at, &character);
         if (len && (*at < 0x7f || !is_obeyed(character)))
             fwrite(at, 1, len, out);
         else

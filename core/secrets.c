@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 #define BLANKED "***"
 
@@ -126,8 +127,9 @@ static size_t take(FILE *out, const char *at, const char *begin)
     return used + (json ? blank(out, quoted_length(at + used)) : 0);
 }
 
-char *secrets_blanked(const char *text)
+char *secrets_blanked(const char *raw)
 {
+    AUTO_FREE char *text = utf8_only(raw);
     char *blanked = NULL;
     size_t size;
     FILE *out = must(open_memstream(&blanked, &size));

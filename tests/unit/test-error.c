@@ -230,6 +230,16 @@ static void takes_a_newer_peers_kind_for_its_own_affair(void **unused)
     assert_int_equal(error_kind_from_name(NULL), ERROR_PEER);
 }
 
+/* A peer's first bytes, a file's name: they travel in JSON, which a strict reader refuses. */
+static void is_utf8_whatever_it_is_made_of(void **unused)
+{
+    struct error err = { 0 };
+    (void)unused;
+
+    error_set(&err, ERROR_PROTOCOL, "not JSON: '%s'", "\xc3(\xe2\x82 \xc3\xa4 \xf0");
+    assert_string_equal(err.text, "not JSON: '\\xc3(\\xe2\\x82 \xc3\xa4 \\xf0'");
+}
+
 static void tells_no_secret(void **unused)
 {
     static const struct {
@@ -273,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_failed_and_of_which_kind),
+        cmocka_unit_test(is_utf8_whatever_it_is_made_of),
         cmocka_unit_test(says_why_in_the_systems_words),
         cmocka_unit_test(puts_a_prefix_before_the_text_and_leaves_the_kind),
         cmocka_unit_test(takes_its_own_text_as_a_prefix),
