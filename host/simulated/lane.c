@@ -33,22 +33,28 @@ static bool put_number(struct simulated_lane *lane, enum lane_frame type, uint64
     return put(lane, type, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, number), err);
 }
 
-static void take_frame(struct simulated_lane *lane, uint8_t type, const uint8_t *data, size_t len)
+/* False: nobody sends such a frame. A number counts, and is acknowledged, once: a peer that does
+ * not read has no more answers piled up than that.
+ */
+static bool take_frame(struct simulated_lane *lane, uint8_t type, const uint8_t *data, size_t len)
 {
     char text[24] = "";
 
     if (type == FRAME_BULK) {
         lane->heard += len;
-        return;
+        return true;
     }
+    if (lane->has_final || (type != FRAME_FINAL && type != FRAME_ACK))
+        return false;
     memcpy(text, data, len < sizeof(text) ? len : sizeof(text) - 1);
     lane->final = strtoull(text, NULL, 10);
     lane->has_final = true;
     if (type == FRAME_FINAL)
         (void)put_number(lane, FRAME_ACK, lane->final, NULL);
+    return true;
 }
 
-/* Nobody sends a longer frame, and we would wait for it for ever: the stream keeps no more. */
+/* A frame that is too long we would wait for for ever: the stream keeps no more. */
 static void on_change(void *arg)
 {
     struct simulated_lane *lane = arg;
@@ -66,7 +72,10 @@ static void on_change(void *arg)
         }
         if (have - HEADER < len)
             return;
-        take_frame(lane, bytes[0], bytes + HEADER, len);
+        if (!take_frame(lane, bytes[0], bytes + HEADER, len)) {
+            stream_shutdown(lane->stream);
+            return;
+        }
         stream_consume(lane->stream, HEADER + len);
     }
 }

@@ -75,11 +75,44 @@ static void ends_at_a_length_that_nobody_sends(void **unused)
     }
 }
 
+static bool has_ended(void *arg)
+{
+    return stream_ended(arg, NULL);
+}
+
+/* Each answer would wait in memory for a peer that does not read. */
+static void acknowledges_one_last_word_and_takes_no_other(void **unused)
+{
+    const char *const more[] = { "F\0\0\0\1\1", "A\0\0\0\1\1", "?\0\0\0\1\1" };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        struct scene scene = begin();
+        struct error err = { 0 };
+        char answer[16];
+
+        say(&scene,
+            "F\0\0\0\1"
+            "7",
+            6);
+        say(&scene, more[i], 6);
+        assert_ok(loop_wait(scene.loop, has_ended, scene.lane->stream, SOON_MS, &err), &err);
+        assert_int_equal(scene.lane->final, 7);
+        assert_int_equal(read(scene.peer, answer, sizeof(answer)), 6);
+        assert_memory_equal(answer,
+                            "A\0\0\0\1"
+                            "7",
+                            6);
+        end(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hears_bulk_and_a_last_word),
         cmocka_unit_test(ends_at_a_length_that_nobody_sends),
+        cmocka_unit_test(acknowledges_one_last_word_and_takes_no_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
