@@ -74,9 +74,9 @@ def receiver_hello(**changes):
                     "features": ["look", "lz4"], "ticket": "12" * 16, "door": "/nowhere/recv.sock"}, changes)
 
 
-def simulated_params(disks=1, **changes):
+def simulated_params(disk_count=1, **changes):
     return changed({"type": "params", "name": "demo", "memory": 65536,
-                    "disks": [{"name": f"vd{chr(97 + i)}", "size": 65536} for i in range(disks)]}, changes)
+                    "disks": [{"name": f"vd{chr(97 + i)}", "size": 65536} for i in range(disk_count)]}, changes)
 
 
 def qemu_params(folder, **changes):
@@ -138,8 +138,8 @@ class Connection:
         """Each a message, or bytes in place of its JSON."""
         return self.raw(b"".join(frame(message) for message in messages))
 
-    def say(self, kind, **members):
-        return self.send({"type": kind, **members})
+    def say(self, said, **members):
+        return self.send({"type": said, **members})
 
     def take(self, size, until):
         """None: there was an end before."""

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""A sender that misbehaves, against a receiver with sanitizers: each of the misbehaviours has its end.
+
+    test-hostile-sender.py [--all] [-k WORDS] [--door DOOR]      $XMIG, else build/dev/xmig
+"""
+
+import argparse
+import concurrent.futures
+import queue
+import sys
+import time
+import traceback
+
+import sender_lanes
+import sender_words
+from hostile import Wrong
+from sender import DOORS, play
+
+TABLE = sender_words.TABLE + sender_lanes.TABLE
+
+
+class Doors:
+    """A listener serves one that misbehaves at a time; a receiver by pipe is made for each."""
+
+    def __init__(self, workers):
+        self.listeners = queue.SimpleQueue()
+        self.made = []
+        self.workers = workers
+
+    def play(self, misbehaviour, name):
+        if name != "tls":
+            door = DOORS[name]()
+            try:
+                play(misbehaviour, door)
+            finally:
+                door.close()
+            return
+        try:
+            door = self.listeners.get_nowait()
+        except queue.Empty:
+            door = DOORS[name]()
+            door.known_ids = set()
+            self.made.append(door)
+        try:
+            play(misbehaviour, door)
+        finally:
+            self.listeners.put(door)
+
+    def close(self):
+        for door in self.made:
+            door.close()
+
+
+def choose(options):
+    """Each with the doors that it is tried at: by turns, or all of them."""
+    for number, each in enumerate(TABLE):
+        if options.k and options.k not in each.name:
+            continue
+        if options.door:
+            doors = [options.door] if options.door in each.doors else []
+        elif options.all:
+            doors = each.doors
+        else:
+            doors = each.doors[number % len(each.doors):][:1] if each.in_check or options.k else []
+        for door in doors:
+            yield each, door
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("-k", metavar="WORDS")
+    parser.add_argument("--door", choices=DOORS)
+    parser.add_argument("--jobs", type=int, default=6)
+    options = parser.parse_args()
+    begun, failed, done = time.monotonic(), 0, 0
+    doors = Doors(options.jobs)
+    names = [each.name for each in TABLE]
+    assert len(set(names)) == len(names), [name for name in names if names.count(name) > 1]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        running = {pool.submit(doors.play, each, door): f"{each.name} ({door})" for each, door in choose(options)}
+        for future in concurrent.futures.as_completed(running):
+            done += 1
+            error = future.exception()
+            if error:
+                failed += 1
+                text = str(error) if isinstance(error, Wrong) else "".join(traceback.format_exception(error))
+                print(f"WRONG: {running[future]}: {text}", flush=True)
+    doors.close()
+    print(f"{len({name.rpartition(' (')[0] for name in running.values()})} of {len(TABLE)} misbehaviours, {done} times, "
+          f"{failed} wrong, {time.monotonic() - begun:.1f} s")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
