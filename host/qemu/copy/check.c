@@ -175,7 +175,9 @@ static bool check_files(struct qemu_copy *vm, struct error *err)
     fields_each (item, vm->params.qemu.needs, needed_file_fields, &need)
         if (!error_goes_on(err, check_need(vm, &need, err)))
             return false;
-    cJSON_ArrayForEach (item, vm->params.qemu.sockets)
+    /* Of the line, not of the source's list: QEMU takes the place of those that the list omits,
+     * too. */
+    cJSON_ArrayForEach (item, vm->line.sockets)
         if (!error_goes_on(err, check_socket(item->valuestring, err)))
             return false;
     return true;
