@@ -22,7 +22,7 @@ POLICY = """[mallory]
 vms = *
 hypervisors = simulated qemu
 image-directories = /simulated {0}/images
-users = *
+users = root
 networks = xmig-hostile*
 listeners = 127.0.0.1
 """
@@ -89,8 +89,9 @@ class Host:
         os.symlink(self.path("decoy/precious"), self.path("images/link.raw"))
         os.mkfifo(self.path("images/fifo"))
         os.mknod(self.path("images/device"), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(self.path("images/socket"))
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(self.path("images/socket"))
+        self.listening.listen()
 
     def what_is_others(self):
         return {name: what for name, what in tree(self.folder).items()
@@ -176,6 +177,7 @@ class Host:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
+        self.listening.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -12,11 +12,15 @@ import time
 import traceback
 
 import sender_lanes
+import sender_paths
+import sender_tls
 import sender_words
 from hostile import Wrong
 from sender import DOORS, play
 
-TABLE = sender_words.TABLE + sender_lanes.TABLE
+TABLES = {"words": sender_words.TABLE, "lanes": sender_lanes.TABLE, "paths": sender_paths.TABLE,
+          "tls": sender_tls.TABLE}
+TABLE = [each for table in TABLES.values() for each in table]
 
 
 class Doors:
@@ -39,7 +43,6 @@ class Doors:
             door = self.listeners.get_nowait()
         except queue.Empty:
             door = DOORS[name]()
-            door.known_ids = set()
             self.made.append(door)
         try:
             play(misbehaviour, door)
@@ -54,7 +57,7 @@ class Doors:
 def choose(options):
     """Each with the doors that it is tried at: by turns, or all of them."""
     for number, each in enumerate(TABLE):
-        if options.k and options.k not in each.name:
+        if (options.k and options.k not in each.name) or (options.table and each not in TABLES[options.table]):
             continue
         if options.door:
             doors = [options.door] if options.door in each.doors else []
@@ -70,6 +73,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--all", action="store_true")
     parser.add_argument("-k", metavar="WORDS")
+    parser.add_argument("--table", choices=TABLES)
     parser.add_argument("--door", choices=DOORS)
     parser.add_argument("--jobs", type=int, default=6)
     options = parser.parse_args()
