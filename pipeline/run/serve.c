@@ -327,6 +327,7 @@ static void serve_query(struct serving *serving, const cJSON *hello, struct resu
 
         session_free(m->peer);
         m->peer = NULL;
+        m->history = (struct session_history){ 0 }; /* a stranger hears none */
         if (handshake_answer_query(m, steal_fd(&serving->spare_in), steal_fd(&serving->spare_out),
                                    &query, &unreachable)) {
             say(m, "unknown", &result->error);
