@@ -131,8 +131,10 @@ class Sender:
             self.lane("disk/vda").sendall(wire.lane_frame(b"B", bytes(1000)))
         if stage == "ram-stream":
             self.hear("listening")
-            for lane in (self.lanes[0], self.lane("ram")):
+            for lane in (self.lanes[0], self.lane("ram")):  # the disk must be complete when RAM is
                 lane.sendall(wire.lane_frame(b"F", b"65536"))
+                lane.settimeout(AT_ONCE_S)
+                lane.recv(100)
         self.done(stage)
 
     def done(self, stage):

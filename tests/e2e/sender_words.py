@@ -21,7 +21,7 @@ def after_hello(*messages):
     return act
 
 
-def raw(data, end=True):
+def raw(data, end=False):
     def act(sender):
         sender.raw(data)
         if end:
@@ -59,10 +59,10 @@ GOOD = json.dumps(wire.sender_hello())
 DEEP = 900
 
 FRAMES = [
-    IS("not a word, and the end", raw(b""), ends()),
-    IS("half a length", raw(b"\0\0"), ends()),
-    IS("a length, and the end", raw(length(10)), ends()),
-    IS("half a message", raw(wire.frame(body_of(GOOD))[:100]), ends()),
+    IS("not a word, and the end", raw(b"", end=True), ends()),
+    IS("half a length", raw(b"\0\0", end=True), ends()),
+    IS("a length, and the end", raw(length(10), end=True), ends()),
+    IS("half a message", raw(wire.frame(body_of(GOOD))[:100], end=True), ends()),
     IS("a length of 1 MiB and a byte", raw(length(wire.MESSAGE_MAX + 1)), refuses("does not speak xmig's protocol")),
     IS("a length of 4 GiB", raw(b"\xff" * 4), refuses("does not speak xmig's protocol")),
     IS("a login's banner", raw(b"Last login: never\n"), refuses("said 'Last login: never'"), in_check=True),

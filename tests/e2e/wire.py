@@ -5,7 +5,6 @@ import copy
 import json
 import os
 import socket
-import ssl
 import struct
 import time
 
@@ -118,10 +117,9 @@ class Connection:
     def end(self):
         """No more from this side; the other may still speak."""
         try:
-            if isinstance(self.socket, ssl.SSLSocket):
-                self.socket.unwrap()
-            else:
-                self.socket.shutdown(socket.SHUT_WR)
+            # Of TCP alone: who reads on with Python's ssl cannot say TLS's own last word.
+            with socket.socket(fileno=os.dup(self.socket.fileno())) as below:
+                below.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
