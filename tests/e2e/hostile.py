@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import wire
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 XMIG = os.path.realpath(os.environ.get("XMIG", os.path.join(ROOT, "build/dev/xmig")))
+OBEYED = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # by a terminal
 MEMORY_KIB = 160 * 1024  # at most, with what the sanitizers take
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99:quarantine_size_mb=8:log_path={0}",
               "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99:log_path={0}"}
@@ -150,7 +152,7 @@ class Host:
             with open(path, "rb") as file:
                 data = file.read()
             text = data.decode("utf-8", "backslashreplace")
-            if text.encode("utf-8") != data or any(not (char.isprintable() or char == "\n") for char in text):
+            if text.encode("utf-8") != data or OBEYED.search(text):
                 raise Wrong(f"{os.path.basename(path)} has raw bytes of the peer's: {text[-500:]!r}")
 
     def judge_tree(self, own=()):
