@@ -4,6 +4,7 @@ What a receiver makes of one is not foretold; it must end, and leave nothing beh
 """
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -69,7 +70,7 @@ class Mutation:
         elif how == 1 and isinstance(part, list):
             part.append(part[last])
         else:
-            part[last] = self.random.choice(self.random.choice((NUMBERS, TEXTS, OTHERS)))
+            part[last] = copy.deepcopy(self.random.choice(self.random.choice((NUMBERS, TEXTS, OTHERS))))
         self.note(f"{message.get('type')}: {'.'.join(map(str, (*way, last)))}")
 
     # ---- the order of messages ----

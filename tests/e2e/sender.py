@@ -93,7 +93,8 @@ class Sender:
         return self.send(wire.sender_hello(**{"id": self.id, **changes}))
 
     def begin(self, **changes):
-        self.hello(**changes)
+        """A question gives the process that began the migration time to answer: one that is silent is ended."""
+        self.hello(**{"lost_ms": 20000 if changes.get("intent") == "query" else 1500, **changes})
         self.answer = self.hear("hello")
         return self.answer
 
