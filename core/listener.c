@@ -9,8 +9,15 @@
 
 #include "xmig/cleanup.h"
 
+enum {
+    REST_MS = 200,
+    HANDLES = 2
+};
+
 struct listener {
     uv_poll_t poll;
+    uv_timer_t rest;
+    int handles; /* the loop's */
     int fd;
     char *path;
     void (*accepted)(void *arg, int fd);
@@ -58,6 +65,16 @@ int connect_unix(const char *path, struct error *err)
     return steal_fd(&fd);
 }
 
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void on_rested(uv_timer_t *rest)
+{
+    struct listener *listener = rest->data;
+
+    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+/* Where descriptors are short the same connection would be told of again and again. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
@@ -67,8 +84,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (status < 0)
         return;
     fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
+    if (fd >= 0) {
         listener->accepted(listener->arg, fd);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        uv_poll_stop(poll);
+        uv_timer_start(&listener->rest, on_rested, REST_MS, 0);
+    }
 }
 
 /* A socket nobody listens at refuses connections: its owner is dead. One whose owner is
@@ -124,7 +145,10 @@ static bool bind_and_listen(int fd, const char *path, struct error *err)
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct listener *listener = handle->data;
+
+    if (--listener->handles == 0)
+        free(listener);
 }
 
 struct listener *listener_new(struct loop *loop, const char *path,
@@ -143,9 +167,11 @@ struct listener *listener_new(struct loop *loop, const char *path,
     listener->accepted = accepted;
     listener->arg = arg;
     listener->fd = steal_fd(&fd);
-    if (uv_poll_init(loop_uv(loop), &listener->poll, listener->fd))
+    listener->handles = HANDLES;
+    if (uv_poll_init(loop_uv(loop), &listener->poll, listener->fd) ||
+        uv_timer_init(loop_uv(loop), &listener->rest))
         abort();
-    listener->poll.data = listener;
+    listener->poll.data = listener->rest.data = listener;
     uv_poll_start(&listener->poll, UV_READABLE, on_readable);
     return listener;
 }
@@ -158,5 +184,6 @@ void listener_free(struct listener *listener)
     free(listener->path);
     uv_poll_stop(&listener->poll);
     uv_close((uv_handle_t *)&listener->poll, on_closed);
+    uv_close((uv_handle_t *)&listener->rest, on_closed);
     close(listener->fd);
 }

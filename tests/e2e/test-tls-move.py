@@ -4,11 +4,40 @@
     test-tls-move.py [UNITTEST ARGUMENTS]      needs build/release/xmig and root or KVM-less QEMU
 """
 
+import contextlib
+import os
+import re
 import subprocess
+import threading
+import time
 import unittest
 
-from moving import Watch
+from moving import XMIG, Watch
 from over_tls import TlsScene
+
+
+class Peak(threading.Thread):
+    """The most memory that a process takes until it ends."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.kib = pid, 0
+        with open(XMIG, "rb") as file:
+            self.is_instrumented = b"libasan" in file.read()
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError, TypeError):
+            while True:
+                with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+                    self.kib = int(re.search(r"^VmHWM:\s+(\d+) kB", file.read(), re.M)[1])
+                time.sleep(0.05)
+
+    def mib(self):
+        self.join()
+        if os.environ.get("XMIG_TEST_TELL"):
+            print(f"xmig send took at most {self.kib / 1024:.1f} MiB")
+        return self.kib / 1024
 
 
 class TlsMove(unittest.TestCase):
@@ -19,12 +48,14 @@ class TlsMove(unittest.TestCase):
             with Watch(scene.guest.heartbeat, target.heartbeat) as watch:
                 watch.wait_beats(5)
                 process = scene.start_send("--bwlimit", "30M")
+                peak = Peak(process.pid)
                 scene.wait(lambda: self.lanes(scene), "a lane")
                 scene.listener.process.terminate()
                 scene.listener.wait_for("no more migrations; 1 is awaited")
                 result = scene.result_of(process)
                 self.assertEqual((process.returncode, result["where"]), (0, "target"),
                                  (result, scene.listener.text()))
+                self.assertLess(peak.mib(), 24 * (8 if peak.is_instrumented else 1))
                 watch.wait_move()
                 watch.wait_beats(20)
                 self.assertEqual(watch.ask("verify", 120), "V ok")

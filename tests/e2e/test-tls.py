@@ -5,6 +5,7 @@
 """
 
 import base64
+import contextlib
 import glob
 import json
 import os
@@ -729,6 +730,15 @@ class Ways(Tls):
         client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
         return host, port
 
+    @staticmethod
+    def socks4a(client):
+        port = int.from_bytes(client.recv(4)[2:], "big")
+        text = client.recv(4)
+        while text.count(b"\0") < 3 + 2:  # three of an address that is none; the user's end, the name's end
+            text += client.recv(4096)
+        client.sendall(b"\0\x5a" + 6 * b"\0")
+        return text[4:].split(b"\0")[1].decode(), port
+
     def test_an_http_proxy_is_asked_by_connect(self):
         dest = self.listen()
         self.assert_moved(self.source.send(dest, "--proxy", "http://" + self.proxy(self.http())))
@@ -763,6 +773,11 @@ class Ways(Tls):
         self.assertEqual(set(self.used), {("127.0.0.1", self.listener.port)})
         self.used.clear()
         self.assert_moved(self.source.send(dest, "-x", "socks5h://" + proxy))
+        self.assertEqual(set(self.used), {("localhost", self.listener.port)})
+
+    def test_a_socks4a_proxy_is_asked_for_a_name(self):
+        dest = self.listen()
+        self.assert_moved(self.source.send(dest, "-x", "socks4a://" + self.proxy(self.socks4a)))
         self.assertEqual(set(self.used), {("localhost", self.listener.port)})
 
     def test_the_environments_proxy_is_heeded_and_its_exceptions_are(self):
@@ -805,6 +820,38 @@ class Ways(Tls):
         self.listener.wait_for("::1, migration")
         done = self.source.send(f"tls://localhost:{port}", "--ipv4")
         self.assertEqual(done.returncode, 1, done.stderr)
+
+    def test_an_address_that_does_not_answer_holds_nobody_up_where_another_does(self):
+        self.listen()
+        port = self.listener.port
+        with contextlib.ExitStack() as stack:
+            silent = stack.enter_context(socket.create_server(("::1", port), family=socket.AF_INET6, backlog=0))
+            for _ in range(4):
+                full = stack.enter_context(socket.socket(socket.AF_INET6))
+                full.setblocking(False)
+                full.connect_ex(silent.getsockname())
+            done = self.source.send(f"tls://beta.example:{port}", "--resolve", f"beta.example:{port}:[::1],127.0.0.1",
+                                    "--connect-timeout", "5")
+        self.assert_moved(done)
+        self.listener.wait_for("127.0.0.1, migration")
+
+    def test_it_listens_at_all_sockets_that_the_service_manager_gives(self):
+        log = os.path.join(self.folder, "listen.log")
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(socket.create_server((address, 0), family=family))
+                       for address, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6))]
+            out = stack.enter_context(open(log, "w", encoding="utf-8"))
+            one, two = (each.fileno() for each in sockets)
+            process = subprocess.Popen(["bash", "-c", f"LISTEN_PID=$$ LISTEN_FDS=2 exec $0 listen 3<&{one} 4<&{two}", XMIG],
+                                       env=self.target.environment, stdin=subprocess.DEVNULL, stderr=out,
+                                       pass_fds=(one, two))
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            for dest in f"127.0.0.1:{sockets[0].getsockname()[1]}", f"[::1]:{sockets[1].getsockname()[1]}":
+                done = self.source.send("tls://" + dest)
+                with open(log, encoding="utf-8") as said:
+                    self.assertEqual(done.returncode, 0, done.stderr + said.read())
+                shutil.rmtree(os.path.join(self.target.folder, "state"))
 
     def test_a_silent_host_is_given_up_after_the_time_that_was_said(self):
         with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:

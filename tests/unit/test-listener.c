@@ -2,8 +2,10 @@
 #include "xmig/loop.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -12,6 +14,14 @@
 enum {
     SOON_MS = 20 * 1000
 };
+
+static int accepts; /* calls */
+
+int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
+{
+    accepts++;
+    return (int)syscall(SYS_accept4, fd, address, size, flags);
+}
 
 /* A directory of our own, and whoever has connected to a socket in it. */
 struct scene {
@@ -140,6 +150,31 @@ static void accepts_several_at_once(void **unused)
     assert_true(loop_wait(scene->loop, has_accepted_three, scene, SOON_MS, NULL));
     for (int i = 0; i < 3; i++)
         close(fds[i]);
+    listener_free(listener);
+    end(scene);
+}
+
+static void rests_while_no_descriptor_is_left(void **unused)
+{
+    struct scene *scene = begin();
+    struct listener *listener = listening(scene);
+    int fd = connect_unix(scene->path, NULL);
+    struct rlimit before, none = { 0 };
+    (void)unused;
+
+    (void)loop_pause(scene->loop, 1, NULL); /* the loop opens its own at its first turn */
+    cleanup_close(&scene->accepted);
+    close(fd);
+    fd = connect_unix(scene->path, NULL);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    accepts = 0;
+    (void)loop_pause(scene->loop, 500, NULL);
+    assert_in_range(accepts, 1, 5);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(loop_wait(scene->loop, has_accepted, scene, SOON_MS, NULL));
+    close(fd);
     listener_free(listener);
     end(scene);
 }
@@ -358,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts_whoever_connects),
         cmocka_unit_test(accepts_several_at_once),
+        cmocka_unit_test(rests_while_no_descriptor_is_left),
         cmocka_unit_test(gives_descriptors_that_do_not_block_and_are_not_inherited),
         cmocka_unit_test(lets_only_its_owner_in),
         cmocka_unit_test(removes_its_socket_in_the_end),

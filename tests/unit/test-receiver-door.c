@@ -1,4 +1,5 @@
 /* The receiver's door, asked by threads: whom it lets in, and what it survives. */
+#include "tests/unit/clock.h"
 #include "tests/unit/lane-scene.h"
 
 struct asking {
@@ -219,6 +220,67 @@ static void survives_those_who_say_too_much_or_nothing(void **unused)
     end(scene);
 }
 
+static int knock(const struct scene *scene)
+{
+    AUTO_FREE char *path = NULL;
+    int fd;
+
+    assert_true(asprintf(&path, "%s/recv.sock", scene->dir) > 0);
+    fd = connect_unix(path, NULL);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void who_says_no_ticket_in_time_is_sent_away(void **unused)
+{
+    struct scene *scene = begin(&transport_local);
+    int silent = knock(scene), slow = knock(scene);
+    AUTO_FREE char *said = NULL;
+    AUTO_FREE char *more = NULL;
+    (void)unused;
+
+    assert_int_equal(write(slow, "{\"lane\":", 8), 8);
+    (void)loop_pause(scene->loop, 20, NULL);
+    time_passes(9 * 1000);
+    (void)loop_pause(scene->loop, 20, NULL);
+    assert_false(is_readable(&silent) || is_readable(&slow));
+    time_passes(2 * 1000);
+    said = hear(scene, silent);
+    more = hear(scene, slow);
+    assert_says(said, "the request did not come in time");
+    assert_says(more, "the request did not come in time");
+    close(silent);
+    close(slow);
+    end(scene);
+}
+
+/* A ticket still opens a lane while many say nothing. */
+static void many_who_say_nothing_take_nobodys_place(void **unused)
+{
+    enum {
+        MANY = 300
+    };
+    struct scene *scene = begin(&transport_local);
+    struct asking asking = { scene, ID, TICKET, "disk/vdb", 0, 1, .ok = false };
+    int silent[MANY];
+    AUTO_FREE char *said = NULL;
+    (void)unused;
+
+    for (int i = 0; i < MANY; i++) {
+        silent[i] = knock(scene);
+        (void)loop_pause(scene->loop, 1, NULL);
+    }
+    said = hear(scene, silent[0]);
+    assert_says(said, "too many others ask");
+    assert_false(is_readable(&silent[MANY - 1]));
+    start(&asking, join_lane);
+    assert_false(ends_well(&asking));
+    assert_int_equal(scene->lanes_asked_for, 1);
+    for (int i = 0; i < MANY; i++)
+        close(silent[i]);
+    end(scene);
+}
+
 static void send_with_fds(int to, const char *text, size_t count)
 {
     union {
@@ -298,6 +360,8 @@ int main(void)
         cmocka_unit_test(gives_up_on_a_receiver_that_is_stopped),
         cmocka_unit_test(survives_whatever_comes_in),
         cmocka_unit_test(survives_those_who_say_too_much_or_nothing),
+        cmocka_unit_test(who_says_no_ticket_in_time_is_sent_away),
+        cmocka_unit_test(many_who_say_nothing_take_nobodys_place),
         cmocka_unit_test(closes_descriptors_that_nobody_asked_for),
         cmocka_unit_test(a_probe_ends_with_its_reader),
     };

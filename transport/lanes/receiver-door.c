@@ -25,6 +25,9 @@ enum {
     REQUEST_MAX = 4096,
     ANSWER_MAX = 8 * ERROR_TEXT_MAX, /* JSON may need six bytes for one of the text */
     LANE_TIMEOUT_MS = 30 * 1000,
+    ASKERS_MAX = 256, /* who has not said its ticket yet; a lane's is said at once */
+    ASKER_MS = 10 * 1000,
+    ASKER_HANDLES = 2
 };
 
 /* Somebody at the door. */
@@ -32,6 +35,8 @@ struct asker {
     struct asker *next;
     struct receiver_door *door;
     uv_poll_t poll;
+    uv_timer_t patience;
+    int handles; /* the loop's */
     int fd;
     int brought[2]; /* -1: none (yet) */
     size_t len;
@@ -47,7 +52,8 @@ struct receiver_door {
     char *dir;
     char *path;
     bool made_dir;
-    struct asker *askers;
+    struct asker *askers; /* the last one first */
+    size_t asker_count;
     struct filter *filters; /* of all lanes */
     struct rate *rate;      /* NULL: no limit */
 };
@@ -138,7 +144,10 @@ static char *migration_dir(const char *runtime_dir, const char *id)
 
 static void free_asker(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct asker *asker = handle->data;
+
+    if (--asker->handles == 0)
+        free(asker);
 }
 
 static void send_off(struct asker *asker)
@@ -148,8 +157,10 @@ static void send_off(struct asker *asker)
     while (*link != asker)
         link = &(*link)->next;
     *link = asker->next;
+    asker->door->asker_count--;
     uv_poll_stop(&asker->poll);
     uv_close((uv_handle_t *)&asker->poll, free_asker);
+    uv_close((uv_handle_t *)&asker->patience, free_asker);
     close_if_open(&asker->brought[0]);
     close_if_open(&asker->brought[1]);
     close(asker->fd);
@@ -302,20 +313,46 @@ static void on_request(uv_poll_t *poll_handle, int status, int events)
     send_off(asker);
 }
 
+static void on_impatience(uv_timer_t *patience)
+{
+    struct asker *asker = patience->data;
+
+    answer_error(asker, "the request did not come in time");
+    send_off(asker);
+}
+
+/* Who has waited longest makes room. */
+static void make_room(struct receiver_door *door)
+{
+    struct asker *oldest = door->askers;
+
+    if (door->asker_count < ASKERS_MAX)
+        return;
+    while (oldest->next)
+        oldest = oldest->next;
+    answer_error(oldest, "too many others ask");
+    send_off(oldest);
+}
+
 static void on_asker(void *arg, int fd)
 {
     struct receiver_door *door = arg;
     struct asker *asker = must(calloc(1, sizeof(*asker)));
 
-    asker->door = door;
-    asker->fd = fd;
-    asker->brought[0] = asker->brought[1] = -1;
-    asker->next = door->askers;
+    make_room(door);
+    *asker = (struct asker){ .next = door->askers,
+                             .door = door,
+                             .handles = ASKER_HANDLES,
+                             .fd = fd,
+                             .brought = { -1, -1 } };
     door->askers = asker;
-    if (uv_poll_init(loop_uv(door->loop), &asker->poll, fd))
+    door->asker_count++;
+    if (uv_poll_init(loop_uv(door->loop), &asker->poll, fd) ||
+        uv_timer_init(loop_uv(door->loop), &asker->patience))
         abort();
-    asker->poll.data = asker;
+    asker->poll.data = asker->patience.data = asker;
     uv_poll_start(&asker->poll, UV_READABLE, on_request);
+    uv_timer_start(&asker->patience, on_impatience, ASKER_MS, 0);
 }
 
 static bool make_dir(struct receiver_door *door, struct error *err)
