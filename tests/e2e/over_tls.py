@@ -45,7 +45,7 @@ class TlsScene(Scene):
         with open(os.path.join(self.environment("target")["XMIG_CONFIG_DIR"], "recv.conf"), "w",
                   encoding="ascii") as file:
             file.write(f"[source]\nvms = {self.family}-*\nhypervisors = qemu\nimage-directories = {self.folder} {GUEST}\n"
-                       "users = *\nfaults = yes\n")
+                       "users = *\nconnections = *\nfaults = yes\n")
 
     def listeners(self):
         """The process that listens, and one for each connection."""
