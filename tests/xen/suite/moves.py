@@ -68,6 +68,20 @@ def moved(s, *options, **destination):
     reboots(s)
 
 
+def moved_over_tls(s):
+    """The target's list names the source while the guest is on its way."""
+    at = s.destination()
+    s.start_send("--fault", "OWNED:after:recv:stop", dest=s.listen())
+    s.await_stopped("recv")
+    listed = s.target.run("xmig list")
+    expect(f"from {s.source.name} (10." in listed or f"from root@{s.source.name} (10." in listed, f"list says: {listed}")
+    s.target.suite("go_on", "recv")
+    status = s.sent()
+    expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
+    s.arrived(at)
+    reboots(s)
+
+
 def upgraded(s):
     """To a newer Xen with a newer QEMU; the way back is refused."""
     moves_with_identical_disks(s)
@@ -201,8 +215,10 @@ for version in ("4.17", "4.20"):
     scenario("one-" + version, "stream", sends_a_stream_that_xen_verifies, rung=CHECK if is_old else LONG)
     scenario("one-" + version, "dry-run", only_looks, rung=CHECK if is_old else FULL)
     scenario("one-" + version, "shared-disks", with_shared_disks, rung=CHECK if is_old else FULL)
-    scenario("oxenstored-" + version, "moved", moved, rung=CHECK if is_old else LONG)
+    scenario("oxenstored-" + version, "moved-over-tls" if is_old else "moved", moved_over_tls if is_old else moved,
+             rung=CHECK if is_old else LONG)
 scenario("two-4.20", "there", there, rung=CHECK)
+scenario("two-4.17", "moved-over-tls", moved_over_tls)
 scenario("one-4.17", "moved-without-ssh", moved, dest="local:")
 scenario("one-4.17", "moved-on-by-xl", moved_on_by_xl)
 scenario("one-4.17", "refused-paused", is_refused_while_paused)
