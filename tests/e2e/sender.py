@@ -100,7 +100,7 @@ class Sender:
 
     def offer(self, params):
         """A hello and parameters, as one that is in no doubt."""
-        self.begin(host="qemu" if "qemu" in params else "simulated", dry_run=True)
+        self.begin(host="qemu" if "qemu" in params else "simulated", dry_run=True, lost_ms=60000)  # qemu-img is slow
         self.send(params)
         self.say("checked", plan=[])
 
