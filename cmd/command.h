@@ -23,6 +23,7 @@ int command_stages(int argc, char *argv[]);
 int command_list(int argc, char *argv[]);
 int command_recover(int argc, char *argv[]);
 int command_guard(int argc, char *argv[]);
+int command_report(int argc, char *argv[]);
 int command_fence(int argc, char *argv[]);
 int command_forget(int argc, char *argv[]);
 int command_policy(int argc, char *argv[]);

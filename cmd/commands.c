@@ -16,6 +16,7 @@ static int command_complete(int argc, char *argv[]);
 static const struct command commands[] = {
     { "send", command_send, "move a running VM to another host" },
     { "list", command_list, "show the migrations that this host knows of" },
+    { "report", command_report, "show how a migration went, as a page for a browser" },
     { "recover", command_recover, "settle a migration that was broken off" },
     { "fence", command_fence, "give the old copy's disk images their names back" },
     { "forget", command_forget, "remove the journals of migrations that are finished" },

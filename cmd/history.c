@@ -60,12 +60,18 @@ static cJSON *lines_of(char *text)
     return lines;
 }
 
-cJSON *history_read(const char *directory, enum side side)
+cJSON *history_read_file(const char *path)
 {
-    AUTO_FREE char *path = path_of(directory, side);
     AUTO_FREE char *text = read_file(path);
 
     return lines_of(text);
+}
+
+cJSON *history_read(const char *directory, enum side side)
+{
+    AUTO_FREE char *path = path_of(directory, side);
+
+    return history_read_file(path);
 }
 
 /* ---- thinning ---- */

@@ -48,5 +48,6 @@ void history_done(struct history *history);
  * caller frees it.
  */
 cJSON *history_read(const char *directory, enum side side);
+cJSON *history_read_file(const char *path);
 
 #endif
