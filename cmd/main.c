@@ -1,5 +1,6 @@
 /* xmig: live-migrate a running VM with its local disks. */
 #include "command.h"
+#include "version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,10 +50,8 @@ static int check_shown(const char *name, int status)
 
 static int run_words(int argc, char *argv[])
 {
-    if (!strcmp(argv[1], "--version")) {
-        puts("xmig " XMIG_VERSION);
-        return 0;
-    }
+    if (!strcmp(argv[1], "--version"))
+        return version(argc - 1, argv + 1);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
         return commands_overview();
     return commands_run(argc - 1, argv + 1);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "wrap.h"
-#include "host/xen/monitor/monitor.h"
+#include "xmig/hypervisor-calls.h"
 
 static const char help_text[] =
     "usage: xmig monitor DOMAIN\n"
@@ -30,7 +30,7 @@ static int watch(const char *domain)
     const struct event_sink events = { say, NULL };
     struct loop *loop = loop_new();
     struct error err = { 0 };
-    bool ok = monitor_run(loop, domain, &events, &err);
+    bool ok = hypervisor_find("xen")->monitor(loop, domain, &events, &err);
 
     if (!ok)
         wrap_say(stderr, WRAP_INDENT, "xmig monitor: %s", err.text);

@@ -24,7 +24,7 @@ static const struct message_rule query_rules[] = {
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
 /* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
-static const char *const features[] = { "look", LANE_LZ4, "history", NULL };
+const char *const handshake_features[] = { "look", LANE_LZ4, "history", NULL };
 
 static bool has_feature(const cJSON *theirs, const char *name)
 {
@@ -60,7 +60,7 @@ static cJSON *hello(const struct migration *m)
     cJSON_AddStringToObject(body, "version", XMIG_VERSION);
     cJSON_AddStringToObject(body, "machine", m->identity.machine);
     names = cJSON_AddArrayToObject(body, "features");
-    for (const char *const *name = features; *name; name++)
+    for (const char *const *name = handshake_features; *name; name++)
         cJSON_AddItemToArray(names, cJSON_CreateString(*name));
     return body;
 }

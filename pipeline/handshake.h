@@ -6,6 +6,9 @@
 
 #include "xmig/move.h"
 
+/* What this side can do beyond the protocol; ends with NULL. */
+extern const char *const handshake_features[];
+
 /* Sender: dial, say hello for a move, hear the receiver's; m->peer is set. */
 bool handshake_move(struct migration *m, struct error *err);
 

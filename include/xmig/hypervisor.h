@@ -22,6 +22,11 @@ struct hypervisor {
     /* Only allocate; the caller then sets the context. */
     struct guest *(*guest_new)(void);
     struct copy *(*copy_new)(void);
+    /* `xmig monitor`: do for a VM that has moved here what its toolstack would, until it is gone.
+     * NULL: nothing is to do.
+     */
+    bool (*monitor)(struct loop *loop, const char *vm, const struct event_sink *events,
+                    struct error *err);
 };
 
 /* Every hypervisor in this build, NULL-terminated; host/hypervisor-table.c */

@@ -22,23 +22,6 @@ bool xen_fail(struct xen *xen, struct error *err, const char *format, ...)
     return error_set(err, ERROR_SYSTEM, "%s: %s", text, strerror(number));
 }
 
-/* /proc/xen may not be mounted; the device is there on every Xen host. */
-bool xen_available(struct error *err)
-{
-    AUTO_FREE char *type = NULL;
-    size_t size = 0;
-    FILE *file = fopen("/sys/hypervisor/type", "re");
-    bool on_xen = file && getline(&type, &size, file) > 0 && !strncmp(type, "xen", 3);
-
-    if (file)
-        fclose(file);
-    if (!on_xen)
-        return error_set(err, ERROR_REFUSED, "this machine is not a Xen host");
-    if (access("/dev/xen/privcmd", R_OK | W_OK) < 0)
-        return error_set(err, ERROR_REFUSED, "this Xen host cannot be used: /dev/xen/privcmd: %m");
-    return true;
-}
-
 /* ---- connections ---- */
 
 void xen_init(struct xen *xen, const struct vm_context *context)

@@ -29,9 +29,6 @@ struct xen {
 void xen_init(struct xen *xen, const struct vm_context *context);
 void xen_done(struct xen *xen);
 
-/* Is this machine a Xen host? */
-bool xen_available(struct error *err);
-
 /* Open the interfaces, unless they are open. */
 bool xen_open(struct xen *xen, struct error *err);
 

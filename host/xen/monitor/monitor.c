@@ -195,14 +195,12 @@ bool monitor_run(struct loop *loop, const char *domain, const struct event_sink 
                  struct error *err)
 {
     struct monitor monitor = { .loop = loop, .events = events, .log = xen_log_new(), .lock = -1 };
-    bool ok = xen_available(err);
+    bool ok;
 
-    if (ok) {
-        monitor.xc = xc_interface_open(xen_log_logger(monitor.log), xen_log_logger(monitor.log), 0);
-        monitor.xs = xs_open(0);
-        ok = (monitor.xc && monitor.xs) ||
-             error_set(err, ERROR_SYSTEM, "cannot talk to Xen and xenstore: %m");
-    }
+    monitor.xc = xc_interface_open(xen_log_logger(monitor.log), xen_log_logger(monitor.log), 0);
+    monitor.xs = xs_open(0);
+    ok = (monitor.xc && monitor.xs) ||
+         error_set(err, ERROR_SYSTEM, "cannot talk to Xen and xenstore: %m");
     ok = ok && watch_all(&monitor, domain, err);
     drop_lock(&monitor);
     if (monitor.xs)

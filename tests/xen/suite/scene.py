@@ -93,12 +93,15 @@ class Scene:
         return hashlib.sha256(json.dumps(made_of).encode() + emulator).hexdigest()
 
     def files(self, spec):
-        return [self.programs[suite_of(spec)], os.path.join(HERE, "dom0.sh")]
+        """{directory there: files here}"""
+        program = self.programs[suite_of(spec)]
+        return {"/usr/local/bin": [program, os.path.join(HERE, "dom0.sh")],
+                "/usr/local/lib/xmig": [os.path.join(os.path.dirname(program), "hypervisor-xen.so")]}
 
     def files_key(self):
         """Of what is put into the hosts."""
         digest = hashlib.sha256()
-        for path in sorted({path for spec in self.specs for path in self.files(spec)}):
+        for path in sorted({path for spec in self.specs for paths in self.files(spec).values() for path in paths}):
             with open(path, "rb") as file:
                 digest.update(file.read())
         return digest.hexdigest()
@@ -126,7 +129,8 @@ class Scene:
             self.lab.call("up", *self.specs)
             self.lab.call("guest", "1", self.options[0], "t1", *self.options[1:])
         for host, spec in zip(self.hosts, self.specs):
-            self.lab.call("put", str(host.number), "/usr/local/bin", *self.files(spec))
+            for folder, files in self.files(spec).items():
+                self.lab.call("put", str(host.number), folder, *files)
         self.lab.call("save", SNAPSHOT)
         self.lab.call("stop")
 
