@@ -32,6 +32,6 @@ struct link *start_link(struct transport *transport, const struct argv *argv, in
 char *remote_command(const char *remote_path, const char *const words[]);
 
 /* Explain in `err` the exit status of `xmig recv`, started by a shell `where`. */
-void explain_status(const char *where, int status, struct error *err);
+void explain_status(struct transport *transport, const char *where, int status, struct error *err);
 
 #endif

@@ -31,8 +31,7 @@ static struct link *local_dial(struct transport *transport, const char *const wo
 
 static void local_explain(struct transport *transport, int status, struct error *err)
 {
-    (void)transport;
-    explain_status("this machine", status, err);
+    explain_status(transport, "this machine", status, err);
 }
 
 const struct transport_ops transport_local = {

@@ -544,7 +544,7 @@ static void ssh_explain(struct transport *transport, int status, struct error *e
     const struct ssh *ssh = ssh_of(transport);
 
     if (status != 255)
-        explain_status(ssh->dest.host, status, err);
+        explain_status(transport, ssh->dest.host, status, err);
     else if (!ssh->went_past)
         error_set(err, ERROR_LOST, "the connection of ssh to %s broke, or xmig was killed there",
                   ssh->dest.host);

@@ -335,10 +335,23 @@ static void explains_why_nothing_came_from_the_peer(void **unused)
     const struct {
         const char *remote_path, *text;
     } cases[] = {
-        { "/nowhere/xmig", "xmig is not installed on this machine, or not in its PATH: install it "
-                           "there, or give --remote-path" },
-        { "/dev/null", "xmig on this machine cannot be executed: check its mode and its "
-                       "architecture there, or give --remote-path" },
+        { "/nowhere/xmig",
+          "xmig is not installed on this machine, or not in its PATH ('/bin/sh: 1: "
+          "/nowhere/xmig: not found'): install it there, or give --remote-path" },
+        { "/dev/null", "xmig on this machine cannot run there ('/bin/sh: 1: /dev/null: Permission "
+                       "denied'): install what it lacks, or an xmig that was built for that "
+                       "system, or give --remote-path" },
+        { "echo >&2 'xmig: error while loading shared libraries: libuv.so.1: cannot open'; exit "
+          "127;",
+          "xmig on this machine cannot run there ('xmig: error while loading shared libraries: "
+          "libuv.so.1: cannot open'): install what it lacks, or an xmig that was built for that "
+          "system, or give --remote-path" },
+        { "echo >&2 \"x: libc.so.6: version 'GLIBC_9' not found (required by x)\"; exit 1;",
+          "xmig on this machine cannot run there ('x: libc.so.6: version 'GLIBC_9' not found "
+          "(required by x)'): install what it lacks, or an xmig that was built for that system, "
+          "or give --remote-path" },
+        { "echo >&2 broken; exit 3;", "xmig recv on this machine ended with status 3 before its "
+                                      "first word ('broken')" },
         { "exit 3;", "xmig recv on this machine ended with status 3 before its first word" },
     };
     (void)unused;
