@@ -12,6 +12,9 @@
 
 #include <uv.h>
 
+#include "core/secrets.h"
+#include "qmp/secret-names.h"
+
 /* A standard descriptor that is closed would be given to the next file that is opened, which
  * then were what is read from and printed to; libuv aborts when it owns one of the three.
  */
@@ -64,6 +67,7 @@ int main(int argc, char *argv[])
         return 1;
     }
     pass_on_no_descriptors();
+    secrets_are_called(qmp_secret_names);
     if (argc < 2) {
         fputs("xmig: a command is missing; see 'xmig --help'\n", stderr);
         return 2;

@@ -1,4 +1,6 @@
-/* Secrets in texts. A value ends where QEMU's option would, or the quotation in our own text. */
+/* Secrets in texts. A value ends where its option would, where the quotation in our own text does,
+ * or where a program goes on to say what is wrong with it: "-option name=VALUE: REASON".
+ */
 #include "core/secrets.h"
 
 #include <ctype.h>
@@ -10,11 +12,13 @@
 
 #define BLANKED "***"
 
-/* Of the options of QEMU that have one: secret, spice, iscsi, curl, rbd, isa-applesmc. */
-static const char *const names[] = {
-    "data",           "password", "passwd", "passphrase", "password-proxy",
-    "proxy-password", "cookie",   "key",    "osk"
-};
+static const char *const none[] = { NULL };
+static const char *const *names = none;
+
+void secrets_are_called(const char *const called[])
+{
+    names = called;
+}
 
 static bool is_of_name(char character)
 {
@@ -26,7 +30,7 @@ static size_t name_at(const char *text, const char *begin)
 {
     if (text > begin && is_of_name(text[-1]))
         return 0;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; names[i]; i++) {
         size_t len = strlen(names[i]);
 
         if (!strncmp(text, names[i], len) && !is_of_name(text[len]))
@@ -35,22 +39,44 @@ static size_t name_at(const char *text, const char *begin)
     return 0;
 }
 
-/* "name=VALUE," up to a comma that is not doubled, or a quotation mark that ends the word; of what
- * is within a ':'-separated name of an image, up to the next colon.
- */
-static size_t plain_length(const char *value, bool is_within_name)
+/* Does the text quote a whole word that goes on at `at`? */
+static bool is_quoted(const char *text, const char *at)
 {
-    const char *at = value;
+    bool quoted = false;
+
+    for (const char *mark = text; mark < at; mark++) {
+        bool begins = mark == text || strchr(" (=", mark[-1]);
+
+        if (*mark == '\'' && (quoted ? strchr(" ;:.,)", mark[1]) != NULL : begins))
+            quoted = !quoted;
+    }
+    return quoted;
+}
+
+static bool ends_word(const char *mark)
+{
+    return (*mark == '\'' || *mark == '"') && (!mark[1] || strchr(" ;:.,)", mark[1]));
+}
+
+/* "name=VALUE," up to a comma that is not doubled, or a quotation mark that ends the word; of what
+ * is within a ':'-separated name of an image, up to the next colon. A reason may follow a word that
+ * is not quoted: after the last ": " at which the value can end, for it may have such itself.
+ */
+static size_t plain_length(const char *value, bool is_within_name, bool has_reason)
+{
+    const char *at = value, *reason = NULL;
 
     if (!strncmp(value, BLANKED, strlen(BLANKED)))
         return strlen(BLANKED);
     for (; *at && *at != '\n' && !(is_within_name && *at == ':'); at++) {
         if (*at == ',' && at[1] == ',')
             at++;
-        else if (*at == ',' || ((*at == '\'' || *at == '"') && (!at[1] || strchr(" ;:.,)", at[1]))))
+        else if (*at == ',' || ends_word(at))
             break;
+        if (has_reason && at > value && at[0] == ':' && at[1] == ' ')
+            reason = at;
     }
-    return (size_t)(at - value);
+    return (size_t)((reason ? reason : at) - value);
 }
 
 /* Within a text of JSON the mark that ends it has a backslash, as that before it has. */
@@ -121,7 +147,8 @@ static size_t take(FILE *out, const char *at, const char *begin)
     }
     if (name && at[name] == '=') {
         used = copy(out, at, name + 1);
-        return used + blank(out, plain_length(at + used, at > begin && at[-1] == ':'));
+        return used + blank(out, plain_length(at + used, at > begin && at[-1] == ':',
+                                              !is_quoted(begin, at)));
     }
     used = copy(out, at, json ? name + json : name ? name : 1);
     return used + (json ? blank(out, quoted_length(at + used)) : 0);

@@ -1,8 +1,13 @@
-/* Secrets in texts for people: of a QEMU's command line, of its own last words, of a URL. */
+/* Secrets in texts for people: of a hypervisor's command line, of its own last words, of a URL. */
 #ifndef XMIG_CORE_SECRETS_H
 #define XMIG_CORE_SECRETS_H
 
-/* `text` with "***" in place of the values of data=, password= and the like, also in JSON, and of
+/* The names of values that are secret: "password". NULL-terminated, and kept. Without any, only those
+ * of URLs are known.
+ */
+void secrets_are_called(const char *const names[]);
+
+/* `text` with "***" in place of the values of these names, password=VALUE, also in JSON, and of
  * what stands before the '@' of a URL; bytes that are not UTF-8 become \xHH, for the text may
  * travel as JSON. The caller frees it.
  */

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "core/secrets.h"
 #include "xmig/text.h"
 
 enum {
@@ -26,7 +27,7 @@ char *program_tail(int fd, size_t limit)
     return text;
 }
 
-const char *program_last_line(char *text)
+char *program_last_line(char *text)
 {
     size_t len = strlen(text);
     const char *newline;
@@ -34,15 +35,15 @@ const char *program_last_line(char *text)
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         text[--len] = '\0';
     newline = strrchr(text, '\n');
-    return newline ? newline + 1 : text;
+    return secrets_blanked(newline ? newline + 1 : text);
 }
 
 static bool check_status(const char *program, int status, char *output, struct error *err)
 {
-    if (status == 0)
-        return true;
-    return error_set(err, ERROR_SYSTEM, "%s failed (status %d): %s", program, status,
-                     program_last_line(output));
+    AUTO_FREE char *line = status ? program_last_line(output) : NULL;
+
+    return status == 0 ||
+           error_set(err, ERROR_SYSTEM, "%s failed (status %d): %s", program, status, line);
 }
 
 bool program_run(struct loop *loop, const char *const words[], char **output, uint64_t timeout_ms,

@@ -1,4 +1,5 @@
 /* Errors: what is said, in which order, and that a text that did not fit says so. */
+#include "core/secrets.h"
 #include "tests/unit/helpers.h"
 #include "xmig/error.h"
 #include "xmig/json.h"
@@ -242,11 +243,22 @@ static void is_utf8_whatever_it_is_made_of(void **unused)
 
 static void tells_no_secret(void **unused)
 {
+    static const char *const names[] = { "data", "password", "key", NULL };
     static const struct {
         const char *text, *told;
     } cases[] = {
         { "a VM with '-object secret,id=s,data=top secret' cannot be moved",
           "a VM with '-object secret,id=s,data=***' cannot be moved" },
+        /* what a program says of it, and its value may be any text */
+        { "-object secret,id=s,data=abc: Invalid parameter 'x'",
+          "-object secret,id=s,data=***: Invalid parameter 'x'" },
+        { "-object secret,data=abc: Could not open '/x': No such file, or so",
+          "-object secret,data=***: Could not open '/x': No such file, or so" },
+        { "-object secret,id=s,data=a: b: no", "-object secret,id=s,data=***: no" },
+        { "'-object secret,data=a: b,id=s' is refused",
+          "'-object secret,data=***,id=s' is refused" },
+        { "QEMU's last words: 'data=a: b'", "QEMU's last words: 'data=***'" },
+        { "QEMU's last words: '-object secret,data=***: no'", NULL },
         { "-object secret,data=a,,b,id=s: no", "-object secret,data=***,id=s: no" },
         { "-spice port=1,password=it's,addr=::1", "-spice port=1,password=***,addr=::1" },
         { "{\"qom-type\":\"secret\",\"data\": \"a\\\"b\",\"id\":\"s\"}",
@@ -268,6 +280,7 @@ static void tells_no_secret(void **unused)
     };
     (void)unused;
 
+    secrets_are_called(names);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error err = { 0 };
 

@@ -146,6 +146,7 @@ bool qemu_explain(struct qemu_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = vm->log ? open(vm->log, O_RDONLY | O_CLOEXEC) : -1;
     AUTO_FREE char *tail = NULL;
+    AUTO_FREE char *line = NULL;
     struct error why;
 
     if (!err || fd < 0)
@@ -153,9 +154,10 @@ bool qemu_explain(struct qemu_copy *vm, struct error *err)
     if (!process_lives(vm->qemu.pid, vm->qemu.start_time))
         launch_await_last_words(fd);
     tail = program_tail(fd, LOG_TAIL);
+    line = program_last_line(tail);
     why = *err;
     return error_set(err, why.kind, "%s; QEMU's last words: '%s' (all of them in '%s')", why.text,
-                     program_last_line(tail), vm->log);
+                     line, vm->log);
 }
 
 static int open_log(struct qemu_copy *vm, struct error *err)

@@ -28,7 +28,7 @@ void device_model_explain(struct xen_copy *vm, struct error *err)
 {
     AUTO_CLOSE int fd = vm->log ? open(vm->log, O_RDONLY | O_CLOEXEC) : -1;
     AUTO_FREE char *text = NULL;
-    const char *line;
+    AUTO_FREE char *line = NULL;
     struct error said = *err;
 
     if (fd >= 0 && !process_lives(vm->pid, vm->start_time))
