@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "find-id.h"
+#include "host/system/others.h"
+#include "leftovers.h"
 #include "option-syntax.h"
-#include "host/images/disk-images.h"
-#include "host/images/image-fence.h"
 #include "places.h"
 #include "report.h"
 #include "tidy.h"
@@ -42,81 +42,11 @@ struct cleaning {
     cJSON *found; /* objects {"path", "fact", "side"} */
 };
 
-/* ---- what there is ---- */
-
-static void add(struct cleaning *cleaning, enum side side, const cJSON *fact, const char *path)
-{
-    cJSON *image = must(cJSON_CreateObject());
-
-    cJSON_AddStringToObject(image, "path", path);
-    cJSON_AddStringToObject(image, "side", side_name(side));
-    cJSON_AddItemToObject(image, "fact", cJSON_Duplicate(fact, true));
-    cJSON_AddItemToArray(cleaning->found, image);
-}
-
-/* More than one record tells of an image. */
-static bool is_found(const struct cleaning *cleaning, const char *path)
-{
-    const cJSON *image;
-
-    cJSON_ArrayForEach (image, cleaning->found)
-        if (!strcmp(json_string_or(image, "path", ""), path))
-            return true;
-    return false;
-}
-
-static char *name_of(enum side side, const cJSON *fact, const char *id)
-{
-    return side == SIDE_SEND ? image_fence_moved(fact, id) : disk_images_kept(fact, id);
-}
-
-static void look_at_fact(struct cleaning *cleaning, enum side side, const cJSON *fact)
-{
-    AUTO_FREE char *path = name_of(side, fact, cleaning->id);
-
-    if (path && !is_found(cleaning, path))
-        add(cleaning, side, fact, path);
-}
-
-/* A source's images only of a VM that was moved; a target's only of one that was not. */
-static bool may_leave_images(const struct journal *journal)
-{
-    return journal_side(journal) == SIDE_SEND
-               ? journal_has(journal, RECORD_DONE)
-               : !journal_has(journal, RECORD_RUNNING) && !journal_has(journal, RECORD_LOST) &&
-                     !journal_has(journal, RECORD_OWNED) && !journal_has(journal, RECORD_WORD);
-}
-
-static void look_at_journal(struct cleaning *cleaning, const struct journal *journal)
-{
-    const cJSON *record, *image;
-
-    if (!may_leave_images(journal))
-        return;
-    cJSON_ArrayForEach (record, journal_records(journal)) {
-        cJSON_ArrayForEach (image, cJSON_GetObjectItemCaseSensitive(record, "images"))
-            if (journal_side(journal) == SIDE_SEND)
-                look_at_fact(cleaning, SIDE_SEND, image);
-        if (journal_side(journal) == SIDE_RECV)
-            look_at_fact(cleaning, SIDE_RECV, record);
-    }
-}
-
 static bool look(struct cleaning *cleaning, struct error *err)
 {
-    const char *state_dir = cleaning->places.state_dir;
-
-    if (!tidy_is_finished(state_dir, &cleaning->identity, cleaning->id, NULL, err))
+    if (!tidy_is_finished(cleaning->places.state_dir, &cleaning->identity, cleaning->id, NULL, err))
         return false;
-    for (enum side side = SIDE_SEND; side <= SIDE_RECV; side++) {
-        enum journal_health health;
-        struct journal *journal =
-            journal_open(state_dir, cleaning->id, side, &cleaning->identity, &health, NULL);
-
-        if (journal)
-            look_at_journal(cleaning, journal);
-        journal_free(journal);
-    }
+    leftovers_images(&cleaning->places, &cleaning->identity, cleaning->id, cleaning->found);
     return true;
 }
 
@@ -178,7 +108,7 @@ static bool delete_image(struct cleaning *cleaning, const cJSON *image, struct e
     enum side side =
         !strcmp(json_string_or(image, "side", ""), side_name(SIDE_SEND)) ? SIDE_SEND : SIDE_RECV;
     AUTO_FREE char *path =
-        name_of(side, cJSON_GetObjectItemCaseSensitive(image, "fact"), cleaning->id);
+        leftovers_name(side, cJSON_GetObjectItemCaseSensitive(image, "fact"), cleaning->id);
     AUTO_FREE char *user = NULL;
 
     if (!path)

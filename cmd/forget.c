@@ -2,14 +2,13 @@
 #include "command.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "find-id.h"
+#include "leftovers.h"
 #include "meaning.h"
 #include "option-syntax.h"
 #include "places.h"
@@ -17,7 +16,6 @@
 #include "tidy.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
-#include "xmig/directory.h"
 #include "xmig/text.h"
 #include "xmig/units.h"
 
@@ -44,97 +42,18 @@ struct forgetting {
     size_t count;
 };
 
-/* Remove sockets whose listening process has ended. */
-static void remove_dead_sockets(const char *directory)
-{
-    DIR *dir = opendir(directory);
-    const struct dirent *entry;
-
-    while (dir && (entry = readdir(dir))) {
-        AUTO_FREE char *path = formatted("%s/%s", directory, entry->d_name);
-        AUTO_CLOSE int fd = -1;
-        struct stat st;
-
-        if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-            continue;
-        fd = connect_unix(path, NULL);
-        if (fd < 0)
-            (void)unlink(path);
-    }
-    if (dir)
-        closedir(dir);
-    (void)rmdir(directory);
-}
-
-/* Journals are removed last: they tell to which migration the other files belong. */
-static bool remove_files(const char *directory, bool journals, struct error *err)
-{
-    DIR *dir = opendir(directory);
-    const struct dirent *entry;
-    bool ok = dir || error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", directory);
-
-    while (ok && (entry = readdir(dir))) {
-        const char *end = strrchr(entry->d_name, '.');
-        struct stat st;
-
-        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            !S_ISREG(st.st_mode) || journals != (end && !strcmp(end, ".journal")))
-            continue;
-        ok = unlinkat(dirfd(dir), entry->d_name, 0) == 0 ||
-             error_set(err, ERROR_SYSTEM, "cannot remove '%s/%s': %m", directory, entry->d_name);
-    }
-    if (dir)
-        closedir(dir);
-    return ok;
-}
-
-/* A read lease is given only on a file that nobody has open for writing. */
-static bool is_written_to(int dir, const char *name)
-{
-    AUTO_CLOSE int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-    return fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN;
-}
-
-/* A VM that was moved here writes its log there as long as it runs. */
-static bool is_quiet(const struct forgetting *forgetting, const char *id, struct error *err)
-{
-    AUTO_FREE char *state = formatted("%s/%s", forgetting->places.state_dir, id);
-    DIR *dir = opendir(state);
-    const struct dirent *entry;
-    bool ok = true;
-
-    while (ok && dir && (entry = readdir(dir))) {
-        const char *end = strrchr(entry->d_name, '.');
-
-        ok = !end || strcmp(end, ".log") != 0 || !is_written_to(dirfd(dir), entry->d_name) ||
-             error_set(err, ERROR_REFUSED,
-                       "migration %s is kept: the VM that it brought here runs, and '%s/%s' is its "
-                       "log. Forget it when the VM has ended",
-                       id, state, entry->d_name);
-    }
-    if (dir)
-        closedir(dir);
-    return ok;
-}
-
 static bool forget(struct forgetting *forgetting, const char *id, struct error *err)
 {
-    AUTO_FREE char *state = formatted("%s/%s", forgetting->places.state_dir, id);
-    AUTO_FREE char *runtime = formatted("%s/%s", forgetting->places.runtime_dir, id);
     cJSON *body;
 
-    if (!remove_files(state, false, err) || !remove_files(state, true, err))
+    if (!leftovers_remove(&forgetting->places, id, err))
         return false;
-    if (rmdir(state) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot remove the directory '%s': %m", state);
-    remove_dead_sockets(runtime);
     body = must(cJSON_CreateObject());
     cJSON_AddStringToObject(body, "id", id);
     report_json(forgetting->report, "forgotten", body);
     if (!forgetting->json)
         printf("%s\n", id);
-    return directory_sync(forgetting->places.state_dir, err);
+    return true;
 }
 
 static bool forget_one(struct forgetting *forgetting, const char *word, struct error *err)
@@ -143,7 +62,7 @@ static bool forget_one(struct forgetting *forgetting, const char *word, struct e
 
     return find_id(forgetting->places.state_dir, &forgetting->identity, word, id, err) &&
            tidy_is_finished(forgetting->places.state_dir, &forgetting->identity, id, NULL, err) &&
-           is_quiet(forgetting, id, err) && forget(forgetting, id, err);
+           leftovers_are_quiet(&forgetting->places, id, err) && forget(forgetting, id, err);
 }
 
 static void forget_if_old(void *arg, const char *id, enum side side)
@@ -154,7 +73,7 @@ static void forget_if_old(void *arg, const char *id, enum side side)
 
     (void)side; /* of its two sides the second finds nothing any more */
     if (!tidy_is_finished(forgetting->places.state_dir, &forgetting->identity, id, &age_ms, NULL) ||
-        age_ms < forgetting->older_ms || !is_quiet(forgetting, id, NULL))
+        age_ms < forgetting->older_ms || !leftovers_are_quiet(&forgetting->places, id, NULL))
         return;
     if (!forget(forgetting, id, &err))
         wrap_say(stderr, WRAP_INDENT, "xmig forget: %s: %s", id, err.text);
@@ -175,7 +94,7 @@ static void sweep_runtime(const struct forgetting *forgetting)
             lstat(runtime, &st) < 0 || !S_ISDIR(st.st_mode))
             continue;
         if ((uint64_t)(time(NULL) - st.st_mtime) * 1000 >= forgetting->older_ms)
-            remove_dead_sockets(runtime);
+            leftovers_remove_sockets(runtime);
     }
     if (dir)
         closedir(dir);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "options.h"
+#include "leftovers.h"
 #include "places.h"
 #include "report.h"
 #include "signals.h"
@@ -100,6 +101,15 @@ static char *peer_address(const struct receiving *receiving)
     return connection ? must(strndup(connection, strcspn(connection, " "))) : NULL;
 }
 
+static void note_pruned(void *arg, const char *text)
+{
+    const struct receiving *receiving = arg;
+
+    report_say(receiving->report, "%s", text);
+    if (receiving->peer)
+        wrap_say(stderr, WRAP_INDENT, "xmig recv: %s", text);
+}
+
 static int serve(struct receiving *receiving, const char *const names[], struct error *err)
 {
     AUTO_FREE char *address = peer_address(receiving);
@@ -118,6 +128,7 @@ static int serve(struct receiving *receiving, const char *const names[], struct 
     if (err->kind != ERROR_NONE || !places_make(&receiving->places, err))
         return OUTCOME_LOCAL_ERROR;
     options.policy = names[0] ? policy_load(receiving->places.config_dir, names) : NULL;
+    leftovers_prune(&receiving->places, policy_keep_ms(options.policy), note_pruned, receiving);
     options.state_dir = receiving->places.state_dir;
     options.runtime_dir = receiving->places.runtime_dir;
     signals = signals_new(receiving->loop, on_signal, receiving);

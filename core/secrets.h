@@ -2,8 +2,8 @@
 #ifndef XMIG_CORE_SECRETS_H
 #define XMIG_CORE_SECRETS_H
 
-/* The names of values that are secret: "password". NULL-terminated, and kept. Without any, only those
- * of URLs are known.
+/* The names of values that are secret: "password". NULL-terminated, and kept. Without any, only
+ * those of URLs are known.
  */
 void secrets_are_called(const char *const names[]);
 

@@ -24,7 +24,7 @@ static const struct unit size_units[] = {
 };
 
 static const struct unit time_units[] = {
-    { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 }, { NULL, 0 },
+    { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
 };
 
 /* A whole number, perhaps with a fraction: what stands behind it is `*unit`. */

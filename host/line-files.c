@@ -5,8 +5,31 @@
 
 #include "host/system/file-identity.h"
 #include "host/system/own-place.h"
+#include "host/system/program.h"
 #include "xmig/facts.h"
 #include "xmig/paths.h"
+
+/* ---- the device model itself ---- */
+
+char *line_program_find(const char *wanted, bool chosen, const struct policy *policy)
+{
+    bool is_named = *wanted == '/' && policy_names_program(policy, wanted);
+    AUTO_FREE char *named = is_named ? program_find(wanted) : NULL;
+    AUTO_FREE char *found = named ? steal(named) : program_find_own(wanted);
+    bool must_be_it = chosen && strchr(wanted, '/');
+
+    return found && must_be_it && strcmp(found, wanted) != 0 ? NULL : steal(found);
+}
+
+bool line_program_missing(const char *wanted, struct error *err)
+{
+    return error_set(
+        err, ERROR_REFUSED,
+        "'%s' is none of the target's own programs: install it there, name another with "
+        "--device-model, or say where it is: in the target's PATH (--remote-path \"env "
+        "PATH=DIRECTORY:/usr/bin xmig\"), or in the key 'programs' of the policy there",
+        wanted);
+}
 
 /* ---- before ---- */
 

@@ -7,13 +7,23 @@
 #include <sys/types.h>
 
 #include "qmp/argv/rewriting.h"
+#include "xmig/policy.h"
 
 /* May `user`'s device model start this program? The program gets the rights of `user`, so nobody
  * else may be able to change it.
  */
 bool line_program_check(const char *path, uid_t user, struct error *err);
 
-/* The same for all programs of the line, and for the files and sockets that it makes. */
+/* The program that the source has named by `wanted`: at its path there only if the policy (NULL:
+ * there is none) names that, else this host's own of that name; where a person has `chosen` a path,
+ * only that. NULL: there is none. The caller frees it.
+ */
+char *line_program_find(const char *wanted, bool chosen, const struct policy *policy);
+
+/* The refusal where there is none. */
+bool line_program_missing(const char *wanted, struct error *err);
+
+/* May it start all programs of the line, and make the line's files and sockets? */
 bool line_files_check(const struct argv_result *line, uid_t user, struct error *err);
 
 /* The paths at which the device model will make files; the caller frees the array. */

@@ -140,7 +140,7 @@ void migration_vm_context(struct migration *m, struct vm_context *context)
         .state_dir = m->own_state_dir,
         .runtime_dir = m->own_runtime_dir,
         .options = m->options->vm,
-        .has_policy = m->policy != NULL,
+        .policy = m->policy,
         .note = note,
         .note_arg = m,
     };

@@ -2,6 +2,7 @@
 #include "policy/keys.h"
 
 #include "policy/match.h"
+#include "xmig/policy.h"
 #include "xmig/units.h"
 
 enum {
@@ -78,6 +79,9 @@ const struct key_row key_rows[KEY_COUNT] = {
                         ends_in_time },
     [KEY_BWLIMIT] = { "bwlimit", TYPE_SIZE, NULL, "taking at most %s a second of each migration",
                       "taking as much a second as there comes", NULL },
+    [KEY_KEEP] = { "keep", TYPE_TIME, POLICY_KEEP_TEXT,
+                   "whose journals and logs are kept %s after the end",
+                   "whose journals and logs are kept for ever", NULL },
     [KEY_FAULTS] = { "faults", TYPE_YES, "no", "letting the receiver fail for a test (%s)",
                      "letting no receiver fail for a test", is_yes },
 };

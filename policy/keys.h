@@ -23,6 +23,7 @@ enum key {
     KEY_MAX_MIGRATIONS,
     KEY_MAX_LEASE,
     KEY_BWLIMIT,
+    KEY_KEEP,
     KEY_FAULTS,
     KEY_COUNT
 };

@@ -1,5 +1,6 @@
 /* Which section applies to a sender, and what holds by it. */
 #include "policy/policy.h"
+#include "xmig/units.h"
 
 static void fill_otherwise(struct policy *policy)
 {
@@ -101,6 +102,14 @@ bool policy_applies(const struct policy *policy, struct error *err)
            error_set(err, policy->why.kind, "%s", policy->why.text);
 }
 
+bool policy_names_program(const struct policy *policy, const char *path)
+{
+    const struct need need = { .kind = NEED_PROGRAM, .what = (char *)path };
+
+    return policy && policy->settings[KEY_PROGRAMS]->from &&
+           key_rows[KEY_PROGRAMS].permits(policy->settings[KEY_PROGRAMS], &need);
+}
+
 bool policy_permits_faults(const struct policy *policy)
 {
     return policy->why.kind == ERROR_NONE && policy->settings[KEY_FAULTS]->number;
@@ -109,6 +118,16 @@ bool policy_permits_faults(const struct policy *policy)
 uint64_t policy_bandwidth(const struct policy *policy)
 {
     return policy->settings[KEY_BWLIMIT]->number;
+}
+
+uint64_t policy_keep_ms(const struct policy *policy)
+{
+    uint64_t otherwise = 0;
+
+    if (policy)
+        return policy->settings[KEY_KEEP]->number;
+    (void)parse_time(POLICY_KEEP_TEXT, &otherwise, NULL);
+    return otherwise;
 }
 
 cJSON *policy_sections(const char *directory, struct error *err)

@@ -16,7 +16,8 @@ bool program_run(struct loop *loop, const char *const words[], char **output, ui
 /* All of a file, up to `limit` bytes from its end; the caller frees it. "" if there is none. */
 char *program_tail(int fd, size_t limit);
 
-/* The last line of `text` that is not empty, without secrets; the caller frees it. `text` is cut. */
+/* The last line of `text` that is not empty, without secrets; the caller frees it. `text` is cut.
+ */
 char *program_last_line(char *text);
 
 /* The file that `name` means: itself if it has a slash, else looked up in PATH. NULL: there

@@ -30,6 +30,9 @@ bool policy_applies(const struct policy *policy, struct error *err);
 /* Refuse each need that is not permitted: all at once where `err` collects refusals. */
 bool policy_permits(const struct policy *policy, const struct needs *needs, struct error *err);
 
+/* Does it name this program itself? (NULL: there is no policy.) */
+bool policy_names_program(const struct policy *policy, const char *path);
+
 /* Take one of the places of max-migrations, until the policy is freed or the process ends. The
  * files that count them are in `runtime_dir`.
  */
@@ -39,6 +42,13 @@ bool policy_permits_faults(const struct policy *policy);
 
 /* Bytes a second; 0: no limit. */
 uint64_t policy_bandwidth(const struct policy *policy);
+
+/* How long what is left of a closed migration is kept, in milliseconds; 0: for ever. Without a
+ * policy, as long as where it does not say.
+ */
+uint64_t policy_keep_ms(const struct policy *policy);
+
+#define POLICY_KEEP_TEXT "90d"
 
 /* ---- for people ---- */
 

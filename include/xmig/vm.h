@@ -47,6 +47,8 @@ struct vm_options {
     bool mirrors_disks;        /* false: --without drive-mirror, both hosts share the images */
 };
 
+struct policy;
+
 /* What a guest or a copy may use. Borrowed; outlives both. */
 struct vm_context {
     struct loop *loop;
@@ -55,10 +57,10 @@ struct vm_context {
     const char *state_dir;   /* of this migration: STATE_DIR/ID; exists once it began */
     const char *runtime_dir; /* of this migration: RUNTIME_DIR/ID, mode 0700 */
     struct vm_options options;
-    /* At the target: a policy answers for the paths that the source names. Without one a program
-     * is this host's own, or none.
+    /* At the target: a program that the source names is this host's own, or one that this policy
+     * names; NULL: there is none.
      */
-    bool has_policy;
+    const struct policy *policy;
     /* Write a fact to the journal, durably. Note each thing *before* it is made: after a crash
      * `xmig recover` cleans up what was noted, and touches nothing else. `fact` is borrowed.
      */

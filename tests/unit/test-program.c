@@ -1,4 +1,5 @@
 /* Which program a name from another host means here. */
+#include "host/line-files.h"
 #include "host/system/program.h"
 
 #include "tests/unit/helpers.h"
@@ -66,12 +67,41 @@ static void a_path_elsewhere_is_no_program(void **state)
     means(way, NULL);
 }
 
+/* A person has said so at this host. */
+static void a_path_elsewhere_counts_if_the_policy_names_it(void **state)
+{
+    static const char *const names[] = { "alice", NULL };
+    AUTO_FREE char *conf = formatted("%s/recv.conf", dir);
+    AUTO_FREE char *elsewhere = formatted("%s/below-2", dir);
+    AUTO_FREE char *other = formatted("%s/qemu-system-x86_64", elsewhere);
+    AUTO_FREE char *found = NULL, *chosen = NULL, *own = NULL;
+    FILE *file = must(fopen(conf, "w"));
+    struct policy *policy;
+    (void)state;
+
+    mkdir(elsewhere, 0700);
+    close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0700));
+    fprintf(file, "[alice]\nprograms = %s\n", other);
+    fclose(file);
+    assert_int_equal(chmod(conf, 0644), 0);
+    policy = policy_load(dir, names);
+    found = line_program_find(other, false, policy);
+    assert_string_equal(found, other);
+    own = line_program_find(other, false, NULL);
+    assert_non_null(own);
+    assert_string_not_equal(own, other);
+    chosen = line_program_find(other, true, NULL);
+    assert_null(chosen);
+    policy_free(policy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_looked_for_in_path),
         cmocka_unit_test(a_path_counts_where_this_hosts_programs_are),
         cmocka_unit_test(a_path_elsewhere_is_no_program),
+        cmocka_unit_test(a_path_elsewhere_counts_if_the_policy_names_it),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -48,7 +48,7 @@ static void look_at_disk(const char *image, const char *line, const char *more)
         cJSON_AddItemToArray(words, cJSON_CreateString(word));
     needs_done(&needs);
     assert_ok(qemu_params_read(params, &read, &err), &err);
-    assert_ok(machine_needs(&read, mirrored, &needs, &err), &err);
+    assert_ok(machine_needs(&read, NULL, mirrored, &needs, &err), &err);
 }
 
 static void look(const char *line, const char *more)

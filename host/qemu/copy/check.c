@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "host/images/disk-device.h"
+#include "host/line-files.h"
 #include "host/images/file-hash.h"
 #include "core/notes.h"
 #include "xmig/paths.h"
@@ -20,13 +21,6 @@
 
 /* ---- the program ---- */
 
-char *qemu_find_program(const char *wanted, bool has_policy)
-{
-    char *found = has_policy && strchr(wanted, '/') ? program_find(wanted) : NULL;
-
-    return found ? found : program_find_own(wanted);
-}
-
 /* The sender names the program; that it is a QEMU is all that is asked of it. */
 static bool check_program(struct qemu_copy *vm, struct error *err)
 {
@@ -38,19 +32,9 @@ static bool check_program(struct qemu_copy *vm, struct error *err)
         strcmp(name, "kvm") != 0)
         return error_set(err, ERROR_REFUSED, "'%s' is not the name of a QEMU", wanted);
     free(vm->program);
-    vm->program = qemu_find_program(wanted, vm->base.context.has_policy);
-    if (!vm->program)
-        return error_set(err, ERROR_REFUSED,
-                         "there is no '%s' at the target: install it there, or name another "
-                         "with --device-model",
-                         wanted);
-    if (vm->params.qemu.program_chosen && slash && strcmp(wanted, vm->program) != 0)
-        return error_set(err, ERROR_REFUSED,
-                         "'%s' is in no directory of the target's own programs: name it without "
-                         "its path, and have that in the target's PATH (--remote-path \"env "
-                         "PATH=... xmig\")",
-                         wanted);
-    return true;
+    vm->program =
+        line_program_find(wanted, vm->params.qemu.program_chosen, vm->base.context.policy);
+    return vm->program || line_program_missing(wanted, err);
 }
 
 static bool check_machine(struct qemu_copy *vm, struct error *err)

@@ -38,10 +38,6 @@ static inline struct qemu_copy *qemu_copy_of(struct copy *copy)
 
 /* ---- check.c: may it come here? ---- */
 
-/* The program that `wanted` means here; at the source's path only where a policy answers for that.
- * The caller frees it.
- */
-char *qemu_find_program(const char *wanted, bool has_policy);
 bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err);
 /* Does "OPTION help" of the target's QEMU list it? */
 bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,

@@ -6,8 +6,8 @@
 #include "xmig/needs.h"
 
 /* All that the parameters need (needs.c). */
-bool machine_needs(const struct qemu_params *params, bool mirrored, struct needs *needs,
-                   struct error *err);
+bool machine_needs(const struct qemu_params *params, const struct policy *policy, bool mirrored,
+                   struct needs *needs, struct error *err);
 
 /* Does QEMU come to run as another user by its own doing? */
 bool line_drops_privileges(const cJSON *words);

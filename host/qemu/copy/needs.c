@@ -3,6 +3,7 @@
  */
 #include <pwd.h>
 
+#include "host/line-files.h"
 #include "host/needs/disks.h"
 #include "host/qemu/copy/copy.h"
 #include "host/qemu/copy/needs-line.h"
@@ -11,9 +12,10 @@
 
 /* ---- the process ---- */
 
-static void add_program(const struct qemu_machine *qemu, struct needs *needs)
+static void add_program(const struct qemu_machine *qemu, const struct policy *policy,
+                        struct needs *needs)
 {
-    AUTO_FREE char *found = qemu_find_program(qemu->program, true);
+    AUTO_FREE char *found = line_program_find(qemu->program, qemu->program_chosen, policy);
 
     needs_add(needs, NEED_PROGRAM, found ? found : qemu->program, 0, "%s", "");
 }
@@ -75,15 +77,15 @@ static void add_bridges(const struct qemu_machine *qemu, struct needs *needs)
             needs_add(needs, NEED_BRIDGE, item->valuestring, 0, "%s", "");
 }
 
-bool machine_needs(const struct qemu_params *params, bool mirrored, struct needs *needs,
-                   struct error *err)
+bool machine_needs(const struct qemu_params *params, const struct policy *policy, bool mirrored,
+                   struct needs *needs, struct error *err)
 {
     size_t count;
     AUTO_FREE struct disk_params *disks = disk_params_all(params->disks, &count, err);
 
     if (!disks)
         return false;
-    add_program(&params->qemu, needs);
+    add_program(&params->qemu, policy, needs);
     add_user(&params->qemu, needs);
     disks_need(disks, mirrored, needs);
     add_media(&params->qemu, needs);
@@ -99,5 +101,6 @@ bool qemu_needs(const struct copy *copy, const cJSON *json, struct needs *needs,
     struct qemu_params params;
 
     return qemu_params_read(json, &params, err) &&
-           machine_needs(&params, copy->context.options.mirrors_disks, needs, err);
+           machine_needs(&params, copy->context.policy, copy->context.options.mirrors_disks, needs,
+                         err);
 }

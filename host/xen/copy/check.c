@@ -8,6 +8,7 @@
 
 #include "core/notes.h"
 #include "host/images/file-hash.h"
+#include "host/line-files.h"
 #include "host/system/program.h"
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/cpu-policy.h"
@@ -45,26 +46,14 @@ static bool check_xen(struct xen_copy *vm, struct error *err)
     return true;
 }
 
-/* At the source's path only where a policy answers for that, or this host's own programs are there;
- * then where Debian and Xen install it.
- */
-static char *find_named(const struct xen_domain *xen, bool has_policy)
-{
-    bool is_path = strchr(xen->program, '/') != NULL;
-    AUTO_FREE char *found =
-        has_policy && is_path ? program_find(xen->program) : program_find_own(xen->program);
-
-    if (!found || !strstr(strrchr(found, '/') + 1, "qemu"))
-        return NULL;
-    return xen->program_chosen && is_path && strcmp(found, xen->program) ? NULL : steal(found);
-}
-
-char *xen_find_program(const struct xen_domain *xen, bool has_policy)
+/* By its name, or else where Debian and Xen install it. */
+char *xen_find_program(const struct xen_domain *xen, const struct policy *policy)
 {
     static const char *const places[] = { "/usr/libexec/xen-qemu-system-i386",
                                           "/usr/lib/xen/bin/qemu-system-i386",
                                           "/usr/local/lib/xen/bin/qemu-system-i386" };
-    char *found = find_named(xen, has_policy);
+    AUTO_FREE char *named = line_program_find(xen->program, xen->program_chosen, policy);
+    char *found = named && strstr(strrchr(named, '/') + 1, "qemu") ? steal(named) : NULL;
 
     for (size_t i = 0; !found && !xen->program_chosen && i < sizeof(places) / sizeof(places[0]);
          i++)
@@ -124,13 +113,10 @@ static bool is_the_sources(const struct xen_copy *vm)
 static bool check_device_model(struct xen_copy *vm, struct error *err)
 {
     free(vm->program);
-    vm->program = xen_find_program(&vm->params.xen, vm->base.context.has_policy);
+    vm->program = xen_find_program(&vm->params.xen, vm->base.context.policy);
     if (!vm->program)
-        return error_set(
-            err, ERROR_REFUSED,
-            "there is no device model '%s' at the target: install qemu-system-xen, or name "
-            "another with --device-model",
-            vm->params.xen.program);
+        return line_program_missing(vm->params.xen.program, err) ||
+               error_prefix(err, "the device model");
     return is_the_sources(vm) || (check_version(vm, err) && check_machine(vm, err));
 }
 

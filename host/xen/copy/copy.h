@@ -54,7 +54,7 @@ bool xen_needs(const struct copy *copy, const cJSON *params, struct needs *needs
 /* ---- check.c: may it come here? ---- */
 
 /* The device model that the parameters mean here; NULL: there is none. The caller frees it. */
-char *xen_find_program(const struct xen_domain *xen, bool has_policy);
+char *xen_find_program(const struct xen_domain *xen, const struct policy *policy);
 bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err);
 void xen_plan_recv(struct copy *copy, struct plan *plan);
 /* check-disks.c: disks, and what lies in CD-ROM drives */

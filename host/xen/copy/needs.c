@@ -147,7 +147,7 @@ bool xen_needs(const struct copy *copy, const cJSON *json, struct needs *needs, 
 
     if (!xen_params_read(json, &params, err))
         return false;
-    program = xen_find_program(&params.xen, true);
+    program = xen_find_program(&params.xen, copy->context.policy);
     return domain_needs(&params, program ? program : params.xen.program,
                         copy->context.options.mirrors_disks, needs, err);
 }
