@@ -28,6 +28,10 @@ int command_fence(int argc, char *argv[]);
 int command_forget(int argc, char *argv[]);
 int command_policy(int argc, char *argv[]);
 int command_clean(int argc, char *argv[]);
+int command_status(int argc, char *argv[]);
+int command_vms(int argc, char *argv[]);
+int command_cancel(int argc, char *argv[]);
+int command_limit(int argc, char *argv[]);
 int command_listen(int argc, char *argv[]);
 int command_keys(int argc, char *argv[]);
 

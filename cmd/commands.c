@@ -15,6 +15,10 @@ static int command_complete(int argc, char *argv[]);
 
 static const struct command commands[] = {
     { "send", command_send, "move a running VM to another host" },
+    { "status", command_status, "show how far a move is" },
+    { "limit", command_limit, "let a move that is under way send more or less" },
+    { "cancel", command_cancel, "call off a move that is under way" },
+    { "vms", command_vms, "show which VMs here can be moved" },
     { "list", command_list, "show the migrations that this host knows of" },
     { "report", command_report, "show how a migration went, as a page for a browser" },
     { "recover", command_recover, "settle a migration that was broken off" },

@@ -15,6 +15,7 @@
 #include "meaning.h"
 #include "options.h"
 #include "places.h"
+#include "scope.h"
 #include "recover.h"
 #include "wrap.h"
 #include "pipeline/commit/guardian.h"
@@ -194,34 +195,10 @@ static void watch_over(struct guarding *guarding)
     }
 }
 
-/* Move to a systemd scope of our own, so that the end of a login or of sshd does not end us. Where
- * that is not possible, our own session must suffice.
- */
-static void leave_for_own_scope(const struct guarding *guarding)
-{
-    AUTO_FREE char *scope = NULL;
-    char pid[16];
-    pid_t child;
-
-    if (access("/run/systemd/system", F_OK) < 0)
-        return;
-    scope = formatted("xmig-guard-%s-%s.scope", guarding->id, side_name(guarding->side));
-    snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    child = fork();
-    if (child == 0) {
-        execlp("busctl", "busctl", geteuid() ? "--user" : "--system", "--timeout=5", "call",
-               "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-               "org.freedesktop.systemd1.Manager", "StartTransientUnit", "ssa(sv)a(sa(sv))", scope,
-               "fail", "1", "PIDs", "au", "1", pid, "0", NULL);
-        _exit(1);
-    }
-    while (child > 0 && waitpid(child, NULL, 0) < 0)
-        ;
-}
-
 static int guard(const struct guard_options *options)
 {
     struct guarding guarding = { .id = options->id, .side = options->side };
+    AUTO_FREE char *scope = NULL;
     struct error err = { 0 };
     bool ok;
 
@@ -234,7 +211,8 @@ static int guard(const struct guard_options *options)
     ok = identity_read(&guarding.identity, &err) &&
          guardian_watch(guarding.places.state_dir, guarding.id, guarding.side, &err);
     if (ok) {
-        leave_for_own_scope(&guarding);
+        scope = formatted("xmig-guard-%s-%s.scope", guarding.id, side_name(guarding.side));
+        scope_enter(scope);
         watch_over(&guarding);
         guardian_leave(guarding.places.state_dir, guarding.id, guarding.side);
     } else {

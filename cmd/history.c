@@ -346,7 +346,8 @@ static void compare(void *arg, const struct session_clock *clock)
 
 struct session_history history_shared(struct history *history)
 {
-    return (struct session_history){ tell, hear, compare, history };
+    return (
+        struct session_history){ .tell = tell, .hear = hear, .compare = compare, .arg = history };
 }
 
 void history_done(struct history *history)

@@ -168,6 +168,7 @@ static bool check_stages(struct send_options *options, struct error *err)
 #define OPTIONS_OF struct send_options
 static const struct option_row rows[] = {
     FLAG_OPTION("simulate", 0, simulate),
+    FLAG_OPTION("detach", 0, detach),
     TEXT_OPTION("name", 0, migration.vm.new_name),
     VALUE_OPTION("disk", 0, disk_targets, take_disk),
     NAMES_OPTION("overwrite", overwrite),

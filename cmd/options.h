@@ -23,6 +23,7 @@ struct send_options {
     struct output_options output;
     bool help;
     bool simulate;
+    bool detach;
     bool has_guardian_choice; /* --guardian or --no-guardian */
     const char *vm;
     const char *dest;

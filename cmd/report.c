@@ -258,6 +258,36 @@ static void on_event(void *arg, const struct event *event)
         draw(report);
 }
 
+/* ---- the peer's progress ---- */
+
+/* The source knows how far a move is; the target is told of it. */
+static cJSON *tell_progress_there(void *arg)
+{
+    const struct report *report = arg;
+    cJSON *transfers = report->transfers.count ? must(cJSON_CreateArray()) : NULL;
+
+    for (size_t i = 0; i < report->transfers.count; i++) {
+        cJSON *transfer = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(transfer, "subject", report->transfers.list[i].subject);
+        json_add_uint(transfer, "done", report->transfers.list[i].done);
+        json_add_uint(transfer, "total", report->transfers.list[i].total);
+        cJSON_AddItemToArray(transfers, transfer);
+    }
+    return transfers;
+}
+
+static void hear_progress_there(void *arg, const cJSON *transfers)
+{
+    const cJSON *transfer;
+
+    cJSON_ArrayForEach (transfer, transfers)
+        on_event(arg, &(struct event){ .kind = EVENT_PROGRESS,
+                                       .subject = json_string_or(transfer, "subject", ""),
+                                       .done = json_uint_or(transfer, "done", 0),
+                                       .total = json_uint_or(transfer, "total", 0) });
+}
+
 /* ---- the end ---- */
 
 static void add_downtime(FILE *out, const struct report *report, const struct result *result)
@@ -504,5 +534,10 @@ struct event_sink report_sink(struct report *report)
 
 struct session_history report_history(struct report *report)
 {
-    return history_shared(&report->history);
+    struct session_history history = history_shared(&report->history);
+
+    history.tell_progress = tell_progress_there;
+    history.hear_progress = hear_progress_there;
+    history.report = report;
+    return history;
 }

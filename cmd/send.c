@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "detach.h"
 #include "earlier.h"
 #include "option-tls.h"
 #include "options.h"
@@ -11,6 +12,7 @@
 #include "places.h"
 #include "report.h"
 #include "signals.h"
+#include "pipeline/time-limits.h"
 #include "xmig/cleanup.h"
 #include "xmig/hypervisor-calls.h"
 #include "xmig/run.h"
@@ -49,6 +51,8 @@ static const char help_text[] =
     "                            the old copy here, and when it comes back\n"
     "      --no-guardian         start no process that settles the move when this one is killed\n"
     "      --guardian            start one also with --simulate\n"
+    "      --detach              return once the move has begun: it goes on by itself, and 'xmig\n"
+    "                            status --follow' shows it\n"
     "      --without STAGE       leave a stage out: without drive-mirror, for shared disks\n"
     "      --until STAGE         stop after STAGE and undo everything\n"
     "  -n, --dry-run             check both sides and say what would be done\n"
@@ -91,6 +95,7 @@ struct sending {
     bool attached;
     bool going_back; /* what was done is being undone: nothing may interrupt that */
     int signal;
+    int detached; /* who waits until the move has begun; -1: nobody */
 };
 
 /* ---- what interrupts ---- */
@@ -153,6 +158,10 @@ static void on_event(void *arg, const struct event *event)
         fields_read(vm_fields, sending->m.params, &params, NULL))
         report_expect_ram(sending->report, params.memory);
     event_emit(&sink, *event);
+    if (sending->detached >= 0 && event->kind == EVENT_STAGE_BEGIN) { /* the journal is there */
+        detach_go(sending->detached, sending->m.id);
+        sending->detached = -1;
+    }
 }
 
 /* ---- the way there ---- */
@@ -235,6 +244,8 @@ static void announce(struct sending *sending)
     cJSON_AddStringToObject(body, "vm", sending->m.vm);
     cJSON_AddStringToObject(body, "dest", sending->options->dest);
     cJSON_AddBoolToObject(body, "dry_run", sending->options->migration.dry_run);
+    json_add_uint(body, "max_downtime_ms", sending->options->migration.vm.max_downtime_ms);
+    json_add_uint(body, "max_pause_ms", limits_longest_pause(&sending->m));
     report_json(sending->report, "begin", body);
 }
 
@@ -327,9 +338,9 @@ static int end(struct sending *sending, const struct result *result)
     return report_end(sending->report, &ending);
 }
 
-static int run(const struct send_options *options, int argc, char *argv[])
+static int run(const struct send_options *options, int detached, int argc, char *argv[])
 {
-    struct sending sending = { .options = options, .loop = loop_new() };
+    struct sending sending = { .options = options, .loop = loop_new(), .detached = detached };
     struct result result = { .outcome = OUTCOME_LOCAL_ERROR };
     bool placed;
     int status;
@@ -354,6 +365,34 @@ static int run(const struct send_options *options, int argc, char *argv[])
     return status;
 }
 
+static void tell_detached(const struct send_options *options, const char *id)
+{
+    struct report *report = report_new("xmig", &options->output, stdout, stderr);
+    cJSON *body = must(cJSON_CreateObject());
+
+    report_say(
+        report,
+        "migration %s goes on by itself: 'xmig status --follow %s' shows it, and 'xmig cancel "
+        "%s' calls it off",
+        id, id, id);
+    cJSON_AddStringToObject(body, "id", id);
+    report_json(report, "detached", body);
+    report_free(report);
+}
+
+/* Also by two processes, of which one returns when the move has begun. */
+static int run_detached(const struct send_options *options, int argc, char *argv[])
+{
+    char id[17] = "";
+    int status, fd;
+
+    if (detach_begin(&fd, id, &status))
+        return run(options, fd, argc, argv);
+    if (id[0])
+        tell_detached(options, id);
+    return status;
+}
+
 int command_send(int argc, char *argv[])
 {
     struct send_options options;
@@ -362,8 +401,11 @@ int command_send(int argc, char *argv[])
 
     if (!parse_send(&options, argc, argv, &err))
         status = end_with_usage(argc, argv, &err);
+    else if (options.help)
+        status = print_help(help_text);
     else
-        status = options.help ? print_help(help_text) : run(&options, argc, argv);
+        status =
+            options.detach ? run_detached(&options, argc, argv) : run(&options, -1, argc, argv);
     send_options_done(&options);
     return status;
 }

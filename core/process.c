@@ -80,7 +80,8 @@ bool process_await(pid_t pid, uint64_t start_time, uint64_t timeout_ms)
     return fd < 0 || !process_lives(pid, start_time) || wait_for_end(fd, timeout_ms);
 }
 
-bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err)
+static bool end_with(int signal, pid_t pid, uint64_t start_time, uint64_t timeout_ms,
+                     struct error *err)
 {
     AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
@@ -89,9 +90,19 @@ bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct er
     /* The descriptor pins the process; only then is its start time looked at. */
     if (fd < 0 || !process_lives(pid, start_time))
         return true;
-    if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-        return error_set(err, ERROR_SYSTEM, "cannot kill process %d: %m", (int)pid);
+    if (syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0 && errno != ESRCH)
+        return error_set(err, ERROR_SYSTEM, "cannot end process %d: %m", (int)pid);
     if (!wait_for_end(fd, timeout_ms))
-        return error_set(err, ERROR_TIMEOUT, "process %d does not die", (int)pid);
+        return error_set(err, ERROR_TIMEOUT, "process %d does not end", (int)pid);
     return true;
+}
+
+bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err)
+{
+    return end_with(SIGKILL, pid, start_time, timeout_ms, err);
+}
+
+bool process_terminate(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err)
+{
+    return end_with(SIGTERM, pid, start_time, timeout_ms, err);
 }

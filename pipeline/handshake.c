@@ -184,7 +184,7 @@ bool handshake_move(struct migration *m, struct error *err)
         return error_prefix(err, "the peer's hello");
     snprintf(m->peer_machine, sizeof(m->peer_machine), "%s", machine);
     transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
-    transport_limit(m->transport, json_uint_or(theirs, "bandwidth", 0));
+    transport_allow(m->transport, json_uint_or(theirs, "bandwidth", 0));
     m->transport->peer_decompresses = has_feature(theirs, LANE_LZ4);
     handshake_share(m, theirs);
     return true;

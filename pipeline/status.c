@@ -1,12 +1,15 @@
 /* What a living process says of itself. */
 #include "status.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
+#include "xmig/units.h"
 
 enum {
     PATIENCE_MS = 10000,
@@ -15,12 +18,12 @@ enum {
 
 static char *socket_path(const struct migration *m)
 {
-    char *path;
+    return formatted("%s/%s-status.sock", m->own_runtime_dir, side_name(m->side));
+}
 
-    if (asprintf(&path, "%s/%s.sock", m->own_runtime_dir,
-                 m->side == SIDE_SEND ? "send-status" : "recv-status") < 0)
-        abort();
-    return path;
+static char *limit_path(const struct migration *m)
+{
+    return formatted("%s/limit", m->own_runtime_dir);
 }
 
 static const char *const lost_the_other[] = {
@@ -43,18 +46,48 @@ static void print_until(uint64_t until_s, char out[32])
         snprintf(out, 32, "until that comes back");
 }
 
+/* "; at most 4.0 MiB/s", or nothing without a limit. */
+static void print_limit(const struct migration *m, char out[64])
+{
+    char size[UNITS_TEXT_MAX];
+    uint64_t limit = m->transport ? transport_limited_to(m->transport) : 0;
+
+    out[0] = '\0';
+    if (limit)
+        snprintf(out, 64, "; at most %s/s", print_size(size, limit));
+}
+
+/* A file and not a message, so that the loop never waits for somebody who asks slowly. */
+static void take_limit(struct migration *m)
+{
+    AUTO_FREE char *path = limit_path(m);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    uint64_t limit;
+    char shown[64];
+
+    if (fd < 0 || !m->transport || read(fd, &limit, sizeof(limit)) != sizeof(limit))
+        return;
+    (void)unlink(path);
+    transport_limit(m->transport, limit);
+    print_limit(m, shown);
+    event_say(&m->events, EVENT_NOTE, m->at, "xmig limit: %s",
+              limit ? shown + strlen("; ") : "no limit");
+}
+
 static void answer(void *arg, int fd)
 {
-    const struct migration *m = arg;
+    struct migration *m = arg;
     char line[STATUS_MAX];
-    char until[32] = "";
+    char until[32] = "", limit[64];
     int len;
 
+    take_limit(m);
+    print_limit(m, limit);
     if (m->alone_until_s)
         print_until(m->alone_until_s, until);
-    len = snprintf(line, sizeof(line), "process %d is at %s%s%s", (int)getpid(),
+    len = snprintf(line, sizeof(line), "process %d is at %s%s%s%s", (int)getpid(),
                    m->at ? m->at : "its beginning", m->alone_until_s ? lost_the_other[m->side] : "",
-                   until);
+                   until, limit);
     (void)send(fd, line, (size_t)len, MSG_NOSIGNAL);
     close(fd);
 }
@@ -66,7 +99,7 @@ struct listener *status_listen(struct migration *m, struct error *err)
     return listener_new(m->loop, path, answer, m, err);
 }
 
-bool status_ask(struct migration *m, char **status)
+bool status_ask(const struct migration *m, char **status)
 {
     AUTO_FREE char *path = socket_path(m);
     AUTO_CLOSE int fd = connect_unix(path, NULL);
@@ -82,4 +115,22 @@ bool status_ask(struct migration *m, char **status)
     line[len] = '\0';
     *status = must(strdup(line));
     return true;
+}
+
+bool status_limit(const struct migration *m, uint64_t bytes_per_s, char **status, struct error *err)
+{
+    AUTO_FREE char *path = limit_path(m);
+    AUTO_FREE char *other = formatted("%s.%d", path, (int)getpid());
+    AUTO_CLOSE int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool taken;
+
+    if (fd < 0 || write(fd, &bytes_per_s, sizeof(bytes_per_s)) != sizeof(bytes_per_s) ||
+        rename(other, path) < 0) {
+        error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
+        (void)unlink(other);
+        return false;
+    }
+    taken = status_ask(m, status) && access(path, F_OK) < 0;
+    (void)unlink(path);
+    return taken || error_set(err, ERROR_TIMEOUT, "the process that moves it does not answer");
 }

@@ -152,12 +152,25 @@ enum {
 
 static void ping(struct session *session)
 {
-    if (session->history.compare && !session->muted && stream_unsent(session->stream) < BACKLOG_MAX)
-        (void)session_send(session, "ping", clocks_ask(&session->clocks), NULL);
+    const struct session_history *history = &session->history;
+    cJSON *body, *progress;
+
+    if (!history->compare || session->muted || stream_unsent(session->stream) >= BACKLOG_MAX)
+        return;
+    body = clocks_ask(&session->clocks);
+    progress = history->tell_progress ? history->tell_progress(history->report) : NULL;
+    if (progress)
+        cJSON_AddItemToObject(body, "progress", progress);
+    (void)session_send(session, "ping", body, NULL);
 }
 
 static void hear_ping(struct session *session, const cJSON *message)
 {
+    const struct session_history *history = &session->history;
+    const cJSON *progress = json_get(message, "progress");
+
+    if (history->hear_progress && cJSON_IsArray(progress))
+        history->hear_progress(history->report, progress);
     if (!session->muted && stream_unsent(session->stream) < BACKLOG_MAX)
         (void)session_send(session, "pong", clocks_answer(message), NULL);
 }

@@ -57,8 +57,7 @@ struct transport *transport_new_custom(struct loop *loop, const struct transport
     transport->options = *options;
     transport->impl = impl;
     transport->door = must(strdup(""));
-    if (options->bandwidth)
-        transport->rate = rate_new(options->bandwidth);
+    transport->rate = rate_new(options->bandwidth);
     return transport;
 }
 
@@ -93,15 +92,23 @@ void transport_free(struct transport *transport)
     free(transport);
 }
 
-void transport_limit(struct transport *transport, uint64_t bandwidth)
+void transport_limit(struct transport *transport, uint64_t bytes_per_s)
 {
-    uint64_t own = transport->options.bandwidth;
+    uint64_t allowed = transport->allowed;
 
-    if (!bandwidth || (own && own <= bandwidth))
-        return;
-    rate_free(transport->rate);
-    transport->rate = rate_new(bandwidth);
-    transport->options.bandwidth = bandwidth;
+    rate_set(transport->rate,
+             allowed && (!bytes_per_s || bytes_per_s > allowed) ? allowed : bytes_per_s);
+}
+
+void transport_allow(struct transport *transport, uint64_t bytes_per_s)
+{
+    transport->allowed = bytes_per_s;
+    transport_limit(transport, rate_now(transport->rate));
+}
+
+uint64_t transport_limited_to(const struct transport *transport)
+{
+    return rate_now(transport->rate);
 }
 
 bool transport_open(struct transport *transport, struct error *err)

@@ -24,4 +24,7 @@ bool process_await(pid_t pid, uint64_t start_time, uint64_t timeout_ms);
 /* SIGKILL that very process and wait for its end. True when it is gone already. */
 bool process_kill(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err);
 
+/* The same by SIGTERM, which lets it put things in order. */
+bool process_terminate(pid_t pid, uint64_t start_time, uint64_t timeout_ms, struct error *err);
+
 #endif

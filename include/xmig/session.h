@@ -72,6 +72,12 @@ struct session_history {
     void (*hear)(void *arg, const char *lines);
     void (*compare)(void *arg, const struct session_clock *clock);
     void *arg;
+    /* How far this side is, an array of {"subject", "done", "total"}, and how far the peer is: with
+     * each ping. NULL: nothing is told, or heard. The array is the session's to free.
+     */
+    cJSON *(*tell_progress)(void *report);
+    void (*hear_progress)(void *report, const cJSON *transfers);
+    void *report;
 };
 
 struct session;

@@ -68,7 +68,8 @@ struct transport {
     char ticket[33];
     char *door;                   /* the receiver's, a path over there; "": not known */
     bool peer_decompresses;       /* the receiver knows lanes named LANE_LZ4 "/NAME" */
-    struct rate *rate;            /* NULL: no limit */
+    struct rate *rate;            /* of all lanes together */
+    uint64_t allowed;             /* bytes a second, by the target; 0: as many as there are */
     struct lane *lanes;           /* a list; transport/lanes/lane.c */
     struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
     atomic_uint_fast64_t written; /* bytes that compressed lanes have carried */
@@ -127,10 +128,14 @@ bool transport_lane(struct transport *transport, const char *name, int fd, struc
 /* Has no lane broken? What the hypervisor sees of it is only an end. */
 bool transport_lanes_ok(const struct transport *transport, struct error *err);
 
-/* The target takes at most so many bytes a second (0: as many as there are): lanes, of which there
- * is none yet, shall not send more. Else what waits before the target is waited for in the pause.
+/* What the target takes in a second at most (0: as much as there is), whatever is asked for here:
+ * else what waits before the target is waited for in the pause.
  */
-void transport_limit(struct transport *transport, uint64_t bandwidth);
+void transport_allow(struct transport *transport, uint64_t bytes_per_s);
+
+/* From now on at most so many bytes a second by all lanes together; 0: no limit of ours. */
+void transport_limit(struct transport *transport, uint64_t bytes_per_s);
+uint64_t transport_limited_to(const struct transport *transport);
 
 /* No limit any more: the guest stands still, and waits for what is still to be sent. */
 void transport_lift_limit(struct transport *transport);

@@ -140,8 +140,10 @@ static void count_comparison(void *arg, const struct session_clock *clock)
 
 static struct session_history shared_history(struct world *world, enum side side)
 {
-    return (struct session_history){ tell_history, hear_history, count_comparison,
-                                     &world->shared[side] };
+    return (struct session_history){ .tell = tell_history,
+                                     .hear = hear_history,
+                                     .compare = count_comparison,
+                                     .arg = &world->shared[side] };
 }
 
 /* ---- reaching the other machine ---- */

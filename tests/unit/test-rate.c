@@ -75,6 +75,31 @@ static void a_lifted_limit_holds_nobody_back(void **unused)
     end(&limited);
 }
 
+static void another_limit_counts_at_once_for_those_who_wait(void **unused)
+{
+    struct limited limited = begin(1, false);
+    (void)unused;
+
+    rate_set(limited.rate, 0);
+    assert_int_equal(rate_now(limited.rate), 0);
+    end(&limited);
+}
+
+static void a_limit_that_comes_later_holds_a_lane_back(void **unused)
+{
+    struct rate *rate = rate_new(0);
+    struct turn turn = rate_take(rate, 3600);
+    (void)unused;
+
+    assert_int_equal(rate_wait_ms(rate, &turn), 0);
+    assert_true(rate_portion(rate) > 1024 * 1024);
+    rate_set(rate, 1);
+    (void)rate_take(rate, 3600);
+    turn = rate_take(rate, 1);
+    assert_true(rate_wait_ms(rate, &turn) > 0);
+    rate_free(rate);
+}
+
 /* Whoever takes gets the next place in time; who takes nothing has none. The times are too long for
  * this test to be late.
  */
@@ -82,11 +107,11 @@ static void a_lane_that_takes_nothing_leaves_its_share_to_the_others(void **unus
 {
     const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
     struct rate *rate = rate_new(1);
-    uint64_t began_ns = rate_take(rate, 3600);
+    uint64_t began_ns = rate_take(rate, 3600).at_ns;
     (void)unused;
 
     for (uint64_t i = 1; i <= 10; i++)
-        assert_int_equal(rate_take(rate, 3600), began_ns + i * hour_ns);
+        assert_int_equal(rate_take(rate, 3600).at_ns, began_ns + i * hour_ns);
     rate_free(rate);
 }
 
@@ -95,6 +120,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limited_lane_keeps_to_its_rate_and_loses_nothing),
         cmocka_unit_test(a_lifted_limit_holds_nobody_back),
+        cmocka_unit_test(another_limit_counts_at_once_for_those_who_wait),
+        cmocka_unit_test(a_limit_that_comes_later_holds_a_lane_back),
         cmocka_unit_test(a_lane_that_takes_nothing_leaves_its_share_to_the_others),
     };
 

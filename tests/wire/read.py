@@ -71,7 +71,7 @@ MESSAGES = {
     "settled": ("S", {"running": is_bool}),
     "abort": ("SR", {"kind": KIND, "text": is_text, "refusals?": is_list_of(is_object("stage", "text"))}),
     "alive": ("SR", {}),
-    "ping": ("SR", {"sent_us": is_uint}),
+    "ping": ("SR", {"sent_us": is_uint, "progress?": is_list_of(is_object("subject", "done", "total"))}),
     "pong": ("SR", {"sent_us": is_uint, "now_us": is_uint}),
     "history": ("SR", {"lines": is_text}),
     "goodbye": ("SR", {}),

@@ -88,12 +88,14 @@ static struct link *dial(struct transport *transport, const char *name, int fd, 
     return transport->ops->dial(transport, words, fd, err);
 }
 
-/* The limit is for what the lane carries, which is compressed by then. */
+/* The limit is for what the lane carries, which is compressed by then. The filter is there without
+ * a limit, too, for one may be set later.
+ */
 static bool add_filters(struct transport *transport, bool compressed, struct filter **filters,
                         int *fd, struct error *err)
 {
     return (!compressed || filter_compress(filters, fd, &transport->written, err)) &&
-           (!transport->rate || filter_limit(filters, fd, false, transport->rate, err));
+           filter_limit(filters, fd, false, transport->rate, err);
 }
 
 static bool join_lane(struct transport *transport, struct lane_door *door, const char *name,
@@ -138,8 +140,7 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err)
 
 void transport_lift_limit(struct transport *transport)
 {
-    if (transport->rate)
-        rate_lift(transport->rate);
+    rate_lift(transport->rate);
 }
 
 void transport_cut_lanes(struct transport *transport)

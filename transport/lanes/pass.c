@@ -52,23 +52,27 @@ static bool put(int to, const char *data, size_t size)
 static bool await_turn(int to, struct rate *rate, size_t size)
 {
     struct pollfd polled = { .fd = to };
-    uint64_t at_ns = rate_take(rate, size);
+    struct turn turn = rate_take(rate, size);
     int wait_ms;
 
-    while ((wait_ms = rate_wait_ms(rate, at_ns)) > 0)
+    while ((wait_ms = rate_wait_ms(rate, &turn)) > 0)
         if (poll(&polled, 1, wait_ms) > 0)
             return false;
     return true;
 }
 
+static size_t portion(const struct rate *rate)
+{
+    return rate && rate_portion(rate) < CHUNK ? rate_portion(rate) : CHUNK;
+}
+
 void pass_plain(int from, int to, struct rate *rate)
 {
     AUTO_FREE char *chunk = must(malloc(CHUNK));
-    size_t most = rate && rate_portion(rate) < CHUNK ? rate_portion(rate) : CHUNK;
     size_t got;
 
     do
-        got = receive(from, to, chunk, most, 0);
+        got = receive(from, to, chunk, portion(rate), 0);
     while (got > 0 && (!rate || await_turn(to, rate, got)) && put(to, chunk, got));
 }
 

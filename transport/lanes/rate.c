@@ -16,14 +16,15 @@ enum {
     NS_PER_MS = 1000000,
     PORTIONS_PER_S = 20,
     LEAST_PORTION = 4096,
-    /* A waiting lane looks again after this time, in case the limit was lifted. */
+    /* A waiting lane looks again after this time, in case the limit is another one. */
     LONGEST_WAIT_MS = 50,
 };
 
 static const uint64_t ns_per_s = 1000000000;
 
 struct rate {
-    uint64_t bytes_per_s;
+    atomic_uint_fast64_t bytes_per_s;
+    atomic_uint limit; /* grows when the limit changes */
     atomic_bool lifted;
     pthread_mutex_t mutex;
     uint64_t end_ns;
@@ -39,14 +40,16 @@ static uint64_t now_ns(void)
 
 static uint64_t duration_ns(const struct rate *rate, size_t size)
 {
-    return (uint64_t)((double)size / (double)rate->bytes_per_s * (double)ns_per_s);
+    uint64_t bytes_per_s = rate_now(rate);
+
+    return bytes_per_s ? (uint64_t)((double)size / (double)bytes_per_s * (double)ns_per_s) : 0;
 }
 
 struct rate *rate_new(uint64_t bytes_per_s)
 {
     struct rate *rate = must(calloc(1, sizeof(*rate)));
 
-    rate->bytes_per_s = bytes_per_s;
+    atomic_init(&rate->bytes_per_s, bytes_per_s);
     pthread_mutex_init(&rate->mutex, NULL);
     return rate;
 }
@@ -59,6 +62,20 @@ void rate_free(struct rate *rate)
     free(rate);
 }
 
+void rate_set(struct rate *rate, uint64_t bytes_per_s)
+{
+    pthread_mutex_lock(&rate->mutex);
+    atomic_store(&rate->bytes_per_s, bytes_per_s);
+    atomic_fetch_add(&rate->limit, 1);
+    rate->end_ns = 0;
+    pthread_mutex_unlock(&rate->mutex);
+}
+
+uint64_t rate_now(const struct rate *rate)
+{
+    return atomic_load(&rate->bytes_per_s);
+}
+
 void rate_lift(struct rate *rate)
 {
     atomic_store(&rate->lifted, true);
@@ -66,30 +83,34 @@ void rate_lift(struct rate *rate)
 
 size_t rate_portion(const struct rate *rate)
 {
-    uint64_t portion = rate->bytes_per_s / PORTIONS_PER_S;
+    uint64_t portion = rate_now(rate) / PORTIONS_PER_S;
 
+    if (!rate_now(rate))
+        return SIZE_MAX;
     return portion > LEAST_PORTION ? (size_t)portion : LEAST_PORTION;
 }
 
-uint64_t rate_take(struct rate *rate, size_t size)
+struct turn rate_take(struct rate *rate, size_t size)
 {
     uint64_t now = now_ns();
-    uint64_t at;
+    struct turn turn;
 
     pthread_mutex_lock(&rate->mutex);
-    at = rate->end_ns > now ? rate->end_ns : now;
-    rate->end_ns = at + duration_ns(rate, size);
+    turn.limit = atomic_load(&rate->limit);
+    turn.at_ns = rate->end_ns > now ? rate->end_ns : now;
+    rate->end_ns = turn.at_ns + duration_ns(rate, size);
     pthread_mutex_unlock(&rate->mutex);
-    return at;
+    return turn;
 }
 
-int rate_wait_ms(const struct rate *rate, uint64_t at_ns)
+int rate_wait_ms(const struct rate *rate, const struct turn *turn)
 {
     uint64_t now = now_ns();
     uint64_t wait_ms;
 
-    if (atomic_load(&rate->lifted) || at_ns <= now)
+    if (atomic_load(&rate->lifted) || turn->limit != atomic_load(&rate->limit) ||
+        turn->at_ns <= now)
         return 0;
-    wait_ms = (at_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+    wait_ms = (turn->at_ns - now + NS_PER_MS - 1) / NS_PER_MS;
     return wait_ms < LONGEST_WAIT_MS ? (int)wait_ms : LONGEST_WAIT_MS;
 }

@@ -9,20 +9,30 @@
 
 struct rate;
 
-/* `bytes_per_s` is at least 1. */
+/* 0: no limit. */
 struct rate *rate_new(uint64_t bytes_per_s);
 void rate_free(struct rate *rate); /* NULL is fine */
 
-/* No limit from now on, also for those who wait already. */
+/* Another limit from now on, also for those who wait already. */
+void rate_set(struct rate *rate, uint64_t bytes_per_s);
+uint64_t rate_now(const struct rate *rate);
+
+/* No limit any more, whatever is set: for the pause, and also for those who wait already. */
 void rate_lift(struct rate *rate);
 
 /* How many bytes a lane may ask for at once: a twentieth of a second's, at least a page. */
 size_t rate_portion(const struct rate *rate);
 
-/* Take `size` bytes of the budget, and return when they may be sent (CLOCK_MONOTONIC, ns). */
-uint64_t rate_take(struct rate *rate, size_t size);
+/* When bytes may be sent under the limit of the time when they were taken. */
+struct turn {
+    uint64_t at_ns; /* CLOCK_MONOTONIC */
+    unsigned limit; /* which one, of those that were set one after the other */
+};
 
-/* Milliseconds until `at_ns`, rounded up; 0: it may be sent now, or the limit was lifted. */
-int rate_wait_ms(const struct rate *rate, uint64_t at_ns);
+/* Take `size` bytes of the budget. */
+struct turn rate_take(struct rate *rate, size_t size);
+
+/* Milliseconds until that, rounded up; 0: now, or the limit is another one by now. */
+int rate_wait_ms(const struct rate *rate, const struct turn *turn);
 
 #endif

@@ -1,0 +1,135 @@
+/* xmig cancel: call off a move that is under way, as Ctrl-C does at its terminal. */
+#include "command.h"
+
+#include <stdio.h>
+
+#include "meant.h"
+#include "option-syntax.h"
+#include "report.h"
+#include "pipeline/commit/reopen.h"
+#include "xmig/cleanup.h"
+#include "xmig/process.h"
+
+static const char help_text[] =
+    "usage: xmig cancel [--json] ID|VM\n"
+    "\n"
+    "Calls a move off that is under way, as Ctrl-C does where it was started, and waits until\n"
+    "everything is undone: the VM goes on at the source. It can be run on either host. A VM\n"
+    "that has been handed over to the target is not called back: that is refused.\n"
+    "\n"
+    "      --json  for programs: see xmig-json(5)\n"
+    "  -h, --help  this text\n";
+
+enum {
+    PATIENCE_MS = 120000 /* a target that is silent is waited for, too */
+};
+
+struct cancel_options {
+    bool help;
+    bool json;
+    const char *which;
+};
+
+#define OPTIONS_OF struct cancel_options
+
+static bool parse(struct cancel_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option_row rows[] = {
+        FLAG_OPTION("json", 0, json),
+        FLAG_OPTION("help", 'h', help),
+        { 0 },
+    };
+    static const char *const names[] = { "ID or VM", NULL };
+
+    *options = (struct cancel_options){ 0 };
+    if (!take_all(rows, options, argc, argv, err))
+        return false;
+    return options->help ||
+           take_operands(argc, argv, names, (const char **const[]){ &options->which }, err);
+}
+
+/* Past these records a signal decides nothing, at the source and at the target. */
+static bool can_be_cancelled(const struct meant *meant, struct error *err)
+{
+    enum record last = journal_last(meant->m.journal);
+
+    if (!meant_is_at_work(meant, err))
+        return false;
+    if (last == RECORD_BEGIN || (last == RECORD_PAUSING && meant->m.side == SIDE_SEND))
+        return true;
+    if (last == RECORD_PREPARED)
+        return error_set(err, ERROR_REFUSED,
+                         "a complete copy is here, and the source decides now: run 'xmig cancel "
+                         "%s' on %s",
+                         meant->m.id, meant_peer(meant));
+    return error_set(err, ERROR_REFUSED, "migration %s can no longer be called off: %s",
+                     meant->m.id, journal_meaning(meant->m.journal));
+}
+
+static bool end_process(const struct meant *meant, struct report *report, struct error *err)
+{
+    uint64_t start_time;
+    pid_t pid = reopen_living_owner(&meant->m, &start_time);
+
+    report_say(report, "calling off migration %s: waiting until everything is undone", meant->m.id);
+    return process_terminate(pid, start_time, PATIENCE_MS, err) ||
+           error_prefix(err, "migration %s is still being undone", meant->m.id);
+}
+
+/* The journal says what came of it: a hand-over may have come first. */
+static void look_again(const struct meant *before, struct ending *ending)
+{
+    struct error err = { 0 };
+    struct meant after;
+
+    if (!meant_open(&after, before->m.id, &err)) {
+        ending_of_failure(ending, OUTCOME_LOCAL_ERROR, &err);
+    } else {
+        bool undone = !journal_has(after.m.journal, RECORD_COMMIT) &&
+                      !journal_has(after.m.journal, RECORD_OWNED) &&
+                      journal_is_finished(after.m.journal);
+
+        ending->status = undone ? OUTCOME_DONE : OUTCOME_UNDECIDED;
+        ending->where = undone ? PLACE_SOURCE : PLACE_UNKNOWN;
+        snprintf(ending->text, sizeof(ending->text), "migration %s of '%s': %s", after.m.id,
+                 meant_vm(&after), journal_meaning(after.m.journal));
+        if (!undone)
+            snprintf(ending->next, sizeof(ending->next), "xmig status %s", after.m.id);
+    }
+    meant_done(&after);
+}
+
+static int cancel(const struct cancel_options *options)
+{
+    struct output_options output = { .json = options->json };
+    struct report *report = report_new("xmig cancel", &output, stdout, stderr);
+    struct ending ending = { .status = OUTCOME_DONE };
+    struct error err = { 0 };
+    struct meant meant;
+    int status;
+
+    if (!meant_open(&meant, options->which, &err) || !can_be_cancelled(&meant, &err) ||
+        !end_process(&meant, report, &err)) {
+        ending_of_failure(&ending,
+                          err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);
+        ending.no_vm = true;
+    } else {
+        ending.vm = meant_vm(&meant);
+        ending.id = meant.m.id;
+        look_again(&meant, &ending);
+    }
+    status = report_end(report, &ending);
+    report_free(report);
+    meant_done(&meant);
+    return status;
+}
+
+int command_cancel(int argc, char *argv[])
+{
+    struct cancel_options options;
+    struct error err = { 0 };
+
+    if (!parse(&options, argc, argv, &err))
+        return end_with_usage(argc, argv, &err);
+    return options.help ? print_help(help_text) : cancel(&options);
+}

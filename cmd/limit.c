@@ -1,0 +1,96 @@
+/* xmig limit: another --bwlimit for a move that is under way. */
+#include "command.h"
+
+#include <stdio.h>
+
+#include "meant.h"
+#include "option-syntax.h"
+#include "report.h"
+#include "pipeline/status.h"
+#include "xmig/cleanup.h"
+#include "xmig/units.h"
+
+static const char help_text[] =
+    "usage: xmig limit [--json] ID|VM RATE\n"
+    "\n"
+    "From now on the move sends at most RATE bytes a second, RAM and all disks together, as\n"
+    "'xmig send --bwlimit RATE' does from its beginning; 0: no limit. It is run on the host\n"
+    "that the VM comes from. While the VM stands still, no limit holds.\n"
+    "\n"
+    "      --json  for programs: see xmig-json(5)\n"
+    "  -h, --help  this text\n";
+
+struct limit_options {
+    bool help;
+    bool json;
+    const char *which;
+    const char *rate;
+};
+
+#define OPTIONS_OF struct limit_options
+
+static bool parse(struct limit_options *options, int argc, char *argv[], uint64_t *rate,
+                  struct error *err)
+{
+    static const struct option_row rows[] = {
+        FLAG_OPTION("json", 0, json),
+        FLAG_OPTION("help", 'h', help),
+        { 0 },
+    };
+    static const char *const names[] = { "ID or VM", "RATE", NULL };
+
+    *options = (struct limit_options){ 0 };
+    if (!take_all(rows, options, argc, argv, err))
+        return false;
+    return options->help ||
+           (take_operands(argc, argv, names,
+                          (const char **const[]){ &options->which, &options->rate }, err) &&
+            (parse_size(options->rate, rate, err) || error_prefix(err, "RATE")));
+}
+
+static bool set(const struct meant *meant, uint64_t rate, char **status, struct error *err)
+{
+    if (!meant_is_at_work(meant, err))
+        return false;
+    if (meant->m.side == SIDE_RECV)
+        return error_set(err, ERROR_REFUSED,
+                         "the source limits what it sends: run 'xmig limit %s RATE' on %s",
+                         meant->m.id, meant_peer(meant));
+    return status_limit(&meant->m, rate, status, err);
+}
+
+static int limit(const struct limit_options *options, uint64_t rate)
+{
+    struct output_options output = { .json = options->json };
+    struct report *report = report_new("xmig limit", &output, stdout, stderr);
+    struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
+    AUTO_FREE char *said = NULL;
+    struct error err = { 0 };
+    struct meant meant;
+    int status;
+
+    if (!meant_open(&meant, options->which, &err) || !set(&meant, rate, &said, &err)) {
+        ending_of_failure(&ending,
+                          err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);
+        ending.no_vm = true;
+    } else {
+        ending.id = meant.m.id;
+        snprintf(ending.text, sizeof(ending.text), "migration %s: %s%s", meant.m.id, said,
+                 rate ? "" : ", without a limit");
+    }
+    status = report_end(report, &ending);
+    report_free(report);
+    meant_done(&meant);
+    return status;
+}
+
+int command_limit(int argc, char *argv[])
+{
+    struct limit_options options;
+    struct error err = { 0 };
+    uint64_t rate = 0;
+
+    if (!parse(&options, argc, argv, &rate, &err))
+        return end_with_usage(argc, argv, &err);
+    return options.help ? print_help(help_text) : limit(&options, rate);
+}

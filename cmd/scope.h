@@ -1,0 +1,10 @@
+/* A systemd scope of our own, so that the end of a login or of sshd does not end us. */
+#ifndef XMIG_CMD_SCOPE_H
+#define XMIG_CMD_SCOPE_H
+
+/* Move this process, and its children, to the new scope `name`. Where that is not possible, our own
+ * session must suffice.
+ */
+void scope_enter(const char *name);
+
+#endif
