@@ -20,6 +20,7 @@ int command_lane(int argc, char *argv[]);
 int command_launch(int argc, char *argv[]);
 int command_monitor(int argc, char *argv[]);
 int command_stages(int argc, char *argv[]);
+int command_unit(int argc, char *argv[]);
 int command_list(int argc, char *argv[]);
 int command_recover(int argc, char *argv[]);
 int command_guard(int argc, char *argv[]);

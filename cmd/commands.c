@@ -25,6 +25,7 @@ static const struct command commands[] = {
     { "fence", command_fence, "give the old copy's disk images their names back" },
     { "forget", command_forget, "remove the journals of migrations that are finished" },
     { "clean", command_clean, "delete the disk images that a finished migration has left" },
+    { "unit", command_unit, "print a systemd unit for a VM that was moved here" },
     { "stages", command_stages, "show what a migration consists of" },
     { "policy", command_policy, "show what senders may do at this host" },
     { "listen", command_listen, "let other hosts move VMs here, over TLS" },

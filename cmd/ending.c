@@ -27,7 +27,7 @@ const char *target_name(const char *dest)
     return strcmp(dest, "local:") ? dest : "this host";
 }
 
-static enum place place_of(enum outcome outcome)
+enum place place_of(enum outcome outcome)
 {
     switch (outcome) {
     case OUTCOME_DONE:

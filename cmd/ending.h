@@ -13,6 +13,7 @@ enum place {
 };
 
 const char *place_name(enum place place);
+enum place place_of(enum outcome outcome);
 
 struct ending {
     const char *vm; /* as the user wrote it; NULL: no VM was asked for */

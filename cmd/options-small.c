@@ -74,6 +74,22 @@ bool parse_stages(struct stages_options *options, int argc, char *argv[], struct
 }
 
 #undef OPTIONS_OF
+#define OPTIONS_OF struct unit_options
+bool parse_unit(struct unit_options *options, int argc, char *argv[], struct error *err)
+{
+    static const struct option_row rows[] = {
+        FLAG_OPTION("line", 0, line),
+        FLAG_OPTION("help", 'h', help),
+        { 0 },
+    };
+
+    *options = (struct unit_options){ 0 };
+    return take_all(rows, options, argc, argv, err) &&
+           (options->help || take_operands(argc, argv, (const char *const[]){ "ID or VM", NULL },
+                                           (const char **const[]){ &options->which }, err));
+}
+
+#undef OPTIONS_OF
 #define OPTIONS_OF struct list_options
 bool parse_list(struct list_options *options, int argc, char *argv[], struct error *err)
 {

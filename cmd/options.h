@@ -79,6 +79,12 @@ struct stages_options {
     bool json;
 };
 
+struct unit_options {
+    bool help;
+    bool line;
+    const char *which; /* a migration, or its VM */
+};
+
 struct list_options {
     bool help;
     bool json;
@@ -111,6 +117,7 @@ bool parse_recv(struct recv_options *options, int argc, char *argv[], struct err
 bool parse_lane(struct lane_options *options, int argc, char *argv[], struct error *err);
 bool parse_guard(struct guard_options *options, int argc, char *argv[], struct error *err);
 bool parse_stages(struct stages_options *options, int argc, char *argv[], struct error *err);
+bool parse_unit(struct unit_options *options, int argc, char *argv[], struct error *err);
 bool parse_list(struct list_options *options, int argc, char *argv[], struct error *err);
 bool parse_recover(struct recover_command_options *options, int argc, char *argv[],
                    struct error *err);

@@ -1,6 +1,8 @@
 /* Opening a migration, settling it as far as that goes, and telling of it. */
 #include "recover-attempt.h"
 
+#include "hooks.h"
+
 #include <stdio.h>
 
 #include "find-id.h"
@@ -122,6 +124,8 @@ static void begin_attempt(struct recovering *recovering)
 
 void attempt_end(struct recovering *recovering)
 {
+    if (recovering->id[0])
+        hooks_run(recovering->places, recovering->id, recovering->m.side, recovering->report);
     migration_done(&recovering->m);
     peer_words_free(steal(recovering->words));
     loop_free(recovering->loop);

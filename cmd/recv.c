@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "hooks.h"
 #include "options.h"
 #include "leftovers.h"
 #include "places.h"
@@ -162,6 +163,8 @@ static int receive(const struct recv_options *options)
     status = serve(&receiving, options->names, &err);
     if (err.kind != ERROR_NONE)
         wrap_say(stderr, WRAP_INDENT, "xmig recv: %s", err.text);
+    if (receiving.id[0])
+        hooks_run(&receiving.places, receiving.id, SIDE_RECV, receiving.report);
     loop_free(receiving.loop);
     report_free(receiving.report);
     places_done(&receiving.places);

@@ -6,6 +6,7 @@
 
 #include "detach.h"
 #include "earlier.h"
+#include "hooks.h"
 #include "option-tls.h"
 #include "options.h"
 #include "peer-words.h"
@@ -49,6 +50,8 @@ static const char help_text[] =
     "                            silent (default 10min; 0: for ever)\n"
     "      --fence-command CMD   run CMD when the VM is handed over, so that nothing starts\n"
     "                            the old copy here, and when it comes back\n"
+    "      --on-done CMD         run CMD when the move has ended, whatever has come of it: see\n"
+    "                            xmig-hooks(5)\n"
     "      --no-guardian         start no process that settles the move when this one is killed\n"
     "      --guardian            start one also with --simulate\n"
     "      --detach              return once the move has begun: it goes on by itself, and 'xmig\n"
@@ -356,6 +359,8 @@ static int run(const struct send_options *options, int detached, int argc, char 
         send_vm(&sending, &result);
     status = result.outcome == OUTCOME_USAGE ? end_with_usage(argc, argv, &result.error)
                                              : end(&sending, &result);
+    if (sending.m.id[0])
+        hooks_run(&sending.places, sending.m.id, SIDE_SEND, sending.report);
     migration_done(&sending.m);
     peer_words_free(sending.words);
     loop_free(sending.loop);

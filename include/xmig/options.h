@@ -16,6 +16,7 @@ struct migration_options {
     const char *until;          /* stop and roll back after this stage; NULL */
     bool dry_run;
     const char *fence_command; /* what fences the old copy besides the host; NULL */
+    const char *on_done;       /* what is run when the move has ended; NULL */
     struct fault fault;
     bool compress;         /* what goes to the target, RAM and disks */
     uint64_t bandwidth;    /* --bwlimit: bytes a second, RAM and all disks together; 0: no limit */

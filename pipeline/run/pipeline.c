@@ -52,6 +52,8 @@ static bool add_source(struct migration *m, cJSON *facts, struct error *err)
         cJSON_AddStringToObject(facts, "remote_path", m->transport->options.remote_path);
     if (m->options->fence_command)
         cJSON_AddStringToObject(facts, "fence_command", m->options->fence_command);
+    if (m->options->on_done)
+        cJSON_AddStringToObject(facts, "on_done", m->options->on_done);
     return guest_remember(m->guest, facts, err);
 }
 

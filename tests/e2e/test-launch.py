@@ -6,6 +6,7 @@
 
 import importlib
 import os
+import re
 import stat
 import subprocess
 import tempfile
@@ -89,6 +90,47 @@ class Target(unittest.TestCase):
             if not os.path.exists(console):
                 console = f"{machine.folder}/console"
             self.assertEqual(stat.S_IMODE(os.stat(console).st_mode), 0o600)
+
+    def exec_start(self, unit):
+        """As systemd reads it."""
+        line = re.search(r"^ExecStart=((?:.*\\\n)*.*)$", unit, re.MULTILINE)[1].replace("\\\n", "")
+        words = re.findall(r'"((?:[^"\\]|\\.)*)"', line)
+        return [re.sub(r"\\(.)|%(%)|\$(\$)", lambda found: next(filter(None, found.groups())), word) for word in words]
+
+    def test_a_unit_starts_it_anew_after_a_boot(self):
+        within = ("sh", "-c", 'umask 027; exec "$@"', "sh")
+        with Machine(*DISK, "-serial", 'file:%/a "b" \\ $HOME', within=within) as machine:
+            result, status = machine.send()
+            self.assertEqual((status, result["where"]), (0, "target"), result)
+            unit = self.xmig(machine, "unit", f"{machine.name}-b")
+            path = f"{machine.folder}/vm.service"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(unit)
+            done = subprocess.run(["systemd-analyze", "verify", path], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+            self.assertNotIn("vm.service", done.stdout)
+            self.assertIn("UMask=0027\n", unit)
+            machine.target.ask("quit")
+            machine.wait(lambda: machine.target.state() == "gone", "the VM's end")
+            words = self.exec_start(unit)
+            line = self.xmig(machine, "unit", "--line", result["id"])
+            self.assertEqual(subprocess.run(["sh", "-c", f"printf '%s\n' {line}"], stdout=subprocess.PIPE, check=True,
+                                            text=True).stdout.splitlines(), words)
+            with subprocess.Popen(words, stdin=subprocess.DEVNULL) as process:
+                machine.wait(lambda: machine.target.state() == "running" or process.poll() is not None, "QEMU")
+                self.assertIsNone(process.poll())
+                process.terminate()
+
+    def xmig(self, machine, *words):
+        return subprocess.run([XMIG, *words], env=machine.environment, stdout=subprocess.PIPE, check=True,
+                              text=True).stdout
+
+    def test_what_was_not_moved_here_has_no_unit(self):
+        with Machine(*DISK) as machine:
+            done = subprocess.run([XMIG, "unit", machine.name], env=machine.environment, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("was moved to this host", " ".join(done.stderr.split()))
 
 
 if __name__ == "__main__":

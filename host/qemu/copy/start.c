@@ -140,6 +140,30 @@ static void make_line(struct qemu_copy *vm, struct line *line)
     append(line, "defer");
 }
 
+/* What starts the VM by hand, or at boot, once it is this host's: without what only a migration
+ * needs. `xmig unit` reads it.
+ */
+static bool write_start_line(const struct qemu_copy *vm, struct error *err)
+{
+    AUTO_FREE char *path = formatted("%s/%s", vm->base.context.state_dir, "start.json");
+    const struct passwd *user = vm->as_self ? NULL : getpwuid(vm->uid);
+    AUTO_JSON cJSON *start = must(cJSON_CreateObject());
+    AUTO_FREE char *text = NULL;
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    cJSON_AddStringToObject(start, "program", vm->program);
+    cJSON_AddItemToObject(start, "words", cJSON_Duplicate(vm->params.qemu.words, true));
+    json_add_uint(start, "umask", vm->params.qemu.umask);
+    if (!vm->as_self) {
+        AUTO_FREE char *number = formatted("%u", (unsigned)vm->uid);
+
+        cJSON_AddStringToObject(start, "user", user ? user->pw_name : number);
+    }
+    text = json_print(start);
+    return (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text)) ||
+           error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
+}
+
 /* ---- the log ---- */
 
 bool qemu_explain(struct qemu_copy *vm, struct error *err)
@@ -242,7 +266,7 @@ bool qemu_start(struct qemu_copy *vm, struct error *err)
     free(vm->qemu.socket);
     vm->qemu.socket = qemu_socket(vm, "qmp");
     log = open_log(vm, err);
-    if (log < 0 || !note_machine(vm, err) || !launch(vm, log, err))
+    if (log < 0 || !note_machine(vm, err) || !write_start_line(vm, err) || !launch(vm, log, err))
         return false;
     if (connect_to(vm, err))
         return qemu_note_files(vm, err);
