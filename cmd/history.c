@@ -297,6 +297,18 @@ void history_place(struct history *history, const char *directory, enum side sid
     history_line(history, "history", head(side));
 }
 
+cJSON *history_lines(struct history *history)
+{
+    AUTO_FREE char *held = NULL;
+
+    write_held(history);
+    if (!history->held_size)
+        return history->directory ? history_read(history->directory, history->side)
+                                  : must(cJSON_CreateArray());
+    held = must(strndup(history->held, history->held_size));
+    return lines_of(held);
+}
+
 /* ---- the peer's ---- */
 
 static char *tell(void *arg)

@@ -48,6 +48,8 @@ void history_done(struct history *history);
  * caller frees it.
  */
 cJSON *history_read(const char *directory, enum side side);
+/* The same of a history that is being written, which may have no directory. */
+cJSON *history_lines(struct history *history);
 cJSON *history_read_file(const char *path);
 
 #endif

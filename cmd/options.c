@@ -187,6 +187,7 @@ static const struct option_row rows[] = {
     TIME_OPTION("lease", migration.lease_ms),
     TEXT_OPTION("fence-command", 0, migration.fence_command),
     TEXT_OPTION("on-done", 0, migration.on_done),
+    TEXT_OPTION("trace", 0, trace),
     OTHER_OPTION("without", true, take_without),
     VALUE_OPTION("until", 0, migration.until, take_until),
     OTHER_OPTION("guardian", false, take_guardian),

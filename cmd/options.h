@@ -29,7 +29,8 @@ struct send_options {
     const char *dest;
     const char *rsh;
     const char *remote_path;
-    cJSON *tls; /* option-tls.h; NULL: none was given */
+    const char *trace; /* a file; NULL */
+    cJSON *tls;        /* option-tls.h; NULL: none was given */
     /* What migration.vm borrows. */
     cJSON *disk_targets;
     cJSON *overwrite;

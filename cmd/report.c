@@ -541,3 +541,8 @@ struct session_history report_history(struct report *report)
     history.report = report;
     return history;
 }
+
+cJSON *report_lines(struct report *report)
+{
+    return history_lines(&report->history);
+}

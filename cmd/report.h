@@ -23,6 +23,9 @@ void report_keep_in(struct report *report, const char *directory, enum side side
 struct event_sink report_sink(struct report *report);
 struct session_history report_history(struct report *report);
 
+/* The history of this side so far, an array of lines; the caller frees it. */
+cJSON *report_lines(struct report *report);
+
 /* A line for people that --quiet silences. */
 void report_say(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -7,12 +7,14 @@
 #include "detach.h"
 #include "earlier.h"
 #include "hooks.h"
+#include "history.h"
 #include "option-tls.h"
 #include "options.h"
 #include "peer-words.h"
 #include "places.h"
 #include "report.h"
 #include "signals.h"
+#include "trace.h"
 #include "pipeline/time-limits.h"
 #include "xmig/cleanup.h"
 #include "xmig/hypervisor-calls.h"
@@ -70,6 +72,7 @@ static const char help_text[] =
     "How to reach it over TLS, as with curl:\n" TLS_OPTION_HELP "\n"
     "What to say:\n"
     "      --json                for programs, on standard output: see xmig-json(5)\n"
+    "      --trace FILE          write the stages' times to FILE, for ui.perfetto.dev\n"
     "  -q, --quiet               only warnings and errors\n"
     "  -v, --verbose             every detail\n"
     "      --progress WHEN       auto (default), always or never\n"
@@ -94,6 +97,7 @@ struct sending {
     struct loop *loop;
     struct report *report;
     struct peer_words *words;
+    FILE *trace; /* NULL: not wanted */
     struct migration m;
     bool attached;
     bool going_back; /* what was done is being undone: nothing may interrupt that */
@@ -341,6 +345,35 @@ static int end(struct sending *sending, const struct result *result)
     return report_end(sending->report, &ending);
 }
 
+/* ---- afterwards ---- */
+
+static bool open_trace(struct sending *sending, struct error *err)
+{
+    const char *path = sending->options->trace;
+
+    sending->trace = path ? fopen(path, "we") : NULL;
+    return !path || sending->trace ||
+           error_set(err, ERROR_SYSTEM, "cannot write the trace to '%s': %m", path);
+}
+
+/* After the result: what becomes of a trace is nothing to wait for. */
+static void tell_trace(struct sending *sending)
+{
+    const char *directory = sending->m.own_state_dir;
+    struct error err = { 0 };
+    struct story story;
+
+    story_read(&story, report_lines(sending->report),
+               directory ? history_read(directory, SIDE_RECV) : NULL);
+    if (sending->trace)
+        trace_print(sending->trace, &story);
+    if (sending->trace && fclose(sending->trace))
+        report_say(sending->report, "the trace is not whole: %m");
+    if (!trace_export(&story, &err))
+        report_say(sending->report, "%s", err.text);
+    story_done(&story);
+}
+
 static int run(const struct send_options *options, int detached, int argc, char *argv[])
 {
     struct sending sending = { .options = options, .loop = loop_new(), .detached = detached };
@@ -352,7 +385,7 @@ static int run(const struct send_options *options, int detached, int argc, char 
     signal(SIGTTOU, SIG_IGN); /* a terminal set to `tostop` must not stop it half-way */
     sending.report = report_new("xmig", &options->output, stdout, stderr);
     sending.words = peer_words_new(sending.loop, sending.report, target_name(options->dest));
-    placed = places_make(&sending.places, &result.error);
+    placed = open_trace(&sending, &result.error) && places_make(&sending.places, &result.error);
     migration_init(&sending.m, SIDE_SEND, sending.loop, &options->migration,
                    sending.places.state_dir, sending.places.runtime_dir);
     if (placed)
@@ -361,6 +394,7 @@ static int run(const struct send_options *options, int detached, int argc, char 
                                              : end(&sending, &result);
     if (sending.m.id[0])
         hooks_run(&sending.places, sending.m.id, SIDE_SEND, sending.report);
+    tell_trace(&sending);
     migration_done(&sending.m);
     peer_words_free(sending.words);
     loop_free(sending.loop);

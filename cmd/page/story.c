@@ -233,7 +233,11 @@ static void take_side(struct story *story, enum side side)
         if (!*story->began) {
             snprintf(story->began, sizeof(story->began), "%.19s", json_string_or(line, "time", ""));
             story->begin_ms = reading.ms;
+            story->unix_ms = wall_ms(line) - reading.ms;
         }
+        if (line == story->sides[side].lines->child)
+            story->sides[side].begin_ms = reading.ms;
+        story->sides[side].end_ms = reading.ms;
         story->begin_ms = fmin(story->begin_ms, reading.ms);
         story->end_ms = fmax(story->end_ms, reading.ms);
         take(&reading, line);

@@ -41,12 +41,14 @@ struct told {
     cJSON *lines; /* the history; taken */
     const char *host, *version;
     struct spans stages;
+    double begin_ms, end_ms;
 };
 
 struct story {
     const char *id, *vm, *dest;
     struct told sides[2];
     double begin_ms, end_ms; /* of all lines */
+    double unix_ms;          /* since 1970, at 0 on the story's clock */
     bool has_ended;          /* there is a result */
     char began[32];          /* the source's, or else the target's wall clock */
     const char *outcome, *text, *next, *error;
