@@ -188,7 +188,7 @@ static void hold(struct history *history, const char *line)
     history->held_size += len + 1;
 }
 
-void history_line(struct history *history, const char *type, cJSON *body)
+static void add_line(struct history *history, const char *type, cJSON *body, uint64_t ms)
 {
     AUTO_JSON cJSON *line = NULL;
     AUTO_FREE char *text = NULL;
@@ -198,12 +198,17 @@ void history_line(struct history *history, const char *type, cJSON *body)
         return;
     }
     line = must(cJSON_CreateObject());
-    json_add_uint(line, "ms", loop_now_ms());
+    json_add_uint(line, "ms", ms);
     text = json_line(line, type, body);
     if (!history->is_full)
         hold(history, text);
     if (!history->guest_waits)
         write_held(history);
+}
+
+void history_line(struct history *history, const char *type, cJSON *body)
+{
+    add_line(history, type, body, loop_now_ms());
 }
 
 static void sample(struct history *history, size_t i, const struct transfers *transfers)
@@ -270,7 +275,8 @@ void history_event(struct history *history, const struct event *event,
     if (event->kind == EVENT_STAGE_END || event->kind == EVENT_UNDO)
         tell_last(history, transfers);
     follow_guest(history, event);
-    history_line(history, json_event_type(event), json_of_event(event));
+    add_line(history, json_event_type(event), json_of_event(event),
+             event->at_ms ? event->at_ms : loop_now_ms());
 }
 
 static cJSON *head(enum side side)

@@ -199,6 +199,14 @@ static void take_begin(struct story *story, const cJSON *line)
     story->dest = json_string_or(line, "dest", "");
 }
 
+/* Both sides may count the same bytes: then the source's numbers are shown. */
+static bool is_counted(const struct reading *reading)
+{
+    const cJSON *source = reading->story->sides[SIDE_SEND].lines;
+
+    return reading->side == SIDE_SEND || !source || !source->child;
+}
+
 static void take(const struct reading *reading, const cJSON *line)
 {
     struct story *story = reading->story;
@@ -213,7 +221,7 @@ static void take(const struct reading *reading, const cJSON *line)
         end_stage(&story->sides[reading->side].stages, reading->ms, false);
     else if (is_type(line, "downtime"))
         take_part(story, line, reading->ms);
-    else if (is_type(line, "progress"))
+    else if (is_type(line, "progress") && is_counted(reading))
         take_sample(story, line, reading->ms);
     else if (is_type(line, "record") || is_type(line, "warning") || is_type(line, "note"))
         take_word(reading, line);

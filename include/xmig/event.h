@@ -27,6 +27,7 @@ struct event {
     uint64_t done;       /* bytes */
     uint64_t total;      /* bytes; 0: not known */
     uint64_t elapsed_ms;
+    uint64_t at_ms;      /* loop_now_ms() when it was so; 0: now */
     uint64_t sent;       /* bytes that went out for it; 0: not known */
     uint64_t dirty_rate; /* bytes a second that the guest writes anew; 0: not known */
 };

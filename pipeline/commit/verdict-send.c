@@ -45,11 +45,14 @@ bool verdict_let_run(struct migration *m, struct error *err)
 /* A part of the guest's pause, which began at `since_ms` and ends now. */
 static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
 {
+    uint64_t now_ms = loop_now_ms();
+
     if (since_ms)
         event_emit(&m->events, (struct event){ .kind = EVENT_DOWNTIME,
                                                .stage = m->at,
                                                .subject = part,
-                                               .elapsed_ms = loop_now_ms() - since_ms });
+                                               .elapsed_ms = now_ms - since_ms,
+                                               .at_ms = now_ms });
 }
 
 /* The old copy is ended only where nobody has begun to run it again. */

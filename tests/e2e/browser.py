@@ -19,7 +19,7 @@ class Browser:
         self.read, from_it = os.pipe()
         self.process = subprocess.Popen(
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--no-first-run", f"--user-data-dir={self.folder}", "--remote-debugging-pipe", "about:blank"],
+             "--no-first-run", "--hide-scrollbars", f"--user-data-dir={self.folder}", "--remote-debugging-pipe", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             pass_fds=(3, 4), env={**os.environ, "HOME": self.folder},
             # Chromium reads its descriptor 3 and writes to 4.

@@ -147,6 +147,23 @@ static void writes_nothing_while_the_guest_stands_still(void **unused)
     done(&scene);
 }
 
+static void a_part_of_the_pause_ends_when_it_ended_and_not_when_it_is_told(void **unused)
+{
+    struct scene scene;
+    const cJSON *line;
+    (void)unused;
+
+    begin(&scene);
+    happens(&scene, (struct event){
+                        .kind = EVENT_DOWNTIME, .subject = "ram", .elapsed_ms = 1, .at_ms = 1234 });
+    happens(&scene, (struct event){ .kind = EVENT_RECORD, .text = "DONE" });
+    assert_int_equal(count(&scene, "downtime", "ram"), 1);
+    cJSON_ArrayForEach (line, scene.lines)
+        if (!strcmp(json_string_or(line, "type", ""), "downtime"))
+            assert_int_equal(json_uint_or(line, "ms", 0), 1234);
+    done(&scene);
+}
+
 static void goes_on_without_a_directory_until_there_is_one(void **unused)
 {
     char *directory = make_directory();
@@ -214,6 +231,7 @@ int main(void)
         cmocka_unit_test(thins_out_what_has_grown_large_and_keeps_all_else),
         cmocka_unit_test(is_bounded_also_where_nothing_can_be_thinned),
         cmocka_unit_test(writes_nothing_while_the_guest_stands_still),
+        cmocka_unit_test(a_part_of_the_pause_ends_when_it_ended_and_not_when_it_is_told),
         cmocka_unit_test(goes_on_without_a_directory_until_there_is_one),
         cmocka_unit_test(what_the_other_side_tells_is_kept_printable),
         cmocka_unit_test(leaves_out_what_is_no_line),

@@ -137,6 +137,22 @@ static void a_reboot_does_not_turn_the_clock_back(void **unused)
     done(&scene);
 }
 
+static void what_both_sides_count_is_shown_once(void **unused)
+{
+    const char *const lines[] = {
+        "{\"type\":\"progress\",\"ms\":1,\"subject\":\"ram\",\"done\":1,\"total\":2}", NULL
+    };
+    struct scene scene;
+    (void)unused;
+
+    tell(&scene, lines, lines, "[]");
+    assert_int_equal(scene.story.series->count, 1);
+    done(&scene);
+    tell(&scene, NULL, lines, "[]");
+    assert_int_equal(scene.story.series->count, 1);
+    done(&scene);
+}
+
 static void a_page_of_nothing_is_a_page(void **unused)
 {
     struct scene scene;
@@ -157,6 +173,7 @@ int main(void)
         cmocka_unit_test(so_it_is_when_only_the_target_has_compared),
         cmocka_unit_test(without_a_comparison_the_wall_clocks_must_do),
         cmocka_unit_test(a_reboot_does_not_turn_the_clock_back),
+        cmocka_unit_test(what_both_sides_count_is_shown_once),
         cmocka_unit_test(a_page_of_nothing_is_a_page),
     };
 

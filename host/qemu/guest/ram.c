@@ -72,9 +72,12 @@ static bool put_settings(struct qemu_guest *vm, struct error *err)
 
 static void tell_downtime(struct qemu_guest *vm, const char *part, uint64_t since_ms)
 {
+    uint64_t now_ms = loop_now_ms();
+
     event_emit(&vm->base.context.events, (struct event){ .kind = EVENT_DOWNTIME,
                                                          .subject = part,
-                                                         .elapsed_ms = loop_now_ms() - since_ms });
+                                                         .elapsed_ms = now_ms - since_ms,
+                                                         .at_ms = now_ms });
 }
 
 /* Pause the guest, and send RAM then. */

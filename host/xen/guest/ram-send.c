@@ -55,9 +55,12 @@ static int on_dirty_log(uint32_t domid, unsigned enable, void *arg)
 
 static void tell_downtime(struct xen_guest *vm, const char *part, uint64_t since_ms)
 {
+    uint64_t now_ms = loop_now_ms();
+
     event_emit(&vm->base.context.events, (struct event){ .kind = EVENT_DOWNTIME,
                                                          .subject = part,
-                                                         .elapsed_ms = loop_now_ms() - since_ms });
+                                                         .elapsed_ms = now_ms - since_ms,
+                                                         .at_ms = now_ms });
 }
 
 /* "live" means that QEMU keeps its images. Shared images must be given up, before the target may
