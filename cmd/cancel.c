@@ -73,10 +73,11 @@ static bool end_process(const struct meant *meant, struct report *report, struct
 
     report_say(report, "calling off migration %s: waiting until everything is undone", meant->m.id);
     return process_terminate(pid, start_time, PATIENCE_MS, err) ||
-           error_prefix(err, "migration %s is still being undone", meant->m.id);
+           error_prefix(err, "migration %s, which 'xmig status' shows, has not ended yet",
+                        meant->m.id);
 }
 
-/* The journal says what came of it: a hand-over may have come first. */
+/* The journal says what came of it: the hand-over may have come first. */
 static void look_again(const struct meant *before, struct ending *ending)
 {
     struct error err = { 0 };
@@ -85,15 +86,15 @@ static void look_again(const struct meant *before, struct ending *ending)
     if (!meant_open(&after, before->m.id, &err)) {
         ending_of_failure(ending, OUTCOME_LOCAL_ERROR, &err);
     } else {
-        bool undone = !journal_has(after.m.journal, RECORD_COMMIT) &&
-                      !journal_has(after.m.journal, RECORD_OWNED) &&
-                      journal_is_finished(after.m.journal);
+        enum outcome outcome = journal_outcome(after.m.journal);
 
-        ending->status = undone ? OUTCOME_DONE : OUTCOME_UNDECIDED;
-        ending->where = undone ? PLACE_SOURCE : PLACE_UNKNOWN;
+        ending->where = place_of(outcome);
+        ending->status = outcome == OUTCOME_ROLLED_BACK ? OUTCOME_DONE
+                         : outcome == OUTCOME_DONE      ? OUTCOME_REFUSED
+                                                        : (int)outcome;
         snprintf(ending->text, sizeof(ending->text), "migration %s of '%s': %s", after.m.id,
                  meant_vm(&after), journal_meaning(after.m.journal));
-        if (!undone)
+        if (outcome == OUTCOME_UNDECIDED)
             snprintf(ending->next, sizeof(ending->next), "xmig status %s", after.m.id);
     }
     meant_done(&after);

@@ -1,6 +1,7 @@
 /* Leaving the terminal. */
 #include "detach.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,34 +26,46 @@ static void await(pid_t child, int fd, char id[17], int *status)
     if (got == 16)
         return;
     while (waitpid(child, &ended, 0) < 0)
-        ;
+        if (errno != EINTR)
+            abort();
     *status = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
 }
 
-bool detach_begin(int *fd, char id[17], int *status)
+static void enter_scope(void)
+{
+    AUTO_FREE char *scope = formatted("xmig-send-%d.scope", (int)getpid());
+
+    scope_enter(scope);
+}
+
+bool detach_begin(int *fd, char id[17], int *status, struct error *err)
 {
     int both[2];
     pid_t child;
 
+    signal(SIGCHLD, SIG_DFL); /* ignored, a child's exit status would be lost */
     if (pipe2(both, O_CLOEXEC) < 0)
-        abort();
+        return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
     child = fork();
-    if (child < 0)
-        abort();
+    if (child < 0) {
+        close(both[0]);
+        close(both[1]);
+        return error_set(err, ERROR_SYSTEM, "cannot start a process: %m");
+    }
     close(both[child != 0]);
     *fd = both[1];
     if (child)
         await(child, both[0], id, status);
+    else
+        enter_scope();
     return child == 0;
 }
 
 void detach_go(int fd, const char *id)
 {
-    AUTO_FREE char *scope = formatted("xmig-send-%s.scope", id);
     AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     (void)setsid();
-    scope_enter(scope);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup2(null, STDERR_FILENO) < 0)
         abort();

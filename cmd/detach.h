@@ -4,15 +4,15 @@
 #ifndef XMIG_CMD_DETACH_H
 #define XMIG_CMD_DETACH_H
 
-#include <stdbool.h>
+#include "xmig/error.h"
 
-/* Become two processes. True: this one does the move, and says so by detach_go(fd). False: this one
- * has waited, and `*status` is the command's exit status; `id` is the migration that goes on, or
- * "".
+/* Become two processes. True: this one, in a systemd scope of its own, does the move, and says so by
+ * detach_go(fd). False: this one has waited; `*status` is the command's exit status, and `id` the
+ * migration that goes on, or "". With `err` set there is no second process.
  */
-bool detach_begin(int *fd, char id[17], int *status);
+bool detach_begin(int *fd, char id[17], int *status, struct error *err);
 
-/* The move has begun: leave the terminal, in a session and a systemd scope of our own. */
+/* The move has begun: leave the terminal. */
 void detach_go(int fd, const char *id);
 
 #endif

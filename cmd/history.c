@@ -321,7 +321,8 @@ static char *tell(void *arg)
 {
     struct history *history = arg;
 
-    write_held(history);
+    if (!history->guest_waits)
+        write_held(history);
     return history->path ? read_file(history->path) : NULL;
 }
 
@@ -344,7 +345,7 @@ static void hear(void *arg, const char *text)
     AUTO_JSON cJSON *lines = NULL;
     size_t size;
 
-    if (!history->directory || is_kept_here(history))
+    if (!history->directory || history->guest_waits || is_kept_here(history))
         return;
     lines = lines_of(copy);
     kept = thinned(lines, 0, &size);

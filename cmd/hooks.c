@@ -20,13 +20,6 @@ enum {
     HOOK_MS = 60000
 };
 
-static enum outcome outcome_of(const struct journal *journal)
-{
-    if (journal_has(journal, RECORD_DONE) || journal_has(journal, RECORD_RUNNING))
-        return OUTCOME_DONE;
-    return journal_has(journal, RECORD_LOST) ? OUTCOME_NOWHERE : OUTCOME_ROLLED_BACK;
-}
-
 static void tell(const struct journal *journal, const char *directory)
 {
     const cJSON *begin = journal_find(journal, RECORD_BEGIN);
@@ -39,8 +32,8 @@ static void tell(const struct journal *journal, const char *directory)
     setenv("XMIG_SIDE", side_name(journal_side(journal)), true);
     setenv("XMIG_VM", json_string_or(begin, "vm", ""), true);
     setenv("XMIG_HYPERVISOR", json_string_or(begin, "host", ""), true);
-    setenv("XMIG_RESULT", outcome_name(outcome_of(journal)), true);
-    setenv("XMIG_WHERE", place_name(place_of(outcome_of(journal))), true);
+    setenv("XMIG_RESULT", outcome_name(journal_outcome(journal)), true);
+    setenv("XMIG_WHERE", place_name(place_of(journal_outcome(journal))), true);
     setenv("XMIG_SOURCE", sends ? here : peer ? peer : "", true);
     setenv("XMIG_TARGET", sends ? peer ? peer : "" : here, true);
     setenv("XMIG_DIRECTORY", directory, true);

@@ -141,13 +141,18 @@ static void look_at_fact(cJSON *found, const char *id, enum side side, const cJS
         add(found, side, fact, path);
 }
 
+/* At a target: was the VM never this host's? */
+static bool stayed_away(const struct journal *journal)
+{
+    return !journal_has(journal, RECORD_RUNNING) && !journal_has(journal, RECORD_LOST) &&
+           !journal_has(journal, RECORD_OWNED) && !journal_has(journal, RECORD_WORD);
+}
+
 /* A source's images only of a VM that was moved; a target's only of one that was not. */
 static bool may_leave_images(const struct journal *journal)
 {
-    return journal_side(journal) == SIDE_SEND
-               ? journal_has(journal, RECORD_DONE)
-               : !journal_has(journal, RECORD_RUNNING) && !journal_has(journal, RECORD_LOST) &&
-                     !journal_has(journal, RECORD_OWNED) && !journal_has(journal, RECORD_WORD);
+    return journal_side(journal) == SIDE_SEND ? journal_has(journal, RECORD_DONE)
+                                              : stayed_away(journal);
 }
 
 static void look_at_journal(cJSON *found, const struct journal *journal)
@@ -199,6 +204,19 @@ static bool may_be_old(const struct pruning *pruning, const char *id)
            (uint64_t)(time(NULL) - st.st_mtime + 1) * 1000 >= pruning->keep_ms;
 }
 
+/* The journal of a VM that came here says how it is started, and answers a source that asks late.
+ */
+static bool is_of_no_use(const struct pruning *pruning, const char *id)
+{
+    enum journal_health health;
+    struct journal *journal =
+        journal_open(pruning->places->state_dir, id, SIDE_RECV, &pruning->identity, &health, NULL);
+    bool no_use = journal && stayed_away(journal);
+
+    journal_free(journal);
+    return no_use;
+}
+
 static void prune_if_old(void *arg, const char *id, enum side side)
 {
     const struct pruning *pruning = arg;
@@ -209,16 +227,17 @@ static void prune_if_old(void *arg, const char *id, enum side side)
 
     if (side != SIDE_RECV || !may_be_old(pruning, id) ||
         !tidy_is_finished(pruning->places->state_dir, &pruning->identity, id, &age_ms, NULL) ||
-        age_ms < pruning->keep_ms || !leftovers_are_quiet(pruning->places, id, NULL))
+        age_ms < pruning->keep_ms || !is_of_no_use(pruning, id) ||
+        !leftovers_are_quiet(pruning->places, id, NULL))
         return;
     leftovers_images(pruning->places, &pruning->identity, id, images);
     if (images->child)
         return;
     if (leftovers_remove(pruning->places, id, &err))
         text =
-            formatted("migration %s was closed long ago: its journal and its log are removed", id);
+            formatted("migration %s was undone long ago: its journal and its log are removed", id);
     else
-        text = formatted("migration %s was closed long ago: %s", id, err.text);
+        text = formatted("migration %s was undone long ago: %s", id, err.text);
     pruning->say(pruning->arg, text);
 }
 

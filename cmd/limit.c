@@ -76,7 +76,7 @@ static int limit(const struct limit_options *options, uint64_t rate)
     } else {
         ending.id = meant.m.id;
         snprintf(ending.text, sizeof(ending.text), "migration %s: %s%s", meant.m.id, said,
-                 rate ? "" : ", without a limit");
+                 strstr(said, "at most") ? "" : "; no limit");
     }
     status = report_end(report, &ending);
     report_free(report);

@@ -80,6 +80,17 @@ bool journal_is_finished(const struct journal *journal)
     return journal_last(journal) == RECORD_CLOSED;
 }
 
+enum outcome journal_outcome(const struct journal *journal)
+{
+    if (journal_has(journal, RECORD_LOST))
+        return OUTCOME_NOWHERE;
+    if (!journal_is_finished(journal))
+        return OUTCOME_UNDECIDED;
+    return journal_has(journal, RECORD_DONE) || journal_has(journal, RECORD_RUNNING)
+               ? OUTCOME_DONE
+               : OUTCOME_ROLLED_BACK;
+}
+
 int worker_pid(const struct migration *m)
 {
     uint64_t start_time;

@@ -7,6 +7,9 @@
 /* Of its last record. */
 const char *journal_meaning(const struct journal *journal);
 
+/* How the migration ended, OUTCOME_UNDECIDED until it is finished. */
+enum outcome journal_outcome(const struct journal *journal);
+
 /* Is there anything left to do? */
 bool journal_is_finished(const struct journal *journal);
 

@@ -2,8 +2,8 @@
 #ifndef XMIG_CMD_SCOPE_H
 #define XMIG_CMD_SCOPE_H
 
-/* Move this process, and its children, to the new scope `name`. Where that is not possible, our own
- * session must suffice.
+/* Move this process to the new scope `name`, in which what it starts begins, too. Where that is not
+ * possible, our own session must suffice.
  */
 void scope_enter(const char *name);
 

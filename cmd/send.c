@@ -419,14 +419,30 @@ static void tell_detached(const struct send_options *options, const char *id)
     report_free(report);
 }
 
+static int tell_failure(const struct send_options *options, const struct error *err)
+{
+    struct report *report = report_new("xmig", &options->output, stdout, stderr);
+    struct ending ending;
+    int status;
+
+    ending_of_failure(&ending, OUTCOME_LOCAL_ERROR, err);
+    ending.where = PLACE_SOURCE;
+    status = report_end(report, &ending);
+    report_free(report);
+    return status;
+}
+
 /* Also by two processes, of which one returns when the move has begun. */
 static int run_detached(const struct send_options *options, int argc, char *argv[])
 {
     char id[17] = "";
     int status, fd;
+    struct error err = { 0 };
 
-    if (detach_begin(&fd, id, &status))
+    if (detach_begin(&fd, id, &status, &err))
         return run(options, fd, argc, argv);
+    if (err.kind != ERROR_NONE)
+        return tell_failure(options, &err);
     if (id[0])
         tell_detached(options, id);
     return status;

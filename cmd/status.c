@@ -258,24 +258,12 @@ static bool has_ended(const struct meant *meant)
             !guardian_pid(meant->m.state_dir, meant->m.id, meant->m.side));
 }
 
-static enum outcome outcome_of(const struct journal *journal)
-{
-    if (journal_has(journal, RECORD_LOST))
-        return OUTCOME_NOWHERE;
-    if (!journal_is_finished(journal))
-        return OUTCOME_UNDECIDED;
-    return journal_has(journal, RECORD_DONE) || journal_has(journal, RECORD_RUNNING)
-               ? OUTCOME_DONE
-               : OUTCOME_ROLLED_BACK;
-}
-
 static void end_of(const struct meant *meant, struct ending *ending)
 {
-    ending->status = (int)outcome_of(meant->m.journal);
-    ending->where = ending->status == OUTCOME_DONE          ? PLACE_TARGET
-                    : ending->status == OUTCOME_ROLLED_BACK ? PLACE_SOURCE
-                    : ending->status == OUTCOME_NOWHERE     ? PLACE_NOWHERE
-                                                            : PLACE_UNKNOWN;
+    enum outcome outcome = journal_outcome(meant->m.journal);
+
+    ending->status = (int)outcome;
+    ending->where = place_of(outcome);
     ending->no_vm = false;
     snprintf(ending->text, sizeof(ending->text), "migration %s of '%s': %s", meant->m.id,
              meant_vm(meant), journal_meaning(meant->m.journal));

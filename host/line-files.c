@@ -6,7 +6,9 @@
 #include "host/system/file-identity.h"
 #include "host/system/own-place.h"
 #include "host/system/program.h"
+#include "xmig/cleanup.h"
 #include "xmig/facts.h"
+#include "xmig/loop.h"
 #include "xmig/paths.h"
 
 /* ---- the device model itself ---- */
@@ -49,6 +51,23 @@ bool line_program_check(const char *path, uid_t user, struct error *err)
            error_prefix(err, "the VM would start '%s'", path);
 }
 
+/* The place of a socket that is there already is taken when the line's is made. Only one whose
+ * owner is known by now is connected to.
+ */
+static bool check_socket(const char *path, uid_t user, struct error *err)
+{
+    AUTO_CLOSE int fd = -1;
+    struct stat st;
+
+    if (!own_place_permits(path, user, S_IFSOCK, err))
+        return false;
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+        fd = connect_unix(path, NULL);
+    return fd < 0 ||
+           error_set(err, ERROR_REFUSED,
+                     "at '%s', a socket of the VM, another process of the target listens", path);
+}
+
 bool line_files_check(const struct argv_result *line, uid_t user, struct error *err)
 {
     const cJSON *item;
@@ -60,7 +79,7 @@ bool line_files_check(const struct argv_result *line, uid_t user, struct error *
         if (!error_goes_on(err, own_place_permits(item->valuestring, user, S_IFREG, err)))
             return false;
     cJSON_ArrayForEach (item, line->sockets)
-        if (!error_goes_on(err, own_place_permits(item->valuestring, user, S_IFSOCK, err)))
+        if (!error_goes_on(err, check_socket(item->valuestring, user, err)))
             return false;
     return true;
 }

@@ -71,7 +71,7 @@ static void take_limit(struct migration *m)
     transport_limit(m->transport, limit);
     print_limit(m, shown);
     event_say(&m->events, EVENT_NOTE, m->at, "xmig limit: %s",
-              limit ? shown + strlen("; ") : "no limit");
+              *shown ? shown + strlen("; ") : "no limit");
 }
 
 static void answer(void *arg, int fd)

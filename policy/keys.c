@@ -99,6 +99,10 @@ bool key_find(const char *name, enum key *key)
 
 /* ---- values ---- */
 
+enum {
+    SHORTEST_KEEP_MS = 86400000
+};
+
 static bool may_be_never(enum key key)
 {
     return key == KEY_OVERWRITE || key == KEY_LISTENERS || key == KEY_CONNECTIONS;
@@ -159,7 +163,11 @@ static bool read_number(struct setting *setting, enum key key, const char *value
                (key != KEY_BWLIMIT || setting->number > 0 ||
                 error_set(err, ERROR_REFUSED, "nothing can come at 0 bytes a second"));
     case TYPE_TIME:
-        return parse_time(value, &setting->number, err);
+        return parse_time(value, &setting->number, err) &&
+               (key != KEY_KEEP || !setting->number || setting->number >= SHORTEST_KEEP_MS ||
+                error_set(err, ERROR_REFUSED,
+                          "'%s' is less than a day: a source may still ask what became of its VM",
+                          value));
     case TYPE_COUNT:
         return read_count(value, &setting->number, err);
     default: /* TYPE_YES */

@@ -120,14 +120,21 @@ uint64_t policy_bandwidth(const struct policy *policy)
     return policy->settings[KEY_BWLIMIT]->number;
 }
 
-uint64_t policy_keep_ms(const struct policy *policy)
+uint64_t policy_keep_ms(const char *directory)
 {
-    uint64_t otherwise = 0;
+    struct sections sections = { 0 };
+    const struct section *common;
+    uint64_t keep_ms = 0;
 
-    if (policy)
-        return policy->settings[KEY_KEEP]->number;
-    (void)parse_time(POLICY_KEEP_TEXT, &otherwise, NULL);
-    return otherwise;
+    if (sections_load(&sections, directory, NULL)) {
+        common = sections_find(&sections, "default");
+        if (common && common->settings[KEY_KEEP].from)
+            keep_ms = common->settings[KEY_KEEP].number;
+        else
+            (void)parse_time(POLICY_KEEP_TEXT, &keep_ms, NULL);
+    }
+    sections_done(&sections);
+    return keep_ms;
 }
 
 cJSON *policy_sections(const char *directory, struct error *err)

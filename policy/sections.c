@@ -40,6 +40,9 @@ static bool take_setting(struct section *section, const struct ini_line *line, s
     if (setting->from)
         return error_set(err, ERROR_REFUSED, "%s is set twice in [%s], first at %s", line->key,
                          section->name, setting->from);
+    if (key == KEY_KEEP && strcmp(section->name, "default") != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "'%s' is this host's, whoever sends, and stands in [default]", line->key);
     if (!setting_read(setting, key, line->value, err))
         return false;
     setting->from = formatted("%s:%d", line->file, line->number);

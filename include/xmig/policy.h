@@ -43,10 +43,10 @@ bool policy_permits_faults(const struct policy *policy);
 /* Bytes a second; 0: no limit. */
 uint64_t policy_bandwidth(const struct policy *policy);
 
-/* How long what is left of a closed migration is kept, in milliseconds; 0: for ever. Without a
- * policy, as long as where it does not say.
+/* How long what is left of an undone migration is kept, in milliseconds, as [default] says, whoever
+ * sends; 0: for ever, also where a file cannot be read.
  */
-uint64_t policy_keep_ms(const struct policy *policy);
+uint64_t policy_keep_ms(const char *directory);
 
 #define POLICY_KEEP_TEXT "90d"
 

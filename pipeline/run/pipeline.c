@@ -110,7 +110,8 @@ static void add_lanes_reason(struct migration *m, struct error *err)
 
     if (m->side != SIDE_SEND || (err->kind != ERROR_LOST && err->kind != ERROR_SYSTEM))
         return;
-    (void)loop_wait(m->loop, lane_broke, m, LANE_TELLS_MS, NULL);
+    if (!m->paused_ms) /* the guest does not wait for a text */
+        (void)loop_wait(m->loop, lane_broke, m, LANE_TELLS_MS, NULL);
     if (!transport_lanes_ok(m->transport, &why) && !strstr(err->text, why.text))
         error_append(err, "; %s", why.text);
 }

@@ -62,7 +62,7 @@ static void note_failure(const struct lane *lane)
         error_set(&why, ERROR_LOST, "lane %s broke (status %d)", lane->name, lane->link->status);
     else
         error_prefix(&why, "lane %s", lane->name);
-    if (lane->door && lane->transport->lane_failure.kind == ERROR_NONE) /* not of a probe */
+    if (lane->door) /* not of a probe */
         lane->transport->lane_failure = why;
     if (lane->door && lane->number == lane->door->count)
         lane->door->failure = why;

@@ -63,7 +63,9 @@ static bool await_turn(int to, struct rate *rate, size_t size)
 
 static size_t portion(const struct rate *rate)
 {
-    return rate && rate_portion(rate) < CHUNK ? rate_portion(rate) : CHUNK;
+    size_t most = rate ? rate_portion(rate) : CHUNK; /* once: it may change meanwhile */
+
+    return most < CHUNK ? most : CHUNK;
 }
 
 void pass_plain(int from, int to, struct rate *rate)

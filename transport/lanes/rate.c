@@ -83,9 +83,10 @@ void rate_lift(struct rate *rate)
 
 size_t rate_portion(const struct rate *rate)
 {
-    uint64_t portion = rate_now(rate) / PORTIONS_PER_S;
+    uint64_t bytes_per_s = rate_now(rate);
+    uint64_t portion = bytes_per_s / PORTIONS_PER_S;
 
-    if (!rate_now(rate))
+    if (!bytes_per_s)
         return SIZE_MAX;
     return portion > LEAST_PORTION ? (size_t)portion : LEAST_PORTION;
 }

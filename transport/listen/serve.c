@@ -118,7 +118,9 @@ static void look_into(void *arg, const char *id, enum side side)
     if (side != SIDE_RECV || *search->id)
         return;
     journal = journal_open(search->state_dir, id, side, &search->identity, &health, NULL);
-    if (journal && json_uint_or(journal_find(journal, RECORD_BEGIN), "pid", 0) == search->pid)
+    if (journal && journal_last(journal) != RECORD_CLOSED &&
+        !journal_rebooted_since(journal, journal_find(journal, RECORD_BEGIN)) &&
+        json_uint_or(journal_find(journal, RECORD_BEGIN), "pid", 0) == search->pid)
         snprintf(search->id, sizeof(search->id), "%s", id);
     journal_free(journal);
 }

@@ -75,6 +75,9 @@ static void *run(void *arg)
     connection->ok = channel && introduce(connection, channel) &&
                      channel_pump(channel, connection->ours, connection->stop, note_delivered,
                                   connection, &connection->err);
+    if (connection->err.kind == ERROR_LOST &&
+        !strstr(connection->err.text, connection->tls->place.host))
+        error_prefix(&connection->err, "%s", connection->tls->place.host);
     channel_free(channel);
     atomic_store(&connection->delivered, true);
     shutdown(connection->ours, SHUT_RDWR);

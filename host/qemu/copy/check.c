@@ -138,19 +138,6 @@ static bool check_media(struct qemu_copy *vm, struct error *err)
     return true;
 }
 
-/* Only one that is there already is connected to; check-arrived.c has seen whose it is. */
-static bool check_socket(const char *path, struct error *err)
-{
-    struct stat st;
-    int fd = lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? connect_unix(path, NULL) : -1;
-
-    if (fd < 0)
-        return true;
-    close(fd);
-    return error_set(err, ERROR_REFUSED,
-                     "at '%s', a socket of the VM, another process of the target listens", path);
-}
-
 static bool check_files(struct qemu_copy *vm, struct error *err)
 {
     struct needed_file need;
@@ -158,11 +145,6 @@ static bool check_files(struct qemu_copy *vm, struct error *err)
 
     fields_each (item, vm->params.qemu.needs, needed_file_fields, &need)
         if (!error_goes_on(err, check_need(vm, &need, err)))
-            return false;
-    /* Of the line, not of the source's list: QEMU takes the place of those that the list omits,
-     * too. */
-    cJSON_ArrayForEach (item, vm->line.sockets)
-        if (!error_goes_on(err, check_socket(item->valuestring, err)))
             return false;
     return true;
 }
