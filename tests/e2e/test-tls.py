@@ -101,6 +101,11 @@ class Tls(unittest.TestCase):
         self.source.run("keys", "trust", self.target.fingerprint(), "localhost")
         self.target.run("keys", "trust", self.source.fingerprint(), "source")
 
+    def put_state_aside(self):
+        """Not removed: the receiver may still write there as it ends."""
+        state = os.path.join(self.target.folder, "state")
+        os.rename(state, tempfile.mkdtemp(dir=self.target.folder))
+
     def assert_moved(self, done):
         self.assertEqual(done.returncode, 0, done.stderr + self.listener.text())
 
@@ -126,7 +131,7 @@ class Keys(Tls):
         for name in "source", "sha256:" + key.hex():
             self.permit(name)
             self.assert_moved(self.source.send(dest))
-            shutil.rmtree(os.path.join(self.target.folder, "state"))
+            self.put_state_aside()
         self.permit("somebody-else")
         self.assert_refused(self.source.send(dest), 3, "policy .*nothing is permitted")
 
@@ -211,7 +216,7 @@ class Keys(Tls):
                 self.listener.wait_for(listener_says)
                 os.rename(path + ".good", path)
                 self.assert_moved(self.source.send(dest))
-                shutil.rmtree(os.path.join(self.target.folder, "state"))
+                self.put_state_aside()
 
     def test_a_file_of_trust_that_cannot_be_read_lets_nobody_in(self):
         self.trust_each_other()
@@ -327,7 +332,7 @@ class Pki(PkiScene):
     def test_a_sender_that_is_revoked_while_the_listener_runs(self):
         dest = self.listen_with(self.theirs, "--crlfile", self.lists())
         self.assert_moved(self.send_with(dest, self.ours))
-        shutil.rmtree(os.path.join(self.target.folder, "state"))
+        self.put_state_aside()
         self.middle.revoke(self.ours)
         self.lists()
         self.assert_refused(self.send_with(dest, self.ours), 3,
@@ -506,7 +511,7 @@ class Systemd(Tls):
         self.listener = Activated(XMIG, self.target.environment, os.path.join(self.folder, "listen.log"))
         for _ in range(2):
             self.assert_moved(self.source.send(f"tls://localhost:{self.listener.port}"))
-            shutil.rmtree(os.path.join(self.target.folder, "state"))
+            self.put_state_aside()
         self.listener.wait_for("listening at the service manager's sockets")
         self.assertEqual(self.listener.end(), 0)
 
@@ -851,7 +856,7 @@ class Ways(Tls):
                 done = self.source.send("tls://" + dest)
                 with open(log, encoding="utf-8") as said:
                     self.assertEqual(done.returncode, 0, done.stderr + said.read())
-                shutil.rmtree(os.path.join(self.target.folder, "state"))
+                self.put_state_aside()
 
     def test_a_silent_host_is_given_up_after_the_time_that_was_said(self):
         with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
