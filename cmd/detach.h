@@ -6,9 +6,9 @@
 
 #include "xmig/error.h"
 
-/* Become two processes. True: this one, in a systemd scope of its own, does the move, and says so by
- * detach_go(fd). False: this one has waited; `*status` is the command's exit status, and `id` the
- * migration that goes on, or "". With `err` set there is no second process.
+/* Become two processes. True: this one, in a systemd scope of its own, does the move, and says so
+ * by detach_go(fd). False: this one has waited; `*status` is the command's exit status, and `id`
+ * the migration that goes on, or "". With `err` set there is no second process.
  */
 bool detach_begin(int *fd, char id[17], int *status, struct error *err);
 

@@ -129,7 +129,8 @@ static int serve(struct receiving *receiving, const char *const names[], struct 
     if (err->kind != ERROR_NONE || !places_make(&receiving->places, err))
         return OUTCOME_LOCAL_ERROR;
     options.policy = names[0] ? policy_load(receiving->places.config_dir, names) : NULL;
-    leftovers_prune(&receiving->places, policy_keep_ms(receiving->places.config_dir), note_pruned, receiving);
+    leftovers_prune(&receiving->places, policy_keep_ms(receiving->places.config_dir), note_pruned,
+                    receiving);
     options.state_dir = receiving->places.state_dir;
     options.runtime_dir = receiving->places.runtime_dir;
     signals = signals_new(receiving->loop, on_signal, receiving);
