@@ -57,9 +57,7 @@ struct session_timing {
     uint64_t lost_ms;  /* a peer silent for so long is lost */
 };
 
-/* The peer's clock (CLOCK_BOOTTIME) shows there_us when ours shows here_us, give or take half of
- * the round trip.
- */
+/* The peer's CLOCK_BOOTTIME shows there_us when ours shows here_us, give or take half a trip. */
 struct session_clock {
     uint64_t here_us, there_us, round_trip_us;
 };
@@ -72,9 +70,7 @@ struct session_history {
     void (*hear)(void *arg, const char *lines);
     void (*compare)(void *arg, const struct session_clock *clock);
     void *arg;
-    /* How far this side is, an array of {"subject", "done", "total"}, and how far the peer is: with
-     * each ping. NULL: nothing is told, or heard. The array is the session's to free.
-     */
+    /* How far each side is, with a ping: an array, freed here, of {"subject", "done", "total"}. */
     cJSON *(*tell_progress)(void *report);
     void (*hear_progress)(void *report, const cJSON *transfers);
     void *report;
@@ -85,8 +81,7 @@ struct session;
 /**
  * Talk over two descriptors (taken, also on failure; they may be the same one).
  *
- * A lost connection, a broken rule and the peer's `abort` interrupt `loop`
- * (ERROR_LOST, ERROR_PROTOCOL, or the peer's own kind with its text).
+ * A lost connection (ERROR_LOST), a broken rule (ERROR_PROTOCOL) and the peer's `abort` interrupt.
  */
 struct session *session_new(struct loop *loop, int in_fd, int out_fd, enum side side,
                             struct session_timing timing, struct error *err);
@@ -106,9 +101,7 @@ void session_share(struct session *session, struct session_history history);
 /* Say `type` with the members of `body` (taken; NULL: none). */
 bool session_send(struct session *session, const char *type, cJSON *body, struct error *err);
 
-/* Wait for the peer's next message, which must be `type` (ERROR_PROTOCOL
- * otherwise). The caller frees it.
- */
+/* Wait for the peer's next message: `type`, or ERROR_PROTOCOL. The caller frees it. */
 cJSON *session_expect(struct session *session, const char *type, uint64_t timeout_ms,
                       struct error *err);
 
