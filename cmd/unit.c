@@ -7,6 +7,7 @@
 #include "find-id.h"
 #include "options.h"
 #include "places.h"
+#include "printable.h"
 #include "wrap.h"
 #include "host/system/program.h"
 #include "xmig/cleanup.h"
@@ -31,7 +32,8 @@ struct finding {
     const char *word;
     const char *state_dir;
     struct identity identity;
-    char id[17]; /* of the newest that has come here; "": none */
+    char id[17];   /* of the newest that has come here; "": none */
+    char left[17]; /* of a newer one, by which it has left; "": none */
     char *vm;
     char *date;
 };
@@ -43,10 +45,16 @@ static void look(void *arg, const char *id, enum side side)
     struct journal *journal;
     const cJSON *begin;
 
-    if (finding->id[0] || side != SIDE_RECV)
+    if (finding->id[0])
         return;
     journal = journal_open(finding->state_dir, id, side, &finding->identity, &health, NULL);
-    if (journal && journal_has(journal, RECORD_RUNNING) && id_means(journal, finding->word)) {
+    if (!journal || !id_means(journal, finding->word)) {
+        journal_free(journal);
+        return;
+    }
+    if (journal_has(journal, RECORD_DONE))
+        snprintf(finding->left, sizeof(finding->left), "%s", id);
+    if (journal_has(journal, RECORD_RUNNING)) {
         begin = journal_find(journal, RECORD_BEGIN);
         snprintf(finding->id, sizeof(finding->id), "%s", id);
         finding->vm = must(strdup(json_string_or(begin, "vm", "?")));
@@ -60,10 +68,16 @@ static bool find(struct finding *finding, struct error *err)
     if (!identity_read(&finding->identity, err) ||
         !journal_list(finding->state_dir, look, finding, err))
         return false;
-    return finding->id[0] || error_set(err, ERROR_REFUSED,
-                                       "no VM '%s' was moved to this host, as far as journals here "
-                                       "know ('xmig list --all')",
-                                       finding->word);
+    if (!finding->id[0])
+        return error_set(err, ERROR_REFUSED,
+                         "no VM '%s' was moved to this host, as far as journals here know ('xmig "
+                         "list --all')",
+                         finding->word);
+    /* Of a move from this host to itself both sides are here. */
+    return !finding->left[0] || !strcmp(finding->left, finding->id) ||
+           error_set(err, ERROR_REFUSED,
+                     "'%s' has left this host again, by migration %s: start it nowhere here",
+                     finding->word, finding->left);
 }
 
 static cJSON *read_start(const struct finding *finding, struct error *err)
@@ -119,6 +133,7 @@ static void print_words(const cJSON *start, void (*print)(const char *word), con
 static void print_unit(const struct finding *finding, const cJSON *start)
 {
     const char *user = json_string_or(start, "user", NULL);
+    AUTO_FREE char *vm = printable(finding->vm); /* a name can have lines of its own */
 
     printf(
         "# The VM '%s', as migration %s of %s has started it on this host.\n"
@@ -128,8 +143,8 @@ static void print_unit(const struct finding *finding, const cJSON *start)
         "monitor since\n"
         "# the VM was first started (media, limits) is not in this line.\n"
         "[Unit]\nDescription=Virtual machine ",
-        finding->vm, finding->id, finding->date);
-    for (const char *c = finding->vm; *c; c++)
+        vm, finding->id, finding->date);
+    for (const char *c = vm; *c; c++)
         fputs(*c == '%' ? "%%" : (char[]){ *c, '\0' }, stdout);
     puts("\nWants=network-online.target\nAfter=network-online.target local-fs.target "
          "remote-fs.target\n\n[Service]\nType=exec");

@@ -16,11 +16,12 @@ static bool available(struct error *err)
     return load(err) != NULL;
 }
 
+/* Claimed where Xen runs and the plugin is not to be had, so that a later error says so. */
 static bool knows(const char *name)
 {
     const struct hypervisor *xen = load(NULL);
 
-    return xen && xen->knows(name);
+    return xen ? xen->knows(name) : xen_host_check(NULL);
 }
 
 static void vms(cJSON *names)

@@ -121,6 +121,14 @@ class Target(unittest.TestCase):
                 self.assertIsNone(process.poll())
                 process.terminate()
 
+    def test_a_name_adds_nothing_to_a_unit(self):
+        with Machine(*DISK) as machine:
+            result, status = machine.send("--name", "a\n[Unit]")
+            self.assertEqual((status, result["where"]), (0, "target"), result)
+            unit = self.xmig(machine, "unit", result["id"])
+            self.assertEqual(unit.count("\n[Unit]\n"), 1, unit)
+            self.assertIn("Description=Virtual machine a\\n[Unit]\n", unit)
+
     def xmig(self, machine, *words):
         return subprocess.run([XMIG, *words], env=machine.environment, stdout=subprocess.PIPE, check=True,
                               text=True).stdout
