@@ -14,8 +14,9 @@ static const char help_text[] =
     "usage: xmig limit [--json] ID|VM RATE\n"
     "\n"
     "From now on the move sends at most RATE bytes a second, RAM and all disks together, as\n"
-    "'xmig send --bwlimit RATE' does from its beginning; 0: no limit. It is run on the host\n"
-    "that the VM comes from. While the VM stands still, no limit holds.\n"
+    "'xmig send --bwlimit RATE' does from its beginning; 0: no limit. Only a move that was\n"
+    "begun with --bwlimit can be limited. It is run on the host that the VM comes from. While\n"
+    "the VM stands still, no limit holds.\n"
     "\n"
     "      --json  for programs: see xmig-json(5)\n"
     "  -h, --help  this text\n";
@@ -56,7 +57,12 @@ static bool set(const struct meant *meant, uint64_t rate, char **status, struct 
         return error_set(err, ERROR_REFUSED,
                          "the source limits what it sends: run 'xmig limit %s RATE' on %s",
                          meant->m.id, meant_peer(meant));
-    return status_limit(&meant->m, rate, status, err);
+    return status_limit(&meant->m, rate, status, err) &&
+           (!rate || strstr(*status, "at most") ||
+            error_set(err, ERROR_REFUSED,
+                      "migration %s was begun without --bwlimit, and its lanes cannot be limited "
+                      "any more: begin moves with a --bwlimit, however high, to lower it later",
+                      meant->m.id));
 }
 
 static int limit(const struct limit_options *options, uint64_t rate)

@@ -226,6 +226,8 @@ static bool is_news(struct watching *watching, const char *text)
 {
     bool is_due = watching->draws || watching->options->json || watching->steps++ % LINE_STEPS == 0;
 
+    if (!watching->options->follow)
+        return true;
     if (watching->shown && (!is_due || !strcmp(watching->shown, text)))
         return false;
     free(watching->shown);

@@ -50,7 +50,8 @@ static void print_until(uint64_t until_s, char out[32])
 static void print_limit(const struct migration *m, char out[64])
 {
     char size[UNITS_TEXT_MAX];
-    uint64_t limit = m->transport ? transport_limited_to(m->transport) : 0;
+    bool is_limited = m->transport && (m->transport->is_limited || !m->transport->lanes);
+    uint64_t limit = is_limited ? transport_limited_to(m->transport) : 0;
 
     out[0] = '\0';
     if (limit)

@@ -69,6 +69,7 @@ struct transport {
     char *door;                   /* the receiver's, a path over there; "": not known */
     bool peer_decompresses;       /* the receiver knows lanes named LANE_LZ4 "/NAME" */
     struct rate *rate;            /* of all lanes together */
+    bool is_limited;              /* its lanes are, and by how much may change */
     uint64_t allowed;             /* bytes a second, by the target; 0: as many as there are */
     struct lane *lanes;           /* a list; transport/lanes/lane.c */
     struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
@@ -133,7 +134,9 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err);
  */
 void transport_allow(struct transport *transport, uint64_t bytes_per_s);
 
-/* From now on at most so many bytes a second by all lanes together; 0: no limit of ours. */
+/* From now on at most so many bytes a second by all lanes together; 0: no limit of ours. Lanes that
+ * were opened without a limit stay so.
+ */
 void transport_limit(struct transport *transport, uint64_t bytes_per_s);
 uint64_t transport_limited_to(const struct transport *transport);
 

@@ -88,14 +88,19 @@ static struct link *dial(struct transport *transport, const char *name, int fd, 
     return transport->ops->dial(transport, words, fd, err);
 }
 
-/* The limit is for what the lane carries, which is compressed by then. The filter is there without
- * a limit, too, for one may be set later.
- */
+/* The limit is for what the lane carries, which is compressed by then. */
 static bool add_filters(struct transport *transport, bool compressed, struct filter **filters,
                         int *fd, struct error *err)
 {
     return (!compressed || filter_compress(filters, fd, &transport->written, err)) &&
-           filter_limit(filters, fd, false, transport->rate, err);
+           (!transport->is_limited || filter_limit(filters, fd, false, transport->rate, err));
+}
+
+/* The filter costs half of what a lane costs xmig: without a limit there is none. */
+static void decide_limit(struct transport *transport)
+{
+    if (!transport->lanes)
+        transport->is_limited = transport_limited_to(transport) > 0;
 }
 
 static bool join_lane(struct transport *transport, struct lane_door *door, const char *name,
@@ -106,6 +111,7 @@ static bool join_lane(struct transport *transport, struct lane_door *door, const
     struct link *link = NULL;
     struct lane *lane;
 
+    decide_limit(transport);
     if (add_filters(transport, door && door->compressed, &filters, &fd, err))
         link = dial(transport, name, fd, err);
     if (!link) {
