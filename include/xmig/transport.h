@@ -74,7 +74,7 @@ struct transport {
     struct lane *lanes;           /* a list; transport/lanes/lane.c */
     struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
     atomic_uint_fast64_t written; /* bytes that compressed lanes have carried */
-    struct error lane_failure;    /* of the first lane that broke */
+    struct error lane_failure;    /* of the last lane that broke */
     bool lanes_are_cut;           /* there will be no others */
     void *impl;                   /* the scheme's own; freed by close() */
 };
@@ -129,13 +129,11 @@ bool transport_lane(struct transport *transport, const char *name, int fd, struc
 /* Has no lane broken? What the hypervisor sees of it is only an end. */
 bool transport_lanes_ok(const struct transport *transport, struct error *err);
 
-/* What the target takes in a second at most (0: as much as there is), whatever is asked for here:
- * else what waits before the target is waited for in the pause.
+/* What the target takes in a second at most (0: as much as there is), whatever is asked for here.
  */
 void transport_allow(struct transport *transport, uint64_t bytes_per_s);
 
-/* From now on at most so many bytes a second by all lanes together; 0: no limit of ours. Lanes that
- * were opened without a limit stay so.
+/* At most so many bytes a second by all lanes (0: no limit of ours) that were opened with a limit.
  */
 void transport_limit(struct transport *transport, uint64_t bytes_per_s);
 uint64_t transport_limited_to(const struct transport *transport);

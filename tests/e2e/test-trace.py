@@ -96,8 +96,9 @@ class Trace(unittest.TestCase):
             self.assertEqual(before["ts"] + before["dur"], after["ts"])
         there = [event["name"] for event in events if event["ph"] == "X" and event["pid"] == 2]
         self.assertEqual([name for name in there if name in STAGES], STAGES)
-        self.assertEqual([event["name"] for event in events if event["ph"] == "i" and event["cat"] == "record"],
-                         ["PAUSING", "PREPARED", "COMMIT", "OWNED", "RESUMING", "RUNNING", "DONE", "CLOSED", "CLOSED"])
+        records = [event["name"] for event in events if event["ph"] == "i" and event["cat"] == "record"]
+        self.assertEqual(records[:5], ["PAUSING", "PREPARED", "COMMIT", "OWNED", "RESUMING"])
+        self.assertEqual(sorted(records[5:]), ["CLOSED", "CLOSED", "DONE", "RUNNING"])  # within a millisecond
 
     def test_both_hosts_are_in_the_trace_that_the_environment_names(self):
         with Collector() as collector:

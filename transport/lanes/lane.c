@@ -100,7 +100,7 @@ static bool add_filters(struct transport *transport, bool compressed, struct fil
 static void decide_limit(struct transport *transport)
 {
     if (!transport->lanes)
-        transport->is_limited = transport_limited_to(transport) > 0;
+        transport->is_limited = rate_now(transport->rate) > 0;
 }
 
 static bool join_lane(struct transport *transport, struct lane_door *door, const char *name,

@@ -16,6 +16,7 @@
 #include <openssl/crypto.h>
 
 #include "transport/lanes/filter.h"
+#include "transport/lanes/rights.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 #include "xmig/lanes.h"
@@ -59,78 +60,10 @@ struct receiver_door {
     struct rate *rate;      /* NULL: no limit */
 };
 
-/* Room for the two descriptors that a message may carry. */
-union rights {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(2 * sizeof(int))];
-};
-
-static void put_rights(struct msghdr *message, union rights *rights, const int fds[], size_t count)
-{
-    if (count == 0)
-        return;
-    memset(rights, 0, sizeof(*rights));
-    rights->header.cmsg_level = SOL_SOCKET;
-    rights->header.cmsg_type = SCM_RIGHTS;
-    rights->header.cmsg_len = CMSG_LEN(count * sizeof(int));
-    memcpy(CMSG_DATA(&rights->header), fds, count * sizeof(int));
-    message->msg_control = rights;
-    message->msg_controllen = CMSG_SPACE(count * sizeof(int));
-}
-
 static void close_if_open(int *fd)
 {
     if (*fd >= 0)
         close(steal_fd(fd));
-}
-
-/* The first two go to `fds`, where there is room; more are closed. */
-static void keep_rights(struct msghdr *message, int fds[2])
-{
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
-        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-            if (fds[0] < 0)
-                fds[0] = fd;
-            else if (fds[1] < 0)
-                fds[1] = fd;
-            else
-                close(fd);
-        }
-    }
-}
-
-static ssize_t send_with(int fd, const char *text, const int fds[], size_t count)
-{
-    struct iovec bytes = { .iov_base = (char *)text, .iov_len = strlen(text) };
-    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
-    union rights rights;
-
-    put_rights(&message, &rights, fds, count);
-    return sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
-static ssize_t receive_with(int fd, char *text, size_t size, int fds[2])
-{
-    struct iovec bytes = { .iov_base = text, .iov_len = size };
-    union rights rights;
-    struct msghdr message = {
-        .msg_iov = &bytes,
-        .msg_iovlen = 1,
-        .msg_control = &rights,
-        .msg_controllen = sizeof(rights),
-    };
-    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-
-    if (got >= 0)
-        keep_rights(&message, fds);
-    return got;
 }
 
 static char *door_path(const char *dir)
@@ -174,7 +107,7 @@ static bool answer(const struct asker *asker, cJSON *taken, int fd)
     AUTO_FREE char *text = json_print(json);
     AUTO_FREE char *line = formatted("%s\n", text);
 
-    return send_with(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
+    return rights_send(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
 }
 
 static bool answer_ok(const struct asker *asker, int fd)
@@ -298,8 +231,8 @@ static void on_request(uv_poll_t *poll_handle, int status, int events)
     (void)events;
 
     got = status < 0 ? 0
-                     : receive_with(asker->fd, asker->request + asker->len,
-                                    REQUEST_MAX - asker->len, asker->brought);
+                     : rights_receive(asker->fd, asker->request + asker->len,
+                                      REQUEST_MAX - asker->len, asker->brought);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got > 0)
@@ -459,7 +392,7 @@ static bool receive_line(int fd, char *line, size_t size, int fds[2], struct err
     size_t len = 0;
 
     while (len == 0 || line[len - 1] != '\n') {
-        ssize_t got = receive_with(fd, line + len, 1, fds);
+        ssize_t got = rights_receive(fd, line + len, 1, fds);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -505,7 +438,7 @@ static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count
     *given = -1;
     set_patience(door_fd, timeout_ms);
     line = formatted("%s\n", text);
-    if (send_with(door_fd, line, fds, count) != (ssize_t)strlen(line))
+    if (rights_send(door_fd, line, fds, count) != (ssize_t)strlen(line))
         return error_set(err, ERROR_LOST, "cannot ask the receiver: %m");
     return hear_answer(door_fd, given, err);
 }
