@@ -20,8 +20,8 @@ from mutated import MutatedReceiver
 from receiver import Door, Host, Receiver, Wrong
 
 LIMIT_S = 200
-QUICK_EVERY = 14  # without --all one row of so many is tried, of those that wait for nothing
-QUICK_SESSIONS = 8
+QUICK_EVERY = 40  # without --all one row of so many is tried, of those that wait for nothing
+QUICK_SESSIONS = 4
 SLOW = re.compile("never|only|flood|alive|two types|asked, it|slow|byte by byte|takes nothing|after our abort|MB|hang|stall|time|"
                   "10,000|900 kB|endless|for ever|says nothing")
 
