@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
 import time
+
+import folders
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Between which QEMUs it moves.
@@ -76,7 +77,7 @@ class Scene:
                 pass
         if self.qemu:
             self.qemu.wait()
-        shutil.rmtree(self.folder)
+        folders.remove(self.folder)
 
     # ---- making ----
 

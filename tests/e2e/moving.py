@@ -8,7 +8,6 @@ it the paths of its disks and sockets, changes with every move (--name).
 import glob
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../guest"))
 
+import folders  # noqa: E402 (the path comes first)
 from heartbeat import Broken, Watch  # noqa: E402,F401 (the path comes first; for those who import us)
 
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
@@ -120,7 +120,7 @@ class Scene:
         self.end_everything()
         self.close_way()
         if not os.environ.get("XMIG_TEST_KEEP"):
-            shutil.rmtree(self.folder)
+            folders.remove(self.folder)
 
     def open_way(self):
         subprocess.run([os.path.join(HERE, "sshd"), "start", os.path.join(self.folder, "sshd")], check=True,

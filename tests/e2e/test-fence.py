@@ -9,13 +9,13 @@ images. What stands for a service manager starts the VM's command again; a colle
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
+import folders
 from moving import Hypervisor, XMIG, is_stopped
 
 QEMU = "qemu-system-x86_64"
@@ -45,7 +45,7 @@ class Machine:
             subprocess.run(["blockdev", "--setrw", loop], check=True)
             subprocess.run(["losetup", "-d", loop], check=True)
         if not os.environ.get("XMIG_TEST_KEEP"):
-            shutil.rmtree(self.folder)
+            folders.remove(self.folder)
 
     def loop_device(self, image=None):
         loop = subprocess.run(["losetup", "-f", "--show", image or self.image], check=True, stdout=subprocess.PIPE,

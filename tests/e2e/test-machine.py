@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 
+import folders
 from moving import XMIG, Hypervisor, is_stopped, receivers
 
 
@@ -60,7 +61,7 @@ class Machine:
                 pass
         self.process.wait()
         self.log.close()
-        shutil.rmtree(self.folder)
+        folders.remove(self.folder)
 
     def processes(self):
         found = []

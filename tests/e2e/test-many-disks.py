@@ -5,13 +5,13 @@
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
+import folders
 from moving import HERE, XMIG, Hypervisor
 
 SSHD = os.path.join(HERE, "sshd")
@@ -61,7 +61,7 @@ class Scene:
             except ProcessLookupError:
                 pass
         self.qemu.wait()
-        shutil.rmtree(self.folder)
+        folders.remove(self.folder)
 
     def send(self, *options):
         places = {"XMIG_STATE_DIR": self.folder + "/state", "XMIG_RUNTIME_DIR": self.folder + "/run"}

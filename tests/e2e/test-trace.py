@@ -7,13 +7,13 @@
 import http.server
 import json
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
 import threading
 import unittest
 
+import folders
 from moving import XMIG
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -67,7 +67,7 @@ def length(span):
 class Trace(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="xmig-trace-")
-        self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(folders.remove, self.folder)
         self.file = os.path.join(self.folder, "trace.json")
 
     def send(self, *options, size="1M", **environment):
