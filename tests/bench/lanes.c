@@ -144,7 +144,10 @@ int main(int argc, char **argv)
     mkdir(own, 0700);
     asked = now_ns();
     if (strcmp(argv[1], "none") != 0) {
-        const struct transport_options options = { .rsh = argc > 5 ? argv[5] : NULL,
+        const char *way = argc > 5 ? argv[5] : NULL; /* over TLS: what --cacert and its like give */
+        AUTO_JSON cJSON *tls = way && *way == '{' ? cJSON_Parse(way) : NULL;
+        const struct transport_options options = { .rsh = tls ? NULL : way,
+                                                   .tls = tls,
                                                    .remote_path = argc > 6 ? argv[6] : NULL,
                                                    .runtime_dir = own };
 
