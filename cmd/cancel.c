@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "meant.h"
+#include "migration-view.h"
 #include "option-syntax.h"
 #include "report.h"
 #include "pipeline/commit/reopen.h"
@@ -49,41 +49,41 @@ static bool parse(struct cancel_options *options, int argc, char *argv[], struct
 }
 
 /* Past these records a signal decides nothing, at the source and at the target. */
-static bool can_be_cancelled(const struct meant *meant, struct error *err)
+static bool can_be_cancelled(const struct migration_view *view, struct error *err)
 {
-    enum record last = journal_last(meant->m.journal);
+    enum record last = journal_last(view->m.journal);
 
-    if (!meant_is_at_work(meant, err))
+    if (!view_is_at_work(view, err))
         return false;
-    if (last == RECORD_BEGIN || (last == RECORD_PAUSING && meant->m.side == SIDE_SEND))
+    if (last == RECORD_BEGIN || (last == RECORD_PAUSING && view->m.side == SIDE_SEND))
         return true;
     if (last == RECORD_PREPARED)
         return error_set(err, ERROR_REFUSED,
                          "a complete copy is here, and the source decides now: run 'xmig cancel "
                          "%s' on %s",
-                         meant->m.id, meant_peer(meant));
-    return error_set(err, ERROR_REFUSED, "migration %s can no longer be called off: %s",
-                     meant->m.id, journal_meaning(meant->m.journal));
+                         view->m.id, view_peer(view));
+    return error_set(err, ERROR_REFUSED, "migration %s can no longer be called off: %s", view->m.id,
+                     journal_meaning(view->m.journal));
 }
 
-static bool end_process(const struct meant *meant, struct report *report, struct error *err)
+static bool end_process(const struct migration_view *view, struct report *report, struct error *err)
 {
     uint64_t start_time;
-    pid_t pid = reopen_living_owner(&meant->m, &start_time);
+    pid_t pid = reopen_living_owner(&view->m, &start_time);
 
-    report_say(report, "calling off migration %s: waiting until everything is undone", meant->m.id);
+    report_say(report, "calling off migration %s: waiting until everything is undone", view->m.id);
     return process_terminate(pid, start_time, PATIENCE_MS, err) ||
            error_prefix(err, "migration %s, which 'xmig status' shows, has not ended yet",
-                        meant->m.id);
+                        view->m.id);
 }
 
 /* The journal says what came of it: the hand-over may have come first. */
-static void look_again(const struct meant *before, struct ending *ending)
+static void look_again(const struct migration_view *before, struct ending *ending)
 {
     struct error err = { 0 };
-    struct meant after;
+    struct migration_view after;
 
-    if (!meant_open(&after, before->m.id, &err)) {
+    if (!view_open(&after, before->m.id, &err)) {
         ending_of_failure(ending, OUTCOME_LOCAL_ERROR, &err);
     } else {
         enum outcome outcome = journal_outcome(after.m.journal);
@@ -93,11 +93,11 @@ static void look_again(const struct meant *before, struct ending *ending)
                          : outcome == OUTCOME_DONE      ? OUTCOME_REFUSED
                                                         : (int)outcome;
         snprintf(ending->text, sizeof(ending->text), "migration %s of '%s': %s", after.m.id,
-                 meant_vm(&after), journal_meaning(after.m.journal));
+                 view_vm(&after), journal_meaning(after.m.journal));
         if (outcome == OUTCOME_UNDECIDED)
             snprintf(ending->next, sizeof(ending->next), "xmig status %s", after.m.id);
     }
-    meant_done(&after);
+    view_done(&after);
 }
 
 static int cancel(const struct cancel_options *options)
@@ -106,22 +106,22 @@ static int cancel(const struct cancel_options *options)
     struct report *report = report_new("xmig cancel", &output, stdout, stderr);
     struct ending ending = { .status = OUTCOME_DONE };
     struct error err = { 0 };
-    struct meant meant;
+    struct migration_view view;
     int status;
 
-    if (!meant_open(&meant, options->which, &err) || !can_be_cancelled(&meant, &err) ||
-        !end_process(&meant, report, &err)) {
+    if (!view_open(&view, options->which, &err) || !can_be_cancelled(&view, &err) ||
+        !end_process(&view, report, &err)) {
         ending_of_failure(&ending,
                           err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);
         ending.no_vm = true;
     } else {
-        ending.vm = meant_vm(&meant);
-        ending.id = meant.m.id;
-        look_again(&meant, &ending);
+        ending.vm = view_vm(&view);
+        ending.id = view.m.id;
+        look_again(&view, &ending);
     }
     status = report_end(report, &ending);
     report_free(report);
-    meant_done(&meant);
+    view_done(&view);
     return status;
 }
 

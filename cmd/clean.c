@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include "find-id.h"
-#include "host/system/others.h"
+#include "host/system/image-users.h"
 #include "leftovers.h"
 #include "option-syntax.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
-#include "tidy.h"
+#include "check-finished.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/units.h"
@@ -34,7 +34,7 @@ static const char help_text[] =
     "  -h, --help  this text\n";
 
 struct cleaning {
-    struct places places;
+    struct directories directories;
     struct identity identity;
     struct report *report;
     bool help, json, yes;
@@ -44,9 +44,10 @@ struct cleaning {
 
 static bool look(struct cleaning *cleaning, struct error *err)
 {
-    if (!tidy_is_finished(cleaning->places.state_dir, &cleaning->identity, cleaning->id, NULL, err))
+    if (!check_finished(cleaning->directories.state_dir, &cleaning->identity, cleaning->id, NULL,
+                        err))
         return false;
-    leftovers_images(&cleaning->places, &cleaning->identity, cleaning->id, cleaning->found);
+    leftovers_images(&cleaning->directories, &cleaning->identity, cleaning->id, cleaning->found);
     return true;
 }
 
@@ -81,7 +82,7 @@ static void tell(struct cleaning *cleaning, const cJSON *image, bool deleted)
     report_json(cleaning->report, "image", body);
 }
 
-static void note_user(void *arg, const struct other *other)
+static void note_user(void *arg, const struct image_user *other)
 {
     if (other->has_image)
         memcpy(arg, other->who, sizeof(other->who));
@@ -90,15 +91,15 @@ static void note_user(void *arg, const struct other *other)
 /* The process that has the file open, in words; the caller frees them. NULL: none. */
 static char *user_of(const char *path)
 {
-    char user[sizeof(((struct other *)NULL)->who)] = "";
+    char user[sizeof(((struct image_user *)NULL)->who)] = "";
     struct image_identity image;
-    struct others_search search = { .images = &image, .image_count = 1, .id = "-" };
+    struct image_users_search search = { .images = &image, .image_count = 1, .id = "-" };
     struct stat st;
 
     if (stat(path, &st) < 0)
         return NULL;
     image = image_identity(&st);
-    others_each(&search, note_user, user);
+    image_users_each(&search, note_user, user);
     return *user ? must(strdup(user)) : NULL;
 }
 
@@ -165,15 +166,15 @@ static int run(struct cleaning *cleaning, const char *word)
 
     cleaning->report = report_new("xmig clean", &output, stdout, stderr);
     cleaning->found = must(cJSON_CreateArray());
-    places_find(&cleaning->places);
+    directories_find(&cleaning->directories);
     if (!identity_read(&cleaning->identity, &err) ||
-        !find_id(cleaning->places.state_dir, &cleaning->identity, word, cleaning->id, &err) ||
+        !find_id(cleaning->directories.state_dir, &cleaning->identity, word, cleaning->id, &err) ||
         !look(cleaning, &err) || !clean(cleaning, &ending, &err))
-        tidy_end_failure(&ending, &err);
+        end_unremoved(&ending, &err);
     status = report_end(cleaning->report, &ending);
     cJSON_Delete(cleaning->found);
     report_free(cleaning->report);
-    places_done(&cleaning->places);
+    directories_done(&cleaning->directories);
     return status;
 }
 

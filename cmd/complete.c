@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "places.h"
+#include "directories.h"
 #include "xmig/cleanup.h"
 #include "xmig/hypervisor.h"
 #include "xmig/identity.h"
@@ -73,7 +73,7 @@ static void offer_vms(const struct completion *c)
 
 struct ids {
     const struct completion *completion;
-    struct places places;
+    struct directories directories;
     struct identity identity;
 };
 
@@ -82,7 +82,7 @@ static void offer_id(void *arg, const char *id, enum side side)
     struct ids *ids = arg;
     enum journal_health health;
     struct journal *journal =
-        journal_open(ids->places.state_dir, id, side, &ids->identity, &health, NULL);
+        journal_open(ids->directories.state_dir, id, side, &ids->identity, &health, NULL);
 
     offer(ids->completion, id,
           journal ? json_string_or(journal_find(journal, RECORD_BEGIN), "vm", "") : "");
@@ -93,10 +93,10 @@ static void offer_ids(const struct completion *c)
 {
     struct ids ids = { .completion = c };
 
-    places_find(&ids.places);
+    directories_find(&ids.directories);
     if (identity_read(&ids.identity, NULL))
-        (void)journal_list(ids.places.state_dir, offer_id, &ids, NULL);
-    places_done(&ids.places);
+        (void)journal_list(ids.directories.state_dir, offer_id, &ids, NULL);
+    directories_done(&ids.directories);
 }
 
 static void offer_stages(const struct completion *c)

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "scope.h"
+#include "systemd-scope.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
 
@@ -35,7 +35,7 @@ static void enter_scope(void)
 {
     AUTO_FREE char *scope = formatted("xmig-send-%d.scope", (int)getpid());
 
-    scope_enter(scope);
+    systemd_scope_enter(scope);
 }
 
 bool detach_begin(int *fd, char id[17], int *status, struct error *err)

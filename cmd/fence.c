@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 
 #include "find-id.h"
-#include "meaning.h"
+#include "journal-words.h"
 #include "options.h"
-#include "places.h"
+#include "directories.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
@@ -117,7 +117,8 @@ static bool take_off_images(const struct journal *journal, struct error *err)
     return ok;
 }
 
-static bool take_off_migration(const struct places *places, const char *word, struct error *err)
+static bool take_off_migration(const struct directories *directories, const char *word,
+                               struct error *err)
 {
     struct identity identity;
     enum journal_health health;
@@ -125,9 +126,10 @@ static bool take_off_migration(const struct places *places, const char *word, st
     char id[17];
     bool ok;
 
-    if (!identity_read(&identity, err) || !find_id(places->state_dir, &identity, word, id, err))
+    if (!identity_read(&identity, err) ||
+        !find_id(directories->state_dir, &identity, word, id, err))
         return false;
-    journal = journal_open(places->state_dir, id, SIDE_SEND, &identity, &health, err);
+    journal = journal_open(directories->state_dir, id, SIDE_SEND, &identity, &health, err);
     if (!journal && health == JOURNAL_MISSING)
         return error_set(err, ERROR_REFUSED,
                          "this host is not the source of a migration %s: nothing is fenced here",
@@ -139,7 +141,7 @@ static bool take_off_migration(const struct places *places, const char *word, st
 
 /* ---- what a word means ---- */
 
-static bool take_off(const struct places *places, const char *word, struct error *err)
+static bool take_off(const struct directories *directories, const char *word, struct error *err)
 {
     AUTO_FREE char *name = NULL;
 
@@ -149,7 +151,7 @@ static bool take_off(const struct places *places, const char *word, struct error
     if (name)
         return rename_back(word, name, err);
     if (!strchr(word, '/'))
-        return take_off_migration(places, word, err);
+        return take_off_migration(directories, word, err);
     return error_set(err, ERROR_REFUSED, "'%s' neither ends in .moved-ID nor is a block device",
                      word);
 }
@@ -157,18 +159,18 @@ static bool take_off(const struct places *places, const char *word, struct error
 static int take_all_off(char *const words[])
 {
     int status = OUTCOME_DONE;
-    struct places places;
+    struct directories directories;
 
-    places_find(&places);
+    directories_find(&directories);
     for (; *words; words++) {
         struct error err = { 0 };
 
-        if (!take_off(&places, *words, &err)) {
+        if (!take_off(&directories, *words, &err)) {
             wrap_say(stderr, WRAP_INDENT, "xmig fence: %s", err.text);
             status = OUTCOME_LOCAL_ERROR;
         }
     }
-    places_done(&places);
+    directories_done(&directories);
     return status;
 }
 

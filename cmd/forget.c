@@ -9,11 +9,11 @@
 
 #include "find-id.h"
 #include "leftovers.h"
-#include "meaning.h"
+#include "journal-words.h"
 #include "option-syntax.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
-#include "tidy.h"
+#include "check-finished.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -34,7 +34,7 @@ static const char help_text[] =
     "  -h, --help       this text\n";
 
 struct forgetting {
-    struct places places;
+    struct directories directories;
     struct identity identity;
     struct report *report;
     bool help, json;
@@ -46,7 +46,7 @@ static bool forget(struct forgetting *forgetting, const char *id, struct error *
 {
     cJSON *body;
 
-    if (!leftovers_remove(&forgetting->places, id, err))
+    if (!leftovers_remove(&forgetting->directories, id, err))
         return false;
     body = must(cJSON_CreateObject());
     cJSON_AddStringToObject(body, "id", id);
@@ -60,9 +60,10 @@ static bool forget_one(struct forgetting *forgetting, const char *word, struct e
 {
     char id[17];
 
-    return find_id(forgetting->places.state_dir, &forgetting->identity, word, id, err) &&
-           tidy_is_finished(forgetting->places.state_dir, &forgetting->identity, id, NULL, err) &&
-           leftovers_are_quiet(&forgetting->places, id, err) && forget(forgetting, id, err);
+    return find_id(forgetting->directories.state_dir, &forgetting->identity, word, id, err) &&
+           check_finished(forgetting->directories.state_dir, &forgetting->identity, id, NULL,
+                          err) &&
+           leftovers_are_quiet(&forgetting->directories, id, err) && forget(forgetting, id, err);
 }
 
 static void forget_if_old(void *arg, const char *id, enum side side)
@@ -72,8 +73,9 @@ static void forget_if_old(void *arg, const char *id, enum side side)
     uint64_t age_ms = 0;
 
     (void)side; /* of its two sides the second finds nothing any more */
-    if (!tidy_is_finished(forgetting->places.state_dir, &forgetting->identity, id, &age_ms, NULL) ||
-        age_ms < forgetting->older_ms || !leftovers_are_quiet(&forgetting->places, id, NULL))
+    if (!check_finished(forgetting->directories.state_dir, &forgetting->identity, id, &age_ms,
+                        NULL) ||
+        age_ms < forgetting->older_ms || !leftovers_are_quiet(&forgetting->directories, id, NULL))
         return;
     if (!forget(forgetting, id, &err))
         wrap_say(stderr, WRAP_INDENT, "xmig forget: %s: %s", id, err.text);
@@ -82,12 +84,14 @@ static void forget_if_old(void *arg, const char *id, enum side side)
 /* Remove the runtime directories of dry runs, and of processes that died without a journal. */
 static void sweep_runtime(const struct forgetting *forgetting)
 {
-    DIR *dir = opendir(forgetting->places.runtime_dir);
+    DIR *dir = opendir(forgetting->directories.runtime_dir);
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        AUTO_FREE char *state = formatted("%s/%s", forgetting->places.state_dir, entry->d_name);
-        AUTO_FREE char *runtime = formatted("%s/%s", forgetting->places.runtime_dir, entry->d_name);
+        AUTO_FREE char *state =
+            formatted("%s/%s", forgetting->directories.state_dir, entry->d_name);
+        AUTO_FREE char *runtime =
+            formatted("%s/%s", forgetting->directories.runtime_dir, entry->d_name);
         struct stat st;
 
         if (!journal_valid_id(entry->d_name) || access(state, F_OK) == 0 ||
@@ -109,19 +113,19 @@ static int run(struct forgetting *forgetting, char *const words[])
     int status;
 
     forgetting->report = report_new("xmig forget", &output, stdout, stderr);
-    places_find(&forgetting->places);
+    directories_find(&forgetting->directories);
     ok = identity_read(&forgetting->identity, &err);
     for (; ok && *words; words++)
         ok = forget_one(forgetting, *words, &err);
     if (ok && forgetting->older_ms) {
-        ok = journal_list(forgetting->places.state_dir, forget_if_old, forgetting, &err);
+        ok = journal_list(forgetting->directories.state_dir, forget_if_old, forgetting, &err);
         sweep_runtime(forgetting);
     }
     if (!ok)
-        tidy_end_failure(&ending, &err);
+        end_unremoved(&ending, &err);
     status = report_end(forgetting->report, &ending);
     report_free(forgetting->report);
-    places_done(&forgetting->places);
+    directories_done(&forgetting->directories);
     return status;
 }
 

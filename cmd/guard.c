@@ -12,10 +12,10 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "meaning.h"
+#include "journal-words.h"
 #include "options.h"
-#include "places.h"
-#include "scope.h"
+#include "directories.h"
+#include "systemd-scope.h"
 #include "recover.h"
 #include "wrap.h"
 #include "pipeline/commit/guardian.h"
@@ -49,7 +49,7 @@ enum {
 struct guarding {
     const char *id;
     enum side side;
-    struct places places;
+    struct directories directories;
     struct identity identity;
     enum record last;        /* the journal's, as last seen */
     uint64_t lease_ms;       /* the target's; 0: none */
@@ -83,7 +83,7 @@ static enum situation look(struct guarding *guarding)
     enum journal_health health;
     enum situation situation;
 
-    m.journal = journal_open(guarding->places.state_dir, guarding->id, guarding->side,
+    m.journal = journal_open(guarding->directories.state_dir, guarding->id, guarding->side,
                              &guarding->identity, &health, NULL);
     if (!m.journal)
         return health == JOURNAL_MISSING ? OVER : ALONE;
@@ -98,8 +98,8 @@ static enum situation look(struct guarding *guarding)
 static int watch_journal(const struct guarding *guarding)
 {
     AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC);
-    AUTO_FREE char *path = formatted("%s/%s/%s.journal", guarding->places.state_dir, guarding->id,
-                                     side_name(guarding->side));
+    AUTO_FREE char *path = formatted("%s/%s/%s.journal", guarding->directories.state_dir,
+                                     guarding->id, side_name(guarding->side));
 
     if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0)
         return -1;
@@ -159,7 +159,8 @@ static void attempt(struct guarding *guarding)
     int status = 0;
 
     if (pid == 0)
-        _exit(recover_unattended(&guarding->places, guarding->id, guarding->side, lease_is_over));
+        _exit(recover_unattended(&guarding->directories, guarding->id, guarding->side,
+                                 lease_is_over));
     while (pid > 0 && waitpid(pid, &status, 0) < 0)
         ;
     guarding->is_a_persons = WIFEXITED(status) && WEXITSTATUS(status) == UNATTENDED_NEEDS_A_PERSON;
@@ -207,18 +208,18 @@ static int guard(const struct guard_options *options)
     (void)prctl(PR_SET_NAME, "xmig-guard");
     /* Close inherited descriptors: another process may wait for the end of a pipe. */
     (void)close_range(STDERR_FILENO + 1, ~0U, 0);
-    places_find(&guarding.places);
+    directories_find(&guarding.directories);
     ok = identity_read(&guarding.identity, &err) &&
-         guardian_watch(guarding.places.state_dir, guarding.id, guarding.side, &err);
+         guardian_watch(guarding.directories.state_dir, guarding.id, guarding.side, &err);
     if (ok) {
         scope = formatted("xmig-guard-%s-%s.scope", guarding.id, side_name(guarding.side));
-        scope_enter(scope);
+        systemd_scope_enter(scope);
         watch_over(&guarding);
-        guardian_leave(guarding.places.state_dir, guarding.id, guarding.side);
+        guardian_leave(guarding.directories.state_dir, guarding.id, guarding.side);
     } else {
         wrap_say(stderr, WRAP_INDENT, "xmig guard: %s", err.text);
     }
-    places_done(&guarding.places);
+    directories_done(&guarding.directories);
     return ok ? 0 : 1;
 }
 

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ending.h"
-#include "meaning.h"
-#include "next.h"
-#include "host/system/own-place.h"
+#include "outcome-words.h"
+#include "journal-words.h"
+#include "next-step.h"
+#include "host/system/private-directory.h"
 #include "host/system/program.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -69,7 +69,7 @@ static void run_file(const char *path, struct report *report)
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         report_say(report, "warning: '%s' is not run: others may write to it (mode %04o)", path,
                    st.st_mode & 07777);
-    else if (!own_place_permits(path, geteuid(), S_IFREG, &err))
+    else if (!private_directory_permits(path, geteuid(), S_IFREG, &err))
         report_say(report, "warning: '%s' is not run: %s", path, err.text);
     else
         run((const char *const[]){ path, NULL }, report);
@@ -98,17 +98,18 @@ static bool is_ours_to_run(const char *directory, enum side side)
     return fd >= 0;
 }
 
-void hooks_run(const struct places *places, const char *id, enum side side, struct report *report)
+void hooks_run(const struct directories *directories, const char *id, enum side side,
+               struct report *report)
 {
-    AUTO_FREE char *directory = formatted("%s/%s", places->state_dir, id);
-    AUTO_FREE char *hooks = formatted("%s/hooks.d", places->config_dir);
+    AUTO_FREE char *directory = formatted("%s/%s", directories->state_dir, id);
+    AUTO_FREE char *hooks = formatted("%s/hooks.d", directories->config_dir);
     struct identity identity;
     enum journal_health health;
     struct journal *journal = NULL;
     const char *command;
 
     if (identity_read(&identity, NULL))
-        journal = journal_open(places->state_dir, id, side, &identity, &health, NULL);
+        journal = journal_open(directories->state_dir, id, side, &identity, &health, NULL);
     if (journal && journal_is_finished(journal) && is_ours_to_run(directory, side)) {
         tell(journal, directory);
         run_directory(hooks, report);

@@ -2,13 +2,14 @@
 #ifndef XMIG_CMD_HOOKS_H
 #define XMIG_CMD_HOOKS_H
 
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 
 /* If the journal of this side is closed, run the programs in CONFIG_DIR/hooks.d, and then the
  * sender's --on-done: once, by whichever process sees the end first. What fails is a warning, and
  * changes nothing.
  */
-void hooks_run(const struct places *places, const char *id, enum side side, struct report *report);
+void hooks_run(const struct directories *directories, const char *id, enum side side,
+               struct report *report);
 
 #endif

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "option-syntax.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "wrap.h"
 #include "transport/tls/keys.h"
-#include "transport/tls/trusted.h"
+#include "transport/tls/trusted-keys.h"
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
 
@@ -144,7 +144,7 @@ static int end(struct showing *showing, char *const words[], int count)
     int status;
 
     showing->report = report_new("xmig keys", &output, stdout, stderr);
-    places_find_keys(&showing->keys);
+    directories_find_keys(&showing->keys);
     if (!run(showing, words, count, &err)) {
         ending_of_failure(&ending,
                           err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "options.h"
-#include "places.h"
+#include "directories.h"
 #include "wrap.h"
 
 static const char help_text[] =
@@ -22,12 +22,12 @@ static const char help_text[] =
 
 static bool join_here(const struct lane_options *options, struct error *err)
 {
-    struct places places;
-    bool ok =
-        places_make(&places, err) && lane_join(places.runtime_dir, options->id, options->ticket,
-                                               options->name, STDIN_FILENO, STDOUT_FILENO, err);
+    struct directories directories;
+    bool ok = directories_make(&directories, err) &&
+              lane_join(directories.runtime_dir, options->id, options->ticket, options->name,
+                        STDIN_FILENO, STDOUT_FILENO, err);
 
-    places_done(&places);
+    directories_done(&directories);
     return ok;
 }
 

@@ -11,7 +11,7 @@
 
 #include "host/images/disk-images.h"
 #include "host/images/image-fence.h"
-#include "tidy.h"
+#include "check-finished.h"
 #include "xmig/cleanup.h"
 #include "xmig/directory.h"
 #include "xmig/text.h"
@@ -71,9 +71,9 @@ static bool is_written_to(int dir, const char *name)
 }
 
 /* A VM that was moved here writes its log there as long as it runs. */
-bool leftovers_are_quiet(const struct places *places, const char *id, struct error *err)
+bool leftovers_are_quiet(const struct directories *directories, const char *id, struct error *err)
 {
-    AUTO_FREE char *state = formatted("%s/%s", places->state_dir, id);
+    AUTO_FREE char *state = formatted("%s/%s", directories->state_dir, id);
     DIR *dir = opendir(state);
     const struct dirent *entry;
     bool ok = true;
@@ -92,17 +92,17 @@ bool leftovers_are_quiet(const struct places *places, const char *id, struct err
     return ok;
 }
 
-bool leftovers_remove(const struct places *places, const char *id, struct error *err)
+bool leftovers_remove(const struct directories *directories, const char *id, struct error *err)
 {
-    AUTO_FREE char *state = formatted("%s/%s", places->state_dir, id);
-    AUTO_FREE char *runtime = formatted("%s/%s", places->runtime_dir, id);
+    AUTO_FREE char *state = formatted("%s/%s", directories->state_dir, id);
+    AUTO_FREE char *runtime = formatted("%s/%s", directories->runtime_dir, id);
 
     if (!remove_files(state, false, err) || !remove_files(state, true, err))
         return false;
     if (rmdir(state) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot remove the directory '%s': %m", state);
     leftovers_remove_sockets(runtime);
-    return directory_sync(places->state_dir, err);
+    return directory_sync(directories->state_dir, err);
 }
 
 /* ---- images ---- */
@@ -170,13 +170,13 @@ static void look_at_journal(cJSON *found, const struct journal *journal)
     }
 }
 
-void leftovers_images(const struct places *places, const struct identity *identity, const char *id,
-                      cJSON *found)
+void leftovers_images(const struct directories *directories, const struct identity *identity,
+                      const char *id, cJSON *found)
 {
     for (enum side side = SIDE_SEND; side <= SIDE_RECV; side++) {
         enum journal_health health;
         struct journal *journal =
-            journal_open(places->state_dir, id, side, identity, &health, NULL);
+            journal_open(directories->state_dir, id, side, identity, &health, NULL);
 
         if (journal)
             look_at_journal(found, journal);
@@ -187,7 +187,7 @@ void leftovers_images(const struct places *places, const struct identity *identi
 /* ---- by age ---- */
 
 struct pruning {
-    const struct places *places;
+    const struct directories *directories;
     struct identity identity;
     uint64_t keep_ms;
     void (*say)(void *arg, const char *text);
@@ -197,7 +197,7 @@ struct pruning {
 /* Without reading it: most journals are younger. */
 static bool may_be_old(const struct pruning *pruning, const char *id)
 {
-    AUTO_FREE char *path = formatted("%s/%s/recv.journal", pruning->places->state_dir, id);
+    AUTO_FREE char *path = formatted("%s/%s/recv.journal", pruning->directories->state_dir, id);
     struct stat st;
 
     return stat(path, &st) == 0 &&
@@ -209,8 +209,8 @@ static bool may_be_old(const struct pruning *pruning, const char *id)
 static bool is_of_no_use(const struct pruning *pruning, const char *id)
 {
     enum journal_health health;
-    struct journal *journal =
-        journal_open(pruning->places->state_dir, id, SIDE_RECV, &pruning->identity, &health, NULL);
+    struct journal *journal = journal_open(pruning->directories->state_dir, id, SIDE_RECV,
+                                           &pruning->identity, &health, NULL);
     bool no_use = journal && stayed_away(journal);
 
     journal_free(journal);
@@ -226,14 +226,14 @@ static void prune_if_old(void *arg, const char *id, enum side side)
     uint64_t age_ms;
 
     if (side != SIDE_RECV || !may_be_old(pruning, id) ||
-        !tidy_is_finished(pruning->places->state_dir, &pruning->identity, id, &age_ms, NULL) ||
+        !check_finished(pruning->directories->state_dir, &pruning->identity, id, &age_ms, NULL) ||
         age_ms < pruning->keep_ms || !is_of_no_use(pruning, id) ||
-        !leftovers_are_quiet(pruning->places, id, NULL))
+        !leftovers_are_quiet(pruning->directories, id, NULL))
         return;
-    leftovers_images(pruning->places, &pruning->identity, id, images);
+    leftovers_images(pruning->directories, &pruning->identity, id, images);
     if (images->child)
         return;
-    if (leftovers_remove(pruning->places, id, &err))
+    if (leftovers_remove(pruning->directories, id, &err))
         text =
             formatted("migration %s was undone long ago: its journal and its log are removed", id);
     else
@@ -241,15 +241,17 @@ static void prune_if_old(void *arg, const char *id, enum side side)
     pruning->say(pruning->arg, text);
 }
 
-void leftovers_prune(const struct places *places, uint64_t keep_ms,
+void leftovers_prune(const struct directories *directories, uint64_t keep_ms,
                      void (*say)(void *arg, const char *text), void *arg)
 {
-    struct pruning pruning = { .places = places, .keep_ms = keep_ms, .say = say, .arg = arg };
+    struct pruning pruning = {
+        .directories = directories, .keep_ms = keep_ms, .say = say, .arg = arg
+    };
     struct error err = { 0 };
 
     if (!keep_ms)
         return;
     if (!identity_read(&pruning.identity, &err) ||
-        !journal_list(places->state_dir, prune_if_old, &pruning, &err))
+        !journal_list(directories->state_dir, prune_if_old, &pruning, &err))
         say(arg, err.text);
 }

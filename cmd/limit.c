@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 
-#include "meant.h"
+#include "migration-view.h"
 #include "option-syntax.h"
 #include "report.h"
-#include "pipeline/status.h"
+#include "pipeline/status-socket.h"
 #include "xmig/cleanup.h"
 #include "xmig/units.h"
 
@@ -49,20 +49,20 @@ static bool parse(struct limit_options *options, int argc, char *argv[], uint64_
             (parse_size(options->rate, rate, err) || error_prefix(err, "RATE")));
 }
 
-static bool set(const struct meant *meant, uint64_t rate, char **status, struct error *err)
+static bool set(const struct migration_view *view, uint64_t rate, char **status, struct error *err)
 {
-    if (!meant_is_at_work(meant, err))
+    if (!view_is_at_work(view, err))
         return false;
-    if (meant->m.side == SIDE_RECV)
+    if (view->m.side == SIDE_RECV)
         return error_set(err, ERROR_REFUSED,
                          "the source limits what it sends: run 'xmig limit %s RATE' on %s",
-                         meant->m.id, meant_peer(meant));
-    return status_limit(&meant->m, rate, status, err) &&
+                         view->m.id, view_peer(view));
+    return status_limit(&view->m, rate, status, err) &&
            (!rate || strstr(*status, "at most") ||
             error_set(err, ERROR_REFUSED,
                       "migration %s was begun without --bwlimit, and its lanes cannot be limited "
                       "any more: begin moves with a --bwlimit, however high, to lower it later",
-                      meant->m.id));
+                      view->m.id));
 }
 
 static int limit(const struct limit_options *options, uint64_t rate)
@@ -72,21 +72,21 @@ static int limit(const struct limit_options *options, uint64_t rate)
     struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     AUTO_FREE char *said = NULL;
     struct error err = { 0 };
-    struct meant meant;
+    struct migration_view view;
     int status;
 
-    if (!meant_open(&meant, options->which, &err) || !set(&meant, rate, &said, &err)) {
+    if (!view_open(&view, options->which, &err) || !set(&view, rate, &said, &err)) {
         ending_of_failure(&ending,
                           err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);
         ending.no_vm = true;
     } else {
-        ending.id = meant.m.id;
-        snprintf(ending.text, sizeof(ending.text), "migration %s: %s%s", meant.m.id, said,
+        ending.id = view.m.id;
+        snprintf(ending.text, sizeof(ending.text), "migration %s: %s%s", view.m.id, said,
                  strstr(said, "at most") ? "" : "; no limit");
     }
     status = report_end(report, &ending);
     report_free(report);
-    meant_done(&meant);
+    view_done(&view);
     return status;
 }
 

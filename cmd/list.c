@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "find-id.h"
-#include "next.h"
+#include "next-step.h"
 #include "options.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "wrap.h"
 #include "pipeline/commit/guardian.h"
@@ -31,7 +31,7 @@ enum {
 
 struct listing {
     const struct list_options *options;
-    struct places places;
+    struct directories directories;
     struct identity identity;
     struct report *report;
     size_t count;
@@ -49,7 +49,7 @@ struct item {
     enum worker worker;
     const char *status; /* what the worker says; NULL */
     int pid;
-    struct next next;
+    struct next_step next;
     int guardian;           /* the process that watches over it; 0: none */
     const char *unreadable; /* why; NULL */
 };
@@ -100,7 +100,7 @@ static void print_next(const struct item *item)
 {
     char line[512];
 
-    next_print(&item->next, item->peer, item->side, line, sizeof(line));
+    next_step_print(&item->next, item->peer, item->side, line, sizeof(line));
     if (line[0])
         wrap_say(stdout, INDENT, "    next: %s", line);
 }
@@ -163,9 +163,9 @@ static void show_journal(struct listing *listing, struct migration *m)
         (listing->options->which && !id_means(m->journal, listing->options->which)))
         return;
     item.worker = find_worker(m, &status);
-    item.guardian = guardian_pid(listing->places.state_dir, item.id, m->side);
+    item.guardian = guardian_pid(listing->directories.state_dir, item.id, m->side);
     item.status = status;
-    next_find(m->journal, item.worker, status, &item.next);
+    next_step_find(m->journal, item.worker, status, &item.next);
     show(listing, &item);
 }
 
@@ -186,13 +186,13 @@ static void on_journal(void *arg, const char *id, enum side side)
     enum journal_health health;
 
     m.journal =
-        journal_open(listing->places.state_dir, id, side, &listing->identity, &health, &err);
+        journal_open(listing->directories.state_dir, id, side, &listing->identity, &health, &err);
     if (!m.journal) {
         if (health == JOURNAL_UNREADABLE && may_be_meant(listing, id))
             show(listing, &(struct item){ .id = id, .side = side, .unreadable = err.text });
         return;
     }
-    m.own_runtime_dir = formatted("%s/%s", listing->places.runtime_dir, id);
+    m.own_runtime_dir = formatted("%s/%s", listing->directories.runtime_dir, id);
     show_journal(listing, &m);
     free(m.own_runtime_dir);
     journal_free(m.journal);
@@ -209,13 +209,14 @@ static void list_all(struct listing *listing, struct ending *ending)
     struct error err = { 0 };
 
     if (!identity_read(&listing->identity, &err) ||
-        !journal_list(listing->places.state_dir, on_journal, listing, &err))
+        !journal_list(listing->directories.state_dir, on_journal, listing, &err))
         list_failed(ending, &err);
     else if (!listing->count && !listing->options->json)
         wrap_say(stderr, WRAP_INDENT, "xmig list: no %s%s%s here (%s)",
                  listing->options->all ? "migrations" : "unfinished migrations",
                  listing->options->which ? " of " : "",
-                 listing->options->which ? listing->options->which : "", listing->places.state_dir);
+                 listing->options->which ? listing->options->which : "",
+                 listing->directories.state_dir);
 }
 
 static int list(const struct list_options *options)
@@ -226,11 +227,11 @@ static int list(const struct list_options *options)
     struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
     int status;
 
-    places_find(&listing.places);
+    directories_find(&listing.directories);
     list_all(&listing, &ending);
     status = report_end(listing.report, &ending);
     report_free(listing.report);
-    places_done(&listing.places);
+    directories_done(&listing.directories);
     return status;
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "options.h"
-#include "places.h"
+#include "directories.h"
 #include "wrap.h"
 #include "transport/listen/listen.h"
 #include "transport/listen/sockets.h"
@@ -52,7 +52,7 @@ static int run(const struct listen_command_options *options)
         .limits = listen_default_limits,
         .say = say,
     };
-    struct places places;
+    struct directories directories;
     struct error err = { 0 };
     bool ok;
 
@@ -60,15 +60,15 @@ static int run(const struct listen_command_options *options)
         listen.limits.migrations = options->max_migrations;
     if (options->max_per_peer)
         listen.limits.per_peer = options->max_per_peer;
-    places_find_keys(&listen.keys);
-    ok = places_make(&places, &err);
-    listen.runtime_dir = places.runtime_dir;
-    listen.state_dir = places.state_dir;
+    directories_find_keys(&listen.keys);
+    ok = directories_make(&directories, &err);
+    listen.runtime_dir = directories.runtime_dir;
+    listen.state_dir = directories.state_dir;
     ok = ok && listen_run(&listen, &err);
     if (!ok)
         wrap_say(stderr, WRAP_INDENT, "xmig listen: %s", err.text);
     keys_done(&listen.keys);
-    places_done(&places);
+    directories_done(&directories);
     return ok ? OUTCOME_DONE : OUTCOME_LOCAL_ERROR;
 }
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "places.h"
+#include "directories.h"
 #include "transport/tls/settings.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -145,7 +145,7 @@ bool tls_way(const char *dest, const cJSON *given, const char *rsh, cJSON **way,
     if (!is_tls(dest))
         return true;
     json = must(given ? cJSON_Duplicate(given, true) : cJSON_CreateObject());
-    places_find_keys(&keys);
+    directories_find_keys(&keys);
     set_path(json, "keys", keys.directory);
     keys_done(&keys);
     if (!add_environment(json, "proxy", proxies, err) ||

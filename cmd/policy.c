@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "option-syntax.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
@@ -104,14 +104,15 @@ static int check(const struct policy_options *options)
     struct output_options output = { .json = options->json, .quiet = true };
     struct report *report = report_new("xmig policy", &output, stdout, stderr);
     struct ending ending = { .status = OUTCOME_DONE, .no_vm = true };
-    struct places places;
+    struct directories directories;
     struct error err = { 0 };
     bool ok;
     int status;
 
-    places_find(&places);
-    ok = options->names[0] ? show(report, options->json, places.config_dir, options->names, &err)
-                           : show_all(report, options->json, places.config_dir, &err);
+    directories_find(&directories);
+    ok = options->names[0]
+             ? show(report, options->json, directories.config_dir, options->names, &err)
+             : show_all(report, options->json, directories.config_dir, &err);
     if (!ok) {
         ending_of_failure(&ending, OUTCOME_LOCAL_ERROR, &err);
         ending.no_vm = true;
@@ -119,7 +120,7 @@ static int check(const struct policy_options *options)
     }
     status = report_end(report, &ending);
     report_free(report);
-    places_done(&places);
+    directories_done(&directories);
     return status;
 }
 

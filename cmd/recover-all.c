@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-#include "meaning.h"
-#include "places.h"
+#include "journal-words.h"
+#include "directories.h"
 #include "recover.h"
 #include "report-json.h"
 #include "report.h"
@@ -26,7 +26,7 @@ enum {
 
 struct sweep {
     const struct recover_command_options *options;
-    struct places places;
+    struct directories directories;
     struct identity identity;
     struct report *report;
     enum side side; /* whose journals are looked at now */
@@ -40,8 +40,8 @@ struct sweep {
 static bool is_due(const struct sweep *sweep, const char *id)
 {
     enum journal_health health;
-    struct journal *journal =
-        journal_open(sweep->places.state_dir, id, sweep->side, &sweep->identity, &health, NULL);
+    struct journal *journal = journal_open(sweep->directories.state_dir, id, sweep->side,
+                                           &sweep->identity, &health, NULL);
     bool due = journal ? !journal_is_finished(journal) : health != JOURNAL_MISSING;
 
     journal_free(journal);
@@ -50,11 +50,11 @@ static bool is_due(const struct sweep *sweep, const char *id)
 
 static void run_child(const struct sweep *sweep, const char *id, int out)
 {
-    AUTO_JSON cJSON *body = recover_one_of_all(&sweep->places, id, sweep->side);
+    AUTO_JSON cJSON *body = recover_one_of_all(&sweep->directories, id, sweep->side);
     AUTO_FREE char *text = json_print(body);
 
-    if (!guardian_pid(sweep->places.state_dir, id, sweep->side))
-        guardian_leave(sweep->places.state_dir, id, sweep->side);
+    if (!guardian_pid(sweep->directories.state_dir, id, sweep->side))
+        guardian_leave(sweep->directories.state_dir, id, sweep->side);
     _exit(write(out, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : 1);
 }
 
@@ -158,7 +158,7 @@ static bool sweep_all(struct sweep *sweep, struct error *err)
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
         sweep->side = sides[i];
         if ((!sweep->options->has_side || sweep->options->side == sides[i]) &&
-            !journal_list(sweep->places.state_dir, on_journal, sweep, err))
+            !journal_list(sweep->directories.state_dir, on_journal, sweep, err))
             return false;
     }
     return true;
@@ -174,7 +174,7 @@ static void describe(const struct sweep *sweep, struct ending *ending)
                  sweep->count);
     else
         snprintf(ending->text, sizeof(ending->text), "no unfinished migrations here (%s)",
-                 sweep->places.state_dir);
+                 sweep->directories.state_dir);
 }
 
 int recover_all(const struct recover_command_options *options)
@@ -187,12 +187,12 @@ int recover_all(const struct recover_command_options *options)
     int status;
 
     signal(SIGPIPE, SIG_IGN);
-    if (places_make(&sweep.places, &err) && sweep_all(&sweep, &err))
+    if (directories_make(&sweep.directories, &err) && sweep_all(&sweep, &err))
         describe(&sweep, &ending);
     else
         ending_of_failure(&ending, OUTCOME_LOCAL_ERROR, &err);
     status = report_end(sweep.report, &ending);
     report_free(sweep.report);
-    places_done(&sweep.places);
+    directories_done(&sweep.directories);
     return status;
 }

@@ -5,12 +5,12 @@
 
 #include <stdio.h>
 
-#include "meaning.h"
+#include "journal-words.h"
 #include "recover-attempt.h"
 #include "report-json.h"
 #include "xmig/cleanup.h"
 
-void recover_silently(const struct places *places, const char *id, struct result *result,
+void recover_silently(const struct directories *directories, const char *id, struct result *result,
                       bool *finished)
 {
     const struct recover_command_options options = {
@@ -20,7 +20,9 @@ void recover_silently(const struct places *places, const char *id, struct result
         .side = SIDE_SEND,
     };
     struct report *report = report_new("xmig", &options.output, stdout, stderr);
-    struct recovering recovering = { .options = &options, .places = places, .report = report };
+    struct recovering recovering = { .options = &options,
+                                     .directories = directories,
+                                     .report = report };
     struct ending ending;
 
     (void)attempt(&recovering, false, &ending);
@@ -38,14 +40,16 @@ static bool needs_a_person(const struct recovering *recovering, const struct res
 }
 
 /* Make one attempt. It is reported to `told` and to the migration's log; `see` gets its end. */
-static void run_unattended(const struct places *places,
+static void run_unattended(const struct directories *directories,
                            const struct recover_command_options *options, FILE *told,
                            void (*see)(void *arg, const struct recovering *recovering,
                                        const struct ending *ending),
                            void *arg)
 {
     struct report *report = report_new("xmig guard", &options->output, told, told);
-    struct recovering recovering = { .options = options, .places = places, .report = report };
+    struct recovering recovering = { .options = options,
+                                     .directories = directories,
+                                     .report = report };
     struct ending ending;
 
     (void)attempt(&recovering, false, &ending);
@@ -59,8 +63,8 @@ static void see_need(void *arg, const struct recovering *recovering, const struc
     *(bool *)arg = needs_a_person(recovering, &ending->result);
 }
 
-enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
-                                   bool lease_is_over)
+enum unattended recover_unattended(const struct directories *directories, const char *id,
+                                   enum side side, bool lease_is_over)
 {
     const struct recover_command_options options = {
         .output = { .quiet = true, .progress = PROGRESS_NEVER },
@@ -73,7 +77,7 @@ enum unattended recover_unattended(const struct places *places, const char *id, 
     };
     bool needs;
 
-    run_unattended(places, &options, stderr, see_need, &needs);
+    run_unattended(directories, &options, stderr, see_need, &needs);
     return needs ? UNATTENDED_NEEDS_A_PERSON : UNATTENDED_GOES_ON;
 }
 
@@ -83,7 +87,7 @@ static void see_ending(void *arg, const struct recovering *recovering, const str
     *(cJSON **)arg = json_of_ending(ending, 0);
 }
 
-cJSON *recover_one_of_all(const struct places *places, const char *id, enum side side)
+cJSON *recover_one_of_all(const struct directories *directories, const char *id, enum side side)
 {
     const struct recover_command_options options = {
         .output = { .quiet = true, .progress = PROGRESS_NEVER },
@@ -96,7 +100,7 @@ cJSON *recover_one_of_all(const struct places *places, const char *id, enum side
     FILE *nowhere = must(fopen("/dev/null", "we"));
     cJSON *body = NULL;
 
-    run_unattended(places, &options, nowhere, see_ending, &body);
+    run_unattended(directories, &options, nowhere, see_ending, &body);
     fclose(nowhere);
     return body;
 }

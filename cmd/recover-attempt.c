@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "find-id.h"
-#include "meaning.h"
+#include "journal-words.h"
 #include "option-tls.h"
 #include "peer-words.h"
 #include "wrap.h"
@@ -36,13 +36,13 @@ static bool open_journal(struct recovering *recovering, enum journal_health *hea
     struct migration *m = &recovering->m;
 
     m->side = options->has_side ? options->side : SIDE_SEND;
-    m->journal = journal_open(recovering->places->state_dir, recovering->id, m->side, &m->identity,
-                              health, err);
+    m->journal = journal_open(recovering->directories->state_dir, recovering->id, m->side,
+                              &m->identity, health, err);
     if (m->journal || options->has_side || *health != JOURNAL_MISSING)
         return m->journal != NULL;
     m->side = SIDE_RECV;
-    m->journal = journal_open(recovering->places->state_dir, recovering->id, m->side, &m->identity,
-                              health, err);
+    m->journal = journal_open(recovering->directories->state_dir, recovering->id, m->side,
+                              &m->identity, health, err);
     return m->journal != NULL;
 }
 
@@ -90,13 +90,14 @@ static bool open_migration(struct recovering *recovering, enum outcome *outcome,
     enum journal_health health = JOURNAL_MISSING;
 
     *outcome = OUTCOME_LOCAL_ERROR;
-    if (!identity_read(&m->identity, err) || !find_id(recovering->places->state_dir, &m->identity,
-                                                      recovering->options->id, recovering->id, err))
+    if (!identity_read(&m->identity, err) ||
+        !find_id(recovering->directories->state_dir, &m->identity, recovering->options->id,
+                 recovering->id, err))
         return false;
     if (!open_journal(recovering, &health, err)) {
         if (health == JOURNAL_MISSING)
             return error_set(err, ERROR_REFUSED, "no migration %s is known in '%s'", recovering->id,
-                             recovering->places->state_dir);
+                             recovering->directories->state_dir);
         *outcome = OUTCOME_UNDECIDED;
         return error_prefix(err, "the journal cannot be read, which proves nothing");
     }
@@ -116,7 +117,7 @@ static void begin_attempt(struct recovering *recovering)
     recovering->migration_options = migration_default_options;
     recovering->migration_options.patience_ms = recovering->options->unattended ? 0 : PATIENCE_MS;
     migration_init(m, SIDE_SEND, recovering->loop, &recovering->migration_options,
-                   recovering->places->state_dir, recovering->places->runtime_dir);
+                   recovering->directories->state_dir, recovering->directories->runtime_dir);
     m->events = report_sink(recovering->report);
     m->history = report_history(recovering->report);
     m->unattended = recovering->options->unattended;
@@ -125,7 +126,7 @@ static void begin_attempt(struct recovering *recovering)
 void attempt_end(struct recovering *recovering)
 {
     if (recovering->id[0])
-        hooks_run(recovering->places, recovering->id, recovering->m.side, recovering->report);
+        hooks_run(recovering->directories, recovering->id, recovering->m.side, recovering->report);
     migration_done(&recovering->m);
     peer_words_free(steal(recovering->words));
     loop_free(recovering->loop);
@@ -231,7 +232,7 @@ static bool is_at_work(struct recovering *recovering, struct result *result)
 
     if (find_worker(&recovering->m, &status) != WORKER_AT_WORK)
         return false;
-    next_find(recovering->m.journal, WORKER_AT_WORK, status, &recovering->next);
+    next_step_find(recovering->m.journal, WORKER_AT_WORK, status, &recovering->next);
     result->outcome = OUTCOME_UNDECIDED;
     error_set(&result->error, ERROR_REFUSED, "%s: nothing was touched", status);
     return true;
@@ -242,8 +243,8 @@ static void say_at_work(const struct recovering *recovering, struct ending *endi
     const struct migration *m = &recovering->m;
 
     snprintf(ending->text, sizeof(ending->text), "it is still under way");
-    next_print(&recovering->next, journal_peer(m->journal), m->side, ending->next,
-               sizeof(ending->next));
+    next_step_print(&recovering->next, journal_peer(m->journal), m->side, ending->next,
+                    sizeof(ending->next));
 }
 
 bool attempt_is_open(const struct result *result)

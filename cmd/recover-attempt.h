@@ -2,24 +2,24 @@
 #ifndef XMIG_CMD_RECOVER_ATTEMPT_H
 #define XMIG_CMD_RECOVER_ATTEMPT_H
 
-#include "ending.h"
-#include "next.h"
+#include "outcome-words.h"
+#include "next-step.h"
 #include "options.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 
 /* With the operator's word there may be a second attempt. */
 struct recovering {
     const struct recover_command_options *options;
-    const struct places *places;
+    const struct directories *directories;
     struct report *report;
     struct loop *loop;
     struct peer_words *words;
     struct migration m;
     struct migration_options migration_options;
-    char id[17];      /* that options->id means */
-    struct next next; /* while somebody else is at work */
-    bool at_work;     /* somebody else is */
+    char id[17];           /* that options->id means */
+    struct next_step next; /* while somebody else is at work */
+    bool at_work;          /* somebody else is */
     /* The journal may be read again meanwhile. */
     char *vm, *dest, *rsh, *remote_path;
     cJSON *tls;

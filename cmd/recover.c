@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "meaning.h"
+#include "journal-words.h"
 #include "option-tls.h"
 #include "recover-all.h"
 #include "recover-attempt.h"
@@ -146,22 +146,24 @@ static int run(struct recovering *recovering)
 
 static int recover(const struct recover_command_options *options)
 {
-    struct places places;
+    struct directories directories;
     struct report *report = report_new("xmig recover", &options->output, stdout, stderr);
-    struct recovering recovering = { .options = options, .places = &places, .report = report };
+    struct recovering recovering = { .options = options,
+                                     .directories = &directories,
+                                     .report = report };
     struct ending ending;
     struct error err = { 0 };
     int status;
 
     signal(SIGPIPE, SIG_IGN);
-    if (places_make(&places, &err)) {
+    if (directories_make(&directories, &err)) {
         status = run(&recovering);
     } else {
         ending_of_failure(&ending, OUTCOME_LOCAL_ERROR, &err);
         status = report_end(report, &ending);
     }
     report_free(report);
-    places_done(&places);
+    directories_done(&directories);
     return status;
 }
 

@@ -2,14 +2,14 @@
 #ifndef XMIG_CMD_RECOVER_H
 #define XMIG_CMD_RECOVER_H
 
-#include "places.h"
+#include "directories.h"
 #include "xmig/commit.h"
 
 /* As `xmig recover ID` at the source, but nothing is printed. `*result` is what came of the
  * attempt,
  * `*finished` whether the migration's journal is closed now.
  */
-void recover_silently(const struct places *places, const char *id, struct result *result,
+void recover_silently(const struct directories *directories, const char *id, struct result *result,
                       bool *finished);
 
 enum unattended {
@@ -20,12 +20,12 @@ enum unattended {
 /* Try once to settle migration `id` without a person: end no living process, ask for no password,
  * wait for nothing. What happens is written to the migration's log.
  */
-enum unattended recover_unattended(const struct places *places, const char *id, enum side side,
-                                   bool lease_is_over);
+enum unattended recover_unattended(const struct directories *directories, const char *id,
+                                   enum side side, bool lease_is_over);
 
 /* The same attempt for `recover --all`: returns its result as xmig-json(5) describes it, which the
  * caller frees.
  */
-cJSON *recover_one_of_all(const struct places *places, const char *id, enum side side);
+cJSON *recover_one_of_all(const struct directories *directories, const char *id, enum side side);
 
 #endif

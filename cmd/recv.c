@@ -10,7 +10,7 @@
 #include "hooks.h"
 #include "options.h"
 #include "leftovers.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "signals.h"
 #include "wrap.h"
@@ -34,7 +34,7 @@ static const char help_text[] =
 struct receiving {
     struct loop *loop;
     struct report *report;
-    struct places places;
+    struct directories directories;
     const char *peer; /* --peer, the sender's address; NULL: not given */
     char id[17];      /* of the migration, once it is named */
 };
@@ -74,7 +74,7 @@ static void note(const struct receiving *receiving, const char *what)
 static void on_named(void *arg, const char *id)
 {
     struct receiving *receiving = arg;
-    AUTO_FREE char *directory = formatted("%s/%s", receiving->places.state_dir, id);
+    AUTO_FREE char *directory = formatted("%s/%s", receiving->directories.state_dir, id);
 
     report_keep_in(receiving->report, directory, SIDE_RECV);
     snprintf(receiving->id, sizeof(receiving->id), "%s", id);
@@ -126,13 +126,13 @@ static int serve(struct receiving *receiving, const char *const names[], struct 
     int in_fd = take_descriptor(STDIN_FILENO, O_RDONLY, err);
     int out_fd = take_descriptor(STDOUT_FILENO, O_WRONLY, err);
 
-    if (err->kind != ERROR_NONE || !places_make(&receiving->places, err))
+    if (err->kind != ERROR_NONE || !directories_make(&receiving->directories, err))
         return OUTCOME_LOCAL_ERROR;
-    options.policy = names[0] ? policy_load(receiving->places.config_dir, names) : NULL;
-    leftovers_prune(&receiving->places, policy_keep_ms(receiving->places.config_dir), note_pruned,
-                    receiving);
-    options.state_dir = receiving->places.state_dir;
-    options.runtime_dir = receiving->places.runtime_dir;
+    options.policy = names[0] ? policy_load(receiving->directories.config_dir, names) : NULL;
+    leftovers_prune(&receiving->directories, policy_keep_ms(receiving->directories.config_dir),
+                    note_pruned, receiving);
+    options.state_dir = receiving->directories.state_dir;
+    options.runtime_dir = receiving->directories.runtime_dir;
     signals = signals_new(receiving->loop, on_signal, receiving);
     serve_run(receiving->loop, in_fd, out_fd, &options, &result);
     signals_free(signals);
@@ -165,10 +165,10 @@ static int receive(const struct recv_options *options)
     if (err.kind != ERROR_NONE)
         wrap_say(stderr, WRAP_INDENT, "xmig recv: %s", err.text);
     if (receiving.id[0])
-        hooks_run(&receiving.places, receiving.id, SIDE_RECV, receiving.report);
+        hooks_run(&receiving.directories, receiving.id, SIDE_RECV, receiving.report);
     loop_free(receiving.loop);
     report_free(receiving.report);
-    places_done(&receiving.places);
+    directories_done(&receiving.directories);
     return status;
 }
 

@@ -2,7 +2,7 @@
 #ifndef XMIG_CMD_REPORT_JSON_H
 #define XMIG_CMD_REPORT_JSON_H
 
-#include "ending.h"
+#include "outcome-words.h"
 #include "transfers.h"
 
 struct json_report {

@@ -8,7 +8,7 @@
 #include "history.h"
 #include "option-syntax.h"
 #include "cmd/page/page.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
@@ -27,7 +27,7 @@ static const char help_text[] =
     "  -h, --help               this text\n";
 
 struct reporting {
-    struct places places;
+    struct directories directories;
     struct identity identity;
     struct report *report;
     const char *output, *peer_history;
@@ -47,7 +47,7 @@ static void take_newest(void *arg, const char *id, enum side side)
 
 static bool find_migration(struct reporting *reporting, const char *word, struct error *err)
 {
-    const char *state_dir = reporting->places.state_dir;
+    const char *state_dir = reporting->directories.state_dir;
 
     if (word)
         return find_id(state_dir, &reporting->identity, word, reporting->id, err);
@@ -61,18 +61,18 @@ static bool find_migration(struct reporting *reporting, const char *word, struct
 static struct journal *open_journal(const struct reporting *reporting, struct error *err)
 {
     enum journal_health health;
-    struct journal *journal = journal_open(reporting->places.state_dir, reporting->id, SIDE_SEND,
-                                           &reporting->identity, &health, err);
+    struct journal *journal = journal_open(reporting->directories.state_dir, reporting->id,
+                                           SIDE_SEND, &reporting->identity, &health, err);
 
     if (journal || health != JOURNAL_MISSING)
         return journal;
-    return journal_open(reporting->places.state_dir, reporting->id, SIDE_RECV, &reporting->identity,
-                        &health, err);
+    return journal_open(reporting->directories.state_dir, reporting->id, SIDE_RECV,
+                        &reporting->identity, &health, err);
 }
 
 static cJSON *lines(const struct reporting *reporting, enum side side, enum side own)
 {
-    AUTO_FREE char *directory = formatted("%s/%s", reporting->places.state_dir, reporting->id);
+    AUTO_FREE char *directory = formatted("%s/%s", reporting->directories.state_dir, reporting->id);
 
     if (side != own && reporting->peer_history)
         return history_read_file(reporting->peer_history);
@@ -139,14 +139,14 @@ static int run(struct reporting *reporting, const char *word)
     int status;
 
     reporting->report = report_new("xmig report", &output, stdout, stderr);
-    places_find(&reporting->places);
+    directories_find(&reporting->directories);
     if (!identity_read(&reporting->identity, &err) || !make(reporting, word, &err))
         ending_of_failure(&ending,
                           err.kind == ERROR_REFUSED ? OUTCOME_REFUSED : OUTCOME_LOCAL_ERROR, &err);
     ending.no_vm = true;
     status = report_end(reporting->report, &ending);
     report_free(reporting->report);
-    places_done(&reporting->places);
+    directories_done(&reporting->directories);
     return status;
 }
 

@@ -4,7 +4,7 @@
 #ifndef XMIG_CMD_REPORT_H
 #define XMIG_CMD_REPORT_H
 
-#include "ending.h"
+#include "outcome-words.h"
 #include "options.h"
 #include "xmig/session.h"
 

@@ -5,13 +5,13 @@
 #include <stdio.h>
 
 #include "detach.h"
-#include "earlier.h"
+#include "settle-earlier.h"
 #include "hooks.h"
 #include "history.h"
 #include "option-tls.h"
 #include "options.h"
 #include "peer-words.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "signals.h"
 #include "trace.h"
@@ -26,7 +26,7 @@ static const char help_text[] =
     "usage: xmig send [OPTION...] VM DEST\n"
     "\n"
     "Moves the running VM, with its local disks, to the host DEST. VM is qemu:NAME,\n"
-    "qemu:/path/to/qmp.sock, xen:NAME, or a name alone where only one of them is meant.\n"
+    "qemu:/path/to/qmp.sock, xen:NAME, or a name alone where only one of them is view.\n"
     "DEST is HOST, USER@HOST, ssh://[USER@]HOST[:PORT], tls://HOST:PORT where 'xmig listen'\n"
     "listens, or local: for this machine itself.\n"
     "\n"
@@ -92,7 +92,7 @@ static const char help_text[] =
 
 struct sending {
     const struct send_options *options;
-    struct places places;
+    struct directories directories;
     cJSON *way; /* option-tls.h */
     struct loop *loop;
     struct report *report;
@@ -275,11 +275,11 @@ static void fail_before(const struct sending *sending, struct result *result)
     error_join(&result->error);
 }
 
-static bool settle_earlier(struct sending *sending, struct error *err)
+static bool may_begin(struct sending *sending, struct error *err)
 {
     const struct send_options *options = sending->options;
 
-    return options->simulate || earlier_settle(&sending->places, options->vm,
+    return options->simulate || settle_earlier(&sending->directories, options->vm,
                                                options->migration.dry_run, sending->report, err);
 }
 
@@ -287,7 +287,7 @@ static void move(struct sending *sending, struct result *result)
 {
     struct migration *m = &sending->m;
 
-    if (!settle_earlier(sending, &result->error) || !attach(sending, &result->error)) {
+    if (!may_begin(sending, &result->error) || !attach(sending, &result->error)) {
         fail_before(sending, result);
         return;
     }
@@ -385,21 +385,22 @@ static int run(const struct send_options *options, int detached, int argc, char 
     signal(SIGTTOU, SIG_IGN); /* a terminal set to `tostop` must not stop it half-way */
     sending.report = report_new("xmig", &options->output, stdout, stderr);
     sending.words = peer_words_new(sending.loop, sending.report, target_name(options->dest));
-    placed = open_trace(&sending, &result.error) && places_make(&sending.places, &result.error);
+    placed = open_trace(&sending, &result.error) &&
+             directories_make(&sending.directories, &result.error);
     migration_init(&sending.m, SIDE_SEND, sending.loop, &options->migration,
-                   sending.places.state_dir, sending.places.runtime_dir);
+                   sending.directories.state_dir, sending.directories.runtime_dir);
     if (placed)
         send_vm(&sending, &result);
     status = result.outcome == OUTCOME_USAGE ? end_with_usage(argc, argv, &result.error)
                                              : end(&sending, &result);
     if (sending.m.id[0])
-        hooks_run(&sending.places, sending.m.id, SIDE_SEND, sending.report);
+        hooks_run(&sending.directories, sending.m.id, SIDE_SEND, sending.report);
     tell_trace(&sending);
     migration_done(&sending.m);
     peer_words_free(sending.words);
     loop_free(sending.loop);
     report_free(sending.report);
-    places_done(&sending.places);
+    directories_done(&sending.directories);
     cJSON_Delete(sending.way);
     return status;
 }

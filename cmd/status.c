@@ -7,7 +7,7 @@
 
 #include "drawing.h"
 #include "history.h"
-#include "meant.h"
+#include "migration-view.h"
 #include "option-syntax.h"
 #include "report-json.h"
 #include "report.h"
@@ -84,9 +84,9 @@ static void take_transfer(struct transfers *transfers, const cJSON *line)
     transfers->count += transfer == transfers->list + transfers->count;
 }
 
-static void read_progress(const struct meant *meant, struct progress *progress)
+static void read_progress(const struct migration_view *view, struct progress *progress)
 {
-    AUTO_JSON cJSON *lines = history_read(meant->m.own_state_dir, meant->m.side);
+    AUTO_JSON cJSON *lines = history_read(view->m.own_state_dir, view->m.side);
     const cJSON *line;
 
     *progress = (struct progress){ 0 };
@@ -124,21 +124,21 @@ static size_t stage_count(void)
 
 /* ---- telling it ---- */
 
-static void say_stage(FILE *out, const struct meant *meant, const struct progress *progress)
+static void say_stage(FILE *out, const struct migration_view *view, const struct progress *progress)
 {
     const struct stage *stage = stage_find(progress->stage);
 
-    if (stage && meant->worker == WORKER_AT_WORK)
+    if (stage && view->worker == WORKER_AT_WORK)
         fprintf(out, "    %s (%zu of %zu): %s\n", stage->name, stage_number(stage->name),
                 stage_count(), stage->summary);
-    fprintf(out, "    %s\n", journal_meaning(meant->m.journal));
-    if (meant->worker == WORKER_AT_WORK)
-        fprintf(out, "    %s\n", meant->status);
-    else if (meant->worker == WORKER_SILENT)
-        fprintf(out, "    process %d holds it and does not answer\n", worker_pid(&meant->m));
-    else if (!journal_is_finished(meant->m.journal))
+    fprintf(out, "    %s\n", journal_meaning(view->m.journal));
+    if (view->worker == WORKER_AT_WORK)
+        fprintf(out, "    %s\n", view->status);
+    else if (view->worker == WORKER_SILENT)
+        fprintf(out, "    process %d holds it and does not answer\n", worker_pid(&view->m));
+    else if (!journal_is_finished(view->m.journal))
         fprintf(out, "    no process is at work on it; 'xmig list %s' says what to do\n",
-                meant->m.id);
+                view->m.id);
 }
 
 static void say_transfers(FILE *out, const struct progress *progress)
@@ -159,18 +159,18 @@ static void say_transfers(FILE *out, const struct progress *progress)
 }
 
 /* What people read, in lines. The caller frees it. */
-static char *words_of(const struct meant *meant, const struct progress *progress)
+static char *words_of(const struct migration_view *view, const struct progress *progress)
 {
-    const enum side side = meant->m.side;
+    const enum side side = view->m.side;
     char *text = NULL;
     size_t size;
     FILE *out = must(open_memstream(&text, &size));
 
-    fprintf(out, "%s  %s  '%s' %s %s: %s\n", meant->m.id, side_name(side), meant_vm(meant),
-            side == SIDE_SEND ? "to" : "from", meant_peer(meant),
-            record_name(journal_last(meant->m.journal)));
-    say_stage(out, meant, progress);
-    if (!journal_is_finished(meant->m.journal))
+    fprintf(out, "%s  %s  '%s' %s %s: %s\n", view->m.id, side_name(side), view_vm(view),
+            side == SIDE_SEND ? "to" : "from", view_peer(view),
+            record_name(journal_last(view->m.journal)));
+    say_stage(out, view, progress);
+    if (!journal_is_finished(view->m.journal))
         say_transfers(out, progress);
     if (fclose(out))
         abort();
@@ -191,7 +191,7 @@ static void show_words(struct watching *watching, char *text)
     fflush(stdout);
 }
 
-static cJSON *json_of(const struct meant *meant, const struct progress *progress)
+static cJSON *json_of(const struct migration_view *view, const struct progress *progress)
 {
     static const char *const workers[] = {
         [WORKER_NONE] = "none", [WORKER_AT_WORK] = "at-work", [WORKER_SILENT] = "silent"
@@ -199,12 +199,12 @@ static cJSON *json_of(const struct meant *meant, const struct progress *progress
     cJSON *body = must(cJSON_CreateObject());
     cJSON *transfers = must(cJSON_AddArrayToObject(body, "transfers"));
 
-    cJSON_AddStringToObject(body, "id", meant->m.id);
-    cJSON_AddStringToObject(body, "side", side_name(meant->m.side));
-    cJSON_AddStringToObject(body, "vm", meant_vm(meant));
-    cJSON_AddStringToObject(body, "record", record_name(journal_last(meant->m.journal)));
-    cJSON_AddStringToObject(body, "meaning", journal_meaning(meant->m.journal));
-    cJSON_AddStringToObject(body, "process", workers[meant->worker]);
+    cJSON_AddStringToObject(body, "id", view->m.id);
+    cJSON_AddStringToObject(body, "side", side_name(view->m.side));
+    cJSON_AddStringToObject(body, "vm", view_vm(view));
+    cJSON_AddStringToObject(body, "record", record_name(journal_last(view->m.journal)));
+    cJSON_AddStringToObject(body, "meaning", journal_meaning(view->m.journal));
+    cJSON_AddStringToObject(body, "process", workers[view->worker]);
     if (progress->stage[0])
         cJSON_AddStringToObject(body, "stage", progress->stage);
     for (size_t i = 0; i < progress->transfers.count; i++) {
@@ -235,42 +235,42 @@ static bool is_news(struct watching *watching, const char *text)
     return true;
 }
 
-static void show(struct watching *watching, const struct meant *meant)
+static void show(struct watching *watching, const struct migration_view *view)
 {
     struct progress progress;
     AUTO_FREE char *text = NULL;
 
-    read_progress(meant, &progress);
-    text = words_of(meant, &progress);
+    read_progress(view, &progress);
+    text = words_of(view, &progress);
     watching->count++;
     if (!is_news(watching, text))
         return;
     if (watching->options->json)
-        report_json(watching->report, "status", json_of(meant, &progress));
+        report_json(watching->report, "status", json_of(view, &progress));
     else
         show_words(watching, text);
 }
 
 /* ---- following one ---- */
 
-static bool has_ended(const struct meant *meant)
+static bool has_ended(const struct migration_view *view)
 {
-    return journal_is_finished(meant->m.journal) ||
-           (meant->worker == WORKER_NONE &&
-            !guardian_pid(meant->m.state_dir, meant->m.id, meant->m.side));
+    return journal_is_finished(view->m.journal) ||
+           (view->worker == WORKER_NONE &&
+            !guardian_pid(view->m.state_dir, view->m.id, view->m.side));
 }
 
-static void end_of(const struct meant *meant, struct ending *ending)
+static void end_of(const struct migration_view *view, struct ending *ending)
 {
-    enum outcome outcome = journal_outcome(meant->m.journal);
+    enum outcome outcome = journal_outcome(view->m.journal);
 
     ending->status = (int)outcome;
     ending->where = place_of(outcome);
     ending->no_vm = false;
-    snprintf(ending->text, sizeof(ending->text), "migration %s of '%s': %s", meant->m.id,
-             meant_vm(meant), journal_meaning(meant->m.journal));
-    if (!journal_is_finished(meant->m.journal))
-        snprintf(ending->next, sizeof(ending->next), "xmig recover %s", meant->m.id);
+    snprintf(ending->text, sizeof(ending->text), "migration %s of '%s': %s", view->m.id,
+             view_vm(view), journal_meaning(view->m.journal));
+    if (!journal_is_finished(view->m.journal))
+        snprintf(ending->next, sizeof(ending->next), "xmig recover %s", view->m.id);
 }
 
 static bool follow(struct watching *watching, struct ending *ending, struct error *err)
@@ -278,15 +278,15 @@ static bool follow(struct watching *watching, struct ending *ending, struct erro
     bool ended = false;
 
     while (!ended) {
-        struct meant meant;
-        bool ok = meant_open(&meant, watching->id, err);
+        struct migration_view view;
+        bool ok = view_open(&view, watching->id, err);
 
         if (ok)
-            show(watching, &meant);
-        ended = !ok || has_ended(&meant);
+            show(watching, &view);
+        ended = !ok || has_ended(&view);
         if (ok && ended)
-            end_of(&meant, ending);
-        meant_done(&meant);
+            end_of(&view, ending);
+        view_done(&view);
         if (!ok)
             return false;
         if (!ended)
@@ -300,49 +300,49 @@ static bool follow(struct watching *watching, struct ending *ending, struct erro
 static void on_journal(void *arg, const char *id, enum side side)
 {
     struct watching *watching = arg;
-    struct meant meant;
+    struct migration_view view;
 
-    if (meant_open_side(&meant, id, side, NULL) && !journal_is_finished(meant.m.journal)) {
+    if (view_open_side(&view, id, side, NULL) && !journal_is_finished(view.m.journal)) {
         if (!watching->options->follow)
-            show(watching, &meant);
+            show(watching, &view);
         else if (strcmp(watching->id, id) != 0)
             watching->count++;
         snprintf(watching->id, sizeof(watching->id), "%s", id);
     }
-    meant_done(&meant);
+    view_done(&view);
 }
 
 static bool find_one(struct watching *watching, struct error *err)
 {
-    struct meant meant;
-    bool ok = meant_open(&meant, watching->options->which, err);
+    struct migration_view view;
+    bool ok = view_open(&view, watching->options->which, err);
 
     if (ok) {
-        snprintf(watching->id, sizeof(watching->id), "%s", meant.m.id);
+        snprintf(watching->id, sizeof(watching->id), "%s", view.m.id);
         if (!watching->options->follow)
-            show(watching, &meant);
+            show(watching, &view);
     }
-    meant_done(&meant);
+    view_done(&view);
     return ok;
 }
 
 static bool find_all(struct watching *watching, struct error *err)
 {
-    struct places places;
+    struct directories directories;
     bool ok;
 
-    places_find(&places);
-    ok = journal_list(places.state_dir, on_journal, watching, err);
+    directories_find(&directories);
+    ok = journal_list(directories.state_dir, on_journal, watching, err);
     if (ok && !watching->count)
         ok = !watching->options->follow ||
-             error_set(err, ERROR_REFUSED, "no move is under way here (%s)", places.state_dir);
+             error_set(err, ERROR_REFUSED, "no move is under way here (%s)", directories.state_dir);
     else if (ok && watching->options->follow && watching->count > 1)
         ok = error_set(err, ERROR_REFUSED, "%zu moves are under way here: name one to follow",
                        watching->count);
     if (ok && !watching->count && !watching->options->json)
         wrap_say(stderr, WRAP_INDENT, "xmig status: no move is under way here (%s)",
-                 places.state_dir);
-    places_done(&places);
+                 directories.state_dir);
+    directories_done(&directories);
     return ok;
 }
 

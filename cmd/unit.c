@@ -6,7 +6,7 @@
 
 #include "find-id.h"
 #include "options.h"
-#include "places.h"
+#include "directories.h"
 #include "printable.h"
 #include "wrap.h"
 #include "host/system/program.h"
@@ -158,12 +158,12 @@ static void print_unit(const struct finding *finding, const cJSON *start)
 
 static bool unit(const struct unit_options *options, struct error *err)
 {
-    struct places places;
+    struct directories directories;
     struct finding finding = { .word = options->which };
     AUTO_JSON cJSON *start = NULL;
 
-    places_find(&places);
-    finding.state_dir = places.state_dir;
+    directories_find(&directories);
+    finding.state_dir = directories.state_dir;
     start = find(&finding, err) ? read_start(&finding, err) : NULL;
     if (start && options->line)
         print_words(start, print_for_shell, " ");
@@ -171,7 +171,7 @@ static bool unit(const struct unit_options *options, struct error *err)
         print_unit(&finding, start);
     free(finding.vm);
     free(finding.date);
-    places_done(&places);
+    directories_done(&directories);
     return start != NULL;
 }
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "ending.h"
+#include "outcome-words.h"
 #include "options.h"
 #include "report-json.h"
 #include "wrap.h"

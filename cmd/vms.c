@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "earlier.h"
+#include "settle-earlier.h"
 #include "option-syntax.h"
-#include "places.h"
+#include "directories.h"
 #include "report.h"
 #include "wrap.h"
 #include "xmig/cleanup.h"
@@ -37,7 +37,7 @@ struct vms_options {
 
 struct looking {
     const struct vms_options *options;
-    struct places places;
+    struct directories directories;
     struct report *report;
     struct migration_options migration;
     size_t count;
@@ -116,9 +116,9 @@ static void look(struct looking *looking, const struct hypervisor *hypervisor, c
     struct loop *loop = loop_new();
     bool movable;
 
-    migration_init(&m, SIDE_SEND, loop, &looking->migration, looking->places.state_dir,
-                   looking->places.runtime_dir);
-    movable = earlier_settle(&looking->places, vm, true, looking->report, &err) &&
+    migration_init(&m, SIDE_SEND, loop, &looking->migration, looking->directories.state_dir,
+                   looking->directories.runtime_dir);
+    movable = settle_earlier(&looking->directories, vm, true, looking->report, &err) &&
               check(&m, hypervisor, name, &err) && fields_read(vm_fields, m.params, &params, &err);
     show(looking, vm, movable ? &params : NULL, &err);
     migration_done(&m);
@@ -152,7 +152,7 @@ static int vms(const struct vms_options *options)
     int status;
 
     looking.report = report_new("xmig vms", &output, stdout, stderr);
-    if (places_make(&looking.places, &err)) {
+    if (directories_make(&looking.directories, &err)) {
         look_at_all(&looking);
     } else {
         ending_of_failure(&ending, OUTCOME_LOCAL_ERROR, &err);
@@ -160,7 +160,7 @@ static int vms(const struct vms_options *options)
     }
     status = report_end(looking.report, &ending);
     report_free(looking.report);
-    places_done(&looking.places);
+    directories_done(&looking.directories);
     return status;
 }
 

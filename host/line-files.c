@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "host/system/file-identity.h"
-#include "host/system/own-place.h"
+#include "host/system/private-directory.h"
 #include "host/system/program.h"
 #include "xmig/cleanup.h"
 #include "xmig/facts.h"
@@ -47,7 +47,7 @@ bool line_program_check(const char *path, uid_t user, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "the VM would start '%s', which others may change (mode %04o)", path,
                          st.st_mode & 07777);
-    return own_place_permits(real, user, S_IFREG, err) ||
+    return private_directory_permits(real, user, S_IFREG, err) ||
            error_prefix(err, "the VM would start '%s'", path);
 }
 
@@ -59,7 +59,7 @@ static bool check_socket(const char *path, uid_t user, struct error *err)
     AUTO_CLOSE int fd = -1;
     struct stat st;
 
-    if (!own_place_permits(path, user, S_IFSOCK, err))
+    if (!private_directory_permits(path, user, S_IFSOCK, err))
         return false;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
         fd = connect_unix(path, NULL);
@@ -76,7 +76,7 @@ bool line_files_check(const struct argv_result *line, uid_t user, struct error *
         if (!error_goes_on(err, line_program_check(item->valuestring, user, err)))
             return false;
     cJSON_ArrayForEach (item, line->outputs)
-        if (!error_goes_on(err, own_place_permits(item->valuestring, user, S_IFREG, err)))
+        if (!error_goes_on(err, private_directory_permits(item->valuestring, user, S_IFREG, err)))
             return false;
     cJSON_ArrayForEach (item, line->sockets)
         if (!error_goes_on(err, check_socket(item->valuestring, user, err)))

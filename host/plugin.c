@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "host/system/own-place.h"
+#include "host/system/private-directory.h"
 #include "plugin-stamp.h"
 
 #define TEXT(symbol) TEXT_OF(symbol)
@@ -23,7 +23,7 @@ static bool may_be_trusted(const char *path, const char *package, struct error *
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return error_set(err, ERROR_REFUSED, "others may write to '%s' (mode %04o): chmod go-w it",
                          path, st.st_mode & 07777);
-    return own_place_permits(path, 0, S_IFREG, err);
+    return private_directory_permits(path, 0, S_IFREG, err);
 }
 
 const struct hypervisor *plugin_load(const char *path, const char *package, struct error *err)

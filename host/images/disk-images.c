@@ -20,7 +20,7 @@
 #include "host/images/qcow2-options.h"
 #include "xmig/paths.h"
 #include "host/system/file-identity.h"
-#include "host/system/own-place.h"
+#include "host/system/private-directory.h"
 #include "host/system/program.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
@@ -103,7 +103,7 @@ bool disk_images_check(const struct disk_params *disk, struct error *err)
         return disk_device_check(disk, err);
     if (*path != '/' || access(dir, W_OK | X_OK) < 0)
         return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
-    place = own_place_open(dir, owner_of(disk), err);
+    place = private_directory_open(dir, owner_of(disk), err);
     if (place < 0)
         return error_prefix(err, "cannot make '%s'", path);
     if (lstat(path, &st) == 0)
@@ -235,7 +235,7 @@ static bool create_image(struct disk_images *images, const struct disk_params *d
     const char *path = disk->image;
     AUTO_FREE char *dir = path_directory(path);
     AUTO_FREE char *partial = partial_name(images, path);
-    AUTO_CLOSE int place = own_place_open(dir, owner_of(disk), err);
+    AUTO_CLOSE int place = private_directory_open(dir, owner_of(disk), err);
     AUTO_CLOSE int fd = -1;
 
     if (place < 0)

@@ -6,7 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "host/images/disk-device.h"
-#include "core/notes.h"
+#include "core/plan-notes.h"
 #include "xmig/paths.h"
 #include "host/images/thin.h"
 #include "xmig/units.h"
@@ -52,8 +52,8 @@ static bool check(const struct room *room, cJSON *notes, struct error *err)
                          "there",
                          room->image, print_size(needed, room->needed), virtual, available);
     if (room->virtual > room->available)
-        notes_add(notes, "the disks may grow to %s where %s are free ('%s')", virtual, available,
-                  room->image);
+        plan_notes_add(notes, "the disks may grow to %s where %s are free ('%s')", virtual,
+                       available, room->image);
     return true;
 }
 

@@ -8,7 +8,7 @@
 #ifndef XMIG_HOST_IMAGES_IMAGE_FENCE_H
 #define XMIG_HOST_IMAGES_IMAGE_FENCE_H
 
-#include "host/system/others.h"
+#include "host/system/image-users.h"
 #include "xmig/event.h"
 #include "xmig/plan.h"
 

@@ -4,7 +4,7 @@
 #ifndef XMIG_HOST_IMAGES_OPEN_FILES_H
 #define XMIG_HOST_IMAGES_OPEN_FILES_H
 
-#include "host/system/others.h"
+#include "host/system/image-users.h"
 
 struct open_file {
     int fd; /* in the QEMU process */

@@ -9,8 +9,8 @@
 #include "xmig/cleanup.h"
 
 struct looking {
-    const struct others_search *search;
-    void (*each)(void *arg, const struct other *other);
+    const struct image_users_search *search;
+    void (*each)(void *arg, const struct image_user *other);
     void *arg;
     int sys;
 };
@@ -57,7 +57,7 @@ static uint64_t number_of(int device)
 static void tell(const struct looking *looking, size_t image, uint64_t number, const char *what,
                  const char *name)
 {
-    struct other other = { .start_time = number, .image = image, .has_image = true };
+    struct image_user other = { .start_time = number, .image = image, .has_image = true };
 
     snprintf(other.who, sizeof(other.who), "the kernel (%s '%s')", what, name);
     looking->each(looking->arg, &other);
@@ -67,7 +67,7 @@ static void tell(const struct looking *looking, size_t image, uint64_t number, c
 
 static void look_at_loop(const struct looking *looking, int device, const char *name)
 {
-    const struct others_search *search = looking->search;
+    const struct image_users_search *search = looking->search;
     struct image_identity beneath;
     char path[4096];
     struct stat st;
@@ -170,7 +170,7 @@ static bool is_on(const struct looking *looking, uint64_t used, uint64_t number)
 /* A line ends "… MOUNT-POINT … - TYPE SOURCE OPTIONS". */
 static void look_at_mount(const struct looking *looking, const char *line)
 {
-    const struct others_search *search = looking->search;
+    const struct image_users_search *search = looking->search;
     const char *rest = strstr(line, " - ");
     char point[1024], source[1024], options[1024];
     struct stat st;
@@ -196,8 +196,8 @@ static void look_at_mounts(const struct looking *looking)
         fclose(file);
 }
 
-void kernel_users_each(const struct others_search *search,
-                       void (*each)(void *arg, const struct other *other), void *arg)
+void kernel_users_each(const struct image_users_search *search,
+                       void (*each)(void *arg, const struct image_user *other), void *arg)
 {
     AUTO_CLOSE int sys =
         open(search->sys ? search->sys : "/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -4,9 +4,9 @@
 #ifndef XMIG_HOST_SYSTEM_KERNEL_USERS_H
 #define XMIG_HOST_SYSTEM_KERNEL_USERS_H
 
-#include "host/system/others.h"
+#include "host/system/image-users.h"
 
-void kernel_users_each(const struct others_search *search,
-                       void (*each)(void *arg, const struct other *other), void *arg);
+void kernel_users_each(const struct image_users_search *search,
+                       void (*each)(void *arg, const struct image_user *other), void *arg);
 
 #endif

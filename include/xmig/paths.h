@@ -4,7 +4,7 @@
 
 #include "xmig/error.h"
 
-/* Where the superuser's sockets and locks are; for others see cmd/places.c. */
+/* Where the superuser's sockets and locks are; for others see cmd/directories.c. */
 #define PATH_RUNTIME "/run/xmig"
 
 /* `path` as seen from the directory `cwd`: absolute, without "." and "..", which are taken

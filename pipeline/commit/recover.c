@@ -11,7 +11,7 @@
 #include "recover.h"
 #include "reopen.h"
 #include "started-again.h"
-#include "pipeline/status.h"
+#include "pipeline/status-socket.h"
 #include "verdict.h"
 #include "xmig/cleanup.h"
 #include "xmig/facts.h"

@@ -3,7 +3,7 @@
 
 #include "pipeline.h"
 #include "pipeline/handshake.h"
-#include "pipeline/status.h"
+#include "pipeline/status-socket.h"
 
 bool migration_connect(struct migration *m, struct error *err)
 {

@@ -9,7 +9,7 @@
 #include "pipeline/commit/recover.h"
 #include "pipeline/commit/guardian.h"
 #include "pipeline/commit/started-again.h"
-#include "pipeline/status.h"
+#include "pipeline/status-socket.h"
 #include "pipeline/time-limits.h"
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"

@@ -8,7 +8,7 @@
 #include "pipeline/handshake.h"
 #include "pipeline.h"
 #include "pipeline/commit/reopen.h"
-#include "pipeline/status.h"
+#include "pipeline/status-socket.h"
 #include "pipeline/commit/verdict.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "host/hypervisors.h"
-#include "host/system/others.h"
+#include "host/system/image-users.h"
 #include "tests/fault/world.h"
 #include "xmig/cleanup.h"
 #include "xmig/process.h"
@@ -108,30 +108,31 @@ static bool grows(const char *path)
     return count(path) > before;
 }
 
-static void find(void *arg, const struct other *other)
+static void find(void *arg, const struct image_user *other)
 {
-    *(struct other *)arg = *other;
+    *(struct image_user *)arg = *other;
 }
 
 /* The process other than the worker that has the disk open. pid 0: none. */
-static struct other user_of(const struct scene *scene, const char *disk)
+static struct image_user user_of(const struct scene *scene, const char *disk)
 {
-    struct other found = { 0 };
+    struct image_user found = { 0 };
     struct image_identity image;
     struct stat st;
 
     if (stat(disk, &st) < 0)
         return found;
     image = image_identity(&st);
-    others_each(
-        &(struct others_search){ .images = &image, .image_count = 1, .own = scene->pid, .id = "-" },
+    image_users_each(
+        &(struct image_users_search){
+            .images = &image, .image_count = 1, .own = scene->pid, .id = "-" },
         find, &found);
     return found;
 }
 
 static void end(struct scene *scene)
 {
-    struct other copy = user_of(scene, scene->disk[SIDE_RECV]);
+    struct image_user copy = user_of(scene, scene->disk[SIDE_RECV]);
 
     assert_true(process_kill(copy.pid, copy.start_time, 10000, NULL));
     assert_true(process_kill(scene->pid, scene->start_time, 10000, NULL));
@@ -266,7 +267,7 @@ static void runs_at_the_target_after_a_crash_there(void **unused)
 
 static void is_given_back_when_the_sealed_copy_dies(void **unused)
 {
-    struct other copy;
+    struct image_user copy;
     SCENE;
 
     send_with(&scene, "COMMIT:after:send:crash");
@@ -341,7 +342,7 @@ static bool open_disk(void *arg, enum record record, bool written)
 
 static void decides_nothing_while_somebody_else_has_the_disk(void **unused)
 {
-    struct other other;
+    struct image_user other;
     SCENE;
 
     scene.world.hook[SIDE_SEND] = (struct journal_hook){ open_disk, &scene };

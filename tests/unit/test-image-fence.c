@@ -131,7 +131,7 @@ static void its_name_is_told_also_when_it_is_fenced(void **unused)
     assert_true(strlen(few) < sizeof(few));
 }
 
-static void count_ours(void *arg, const struct other *other)
+static void count_ours(void *arg, const struct image_user *other)
 {
     if (other->has_image)
         ++*(int *)arg;
@@ -141,7 +141,7 @@ static void count_ours(void *arg, const struct other *other)
 static void finds_who_may_write_to_an_image(void **unused)
 {
     AUTO_JSON cJSON *images = facts_of(image, false);
-    struct others_search search = { .id = ID };
+    struct image_users_search search = { .id = ID };
     AUTO_FREE struct image_identity *all = image_fence_identities(images, ID, &search.image_count);
     const int flags[] = { O_RDONLY, O_RDWR };
     (void)unused;
@@ -153,7 +153,7 @@ static void finds_who_may_write_to_an_image(void **unused)
         int found = 0;
 
         close(fd);
-        others_each(&search, count_ours, &found);
+        image_users_each(&search, count_ours, &found);
         assert_int_equal(found, i);
         pclose(child);
     }

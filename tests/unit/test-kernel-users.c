@@ -35,7 +35,7 @@ static int remove_sys(void **unused)
     return 0;
 }
 
-static void note(void *arg, const struct other *other)
+static void note(void *arg, const struct image_user *other)
 {
     assert_true(other->has_image);
     assert_int_equal(other->pid, 0);
@@ -46,7 +46,7 @@ static void note(void *arg, const struct other *other)
 static const char *user_of(struct image_identity image)
 {
     static char who[128];
-    struct others_search search = { .images = &image, .image_count = 1, .sys = dir };
+    struct image_users_search search = { .images = &image, .image_count = 1, .sys = dir };
 
     *who = '\0';
     kernel_users_each(&search, note, who);

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "transport/tls/trusted.h"
+#include "transport/tls/trusted-keys.h"
 #include "tests/unit/helpers.h"
 
 /* ---- a disk that fails, or the last thing that a process does ---- */

@@ -15,7 +15,7 @@
 static struct identity here;
 
 struct scene {
-    struct places places;
+    struct directories places;
     char *state;
     int said;
 };

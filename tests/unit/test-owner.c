@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "cmd/meaning.h"
+#include "cmd/journal-words.h"
 #include "tests/unit/helpers.h"
 #include "xmig/facts.h"
 

@@ -3,11 +3,11 @@
  */
 #include "tests/unit/helpers.h"
 #include "tests/unit/traffic.h"
-#include "transport/listen/known.h"
+#include "transport/listen/known-addresses.h"
 #include "transport/tls/channel.h"
 #include "transport/tls/first-frame.h"
 #include "transport/tls/settings.h"
-#include "transport/tls/trusted.h"
+#include "transport/tls/trusted-keys.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -407,15 +407,15 @@ static void a_frame_that_is_too_long_is_not_read(void **unused)
 
 static void an_address_is_known_for_some_time(void **unused)
 {
-    struct known known = { 0 };
+    struct known_addresses known = { 0 };
     const struct origin a = { "192.0.2.1", "192.0.2.1" }, b = { "2001:db8::7", "2001:db8::" };
     (void)unused;
 
-    assert_false(known_has(&known, &a, 1000, 500));
-    known_add(&known, &a, 1000);
-    assert_true(known_has(&known, &a, 1400, 500));
-    assert_false(known_has(&known, &a, 1500, 500));
-    assert_false(known_has(&known, &b, 1400, 500));
+    assert_false(known_addresses_has(&known, &a, 1000, 500));
+    known_addresses_add(&known, &a, 1000);
+    assert_true(known_addresses_has(&known, &a, 1400, 500));
+    assert_false(known_addresses_has(&known, &a, 1500, 500));
+    assert_false(known_addresses_has(&known, &b, 1400, 500));
 }
 
 static void strangers_have_a_budget(void **unused)

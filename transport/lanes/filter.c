@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "transport/lanes/pass.h"
+#include "transport/lanes/compression.h"
 #include "xmig/cleanup.h"
 
 struct filter {

@@ -16,7 +16,7 @@
 #include <openssl/crypto.h>
 
 #include "transport/lanes/filter.h"
-#include "transport/lanes/rights.h"
+#include "transport/lanes/descriptors.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 #include "xmig/lanes.h"
@@ -107,7 +107,7 @@ static bool answer(const struct asker *asker, cJSON *taken, int fd)
     AUTO_FREE char *text = json_print(json);
     AUTO_FREE char *line = formatted("%s\n", text);
 
-    return rights_send(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
+    return descriptors_send(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
 }
 
 static bool answer_ok(const struct asker *asker, int fd)
@@ -231,8 +231,8 @@ static void on_request(uv_poll_t *poll_handle, int status, int events)
     (void)events;
 
     got = status < 0 ? 0
-                     : rights_receive(asker->fd, asker->request + asker->len,
-                                      REQUEST_MAX - asker->len, asker->brought);
+                     : descriptors_receive(asker->fd, asker->request + asker->len,
+                                           REQUEST_MAX - asker->len, asker->brought);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got > 0)
@@ -392,7 +392,7 @@ static bool receive_line(int fd, char *line, size_t size, int fds[2], struct err
     size_t len = 0;
 
     while (len == 0 || line[len - 1] != '\n') {
-        ssize_t got = rights_receive(fd, line + len, 1, fds);
+        ssize_t got = descriptors_receive(fd, line + len, 1, fds);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -438,7 +438,7 @@ static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count
     *given = -1;
     set_patience(door_fd, timeout_ms);
     line = formatted("%s\n", text);
-    if (rights_send(door_fd, line, fds, count) != (ssize_t)strlen(line))
+    if (descriptors_send(door_fd, line, fds, count) != (ssize_t)strlen(line))
         return error_set(err, ERROR_LOST, "cannot ask the receiver: %m");
     return hear_answer(door_fd, given, err);
 }

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "transport/listen/known.h"
+#include "transport/listen/known-addresses.h"
 #include "transport/listen/serve.h"
 #include "xmig/cleanup.h"
 #include "xmig/loop.h"
@@ -58,9 +58,9 @@ struct child {
 
 struct listener {
     const struct listen_options *options;
-    struct context context;
+    struct tls_context context;
     struct sockets sockets;
-    struct known known;
+    struct known_addresses known;
     struct budget strangers;
     struct budget lines;
     unsigned left_out; /* lines */
@@ -178,7 +178,7 @@ static bool hear(struct listener *listener, struct child *child)
     case WORD_KNOWN:
         child->is_authenticated = true;
         child->peer = word.peer;
-        known_add(&listener->known, &child->origin, listener->now_ms);
+        known_addresses_add(&listener->known, &child->origin, listener->now_ms);
         break;
     case WORD_ASKS:
         permit(listener, child);
@@ -293,8 +293,8 @@ static void accept_some(struct listener *listener, int socket)
         }
         if (waiting.fd < 0)
             return;
-        waiting.is_known = known_has(&listener->known, &waiting.origin, listener->now_ms,
-                                     listener->options->limits.known_ms);
+        waiting.is_known = known_addresses_has(&listener->known, &waiting.origin, listener->now_ms,
+                                               listener->options->limits.known_ms);
         if (listener->waiting_count < listener->options->limits.waiting ||
             make_room(listener, waiting.is_known)) {
             listener->waiting[listener->waiting_count++] = waiting;
@@ -326,7 +326,7 @@ static void start_ready(struct listener *listener, bool known)
             continue;
         if (!known)
             (void)budget_take(&listener->strangers, listener->now_ms);
-        if (context_refresh(&listener->context, &err)) {
+        if (tls_context_refresh(&listener->context, &err)) {
             start_child(listener, waiting);
         } else { /* what has been revoked meanwhile may be in the file that cannot be read */
             say(listener, "%s: nobody is let in, for the files have changed: %s",
@@ -489,7 +489,7 @@ bool listen_run(const struct listen_options *options, struct error *err)
         .lines = { .per_second = LINES_A_SECOND },
         .now_ms = loop_now_ms(),
     };
-    bool ok = context_load(&listener.context, options, err) && set_up(&listener, err);
+    bool ok = tls_context_load(&listener.context, options, err) && set_up(&listener, err);
 
     if (ok)
         say(&listener, "listening at %s",
@@ -501,6 +501,6 @@ bool listen_run(const struct listen_options *options, struct error *err)
     free(listener.waiting);
     free(listener.children);
     free(listener.polled);
-    context_done(&listener.context);
+    tls_context_done(&listener.context);
     return ok;
 }

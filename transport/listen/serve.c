@@ -19,7 +19,7 @@ enum {
 };
 
 struct serving {
-    const struct context *context;
+    const struct tls_context *context;
     const struct origin *origin;
     int parent;
     struct channel *channel;
@@ -199,7 +199,7 @@ static bool authenticate(struct serving *serving, int fd, struct error *err)
         X509_free(certificate);
         return error_set(err, ERROR_REFUSED, "its certificate has expired");
     }
-    serving->name = context_name_of(serving->context, certificate);
+    serving->name = tls_context_name_of(serving->context, certificate);
     X509_free(certificate);
     tell(serving, WORD_KNOWN, "");
     return true;
@@ -238,7 +238,7 @@ static void take_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-_Noreturn void serve_connection(const struct context *context, int fd, int parent,
+_Noreturn void serve_connection(const struct tls_context *context, int fd, int parent,
                                 const struct origin *origin)
 {
     struct serving serving = { .context = context, .origin = origin, .parent = parent };

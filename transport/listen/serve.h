@@ -2,7 +2,7 @@
 #ifndef XMIG_TRANSPORT_LISTEN_SERVE_H
 #define XMIG_TRANSPORT_LISTEN_SERVE_H
 
-#include "transport/listen/context.h"
+#include "transport/listen/tls-context.h"
 #include "transport/listen/sockets.h"
 #include "transport/tls/fingerprint.h"
 
@@ -25,7 +25,7 @@ struct permission {
 };
 
 /* Serve the connection `fd`, whose other end is `origin`, and end the process. */
-_Noreturn void serve_connection(const struct context *context, int fd, int parent,
+_Noreturn void serve_connection(const struct tls_context *context, int fd, int parent,
                                 const struct origin *origin);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <curl/curl.h>
 
-#include "transport/tls/explain.h"
+#include "transport/tls/explain-failure.h"
 #include "transport/tls/ssl-bytes.h"
 #include "transport/tls/verify.h"
 #include "xmig/cleanup.h"

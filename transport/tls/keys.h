@@ -8,7 +8,7 @@ struct keys {
     char *directory;
     char *certificate;
     char *key;
-    char *trusted; /* trusted.h */
+    char *trusted; /* trusted-keys.h */
 };
 
 /* Where they are in `directory`, or would be. Touches nothing. */

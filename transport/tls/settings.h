@@ -5,7 +5,7 @@
 #define XMIG_TRANSPORT_TLS_SETTINGS_H
 
 #include "transport/tls/keys.h"
-#include "transport/tls/trusted.h"
+#include "transport/tls/trusted-keys.h"
 #include "xmig/fields.h"
 
 /* HOST:PORT, as in a destination. */

@@ -4,7 +4,7 @@
 
 #include <openssl/ssl.h>
 
-#include "transport/tls/trusted.h"
+#include "transport/tls/trusted-keys.h"
 
 /* TLS 1.3 only, and what makes it fast. */
 void verify_tune(SSL_CTX *context);

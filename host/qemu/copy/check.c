@@ -8,7 +8,7 @@
 #include "host/images/disk-device.h"
 #include "host/line-files.h"
 #include "host/images/file-hash.h"
-#include "core/notes.h"
+#include "core/plan-notes.h"
 #include "xmig/paths.h"
 #include "host/system/program.h"
 #include "host/qemu/guest/machine.h"
@@ -66,10 +66,10 @@ static bool note_version(struct qemu_copy *vm, struct error *err)
         return true;
     vm->images.qemu = QEMU_VERSION(here_major, here_minor);
     if (here_major < major || (here_major == major && here_minor < minor))
-        notes_add(vm->notes,
-                  "QEMU is older at the target (%u.%u) than at the source (%" PRIu64 ".%" PRIu64
-                  ")",
-                  here_major, here_minor, major, minor);
+        plan_notes_add(vm->notes,
+                       "QEMU is older at the target (%u.%u) than at the source (%" PRIu64
+                       ".%" PRIu64 ")",
+                       here_major, here_minor, major, minor);
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* A copy that has ended: has somebody started the VM again, from the disks made here? */
-#include "host/system/others.h"
+#include "host/system/image-users.h"
 
 #include "host/qemu/copy/copy.h"
 
@@ -29,10 +29,10 @@ static struct image_identity *made_images(const cJSON *facts, size_t *count)
 
 bool qemu_copy_runs_again(struct copy *copy, char *who, size_t size)
 {
-    struct others_search search = { .id = "-", .is_copy = is_any_qemu };
+    struct image_users_search search = { .id = "-", .is_copy = is_any_qemu };
     AUTO_FREE struct image_identity *images =
         made_images(qemu_copy_of(copy)->images.facts, &search.image_count);
 
     search.images = images;
-    return others_find_copy(&search, who, size);
+    return image_users_find_copy(&search, who, size);
 }

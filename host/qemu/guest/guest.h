@@ -104,7 +104,7 @@ void qemu_fence_plan(const struct qemu_guest *vm, struct plan *plan);
 /* Say what has become of the images. */
 void qemu_fence_tell(struct qemu_guest *vm);
 
-/* ---- others.c ---- */
+/* ---- nobody-else.c ---- */
 
 /* Note who else has the VM's name, and refuse when somebody else writes to a disk that moves. */
 bool qemu_others_check(struct qemu_guest *vm, struct error *err);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "core/notes.h"
+#include "core/plan-notes.h"
 #include "host/images/file-hash.h"
 #include "host/line-files.h"
 #include "host/system/program.h"
@@ -164,8 +164,8 @@ static bool choose_uuid(struct xen_copy *vm, struct error *err)
     fd = open("/proc/sys/kernel/random/uuid", O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, vm->xen.uuid, XEN_UUID_SIZE - 1) != XEN_UUID_SIZE - 1)
         return error_set(err, ERROR_SYSTEM, "cannot make a UUID: %m");
-    notes_add(vm->notes, "the source is this host: the copy gets a UUID of its own, %s",
-              vm->xen.uuid);
+    plan_notes_add(vm->notes, "the source is this host: the copy gets a UUID of its own, %s",
+                   vm->xen.uuid);
     return true;
 }
 
@@ -243,7 +243,7 @@ static bool check_memory(struct xen_copy *vm, struct error *err)
 static void note_affinity(struct xen_copy *vm)
 {
     if (cJSON_GetArraySize(json_get(xen_build_info(vm), "vcpu_hard_affinity")) > 0)
-        notes_add(
+        plan_notes_add(
             vm->notes,
             "the guest is bound to processors of the source: at the target it may use all ('xl "
             "vcpu-pin' binds it)");

@@ -11,7 +11,7 @@
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/device-state.h"
 #include "xmig/text.h"
-#include "xmig/turns.h"
+#include "xmig/library-thread.h"
 
 enum {
     LOOK_MS = 500,
@@ -97,13 +97,13 @@ static void expect_end(struct receiving *receiving)
         error_set(&receiving->error, ERROR_PROTOCOL, "something follows the device state");
 }
 
-static void run(struct turns *turns, void *arg)
+static void run(struct library_thread *thread, void *arg)
 {
     struct receiving *receiving = arg;
     struct xen_copy *vm = receiving->vm;
     struct restore_callbacks callbacks = { .static_data_done = on_static_data, .data = receiving };
 
-    (void)turns;
+    (void)thread;
     receiving->result =
         xc_domain_restore(receiving->xc, vm->ram, vm->xen.domid, vm->store_port, &vm->store_gfn, 0,
                           vm->console_port, &vm->console_gfn, 0, XC_STREAM_PLAIN, &callbacks, -1);
@@ -154,7 +154,7 @@ bool xen_ram_recv(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
     struct receiving receiving = { .vm = vm, .synced_ms = loop_now_ms() };
-    const struct turns_work work = {
+    const struct library_work work = {
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = &receiving
     };
     bool ok;
@@ -162,7 +162,7 @@ bool xen_ram_recv(struct copy *copy, struct error *err)
     receiving.xc = xen_open_for_thread(&vm->xen, err);
     if (!receiving.xc)
         return false;
-    ok = turns_run(copy->context.loop, &work, err) && conclude(&receiving, err);
+    ok = library_thread_run(copy->context.loop, &work, err) && conclude(&receiving, err);
     xc_interface_close(receiving.xc);
     xen_ram_close(vm);
     return ok;

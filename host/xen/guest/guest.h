@@ -170,7 +170,7 @@ void xen_fence_tell(const struct xen_guest *vm);
 bool xen_guest_fence(struct guest *guest, struct error *err);
 bool xen_guest_unfence(struct guest *guest, struct error *err);
 
-/* ---- others.c ---- */
+/* ---- nobody-else.c ---- */
 
 /* Does nobody but the device model write to a disk that is mirrored? */
 bool xen_images_are_ours(const struct xen_guest *vm, struct error *err);

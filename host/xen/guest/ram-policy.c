@@ -93,7 +93,7 @@ static void policy_turn(void *arg)
     uint64_t written = sending->hooks->written(sending->hooks->arg);
 
     sending->pass = sending->stats.iteration;
-    if (turns_cancelled(sending->turns) || loop_interrupted(loop)) {
+    if (library_thread_cancelled(sending->thread) || loop_interrupted(loop)) {
         sending->answer = XGS_POLICY_ABORT;
         return;
     }
@@ -116,7 +116,7 @@ int ram_policy(struct precopy_stats stats, void *arg)
     struct sending *sending = arg;
 
     sending->stats = stats;
-    turns_call(sending->turns, policy_turn, sending);
+    library_thread_call(sending->thread, policy_turn, sending);
     return sending->answer;
 }
 

@@ -47,7 +47,7 @@ static int on_dirty_log(uint32_t domid, unsigned enable, void *arg)
 
     (void)domid;
     sending->enable = enable;
-    turns_call(sending->turns, dirty_log_turn, sending);
+    library_thread_call(sending->thread, dirty_log_turn, sending);
     return sending->answer;
 }
 
@@ -141,7 +141,7 @@ static void suspend_turn(void *arg)
     struct sending *sending = arg;
     struct error err = { 0 };
 
-    sending->answer = !turns_cancelled(sending->turns) && suspend(sending, &err);
+    sending->answer = !library_thread_cancelled(sending->thread) && suspend(sending, &err);
     if (err.kind && !sending->error.kind)
         sending->error = err;
 }
@@ -160,7 +160,7 @@ static int on_suspend(void *arg)
     struct sending *sending = arg;
 
     be_modest(false);
-    turns_call(sending->turns, suspend_turn, sending);
+    library_thread_call(sending->thread, suspend_turn, sending);
     return sending->answer;
 }
 
@@ -173,7 +173,7 @@ static void cancel(void *arg)
     shutdown(sending->fd, SHUT_RDWR);
 }
 
-static void run(struct turns *turns, void *arg)
+static void run(struct library_thread *thread, void *arg)
 {
     struct sending *sending = arg;
     struct save_callbacks callbacks = {
@@ -185,12 +185,12 @@ static void run(struct turns *turns, void *arg)
     uint32_t flags =
         sending->vm->base.context.options.ram == RAM_STOPPED ? 0 : (uint32_t)XCFLAGS_LIVE;
 
-    sending->turns = turns;
+    sending->thread = thread;
     be_modest(true);
     sending->result = xc_domain_save(sending->xc, sending->fd, sending->vm->xen.domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;
-    if (sending->result == 0 && !turns_cancelled(turns))
+    if (sending->result == 0 && !library_thread_cancelled(thread))
         (void)device_state_send(sending->fd, sending->state_path, &sending->error);
 }
 
@@ -262,10 +262,10 @@ static bool conclude(struct sending *sending, struct error *err)
 static bool transfer(struct sending *sending, struct error *err)
 {
     struct xen_guest *vm = sending->vm;
-    const struct turns_work work = {
+    const struct library_work work = {
         .run = run, .cancel = cancel, .look = look, .look_ms = LOOK_MS, .arg = sending
     };
-    if (!turns_run(vm->base.context.loop, &work, err)) {
+    if (!library_thread_run(vm->base.context.loop, &work, err)) {
         ram_policy_explain(sending, err);
         return false;
     }

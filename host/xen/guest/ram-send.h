@@ -7,12 +7,12 @@
 
 #include "host/xen/guest/precopy.h"
 #include "host/xen/guest/guest.h"
-#include "xmig/turns.h"
+#include "xmig/library-thread.h"
 
 struct sending {
     struct xen_guest *vm;
     const struct ram_hooks *hooks;
-    struct turns *turns;
+    struct library_thread *thread;
     xc_interface *xc; /* for the thread alone */
     int fd;           /* the lane */
     char *state_path; /* where QEMU saves the device state */
