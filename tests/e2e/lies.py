@@ -127,7 +127,7 @@ def verdict(state, **members):
 
 WORDS = [
     ("its shell does not find xmig", ends(127, b"sh: 1: xmig: not found\n"), 3, "xmig is not installed on beta.example"),
-    ("its xmig cannot be executed", ends(126), 3, "xmig on beta.example cannot be executed"),
+    ("its xmig cannot be executed", ends(126), 3, "xmig on beta.example cannot run there"),
     ("it ends at once, well", ends(0), 1, "ended with status 0 before its first word"),
     ("it ends at once, with 1", ends(1), 1, "ended with status 1 before its first word"),
     ("it ends as ssh does that cannot connect", ends(255), 1, "the connection of ssh to beta.example broke|could not"),

@@ -264,6 +264,9 @@ class Door:
 
     def serve(self, program):
         words, fds, _, _ = socket.recv_fds(program, 65536, 2)
+        if len(fds) < 2:  # the sender was ended before its program had spoken
+            program.close()
+            return
         stream = socket.socket(fileno=fds[0])
         stream.setblocking(True)
         self.open.append(stream)
