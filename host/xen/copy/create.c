@@ -36,6 +36,11 @@ static unsigned grant_version(struct xen_copy *vm)
     return (unsigned)json_uint_or(xen_build_info(vm), "max_grant_version", has_v2 ? 2 : 1);
 }
 
+/* "Choose a number": 0 said so, too, until Xen 4.21, whose headers do not name this one. */
+#ifndef DOMID_ANY
+#define DOMID_ANY 0x7FF5U
+#endif
+
 static bool create_domain(struct xen_copy *vm, struct error *err)
 {
     const cJSON *info = xen_build_info(vm);
@@ -48,7 +53,7 @@ static bool create_domain(struct xen_copy *vm, struct error *err)
         .grant_opts = XEN_DOMCTL_GRANT_version(grant_version(vm)),
         .arch.emulation_flags = (uint32_t)vm->params.xen.emulation,
     };
-    uint32_t domid = 0;
+    uint32_t domid = DOMID_ANY;
 
     if (!strcmp(json_string_or(json_get(info, "arch_x86"), "msr_relaxed", "False"), "True"))
         config.arch.misc_flags = XEN_X86_MSR_RELAXED;

@@ -97,6 +97,13 @@ static void expect_end(struct receiving *receiving)
         error_set(&receiving->error, ERROR_PROTOCOL, "something follows the device state");
 }
 
+/* From 4.22 on Xen is told, too, which memory it may take: 0 is any. */
+#ifdef XEN_RESTORE_HAS_MEMFLAGS
+#define ANY_MEMORY , 0
+#else
+#define ANY_MEMORY
+#endif
+
 static void run(struct library_thread *thread, void *arg)
 {
     struct receiving *receiving = arg;
@@ -104,9 +111,9 @@ static void run(struct library_thread *thread, void *arg)
     struct restore_callbacks callbacks = { .static_data_done = on_static_data, .data = receiving };
 
     (void)thread;
-    receiving->result =
-        xc_domain_restore(receiving->xc, vm->ram, vm->xen.domid, vm->store_port, &vm->store_gfn, 0,
-                          vm->console_port, &vm->console_gfn, 0, XC_STREAM_PLAIN, &callbacks, -1);
+    receiving->result = xc_domain_restore(receiving->xc, vm->ram, vm->xen.domid, vm->store_port,
+                                          &vm->store_gfn, 0, vm->console_port, &vm->console_gfn, 0,
+                                          XC_STREAM_PLAIN, &callbacks, -1 ANY_MEMORY);
     receiving->number = errno;
     if (receiving->result == 0 &&
         device_state_receive(vm->ram, &vm->device_state, &vm->device_state_size, &receiving->error))
