@@ -5,6 +5,7 @@
 
 enum {
     VERSION_MAX = 1000,
+    QUEUE_MAX = 32768, /* of virtio's specification */
     UMASK_USUAL = 022,
     UMASK_MAX = 0777
 };
@@ -52,6 +53,17 @@ const struct field qemu_medium_fields[] = {
 };
 
 #undef FIELDS_OF
+#define FIELDS_OF struct qemu_queue
+const struct field qemu_queue_fields[] = {
+    TEXT(device),
+    TEXT(name),
+    NUMBER(length, .max = QUEUE_MAX),
+    NUMBER(by_line, .max = QUEUE_MAX),
+    NUMBER(after_reset, .max = QUEUE_MAX),
+    { 0 },
+};
+
+#undef FIELDS_OF
 #define FIELDS_OF struct qemu_machine
 static const struct field machine_fields[] = {
     TEXT(program),
@@ -77,6 +89,7 @@ static const struct field machine_fields[] = {
     EACH(taps, qemu_tap_fields),
     EACH(drives, qemu_drive_fields),
     EACH(media, qemu_medium_fields),
+    EACH(queues, qemu_queue_fields, OPTIONAL),
     { 0 },
 };
 

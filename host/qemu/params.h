@@ -34,6 +34,13 @@ struct qemu_medium {
     char sha256[FILE_HASH_SIZE]; /* "": it may hold anything */
 };
 
+/* The queues of a virtio device that are longer than the command line makes them. */
+struct qemu_queue {
+    const char *device, *name; /* QEMU's word for its kind; its id, or its path */
+    uint64_t length, by_line;
+    uint64_t after_reset; /* what QEMU at the source makes of them then */
+};
+
 struct qemu_machine {
     const char *program, *machine, *accelerator;
     bool program_chosen;   /* --device-model: else it is the source's */
@@ -51,6 +58,7 @@ struct qemu_machine {
     const cJSON *taps;   /* struct qemu_tap */
     const cJSON *drives; /* struct qemu_drive */
     const cJSON *media;  /* struct qemu_medium */
+    const cJSON *queues; /* struct qemu_queue */
 };
 
 struct qemu_params {
@@ -61,7 +69,7 @@ struct qemu_params {
 };
 
 extern const struct field qemu_tap_fields[], qemu_drive_fields[], qemu_medium_fields[],
-    qemu_fields[];
+    qemu_queue_fields[], qemu_fields[];
 
 /* All is borrowed from `json`. */
 bool qemu_params_read(const cJSON *json, struct qemu_params *params, struct error *err);

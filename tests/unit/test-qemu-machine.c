@@ -73,7 +73,8 @@ static void counts_devices_that_have_no_id(void **unused)
 #define MACHINE(ANONYMOUS, OBJECTS, BLOCKS)                                                        \
     { "qom-list", .reply = NONE }, { "qom-list", .reply = ANONYMOUS },                             \
         { "qom-list", .reply = NONE }, { "query-pci", .reply = NONE },                             \
-        { "qom-list", .reply = OBJECTS }, { "query-chardev", .reply = NONE },                      \
+        { "x-query-virtio", .reply = NONE }, { "qom-list", .reply = OBJECTS },                     \
+        { "query-chardev", .reply = NONE },                                                        \
         { "human-monitor-command", .reply = "\"\"", .with = "info network" },                      \
         { "human-monitor-command", .reply = "\"\"", .with = "info usernet" },                      \
     {                                                                                              \

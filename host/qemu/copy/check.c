@@ -77,7 +77,7 @@ static bool note_version(struct qemu_copy *vm, struct error *err)
 static bool check_with_program(struct qemu_copy *vm, struct error *err)
 {
     return error_goes_on(err, check_machine(vm, err)) && note_version(vm, err) &&
-           qemu_check_line_with_program(vm, err);
+           queues_check(vm, err) && qemu_check_line_with_program(vm, err);
 }
 
 /* ---- names ---- */

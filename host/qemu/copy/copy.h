@@ -46,6 +46,11 @@ bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wante
 bool qemu_check_line(const struct qemu_machine *qemu, struct error *err);
 bool qemu_check_line_with_program(struct qemu_copy *vm, struct error *err);
 void qemu_plan_recv(struct copy *copy, struct plan *plan);
+/* queues.c: virtqueues that are longer than the command line makes them here. The words that let
+ * them in are the caller's to free.
+ */
+bool queues_check(const struct qemu_copy *vm, struct error *err);
+cJSON *queues_let_in(const struct qemu_copy *vm);
 /* check-arrived.c: the command line, whatever the source says of it. */
 bool qemu_check_arrived(struct qemu_copy *vm, struct error *err);
 void qemu_plan_line(const struct qemu_copy *vm, struct plan *plan);

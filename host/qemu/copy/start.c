@@ -126,13 +126,14 @@ static void add_monitor(struct qemu_copy *vm, struct line *line)
 
 static void make_line(struct qemu_copy *vm, struct line *line)
 {
+    AUTO_JSON cJSON *words = queues_let_in(vm);
     const cJSON *word;
 
     add_scope(vm, line);
     add_launch(vm, line);
     add_user(vm, line);
     append(line, "%s", vm->program);
-    cJSON_ArrayForEach (word, vm->params.qemu.words)
+    cJSON_ArrayForEach (word, words)
         append(line, "%s", word->valuestring);
     add_monitor(vm, line);
     append(line, "-S");

@@ -224,6 +224,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
             .bridges = bridges,
             .slots = json_get(vm->present, "slots"),
             .drives = json_get(vm->present, "drives"),
+            .queues = json_get(vm->present, "queues"),
             .uid = vm->process.uid,
             .umask = process_umask(vm->qemu.pid),
             .user = user,

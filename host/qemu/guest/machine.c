@@ -180,6 +180,7 @@ cJSON *machine_read(struct qemu_guest *vm, struct error *err)
         take(machine, "anonymous", read_names(vm, "/machine/peripheral-anon", "device[", err)) &&
         take(machine, "built-in", read_names(vm, "/machine/unattached", "device[", err)) &&
         take(machine, "slots", pci_slots(&vm->qemu, err)) &&
+        take(machine, "queues", queues_read(&vm->qemu, err)) &&
         take(machine, "objects", read_objects(vm, err)) &&
         take(machine, "chardevs", read_chardevs(vm, err)) && take_networks(vm, machine, err) &&
         take(machine, "forwards", read_forwards(vm, err)) &&
@@ -461,5 +462,9 @@ bool machine_is_still(struct qemu_guest *vm, const cJSON *before, struct error *
         return error_set(err, ERROR_SYSTEM,
                          "the bridge of a tap of the VM's, or what that makes of it as a port, was "
                          "changed while the VM was being moved: try again");
+    if (!cJSON_Compare(json_get(before, "queues"), json_get(now, "queues"), true))
+        return error_set(err, ERROR_SYSTEM,
+                         "the guest was booted anew while the VM was being moved, which made the "
+                         "queues of its virtio devices longer or shorter: try again");
     return same_drives(json_get(before, "drives"), json_get(now, "drives"), err);
 }

@@ -26,6 +26,11 @@ cJSON *line_ids(const cJSON *words, const char *option, const char *key);
 /* How many devices without an id it makes; QEMU numbers them. */
 size_t line_count_anonymous(const cJSON *words, const char *machine);
 
+/* ---- queues.c ---- */
+
+/* Of struct qemu_queue; the caller frees it. */
+cJSON *queues_read(struct qemu *vm, struct error *err);
+
 /* ---- usernet.c: the ports that are forwarded to the guest ---- */
 
 /* {"NETWORK": ["tcp:127.0.0.1:2222-10.0.2.15:22", …]} from what "info usernet" prints. */
