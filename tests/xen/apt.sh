@@ -29,10 +29,9 @@ apt_targets() {
         'Identifier: Packages' 'Origin: Debian'
 }
 
-# One "deb" line for each archive of the machine (main, updates, security), for SUITE, and for the
-# suite that it is made for if SUITE is one of backports.
+# One "deb" line for each archive of the machine (main, updates, security), for SUITE.
 apt_sources() { # SUITE
-    local suite=${1%-backports} targets files keyring label codename uri option
+    local suite=$1 targets files keyring label codename uri option
 
     targets=$(apt_targets)
     [[ $targets ]] || { apt-get -qq update && targets=$(apt_targets); }
@@ -45,10 +44,7 @@ apt_sources() { # SUITE
         Debian-Security:*) echo "deb $option $uri $suite-security main" ;;
         Debian:*-updates) echo "deb $option $uri $suite-updates main" ;;
         Debian:*-*) ;; # backports and the like
-        Debian:*)
-            echo "deb $option $uri $suite main"
-            [[ $1 == "$suite" ]] || echo "deb $option $uri $1 main"
-            ;;
+        Debian:*) echo "deb $option $uri $suite main" ;;
         esac
     done <<<"$targets" | sort -u
 }
@@ -78,12 +74,10 @@ apt_kernel() { # SUITE META
     apt_for "$1" apt-cache depends "$2" | awk '$1 == "Depends:" && /linux-image-/ { print $2; exit }'
 }
 
-# A file system with the packages installed, from backports where SUITE says so. Takes the machine's
-# proxies along.
+# A file system with the packages installed. Takes the machine's proxies along.
 apt_bootstrap() { # SUITE ROOT PACKAGE,...
     local option options=() list=$LAB_DIR/apt/$1/sources.list
 
-    [[ $1 != *-backports ]] || options+=(--aptopt="APT::Default-Release \"$1\"")
     while IFS= read -r option; do options+=(--aptopt="$option"); done < <(
         apt-config dump | grep -E '^Acquire::(https?::|Retries)' | grep -v '""'
     )
@@ -92,5 +86,5 @@ apt_bootstrap() { # SUITE ROOT PACKAGE,...
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/i18n/*' \
         --dpkgopt='path-exclude=/usr/lib/udev/hwdb*' \
-        --include="$3" "${1%-backports}" "$2" "$list"
+        --include="$3" "$1" "$2" "$list"
 }

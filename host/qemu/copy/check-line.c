@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
 #include "xmig/text.h"
 
@@ -91,14 +90,14 @@ static bool is_in_named(const cJSON *words, const char *name)
 
 static bool check_searched(struct qemu_copy *vm, struct error *err)
 {
-    const char *const words[] = { vm->program, "-L", "help", NULL };
     const struct qemu_machine *qemu = &vm->params.qemu;
-    AUTO_FREE char *folders = NULL;
+    const char *folders;
     const cJSON *name;
 
     if (!qemu->searched->child)
         return true;
-    if (!program_run(vm->base.context.loop, words, &folders, QEMU_HELP_MS, err))
+    folders = qemu_help(vm, "L", "help", err);
+    if (!folders)
         return false;
     cJSON_ArrayForEach (name, qemu->searched) {
         const char *text = name->valuestring;
@@ -119,7 +118,7 @@ bool qemu_check_line_with_program(struct qemu_copy *vm, struct error *err)
     const cJSON *driver;
 
     cJSON_ArrayForEach (driver, vm->params.qemu.audio)
-        if (!error_goes_on(err, qemu_check_help(vm, "-audiodev", driver->valuestring, err)))
+        if (!error_goes_on(err, qemu_check_help(vm, "audiodev", driver->valuestring, err)))
             return false;
     return error_goes_on(err, check_searched(vm, err));
 }

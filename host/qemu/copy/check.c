@@ -12,7 +12,6 @@
 #include "xmig/paths.h"
 #include "host/system/program.h"
 #include "host/qemu/guest/machine.h"
-#include "host/qemu/managers.h"
 #include "host/qemu/taps.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
@@ -42,8 +41,8 @@ static bool check_machine(struct qemu_copy *vm, struct error *err)
 {
     const struct qemu_machine *qemu = &vm->params.qemu;
 
-    if (!error_goes_on(err, qemu_check_help(vm, "-machine", qemu->machine, err)) ||
-        !error_goes_on(err, qemu_check_help(vm, "-accel", qemu->accelerator, err)))
+    if (!error_goes_on(err, qemu_check_help(vm, "machine", qemu->machine, err)) ||
+        !error_goes_on(err, qemu_check_help(vm, "accel", qemu->accelerator, err)))
         return false;
     if (!strcmp(qemu->accelerator, "kvm") && access("/dev/kvm", R_OK | W_OK) < 0)
         return error_set(err, ERROR_REFUSED,
@@ -78,7 +77,8 @@ static bool note_version(struct qemu_copy *vm, struct error *err)
 static bool check_with_program(struct qemu_copy *vm, struct error *err)
 {
     return error_goes_on(err, check_machine(vm, err)) && note_version(vm, err) &&
-           queues_check(vm, err) && qemu_check_line_with_program(vm, err);
+           queues_check(vm, err) && error_goes_on(err, qemu_check_known(vm, err)) &&
+           qemu_check_line_with_program(vm, err);
 }
 
 /* ---- names ---- */
@@ -93,20 +93,6 @@ static bool check_name(const struct qemu_copy *vm, struct error *err)
                      "a QEMU called '%s' runs at the target already (process %d): give the VM "
                      "another name with --name",
                      name, (int)other);
-}
-
-static bool check_managers(const struct qemu_copy *vm, struct error *err)
-{
-    const char *name = vm->params.name;
-    char path[256];
-    const struct manager *manager =
-        vm->params.qemu.unmanaged ? NULL : managers_know("", name, path, sizeof(path));
-
-    return !manager ||
-           error_set(err, ERROR_REFUSED,
-                     "%s knows a VM '%s' at the target ('%s'), and could start that beside this "
-                     "one: give this VM another name with --name, or say --unmanaged",
-                     manager->name, name, path);
 }
 
 static bool check_user(struct qemu_copy *vm, struct error *err)
@@ -246,8 +232,7 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
     return error_goes_on(err, check_user(vm, err)) && qemu_check_arrived(vm, err) &&
-           error_goes_on(err, check_name(vm, err)) && error_goes_on(err, check_managers(vm, err)) &&
-           error_goes_on(err, check_program(vm, err)) &&
+           error_goes_on(err, check_name(vm, err)) && error_goes_on(err, check_program(vm, err)) &&
            (!vm->program || check_with_program(vm, err)) && drives_check(qemu->media, err) &&
            check_media(vm, err) && check_files(vm, err) && qemu_check_line(qemu, err) &&
            taps_check(vm, qemu->taps, err) && bridges_check(qemu->bridges, err) &&

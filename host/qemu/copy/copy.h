@@ -20,6 +20,8 @@ struct qemu_copy {
     bool as_self; /* it is started with our own rights */
     struct child *child;
     char *program;
+    cJSON *help;  /* what the program has printed, by question; NULL: it was not asked */
+    cJSON *words; /* the command line, as this program has it; NULL: not yet */
     char *log;
     struct disk_images images;
     struct argv_result line; /* what the command line does here */
@@ -39,9 +41,16 @@ static inline struct qemu_copy *qemu_copy_of(struct copy *copy)
 /* ---- check.c: may it come here? ---- */
 
 bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err);
-/* Does "OPTION help" of the target's QEMU list it? */
+/* help.c: what the target's QEMU prints for "-OPTION WHAT" (WHAT may be NULL), borrowed; NULL: it
+ * fails.
+ */
+const char *qemu_help(struct qemu_copy *vm, const char *option, const char *what,
+                      struct error *err);
+/* Does "-OPTION help" list it? */
 bool qemu_check_help(struct qemu_copy *vm, const char *option, const char *wanted,
                      struct error *err);
+/* check-known.c: translate the command line, and look whether this QEMU knows all of it. */
+bool qemu_check_known(struct qemu_copy *vm, struct error *err);
 /* check-line.c: ports; and files of QEMU's own and sound, of which only the program knows. */
 bool qemu_check_line(const struct qemu_machine *qemu, struct error *err);
 bool qemu_check_line_with_program(struct qemu_copy *vm, struct error *err);

@@ -103,7 +103,8 @@ static void adapt(cJSON *words, const struct adaptable *kind, uint64_t length)
 
 cJSON *queues_let_in(const struct qemu_copy *vm)
 {
-    cJSON *words = must(cJSON_Duplicate(vm->params.qemu.words, true));
+    const cJSON *checked = vm->words ? vm->words : vm->params.qemu.words;
+    cJSON *words = must(cJSON_Duplicate(checked, true));
 
     for (size_t i = 0; i < sizeof(adaptable) / sizeof(adaptable[0]); i++) {
         uint64_t length = longest(vm, &adaptable[i]);

@@ -153,7 +153,7 @@ static bool write_start_line(const struct qemu_copy *vm, struct error *err)
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     cJSON_AddStringToObject(start, "program", vm->program);
-    cJSON_AddItemToObject(start, "words", cJSON_Duplicate(vm->params.qemu.words, true));
+    cJSON_AddItemToObject(start, "words", cJSON_Duplicate(vm->words, true));
     json_add_uint(start, "umask", vm->params.qemu.umask);
     if (!vm->as_self) {
         AUTO_FREE char *number = formatted("%u", (unsigned)vm->uid);

@@ -444,6 +444,8 @@ void qemu_copy_done(struct qemu_copy *vm)
     cJSON_Delete(vm->ports);
     cJSON_Delete(vm->settings);
     cJSON_Delete(vm->notes);
+    cJSON_Delete(vm->help);
+    cJSON_Delete(vm->words);
     free(vm->program);
     free(vm->log);
 }
