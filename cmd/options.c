@@ -183,6 +183,7 @@ static const struct option_row rows[] = {
     TIME_OPTION("max-pause", migration.max_pause_ms),
     SIZE_OPTION("bwlimit", migration.bandwidth),
     FLAG_OPTION("compress", 0, migration.compress),
+    FLAG_OPTION("unmanaged", 0, migration.vm.unmanaged),
     OTHER_OPTION("deadline", true, take_deadline),
     TIME_OPTION("lease", migration.lease_ms),
     TEXT_OPTION("fence-command", 0, migration.fence_command),

@@ -41,6 +41,8 @@ static const char help_text[] =
     "      --eject NAME          leave the CD-ROM drive NAME empty at the target (Xen)\n"
     "      --bridge OLD=NEW      the bridge OLD is called NEW at the target (Xen)\n"
     "      --device-model PATH   the target's device model, if not the same as here\n"
+    "      --unmanaged           move the VM although Proxmox, Incus, Ganeti or a service has it,\n"
+    "                            which you settle yourself\n"
     "      --ram MODE            live, one-pass, stopped, or auto (default): when to copy RAM\n"
     "      --max-downtime TIME   let the VM stand still at most so long (default 100ms)\n"
     "      --max-pause TIME      undo everything when it has stood still for TIME before it is\n"

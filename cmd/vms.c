@@ -99,12 +99,11 @@ static bool check(struct migration *m, const struct hypervisor *hypervisor, cons
     m->guest = hypervisor_guest(hypervisor, &context, err);
     err->refusals = m->refusals;
     m->params = must(cJSON_CreateObject());
-    if (!m->guest || !guest_attach(m->guest, name, err) ||
-        !guest_describe(m->guest, m->params, err)) {
-        error_join(err);
-        return false;
-    }
-    return true;
+    if (m->guest && guest_attach(m->guest, name, err) && guest_describe(m->guest, m->params, err) &&
+        !error_aside(err))
+        return true;
+    (void)error_goes_on(err, false); /* the last one is not among them yet */
+    return err->kind == ERROR_NONE ? error_join(err) : false;
 }
 
 static void look(struct looking *looking, const struct hypervisor *hypervisor, const char *name)

@@ -149,29 +149,6 @@ void qemu_process_done(struct qemu_process *process)
     *process = (struct qemu_process){ 0 };
 }
 
-/* A line of its control groups is "0::/system.slice/web.service", of the older kind of them
- * "1:name=systemd:/system.slice/web.service".
- */
-char *qemu_process_service(pid_t pid)
-{
-    static const char ending[] = ".service";
-    size_t len;
-    AUTO_FREE char *groups = read_proc(pid, "cgroup", &len);
-    char *rest = groups;
-    const char *line;
-
-    while ((line = strsep(&rest, "\n"))) {
-        const char *name = strrchr(line, '/');
-
-        if (strncmp(line, "0::", 3) != 0 && !strstr(line, ":name=systemd:"))
-            continue;
-        len = name ? strlen(name) : 0;
-        if (len > sizeof(ending) && !strcmp(name + len - strlen(ending), ending))
-            return must(strdup(name + 1));
-    }
-    return NULL;
-}
-
 void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg)
 {
     DIR *proc = opendir("/proc");

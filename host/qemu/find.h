@@ -30,9 +30,6 @@ bool qemu_is_program(const char *exe);
  */
 cJSON *qemu_words(const char *line, size_t len);
 
-/* The systemd service that it belongs to; the caller frees it. NULL: to none. */
-char *qemu_process_service(pid_t pid);
-
 /* A QEMU called `name` that this user may not look at; 0: there is none. */
 pid_t qemu_process_of_others(const char *name);
 

@@ -75,6 +75,7 @@ static const struct field machine_fields[] = {
     TEXT(user, OPTIONAL),
     NUMBER(umask, OPTIONAL, .otherwise = UMASK_USUAL, .max = UMASK_MAX),
     FLAG(drops_privileges),
+    FLAG(unmanaged, OPTIONAL),
     FLAG(program_chosen, OPTIONAL),
     TEXTS(words),
     TEXTS(outputs),

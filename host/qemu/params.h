@@ -49,6 +49,7 @@ struct qemu_machine {
     const char *user;      /* his name; NULL: he has none */
     uint64_t umask;
     bool drops_privileges;
+    bool unmanaged;     /* a manager there may know a VM of this name */
     const cJSON *words; /* the command line, without the program */
     /* What the line asks of the target: see struct argv_result. */
     const cJSON *outputs, *sockets, *pidfiles, *searched, *audio, *bridges;

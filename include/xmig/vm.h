@@ -44,6 +44,7 @@ struct vm_options {
     enum ram_mode ram;         /* --ram */
     uint64_t max_downtime_ms;  /* --max-downtime */
     bool has_deadline;         /* --deadline is given: until then the hypervisor does not give up */
+    bool unmanaged;            /* --unmanaged: a manager's VM, too */
     bool mirrors_disks;        /* false: --without drive-mirror, both hosts share the images */
 };
 

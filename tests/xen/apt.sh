@@ -29,9 +29,10 @@ apt_targets() {
         'Identifier: Packages' 'Origin: Debian'
 }
 
-# One "deb" line for each archive of the machine (main, updates, security), for SUITE.
+# One "deb" line for each archive of the machine (main, updates, security), for SUITE, and for the
+# suite that it is made for if SUITE is one of backports.
 apt_sources() { # SUITE
-    local suite=$1 targets files keyring label codename uri option
+    local suite=${1%-backports} targets files keyring label codename uri option
 
     targets=$(apt_targets)
     [[ $targets ]] || { apt-get -qq update && targets=$(apt_targets); }
@@ -44,7 +45,10 @@ apt_sources() { # SUITE
         Debian-Security:*) echo "deb $option $uri $suite-security main" ;;
         Debian:*-updates) echo "deb $option $uri $suite-updates main" ;;
         Debian:*-*) ;; # backports and the like
-        Debian:*) echo "deb $option $uri $suite main" ;;
+        Debian:*)
+            echo "deb $option $uri $suite main"
+            [[ $1 == "$suite" ]] || echo "deb $option $uri $1 main"
+            ;;
         esac
     done <<<"$targets" | sort -u
 }
@@ -74,10 +78,12 @@ apt_kernel() { # SUITE META
     apt_for "$1" apt-cache depends "$2" | awk '$1 == "Depends:" && /linux-image-/ { print $2; exit }'
 }
 
-# A file system with the packages installed. Takes the machine's proxies along.
+# A file system with the packages installed, from backports where SUITE says so. Takes the machine's
+# proxies along.
 apt_bootstrap() { # SUITE ROOT PACKAGE,...
     local option options=() list=$LAB_DIR/apt/$1/sources.list
 
+    [[ $1 != *-backports ]] || options+=(--aptopt="APT::Default-Release \"$1\"")
     while IFS= read -r option; do options+=(--aptopt="$option"); done < <(
         apt-config dump | grep -E '^Acquire::(https?::|Retries)' | grep -v '""'
     )
@@ -86,5 +92,5 @@ apt_bootstrap() { # SUITE ROOT PACKAGE,...
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/i18n/*' \
         --dpkgopt='path-exclude=/usr/lib/udev/hwdb*' \
-        --include="$3" "$1" "$2" "$list"
+        --include="$3" "${1%-backports}" "$2" "$list"
 }

@@ -12,6 +12,7 @@
 #include "xmig/paths.h"
 #include "host/system/program.h"
 #include "host/qemu/guest/machine.h"
+#include "host/qemu/managers.h"
 #include "host/qemu/taps.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
@@ -93,6 +94,20 @@ static bool check_name(const struct qemu_copy *vm, struct error *err)
                      "a QEMU called '%s' runs at the target already (process %d): give the VM "
                      "another name with --name",
                      name, (int)other);
+}
+
+static bool check_managers(const struct qemu_copy *vm, struct error *err)
+{
+    const char *name = vm->params.name;
+    char path[256];
+    const struct manager *manager =
+        vm->params.qemu.unmanaged ? NULL : managers_know("", name, path, sizeof(path));
+
+    return !manager ||
+           error_set(err, ERROR_REFUSED,
+                     "%s knows a VM '%s' at the target ('%s'), and could start that beside this "
+                     "one: give this VM another name with --name, or say --unmanaged",
+                     manager->name, name, path);
 }
 
 static bool check_user(struct qemu_copy *vm, struct error *err)
@@ -232,7 +247,8 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
     return error_goes_on(err, check_user(vm, err)) && qemu_check_arrived(vm, err) &&
-           error_goes_on(err, check_name(vm, err)) && error_goes_on(err, check_program(vm, err)) &&
+           error_goes_on(err, check_name(vm, err)) && error_goes_on(err, check_managers(vm, err)) &&
+           error_goes_on(err, check_program(vm, err)) &&
            (!vm->program || check_with_program(vm, err)) && drives_check(qemu->media, err) &&
            check_media(vm, err) && check_files(vm, err) && qemu_check_line(qemu, err) &&
            taps_check(vm, qemu->taps, err) && bridges_check(qemu->bridges, err) &&

@@ -40,7 +40,7 @@ static bool attach_by_socket(struct qemu_guest *vm, const char *path, struct err
     if (pid == 0)
         return error_set(err, ERROR_REFUSED, "the QEMU at '%s' is not a process of this host",
                          path);
-    return qemu_process_read(pid, &vm->process, err);
+    return qemu_process_read(pid, &vm->process, err) && qemu_managed_check(vm, err);
 }
 
 static bool attach_by_name(struct qemu_guest *vm, const char *name, struct error *err)
@@ -49,7 +49,7 @@ static bool attach_by_name(struct qemu_guest *vm, const char *name, struct error
     AUTO_JSON cJSON *sockets = NULL;
     const cJSON *socket;
 
-    if (!qemu_process_find(name, process, err))
+    if (!qemu_process_find(name, process, err) || !qemu_managed_check(vm, err))
         return false;
     sockets = argv_qmp_sockets(process->words, process->cwd);
     if (!sockets->child)

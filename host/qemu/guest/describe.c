@@ -229,6 +229,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
             .umask = process_umask(vm->qemu.pid),
             .user = user,
             .drops_privileges = vm->argv.drops_privileges,
+            .unmanaged = options->unmanaged,
         },
     };
 
@@ -377,5 +378,6 @@ void qemu_plan_send(struct guest *guest, struct plan *plan)
                  "its features",
                  cpu);
     plan_ram(vm, guest->context.options.ram, plan);
+    qemu_managed_plan(vm, plan);
     qemu_fence_plan(vm, plan);
 }

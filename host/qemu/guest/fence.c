@@ -7,7 +7,6 @@
 bool qemu_fence_describe(struct qemu_guest *vm, struct error *err)
 {
     const char *uuid = argv_value(vm->process.words, "uuid");
-    AUTO_FREE char *service = qemu_process_service(vm->qemu.pid);
     bool shared = !vm->base.context.options.mirrors_disks;
     cJSON *facts = must(cJSON_CreateObject());
     cJSON *images = cJSON_AddArrayToObject(facts, "images");
@@ -18,8 +17,7 @@ bool qemu_fence_describe(struct qemu_guest *vm, struct error *err)
         cJSON_AddStringToObject(facts, "name", vm->process.name);
     if (uuid)
         cJSON_AddStringToObject(facts, "uuid", uuid);
-    if (service)
-        cJSON_AddStringToObject(facts, "service", service);
+    qemu_managed_remember(vm, facts);
     for (size_t i = 0; i < vm->disk_count; i++) {
         const struct source_disk *disk = &vm->disks[i];
 
@@ -62,10 +60,7 @@ bool qemu_guest_unfence(struct guest *guest, struct error *err)
 /* What remains to be done by hand, where the old copy can be started again. */
 static char *advice(const struct qemu_guest *vm)
 {
-    const char *service = json_string_or(vm->facts, "service", NULL);
-
-    return service ? formatted("'systemctl disable %s'", service)
-                   : must(strdup("see to it that nothing starts it"));
+    return must(strdup(json_string_or(vm->facts, "disable", "see to it that nothing starts it")));
 }
 
 void qemu_fence_plan(const struct qemu_guest *vm, struct plan *plan)

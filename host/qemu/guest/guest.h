@@ -4,6 +4,7 @@
 
 #include "host/qemu/params.h"
 #include "host/qemu/qemu.h"
+#include "host/system/service.h"
 #include "qmp/mirror.h"
 #include "xmig/guest.h"
 
@@ -26,7 +27,10 @@ struct qemu_guest {
     struct guest base;
     struct qemu qemu;
     struct qemu_process process;
-    char *name; /* what it is called here */
+    struct service service; /* whose command it is */
+    cJSON
+        *managers; /* texts: who would do what with the VM, which --unmanaged leaves to the user */
+    char *name;    /* what it is called here */
     char *machine;
     const char *accelerator;
     uint64_t memory;
@@ -75,6 +79,15 @@ void source_disk_set_image(struct qemu_guest *vm, struct source_disk *disk, char
 bool qemu_attach(struct guest *guest, const char *name, struct error *err);
 bool qemu_describe(struct guest *guest, cJSON *params, struct error *err);
 void qemu_plan_send(struct guest *guest, struct plan *plan);
+
+/* ---- managed.c ---- */
+
+/* Refuse a VM that a manager has, or that a service would start again: --unmanaged. */
+bool qemu_managed_check(struct qemu_guest *vm, struct error *err);
+/* Add to the facts what qemu_managed_tell() says once the old copy is gone. */
+void qemu_managed_remember(const struct qemu_guest *vm, cJSON *facts);
+void qemu_managed_plan(const struct qemu_guest *vm, struct plan *plan);
+void qemu_managed_tell(const struct qemu_guest *vm);
 
 /* ---- source.c ---- */
 

@@ -257,6 +257,7 @@ bool qemu_guest_destroy(struct guest *guest, struct error *err)
         return false;
     vm->destroyed = true;
     qemu_fence_tell(vm);
+    qemu_managed_tell(vm);
     return true;
 }
 
@@ -270,6 +271,8 @@ void qemu_guest_done(struct qemu_guest *vm)
     cJSON_Delete(vm->present);
     cJSON_Delete(vm->media);
     qemu_process_done(&vm->process);
+    service_done(&vm->service);
+    cJSON_Delete(vm->managers);
     free(vm->name);
     free(vm->machine);
 }

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Moves VMs between hosts with QEMU 7.2, 10.0 and 11.1, and prints a table of what became of them.
+
+    matrix.py            a few cells
+    matrix.py --all      every pair of versions, machine and kind of disk
+    matrix.py WORD...    the cells whose names have all these words, such as 10.0-11.1 q35
+
+Needs root. $XMIG is the program (build/release/xmig). The last line counts the cells.
+"""
+
+import concurrent.futures
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import cells
+import hosts
+import vm
+
+VERSIONS = tuple(hosts.SUITES)
+
+
+class Lab:
+    """Two hosts of each version, made when they are asked for."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.patterns = vm.Patterns(self.folder)
+        self.hosts = {}
+        self.lock = threading.Lock()
+
+    def host(self, version, number):
+        with self.lock:
+            if (version, number) not in self.hosts:
+                self.make(version, number)
+            return self.hosts[version, number]
+
+    def make(self, version, number):
+        host = hosts.Host("ab"[number] + version.replace(".", ""), version, self.folder)
+        for other in self.hosts.values():
+            host.meet(other)
+            other.meet(host)
+        self.hosts[version, number] = host
+
+    def end(self):
+        for host in self.hosts.values():
+            host.end()
+
+
+# ---- the cells ----
+
+def bare_cell(source, target, machine, bus):
+    def run(lab):
+        return cells.bare(lab, lab.host(source, 0), lab.host(target, 1), machine, bus,
+                          may_move=bus != "nvme" or source != "7.2")
+    return run
+
+
+def with_hosts(cell, *arguments):
+    return lambda lab: cell(lab, *arguments)
+
+
+def all_cells():
+    """NAME: function."""
+    found = {}
+    for source, target in itertools.product(VERSIONS, VERSIONS):
+        for machine, bus in itertools.product(vm.MACHINES, vm.BUSES):
+            found[f"{source}-{target} {machine} {bus}"] = bare_cell(source, target, machine, bus)
+        found[f"{source}-{target} ovmf"] = with_hosts(cells.firmware, source, target)
+        found[f"{source}-{target} guest"] = with_hosts(cells.guest, source, target, "q35" if source == "7.2" else "pc")
+        found[f"{source}-{target} thin"] = with_hosts(cells.thin, source, target)
+    found["10.0-11.1 thin discard=ignore"] = with_hosts(cells.thin, "10.0", "11.1", ",discard=ignore")
+    found["10.0-11.1 long queues"] = cells.long_queues
+    found["10.0-7.2-11.1 long queues"] = cells.long_queues_by_another_host
+    found["7.2-10.0-11.1 short queues"] = cells.short_queues_by_another_host
+    for source, target, machine in (("10.0", "7.2", "pc-i440fx-10.0"), ("11.1", "10.0", "pc-q35-11.1"),
+                                    ("7.2", "11.1", "pc-i440fx-2.6")):
+        found[f"{source}-{target} machine {machine}"] = with_hosts(cells.newer_machine, source, target, machine)
+    return found
+
+
+FEW = ("7.2-10.0 pc virtio-blk", "7.2-11.1 q35 ahci", "10.0-11.1 q35 virtio-blk", "10.0-11.1 pc virtio-scsi",
+       "11.1-7.2 pc ide", "10.0-11.1 long queues", "10.0-7.2-11.1 long queues", "7.2-10.0-11.1 short queues",
+       "10.0-7.2 machine pc-i440fx-10.0")
+
+
+def chosen(arguments):
+    found = all_cells()
+    if arguments == ["--all"]:
+        return found
+    if arguments:
+        return {name: run for name, run in found.items() if all(word in name.split() for word in arguments)}
+    return {name: found[name] for name in FEW}
+
+
+# ---- running them ----
+
+def run_cell(lab, run):
+    try:
+        return True, run(lab)
+    except Exception as error:  # pylint: disable=broad-except
+        return False, f"FAILED: {type(error).__name__}: {error}"
+
+
+def run_all(lab, wanted):
+    """What was said of each cell that is as it should be, by its name."""
+    results = {}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        running = {pool.submit(run_cell, lab, run): name for name, run in wanted.items()}
+        for done in concurrent.futures.as_completed(running):
+            good, said = done.result()
+            print(f"{running[done]:32} {said}", flush=True)
+            if good:
+                results[running[done]] = said
+    return results
+
+
+def print_table(wanted, results):
+    """A row for each pair of versions, a column for each kind of VM."""
+    names = [name.split(" ", 1) for name in wanted if re.match(r"[0-9.]+-[0-9.]+ ", name)]
+    pairs, kinds = ([*dict.fromkeys(part)] for part in zip(*names))
+    kinds = [kind for kind in kinds if sum(name[1] == kind for name in names) == len(pairs)]
+    if not kinds:
+        return
+    print("\n| |", " | ".join(kinds), "|")
+    print("|---" * (len(kinds) + 1) + "|")
+    for pair in pairs:
+        words = [results.get(f"{pair} {kind}", "FAILED").split(":")[0].split(" (")[0] for kind in kinds]
+        print("|", pair.replace("-", " → "), "|", " | ".join(words), "|")
+    print()
+
+
+def in_a_place_of_its_own():
+    """The hosts' mounts are seen in a mount namespace of their own only, and are gone with it: so what
+    is removed here is never what was mounted there.
+    """
+    folder = tempfile.mkdtemp(prefix="xmig-versions-")
+    try:
+        return subprocess.run(["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv],
+                              env={**os.environ, "XMIG_VERSIONS_FOLDER": folder}, check=False).returncode
+    finally:
+        if not os.environ.get("XMIG_TEST_KEEP"):
+            shutil.rmtree(folder)
+
+
+def main():
+    wanted = chosen(sys.argv[1:])
+    if not wanted:
+        sys.exit("matrix.py: there is no such cell")
+    if "XMIG_VERSIONS_FOLDER" not in os.environ:
+        sys.exit(in_a_place_of_its_own())
+    lab = Lab(os.environ["XMIG_VERSIONS_FOLDER"])
+    try:
+        began = time.monotonic()
+        results = run_all(lab, wanted)
+        failed = len(wanted) - len(results)
+        print_table(wanted, results)
+        print(f"{len(results)} cells as they should be, {failed} not ({time.monotonic() - began:.0f} s)")
+    finally:
+        lab.end()
+    if "COUNTS" in os.environ:  # of ./check
+        with open(os.environ["COUNTS"], "w", encoding="ascii") as file:
+            file.write(f"{len(results)} {failed}\n")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
