@@ -91,6 +91,7 @@ static const struct field machine_fields[] = {
     EACH(drives, qemu_drive_fields),
     EACH(media, qemu_medium_fields),
     EACH(queues, qemu_queue_fields, OPTIONAL),
+    TEXTS(uso, OPTIONAL),
     { 0 },
 };
 

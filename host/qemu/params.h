@@ -60,6 +60,7 @@ struct qemu_machine {
     const cJSON *drives; /* struct qemu_drive */
     const cJSON *media;  /* struct qemu_medium */
     const cJSON *queues; /* struct qemu_queue */
+    const cJSON *uso;    /* names of network cards of which the guest uses this */
 };
 
 struct qemu_params {

@@ -9,6 +9,8 @@
     "{\"name\": \"" NAME "\", \"path\": \"/machine/" PATH "/virtio-backend\"}"
 #define QUEUE(LENGTH, DEFAULT) "{\"vring-num\": " #LENGTH ", \"vring-num-default\": " #DEFAULT "}"
 
+#define NO_QUEUE "x-query-virtio-queue-status", .reply = "error: Invalid virtqueue number 7"
+
 /* ---- at the source ---- */
 
 static bool read_into(struct qmp *q, char **text, struct error *err)
@@ -35,8 +37,11 @@ static void queues_as_the_line_makes_them_are_not_told_of(void **unused)
         { "x-query-virtio", .reply = "[" DEVICE("virtio-blk", "peripheral/d") "," DEVICE(
                                 "virtio-rng", "peripheral/r") "]" },
         { "x-query-virtio-queue-status", .reply = QUEUE(1024, 1024) },
+        { NO_QUEUE },
+        { "qom-get", .reply = "1024", .with = "queue-size" },
         { "qom-get", .reply = "1024", .with = "queue-size" },
         { "x-query-virtio-queue-status", .reply = QUEUE(8, 8) },
+        { NO_QUEUE },
         { 0 },
     };
     (void)unused;
@@ -80,7 +85,7 @@ static bool finds_two(struct qmp *q, struct error *err)
         text, "[{\"device\":\"virtio-blk\",\"name\":\"/machine/peripheral-anon/device[7]\","
               "\"length\":1024,\"by_line\":256,\"after_reset\":1024},"
               "{\"device\":\"virtio-net\",\"name\":\"net0\","
-              "\"length\":1024,\"by_line\":256,\"after_reset\":256}]");
+              "\"length\":1024,\"by_line\":64,\"after_reset\":256}]");
     return true;
 }
 
@@ -91,10 +96,17 @@ static void longer_ones_are(void **unused)
           .reply = "[" DEVICE("virtio-blk", "peripheral-anon/device[7]") "," DEVICE(
               "virtio-unheard-of", "peripheral/u") "," DEVICE("virtio-net",
                                                               "peripheral/net0") "]" },
-        { "x-query-virtio-queue-status", .reply = QUEUE(1024, 1024), .with = "\"queue\":0" },
+        { "x-query-virtio-queue-status", .reply = QUEUE(256, 1024), .with = "\"queue\":0" },
+        { "x-query-virtio-queue-status", .reply = QUEUE(1024, 1024), .with = "\"queue\":1" },
+        { NO_QUEUE },
         { "qom-get", .reply = "256", .with = "queue-size" },
-        { "x-query-virtio-queue-status", .reply = QUEUE(1024, 256), .with = "\"queue\":1" },
-        { "qom-get", .reply = "error: no such property" },
+        { "qom-get", .reply = "256", .with = "queue-size" },
+        { "x-query-virtio-queue-status", .reply = QUEUE(512, 512) },
+        { "x-query-virtio-queue-status", .reply = QUEUE(256, 256) },
+        { "x-query-virtio-queue-status", .reply = QUEUE(1024, 256) },
+        { NO_QUEUE },
+        { "qom-get", .reply = "512", .with = "rx_queue_size" },
+        { "qom-get", .reply = "error: no such property", .with = "tx_queue_size" },
         { 0 },
     };
     (void)unused;
@@ -174,6 +186,30 @@ static void other_devices_are_refused_with_the_cure(void **unused)
     starts_with(QEMU_VERSION(10, 2), "[" LONGER("virtio-net", 256, 1024) "]", "[]", "[]");
 }
 
+/* ---- devices ---- */
+
+static bool has_no_foreign_device(unsigned version, const char *words, struct error *err)
+{
+    AUTO_JSON cJSON *line = must(cJSON_Parse(words));
+    struct qemu_copy vm = { .images.qemu = version, .params.qemu.words = line };
+
+    return devices_check(&vm, err);
+}
+
+static void a_device_that_only_a_newer_qemu_moves_is_refused(void **unused)
+{
+    const char *line = "[\"-m\",\"64\",\"-device\",\"nvme,serial=x,drive=d\"]";
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(has_no_foreign_device(QEMU_VERSION(11, 1), line, NULL));
+    assert_true(has_no_foreign_device(QEMU_VERSION(7, 2), "[\"-device\",\"e1000\"]", NULL));
+    assert_false(has_no_foreign_device(QEMU_VERSION(10, 0), line, &err));
+    assert_says(err.text, "'nvme', which QEMU moves from 11.1 on, and the target has 10.0");
+    assert_false(has_no_foreign_device(QEMU_VERSION(7, 2),
+                                       "[\"-device\",\"{\\\"driver\\\":\\\"nvme\\\"}\"]", NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +220,7 @@ int main(void)
         cmocka_unit_test(disks_are_let_in_by_longer_queues_there),
         cmocka_unit_test(a_device_that_names_its_own_length_is_made_longer_too),
         cmocka_unit_test(other_devices_are_refused_with_the_cure),
+        cmocka_unit_test(a_device_that_only_a_newer_qemu_moves_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,25 @@ static bool listen_and_receive(struct copy *copy, struct error *err)
     return copy_ram_listen(copy, err) && copy_ram_recv(copy, err);
 }
 
+static bool can_arrive(struct copy *copy, struct error *err)
+{
+    return devices_can_arrive(qemu_copy_of(copy), err);
+}
+
+static void a_device_that_qemu_does_not_load_ends_the_move_before_disks_are_copied(void **unused)
+{
+    const struct exchange refused[] = {
+        { "query-migrate", .reply = "{\"blocked-reasons\": [\"non-migratable device: nvme\"]}" },
+        { 0 },
+    };
+    const struct exchange fine[] = { { "query-migrate", .reply = "{}" }, { 0 } };
+    struct error err = failure_of(refused, can_arrive);
+    (void)unused;
+
+    assert_says(err.text, "cannot take this VM: non-migratable device: nvme");
+    succeeds(fine, can_arrive);
+}
+
 static void ends_the_exports_once_all_is_here(void **unused)
 {
     const struct exchange script[] = {
@@ -169,6 +188,7 @@ static void takes_a_failed_load_for_a_failure(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_device_that_qemu_does_not_load_ends_the_move_before_disks_are_copied),
         cmocka_unit_test(ends_the_exports_once_all_is_here),
         cmocka_unit_test(is_not_complete_while_an_export_lives),
         cmocka_unit_test(is_not_complete_before_qemu_says_so),

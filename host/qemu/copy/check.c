@@ -78,8 +78,8 @@ static bool note_version(struct qemu_copy *vm, struct error *err)
 static bool check_with_program(struct qemu_copy *vm, struct error *err)
 {
     return error_goes_on(err, check_machine(vm, err)) && note_version(vm, err) &&
-           queues_check(vm, err) && error_goes_on(err, qemu_check_known(vm, err)) &&
-           qemu_check_line_with_program(vm, err);
+           queues_check(vm, err) && devices_check(vm, err) &&
+           error_goes_on(err, qemu_check_known(vm, err)) && qemu_check_line_with_program(vm, err);
 }
 
 /* ---- names ---- */
@@ -251,7 +251,8 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
            error_goes_on(err, check_program(vm, err)) &&
            (!vm->program || check_with_program(vm, err)) && drives_check(qemu->media, err) &&
            check_media(vm, err) && check_files(vm, err) && qemu_check_line(qemu, err) &&
-           taps_check(vm, qemu->taps, err) && bridges_check(qemu->bridges, err) &&
+           offloads_check(vm, err) && taps_check(vm, qemu->taps, err) &&
+           bridges_check(qemu->bridges, err) &&
            error_goes_on(err, check_memory(vm->params.memory, err)) && check_disks(vm, err);
 }
 

@@ -156,7 +156,7 @@ bool qemu_start_device_model(struct copy *copy, struct error *err)
 {
     struct qemu_copy *vm = qemu_copy_of(copy);
 
-    return qemu_start(vm, err) && put_settings(vm, err) &&
+    return qemu_start(vm, err) && devices_can_arrive(vm, err) && put_settings(vm, err) &&
            (!mirrors(vm) || export_disks(vm, err)) && make_present(vm, err) &&
            taps_join(vm, vm->params.qemu.taps, err);
 }

@@ -200,6 +200,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
     AUTO_FREE char *user = user_name(vm->process.uid);
     AUTO_JSON cJSON *needs = needs_with_hashes(vm, err);
     AUTO_JSON cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
+    AUTO_JSON cJSON *uso = media ? offloads_read(&vm->qemu, err) : NULL;
     AUTO_JSON cJSON *taps = taps_choose(json_get(vm->present, "taps"), options->bridges);
     AUTO_JSON cJSON *bridges = chosen_bridges(vm->argv.bridges, options->bridges);
     struct qemu_params params = {
@@ -225,6 +226,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
             .slots = json_get(vm->present, "slots"),
             .drives = json_get(vm->present, "drives"),
             .queues = json_get(vm->present, "queues"),
+            .uso = uso,
             .uid = vm->process.uid,
             .umask = process_umask(vm->qemu.pid),
             .user = user,
@@ -233,7 +235,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
         },
     };
 
-    if (!media || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
+    if (!uso || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
         return false;
     fields_write(qemu_fields, &params, out);
     return true;

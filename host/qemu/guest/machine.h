@@ -31,6 +31,11 @@ size_t line_count_anonymous(const cJSON *words, const char *machine);
 /* Of struct qemu_queue; the caller frees it. */
 cJSON *queues_read(struct qemu *vm, struct error *err);
 
+/* ---- offloads.c ---- */
+
+/* Names of the network cards whose guest uses USO; the caller frees it. */
+cJSON *offloads_read(struct qemu *vm, struct error *err);
+
 /* ---- usernet.c: the ports that are forwarded to the guest ---- */
 
 /* {"NETWORK": ["tcp:127.0.0.1:2222-10.0.2.15:22", …]} from what "info usernet" prints. */
