@@ -1,8 +1,10 @@
 /* The control connection: frames, keep-alive, and what may be said when. */
 #include "xmig/session.h"
 
+#include "transport/abort.h"
 #include "transport/clocks.h"
 #include "transport/frame.h"
+#include "transport/idle.h"
 #include "xmig/cleanup.h"
 #include "xmig/stream.h"
 #include "xmig/text.h"
@@ -10,8 +12,7 @@
 enum {
     QUEUE_MAX = 64,
     QUEUE_BYTES_MAX = 2 * SESSION_MESSAGE_MAX,
-    REFUSALS_MAX = 100, /* nobody reads more */
-    SHOWN_MAX = 60,     /* of a word that makes no sense */
+    SHOWN_MAX = 60, /* of a word that makes no sense */
 };
 
 struct session {
@@ -21,6 +22,7 @@ struct session {
     struct session_timing timing;
     uv_timer_t *clock; /* keep-alive; on the heap until libuv has closed it */
     uint64_t heard_ms;
+    struct idle idle;
     bool overdue; /* silent for too long, or we have not listened */
     const struct session_station *stations;
     size_t peer_station; /* where the peer is */
@@ -93,46 +95,6 @@ static bool advance_peer(struct session *session, const cJSON *message, struct e
                          here ? here : "(nothing)");
     session->peer_station++;
     return true;
-}
-
-/* An error at the peer becomes ERROR_PEER; a refusal or a cancellation is one for both sides. */
-static void abort_reason(const cJSON *message, struct error *why)
-{
-    enum error_kind kind = error_kind_from_name(json_string_or(message, "kind", "peer"));
-
-    if (kind != ERROR_REFUSED && kind != ERROR_CANCELLED)
-        kind = ERROR_PEER;
-    error_set(why, kind, "%s", json_string_or(message, "text", "the peer gave no reason"));
-}
-
-static void add_refusal(cJSON *refusals, const char *text)
-{
-    cJSON *refusal = must(cJSON_CreateObject());
-
-    cJSON_AddStringToObject(refusal, "text", text);
-    cJSON_AddItemToArray(refusals, refusal);
-}
-
-/* An older peer sends no list: the reason of its abort is the only refusal. */
-static void hear_refusals(struct session *session, const cJSON *abort, const struct error *why)
-{
-    const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(abort, "refusals");
-    const cJSON *each;
-    int count = 0;
-
-    if (why->kind != ERROR_REFUSED || session->refusals)
-        return;
-    session->refusals = must(cJSON_CreateArray());
-    if (!cJSON_IsArray(refusals))
-        add_refusal(session->refusals, why->text);
-    cJSON_ArrayForEach (each, refusals)
-        if (count++ < REFUSALS_MAX)
-            cJSON_AddItemToArray(session->refusals, must(cJSON_Duplicate(each, true)));
-    if (count > REFUSALS_MAX) {
-        AUTO_FREE char *rest = formatted("and %d more", count - REFUSALS_MAX);
-
-        add_refusal(session->refusals, rest);
-    }
 }
 
 static bool has_room(const struct session *session, size_t size)
@@ -245,6 +207,7 @@ static bool receive(struct session *session, cJSON *taken, size_t size, struct e
     if (!permitted(session, type))
         return error_set(err, ERROR_PROTOCOL, "the peer said '%.*s', which is not permitted now",
                          SHOWN_MAX, type);
+    idle_hear(&session->idle, type, message);
     if (is_aside(session, type, message))
         return true;
     if (!strcmp(type, "done") && !advance_peer(session, message, err))
@@ -257,7 +220,8 @@ static bool receive(struct session *session, cJSON *taken, size_t size, struct e
         struct error why = { 0 };
 
         abort_reason(session->queue[session->queued - 1], &why);
-        hear_refusals(session, session->queue[session->queued - 1], &why);
+        if (why.kind == ERROR_REFUSED && !session->refusals)
+            session->refusals = abort_refusals(session->queue[session->queued - 1], &why);
         loop_interrupt(session->loop, &why);
     }
     return true;
@@ -317,6 +281,22 @@ static void lose_silent_peer(struct session *session, uint64_t silence_ms)
     lose(session, &why);
 }
 
+/* A receiver is not kept for ever. The sender is told, unless the copy waits for it, complete: then
+ * it is as lost as one that is silent.
+ */
+static void end_idleness(struct session *session)
+{
+    struct error why = { 0 };
+
+    if (session->side != SIDE_RECV || !idle_is_over(&session->idle, &session->timing, &why))
+        return;
+    idle_begin(&session->idle);
+    if (session->muted)
+        lose(session, &why);
+    else
+        loop_interrupt(session->loop, &why);
+}
+
 /* Timers run before what has come in is read, and we may have been busy, or stopped: a peer
  * is lost only when it has nothing to say either once we listen again.
  *
@@ -331,6 +311,7 @@ static void on_clock(uv_timer_t *timer)
     if (session->said_goodbye || session->lost)
         return;
     if (silence_ms <= session->timing.lost_ms) {
+        end_idleness(session);
         if (stream_unsent(session->stream) < BACKLOG_MAX)
             (void)session_send(session, "alive", NULL, NULL);
         ping(session);
@@ -361,6 +342,7 @@ struct session *session_new(struct loop *loop, int in_fd, int out_fd, enum side 
     session->side = side;
     session->timing = timing;
     session->heard_ms = loop_now_ms();
+    idle_begin(&session->idle);
     session->clock = must(calloc(1, sizeof(*session->clock)));
     uv_timer_init(loop_uv(loop), session->clock);
     session->clock->data = session;

@@ -1,10 +1,12 @@
 """Misbehaviours of the control connection: frames, hellos, parameters, and the order of words."""
 
+import contextlib
 import json
 import struct
+import time
 
 import wire
-from sender import Misbehaviour, answers, ends, refuses
+from sender import AT_ONCE_S, Misbehaviour, answers, ends, refuses
 from wire import ABSENT
 
 IS = Misbehaviour
@@ -49,6 +51,24 @@ def at(station, *messages):
 
 def done(stage):
     return {"type": "done", "stage": stage}
+
+
+IDLE_S = 180  # a sender that may be silent for a second may do nothing else for so long
+
+
+def lives(station=None, **said):
+    """It says only that it is alive, in these words, from that station on (None: no hello), for as long as somebody
+    listens.
+    """
+    def act(sender):
+        if station:
+            sender.to(station, alive_ms=500, lost_ms=1000)
+        until = time.monotonic() + IDLE_S + AT_ONCE_S
+        while time.monotonic() < until and sender.send({"type": "alive", **said}):
+            with contextlib.suppress(wire.Silence):
+                if (sender.connection.hear(.05) or {"type": "abort"})["type"] == "abort":
+                    return
+    return act
 
 
 def body_of(hello_text):
@@ -131,6 +151,7 @@ HELLOS = [
     IS("a host with a path", hello(host="../../decoy/program"), refuses("cannot receive", "refused")),
     IS("a host that is a number", hello(host=1), refuses("'host' is not a string")),
     IS("no host", hello(host=ABSENT), refuses("'host' is missing")),
+    IS("a guest of Xen, where there is no Xen", hello(host="xen"), refuses("not a Xen host", "refused")),
     IS("stages that are a text", hello(stages="params-copy"), refuses("'stages' is not an array")),
     IS("no stages", hello(stages=[]), refuses("leaves out the stage", "refused")),
     IS("a stage that nobody has", hello(stages=["shell", *wire.STAGES]), refuses("has no stage 'shell'", "refused")),
@@ -143,6 +164,15 @@ HELLOS = [
       for value in ("x", "params-copy:end", "params-copy:end:recv:shell", ":::", "a" * 100000, "%n%n%n%s")],
     IS("a policy's name in the hello", after_hello({**wire.simulated_params(), "as": "root"}),
        ends()),
+]
+
+IDLE = refuses("the peer is alive, but has done nothing more for", "timeout")
+IDLENESS = [  # tests/unit/test-session-end.c has all signs of life, and takes no time
+    IS("nothing but alive, from the first word on", lives(), refuses("waiting for the peer's 'hello'", "timeout"),
+       ("pipe", "tls")),
+    IS("nothing but alive in place of parameters", lives("params"), IDLE, ("named",)),
+    IS("nothing but alive while it should send a disk", lives("drive-mirror"), IDLE, ("tls",)),
+    IS("nothing but alive to a copy that is prepared", lives("ready"), ends(), ("pipe",)),
 ]
 
 STATIONS = ("params", "params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream")
@@ -223,4 +253,4 @@ PARAMS = [
     IS("a flush that is a text", params(flush_ms="x"), refuses("'flush_ms' is not a whole")),
 ]
 
-TABLE = FRAMES + HELLOS + ORDER + PARAMS
+TABLE = FRAMES + HELLOS + IDLENESS + ORDER + PARAMS

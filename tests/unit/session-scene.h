@@ -19,14 +19,14 @@ enum {
 
 static const struct session_timing timing = { ALIVE_MS, LOST_MS };
 
-/* A sender's session, and the receiver's end of its connection. */
+/* A side's session, and the other's end of its connection. */
 struct scene {
     struct loop *loop;
     struct session *session;
     int peer;
 };
 
-static inline struct scene begin(void)
+static inline struct scene begin_as(enum side side)
 {
     const struct timeval limit = { .tv_sec = SOON_MS / 1000 };
     struct scene scene = { .loop = loop_new() };
@@ -37,9 +37,14 @@ static inline struct scene begin(void)
     make_pair(fds);
     setsockopt(fds[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     scene.peer = fds[1];
-    scene.session = session_new(scene.loop, fds[0], fds[0], SIDE_SEND, timing, &err);
+    scene.session = session_new(scene.loop, fds[0], fds[0], side, timing, &err);
     assert_string_equal(err.text, "");
     return scene;
+}
+
+static inline struct scene begin(void)
+{
+    return begin_as(SIDE_SEND);
 }
 
 static inline void peer_closes(struct scene *scene)

@@ -1,5 +1,6 @@
 /* The ends of a conversation: an abort, a loss, a goodbye, and silence that lasts. */
 #include "tests/unit/session-scene.h"
+#include "xmig/text.h"
 
 /* ---- the peer gives up ---- */
 
@@ -337,6 +338,86 @@ static void a_silent_peer_is_lost(void **unused)
     end(&scene);
 }
 
+/* Says `sign` now and then, for two thirds of the time that a receiver waits for more. */
+static void live_for_a_while(struct scene *scene, const char *sign)
+{
+    for (int i = 0; i < 240; i++) {
+        peer_says(scene, sign);
+        assert_true(turn(scene, NULL));
+        time_passes(LOST_MS / 2);
+    }
+}
+
+static void a_sender_that_only_lives_is_not_waited_for(void **unused)
+{
+    static const char *const signs[] = { "{\"type\":\"alive\"}", "{\"type\":\"ping\"}",
+                                         "{\"type\":\"ping\",\"progress\":[{\"done\":7}]}",
+                                         "{\"type\":\"pong\"}",
+                                         "{\"type\":\"history\",\"lines\":\"\"}" };
+    (void)unused;
+
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        struct scene scene = begin_as(SIDE_RECV);
+
+        live_for_a_while(&scene, "{\"type\":\"alive\"}");
+        peer_says(&scene, "{\"type\":\"ping\",\"progress\":[{\"done\":7}]}"); /* it has moved */
+        live_for_a_while(&scene, signs[i]);
+        for (int more = 0; more < 120; more++) {
+            peer_says(&scene, signs[i]);
+            time_passes(LOST_MS / 2);
+        }
+        time_passes(ALIVE_MS);
+        assert_memory_equal(interruption(&scene).text, "the peer is alive, but has done nothing",
+                            39);
+        assert_int_equal(interruption(&scene).kind, ERROR_LIMIT);
+        assert_false(session_lost(scene.session));
+        end(&scene);
+    }
+}
+
+static void a_sender_that_moves_bytes_is_waited_for(void **unused)
+{
+    struct scene scene = begin_as(SIDE_RECV);
+    (void)unused;
+
+    for (int i = 0; i < 720; i++) {
+        AUTO_FREE char *ping =
+            formatted("{\"type\":\"ping\",\"progress\":[{\"done\":1},{\"done\":%d}]}", i);
+
+        peer_says(&scene, ping);
+        assert_true(turn(&scene, NULL));
+        time_passes(LOST_MS / 2);
+    }
+    end(&scene);
+}
+
+/* One that is muted waits with a complete copy: its lease begins. */
+static void a_sender_that_only_lives_is_lost_to_a_copy_that_waits(void **unused)
+{
+    struct scene scene = begin_as(SIDE_RECV);
+    (void)unused;
+
+    session_mute(scene.session);
+    for (int i = 0; i < 362 && !session_lost(scene.session); i++) {
+        peer_says(&scene, "{\"type\":\"alive\"}");
+        assert_true(turn(&scene, NULL));
+        time_passes(LOST_MS / 2);
+    }
+    assert_true(session_lost(scene.session));
+    end(&scene);
+}
+
+/* The target may be at work for as long as it needs: whoever sends has a guest that runs. */
+static void a_receiver_that_only_lives_is_waited_for(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    live_for_a_while(&scene, "{\"type\":\"alive\"}");
+    live_for_a_while(&scene, "{\"type\":\"alive\"}");
+    end(&scene);
+}
+
 /* A part of a long message, over a slow link, tells that it lives. */
 static void a_peer_that_says_anything_at_all_is_not_lost(void **unused)
 {
@@ -439,6 +520,10 @@ int main(void)
         cmocka_unit_test(says_now_and_then_that_it_is_alive),
         cmocka_unit_test(a_peer_that_says_it_is_alive_is_not_lost),
         cmocka_unit_test(a_silent_peer_is_lost),
+        cmocka_unit_test(a_sender_that_only_lives_is_not_waited_for),
+        cmocka_unit_test(a_sender_that_moves_bytes_is_waited_for),
+        cmocka_unit_test(a_sender_that_only_lives_is_lost_to_a_copy_that_waits),
+        cmocka_unit_test(a_receiver_that_only_lives_is_waited_for),
         cmocka_unit_test(a_peer_that_says_anything_at_all_is_not_lost),
         cmocka_unit_test(our_own_silence_is_not_taken_for_the_peers),
         cmocka_unit_test(takes_a_new_timing),
