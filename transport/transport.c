@@ -96,6 +96,8 @@ void transport_limit(struct transport *transport, uint64_t bytes_per_s)
 {
     uint64_t allowed = transport->allowed;
 
+    if (transport->is_lifted)
+        return;
     rate_set(transport->rate,
              allowed && (!bytes_per_s || bytes_per_s > allowed) ? allowed : bytes_per_s);
 }

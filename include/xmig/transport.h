@@ -70,6 +70,7 @@ struct transport {
     bool peer_decompresses;       /* the receiver knows lanes named LANE_LZ4 "/NAME" */
     struct rate *rate;            /* of all lanes together */
     bool is_limited;              /* its lanes are, and by how much may change */
+    bool is_lifted;               /* for the pause, and for good */
     uint64_t allowed;             /* bytes a second, by the target; 0: as many as there are */
     struct lane *lanes;           /* a list; transport/lanes/lane.c */
     struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
@@ -129,8 +130,7 @@ bool transport_lane(struct transport *transport, const char *name, int fd, struc
 /* Has no lane broken? What the hypervisor sees of it is only an end. */
 bool transport_lanes_ok(const struct transport *transport, struct error *err);
 
-/* What the target takes in a second at most (0: as much as there is), whatever is asked for here.
- */
+/* What the target takes in a second at most (0: no limit), whatever is asked for here. */
 void transport_allow(struct transport *transport, uint64_t bytes_per_s);
 
 /* At most so many bytes a second by all lanes (0: no limit of ours) that were opened with a limit.
@@ -138,7 +138,7 @@ void transport_allow(struct transport *transport, uint64_t bytes_per_s);
 void transport_limit(struct transport *transport, uint64_t bytes_per_s);
 uint64_t transport_limited_to(const struct transport *transport);
 
-/* No limit any more: the guest stands still, and waits for what is still to be sent. */
+/* No limit but the target's any more: the guest stands still, and waits for the rest. */
 void transport_lift_limit(struct transport *transport);
 
 /* Cut every lane: whoever holds the other ends of their sockets sees the end at once,

@@ -286,6 +286,14 @@ class Qemu(unittest.TestCase):
         self.assertEqual(status, 0, result)
         self.assertTrue(os.path.exists(mark))
 
+    def test_a_limit_holds_while_the_vm_is_paused(self):
+        """Unlike the sender's own. A megabyte of its RAM is not empty."""
+        self.scene.start(*self.scene.drive(self.disk, "raw"))
+        self.target.permit(self.all + "bwlimit = 400K")
+        _, result, status = self.scene.send("--rsh", self.target.rsh, "--ram", "stopped", dest="host")
+        self.assertEqual(status, 0, result)
+        self.assertGreater(result["downtime_ms"], 2000)
+
     def test_what_is_permitted_moves(self):
         self.scene.start(*self.scene.drive(self.disk, "raw"))
         self.target.permit(self.all)

@@ -3,6 +3,7 @@
  */
 #include "tests/unit/helpers.h"
 #include "transport/internal.h"
+#include "transport/lanes/rate.h"
 #include "transport/ssh.h"
 
 #include <signal.h>
@@ -143,6 +144,29 @@ static void the_lower_limit_counts_the_targets_or_ones_own(void **unused)
         assert_int_equal(transport_limited_to(transport), cases[i].counts);
         transport_limit(transport, 0); /* a later limit cannot raise the target's */
         assert_int_equal(transport_limited_to(transport), cases[i].targets);
+        transport_free(transport);
+    }
+}
+
+/* For the pause only the sender's own limit is lifted, and `xmig limit` brings it back for nobody.
+ */
+static void the_targets_limit_holds_for_the_last_ram_too(void **unused)
+{
+    (void)unused;
+
+    for (uint64_t targets = 0; targets <= 5; targets += 5) {
+        const struct transport_options options = { .bandwidth = 3 };
+        struct transport *transport = transport_new(NULL, "host", &options, NULL);
+        struct turn turn;
+
+        transport_allow(transport, targets);
+        transport_lift_limit(transport);
+        transport_limit(transport, 1);
+        (void)rate_take(transport->rate, 5);
+        turn = rate_take(transport->rate, 5);
+        assert_int_equal(rate_wait_ms(transport->rate, &turn) > 0, targets > 0);
+        if (targets)
+            assert_int_equal(transport_limited_to(transport), targets);
         transport_free(transport);
     }
 }
@@ -544,6 +568,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(refuses_what_is_no_destination),
         cmocka_unit_test(finds_the_way_by_its_scheme),
         cmocka_unit_test(the_lower_limit_counts_the_targets_or_ones_own),
+        cmocka_unit_test(the_targets_limit_holds_for_the_last_ram_too),
         cmocka_unit_test(names_the_destination_that_it_refuses),
         cmocka_unit_test(quotes_words_for_the_peers_shell),
         cmocka_unit_test(asks_for_the_fast_ciphers_first_and_keeps_the_others),

@@ -146,7 +146,10 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err)
 
 void transport_lift_limit(struct transport *transport)
 {
-    rate_lift(transport->rate);
+    transport_limit(transport, 0);
+    transport->is_lifted = true;
+    if (!transport->allowed)
+        rate_lift(transport->rate);
 }
 
 void transport_cut_lanes(struct transport *transport)
