@@ -338,17 +338,21 @@ static void end_line(struct report *report, bool is_error, const char *format, .
         say(report, line);
 }
 
-/* Each with the host it speaks of. */
+/* Each with the host it speaks of, unless it is the way from one to the other. */
 static void end_refusals(struct report *report, const struct ending *ending)
 {
     const cJSON *refusal;
 
-    cJSON_ArrayForEach (refusal, ending->refusals)
-        end_line(report, true, "%s%s: %s",
-                 strcmp(json_string_or(refusal, "side", ""), side_name(SIDE_RECV)) ? "here" : "on ",
-                 strcmp(json_string_or(refusal, "side", ""), side_name(SIDE_RECV)) ? ""
-                                                                                   : ending->target,
-                 json_string_or(refusal, "text", "?"));
+    cJSON_ArrayForEach (refusal, ending->refusals) {
+        const char *side = json_string_or(refusal, "side", "");
+        bool is_there = !strcmp(side, side_name(SIDE_RECV));
+
+        end_line(report, true, "%s%s%s%s", is_there ? "on " : "",
+                 is_there ? ending->target
+                 : *side  ? "here"
+                          : "",
+                 *side ? ": " : "", json_string_or(refusal, "text", "?"));
+    }
 }
 
 static void end_for_people(struct report *report, const struct ending *ending)

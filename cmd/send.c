@@ -258,6 +258,16 @@ static void announce(struct sending *sending)
     report_json(sending->report, "begin", body);
 }
 
+/* Which host refuses. NULL: it is the way from one to the other that does not lead there. */
+static const char *who_refuses(const struct sending *sending)
+{
+    const struct migration *m = &sending->m;
+
+    if (!sending->attached)
+        return side_name(SIDE_SEND);
+    return m->peer && session_refusals(m->peer) ? side_name(SIDE_RECV) : NULL;
+}
+
 /* Before there is a peer to ask, or while it is asked: nothing was touched. */
 static void fail_before(const struct sending *sending, struct result *result)
 {
@@ -269,8 +279,8 @@ static void fail_before(const struct sending *sending, struct result *result)
     result->outcome = OUTCOME_REFUSED;
     refusal = must(cJSON_CreateObject());
     cJSON_AddStringToObject(refusal, "text", result->error.text);
-    /* Once the VM is found it is the target that is spoken of. */
-    cJSON_AddStringToObject(refusal, "side", side_name(sending->attached ? SIDE_RECV : SIDE_SEND));
+    if (who_refuses(sending))
+        cJSON_AddStringToObject(refusal, "side", who_refuses(sending));
     cJSON_AddStringToObject(refusal, "stage", "");
     cJSON_AddItemToArray(sending->m.refusals, refusal);
     result->error.refusals = sending->m.refusals;

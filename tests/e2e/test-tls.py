@@ -135,6 +135,24 @@ class Keys(Tls):
         self.permit("somebody-else")
         self.assert_refused(self.source.send(dest), 3, "policy .*nothing is permitted")
 
+    def test_a_dry_run_shows_all_that_the_policy_refuses(self):
+        self.trust_each_other()
+        with open(os.path.join(self.target.folder, "config/recv.conf"), "w", encoding="ascii") as file:
+            file.write("[source]\nmax-memory = 1K\nmax-disk = 1K\nmax-lease = 1s\nmax-migrations = 0\n")
+        dest = self.listen()
+        done = self.source.send(dest, "--dry-run", "--fault", "params-copy:end:recv:fail")
+        self.assert_refused(done, 3, "nothing was touched")
+        for key in ("vms", "hypervisors", "max-memory", "image-directories", "max-disk", "max-lease", "faults",
+                    "max-migrations"):
+            self.assertRegex(done.said, f"on {dest}: the policy does not permit 'source' .*: {key} is")
+        done = self.source.send(dest, "-n", "--json")
+        texts = [each["text"] for each in json.loads(done.stdout.splitlines()[-1])["refusals"] if each["side"] == "recv"]
+        self.assertGreaterEqual(len(texts), 7, texts)
+        self.permit("source")
+        done = self.source.send(dest, "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.target.ids(), [])
+
     def test_a_key_is_made_once_and_is_private(self):
         self.assertEqual(self.source.run("keys", "init").returncode, 0)
         first = self.source.fingerprint()
@@ -677,9 +695,9 @@ class Ways(Tls):
         self.trust_each_other()
         self.used = []  # what proxies were asked for
 
-    def proxy(self, greet):
+    def proxy(self, greet, address="127.0.0.1"):
         """A proxy whose clients `greet` leads to an address, or to None: they are sent away."""
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.addCleanup(listener.close)
 
         def pump(one, other):
@@ -695,7 +713,7 @@ class Ways(Tls):
                 place = greet(client)
                 self.used.append(place)
                 if place:
-                    with socket.create_connection(("127.0.0.1", place[1])) as server:
+                    with socket.create_connection(("::1" if ":" in place[0] else "127.0.0.1", place[1])) as server:
                         back = threading.Thread(target=pump, args=(server, client), daemon=True)
                         back.start()
                         pump(client, server)
@@ -708,7 +726,7 @@ class Ways(Tls):
             except OSError:
                 pass
         threading.Thread(target=run, daemon=True).start()
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+        return f"{f'[{address}]' if ':' in address else address}:{listener.getsockname()[1]}"
 
     @staticmethod
     def http(answer=b"200 OK", needs=None):
@@ -725,15 +743,41 @@ class Ways(Tls):
         return greet
 
     @staticmethod
-    def socks5(client):
-        methods = client.recv(2)
-        client.recv(methods[1])
-        client.sendall(b"\x05\x00")
-        kind = client.recv(4)[3]
-        host = socket.inet_ntoa(client.recv(4)) if kind == 1 else client.recv(client.recv(1)[0]).decode()
-        port = int.from_bytes(client.recv(2), "big")
-        client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-        return host, port
+    def socks5(user=None, password=None, answer=0):
+        """RFC 1928; by user and password RFC 1929, if there are any."""
+        def exactly(client, count):
+            data = b""
+            while len(data) < count:
+                more = client.recv(count - len(data))
+                if not more:
+                    raise OSError("the client has gone")
+                data += more
+            return data
+
+        def text(client):
+            return exactly(client, exactly(client, 1)[0]).decode()
+
+        def is_let_in(client):
+            methods = exactly(client, exactly(client, 2)[1])
+            method = 2 if user else 0
+            client.sendall(bytes([5, method if method in methods else 0xff]))
+            if method not in methods or not user:
+                return method in methods
+            exactly(client, 1)
+            known = (text(client), text(client)) == (user, password)
+            client.sendall(bytes([1, not known]))
+            return known
+
+        def greet(client):
+            if not is_let_in(client):
+                return None
+            kind = exactly(client, 4)[3]
+            host = text(client) if kind == 3 else socket.inet_ntop(*(
+                (socket.AF_INET, exactly(client, 4)) if kind == 1 else (socket.AF_INET6, exactly(client, 16))))
+            port = int.from_bytes(exactly(client, 2), "big")
+            client.sendall(bytes([5, answer, 0, 1]) + bytes(6))
+            return None if answer else (host, port)
+        return greet
 
     @staticmethod
     def socks4a(client):
@@ -757,8 +801,10 @@ class Ways(Tls):
         self.assert_moved(done)
         done = self.source.send(dest, "--proxy", f"http://me:wrong-word@{proxy}", "--json")
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertRegex(done.said, f"the proxy '{proxy}' wants a user and a password")
+        self.assertRegex(done.said, f"the proxy '{proxy}' does not take the user and the password")
         self.assertNotIn("wrong-word", done.stdout + done.stderr)
+        self.assert_refused_late(self.source.send(dest, "--proxy", proxy),
+                                 f"the proxy '{proxy}' wants a user and a password: in --proxy put 'USER:PASSWORD@'")
 
     def test_a_proxy_that_refuses_is_named(self):
         dest = self.listen()
@@ -773,12 +819,45 @@ class Ways(Tls):
 
     def test_a_socks_proxy_is_asked_for_an_address_or_for_a_name(self):
         dest = self.listen()
-        proxy = self.proxy(self.socks5)
+        proxy = self.proxy(self.socks5())
         self.assert_moved(self.source.send(dest, "-4", "-x", "socks5://" + proxy))
         self.assertEqual(set(self.used), {("127.0.0.1", self.listener.port)})
         self.used.clear()
         self.assert_moved(self.source.send(dest, "-x", "socks5h://" + proxy))
         self.assertEqual(set(self.used), {("localhost", self.listener.port)})
+
+    def test_a_socks_proxy_is_asked_for_an_address_of_ipv6(self):
+        self.listen(address="[::1]")
+        port = self.listener.port
+        way = (f"tls://beta.example:{port}", "--resolve", f"beta.example:{port}:[::1]", "-6", "-x")
+        self.assert_moved(self.source.send(*way, "socks5://" + self.proxy(self.socks5(), "::1")))
+        self.assertEqual(set(self.used), {("::1", port)})
+        self.put_state_aside()
+        proxy = self.proxy(self.socks5())
+        self.assert_refused(self.source.send(*way, "socks5://" + proxy), 1,
+                            f"through the proxy '{proxy}': .* \\(--ipv6 is for the proxy, too\\)")
+
+    def test_a_socks_proxys_user_and_password_are_said_to_it(self):
+        dest = self.listen()
+        proxy = self.proxy(self.socks5("me", "secret"))
+        self.assert_moved(self.source.send(dest, "-x", f"socks5h://me:secret@{proxy}"))
+        self.assertEqual(set(self.used), {("localhost", self.listener.port)})
+
+    def test_a_socks_proxy_that_does_not_know_the_user_says_so(self):
+        dest = self.listen()
+        proxy = self.proxy(self.socks5("me", "secret"))
+        for user, says in (("me:wrong-word@", "does not take the user and the password that --proxy, or the environment, has"),
+                           ("", "wants a user and a password: in --proxy put 'USER:PASSWORD@' before the proxy's name")):
+            with self.subTest(user):
+                done = self.source.send(dest, "-x", f"socks5h://{user}{proxy}", "--json")
+                self.assert_refused(done, 3, f"the proxy '{proxy}' {says}")
+                self.assertNotIn("wrong-word", done.stdout + done.stderr)
+
+    def test_a_socks_proxy_that_refuses_is_named(self):
+        dest = self.listen()
+        proxy = self.proxy(self.socks5(answer=2))  # "connection not allowed by ruleset"
+        self.assert_refused(self.source.send(dest, "-x", "socks5h://" + proxy), 3,
+                            f"the proxy '{proxy}' does not lead to localhost:{self.listener.port}: .*let the proxy permit")
 
     def test_a_socks4a_proxy_is_asked_for_a_name(self):
         dest = self.listen()
@@ -825,6 +904,23 @@ class Ways(Tls):
         self.listener.wait_for("::1, migration")
         done = self.source.send(f"tls://localhost:{port}", "--ipv4")
         self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.said, f"cannot connect to localhost:{port}")
+
+    def test_one_kind_of_address_is_enough_where_a_name_has_both(self):
+        for mine, other, address in (("--ipv6", "--ipv4", "[::1]"), ("-4", "-6", "127.0.0.1")):
+            with self.subTest(mine):
+                self.listen(address=address)
+                port = self.listener.port
+                way = (f"tls://beta.example:{port}", "--resolve", f"beta.example:{port}:127.0.0.1,[::1]")
+                self.assert_moved(self.source.send(*way, mine))
+                self.put_state_aside()
+                self.assert_refused(self.source.send(*way, other), 1, f"cannot connect to beta.example:{port}")
+
+    def test_a_kind_of_address_that_a_name_has_not_is_named(self):
+        self.listen(address="127.0.0.1")
+        port = self.listener.port
+        done = self.source.send(f"tls://beta.example:{port}", "--resolve", f"beta.example:{port}:127.0.0.1", "--ipv6")
+        self.assert_refused(done, 1, "no IPv6 address of 'beta.example' is known")
 
     def test_an_address_that_does_not_answer_holds_nobody_up_where_another_does(self):
         self.listen()

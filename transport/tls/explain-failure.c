@@ -172,20 +172,37 @@ static const char *proxy_of(const struct tls_failure *failure)
     return at ? at + 1 : scheme ? scheme + 3 : proxy;
 }
 
-static bool explain_proxy(const struct tls_failure *failure, struct error *err)
+/* A proxy says no more of a wrong password than that it wants one. */
+static bool explain_password(const struct tls_failure *failure, struct error *err)
 {
-    char name[300];
+    const char *given = failure->settings->given.proxy;
 
-    name_of(failure, name);
-    if (says(failure, "407"))
+    if (given && strchr(given, '@'))
         return error_set(err, ERROR_REFUSED,
-                         "the proxy '%s' wants a user and a password: give --proxy "
-                         "http://USER:PASSWORD@HOST:PORT",
+                         "the proxy '%s' does not take the user and the password that --proxy, or "
+                         "the environment, has for it: compare them",
                          proxy_of(failure));
     return error_set(err, ERROR_REFUSED,
-                     "the proxy '%s' does not lead to %s: %s; let the proxy permit that port, or "
+                     "the proxy '%s' wants a user and a password: in --proxy put "
+                     "'USER:PASSWORD@' before the proxy's name",
+                     proxy_of(failure));
+}
+
+static bool explain_proxy(const struct tls_failure *failure, struct error *err)
+{
+    static const char *const words_of_a_password[] = { "407", "rejected by the SOCKS5 server",
+                                                       "No authentication method" };
+    size_t length = strlen(failure->text);
+    char name[300];
+
+    for (size_t i = 0; i < sizeof(words_of_a_password) / sizeof(words_of_a_password[0]); i++)
+        if (says(failure, words_of_a_password[i]))
+            return explain_password(failure, err);
+    length -= length > 0 && failure->text[length - 1] == '.';
+    return error_set(err, ERROR_REFUSED,
+                     "the proxy '%s' does not lead to %s: %.*s; let the proxy permit that port, or "
                      "leave it out by --noproxy '*'",
-                     proxy_of(failure), name, failure->text);
+                     proxy_of(failure), name_of(failure, name), (int)length, failure->text);
 }
 
 /* Alerts about our own certificate come when the connection has been made. */
@@ -205,8 +222,11 @@ static bool explain_network(const struct tls_failure *failure, struct error *err
 
     name_of(failure, name);
     if (*proxy_of(failure))
-        return error_set(err, ERROR_LOST, "cannot reach %s through the proxy '%s': %s", name,
-                         proxy_of(failure), failure->text);
+        return error_set(err, ERROR_LOST, "cannot reach %s through the proxy '%s': %s%s", name,
+                         proxy_of(failure), failure->text,
+                         failure->settings->given.ip == 4   ? " (--ipv4 is for the proxy, too)"
+                         : failure->settings->given.ip == 6 ? " (--ipv6 is for the proxy, too)"
+                                                            : "");
     if (failure->os_error)
         return error_set(err, ERROR_LOST,
                          "cannot connect to %s: %s; 'xmig listen' must run there, and a firewall "
@@ -246,7 +266,11 @@ bool explain_failure(const struct tls_failure *failure, struct error *err)
     case CURLE_SSL_CONNECT_ERROR:
         return explain_handshake(failure, err);
     case CURLE_COULDNT_RESOLVE_HOST:
-        return error_set(err, ERROR_LOST, "no address of '%s' is known", failure->place->host);
+        return error_set(err, ERROR_LOST, "no %saddress of '%s' is known",
+                         given->ip == 4   ? "IPv4 "
+                         : given->ip == 6 ? "IPv6 "
+                                          : "",
+                         failure->place->host);
     case CURLE_PROXY:
         return explain_proxy(failure, err);
     case CURLE_RECV_ERROR:
