@@ -5,8 +5,10 @@
 """
 
 import importlib
+import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -14,7 +16,8 @@ import unittest
 
 from moving import XMIG
 
-Machine = importlib.import_module("test-machine").Machine
+machines = importlib.import_module("test-machine")
+Machine = machines.Machine
 
 DISK = ("-drive", "file=%/disk,format=raw,if=virtio")
 
@@ -139,6 +142,68 @@ class Target(unittest.TestCase):
                                   text=True, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("was moved to this host", " ".join(done.stderr.split()))
+
+
+class Bridge(unittest.TestCase):
+    """A user's QEMU joins a bridge by QEMU's set-user-ID helper, which no_new_privs would keep from its rights. Needs
+    root, who receives it.
+    """
+
+    USER, NUMBER = "nobody", 65534
+
+    def setUp(self):
+        self.networks = machines.Networks(self)
+        self.folder = tempfile.TemporaryDirectory(prefix="xmig-bridge-")
+        self.addCleanup(self.folder.cleanup)
+        os.chmod(self.folder.name, 0o755)
+        for side in "ab":
+            self.networks.run(side, "ip link add br7 type bridge")
+        helper = self.folder.name + "/qemu-bridge-helper"
+        shutil.copy("/usr/lib/qemu/qemu-bridge-helper", helper)
+        os.chmod(helper, 0o4755)
+        os.makedirs(self.folder.name + "/etc/qemu")
+        with open(self.folder.name + "/etc/qemu/bridge.conf", "w", encoding="ascii") as file:
+            file.write("allow br7\n")
+        tun = self.folder.name + "/tun"  # as udev makes it: a test machine may have none
+        os.mknod(tun, stat.S_IFCHR, os.makedev(10, 200))
+        os.chmod(tun, 0o666)
+        path = self.folder.name + "/within"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh -e\nmount --bind {helper} /usr/lib/qemu/qemu-bridge-helper\n"
+                       f"mount --bind {tun} /dev/net/tun\n"
+                       f"mount -t overlay -o lowerdir={self.folder.name}/etc:/etc overlay /etc\nexec \"$@\"\n")
+        os.chmod(path, 0o755)
+
+    def within(self, side):
+        """As on a host whose administrator has let users join br7."""
+        return [*self.networks.within(side), self.folder.name + "/within"]
+
+    def test_a_users_copy_is_a_port_of_the_bridge(self):
+        as_user = ["setpriv", f"--reuid={self.USER}", f"--regid={self.NUMBER}", "--clear-groups", "--"]
+        machine = Machine(*DISK, "-netdev", "bridge,id=n,br=br7", "-device", "virtio-net-pci,netdev=n",
+                          within=[*self.within("a"), *as_user])
+        for path in machine.folder, *(os.path.join(machine.folder, name) for name in os.listdir(machine.folder)):
+            os.chown(path, self.NUMBER, self.NUMBER)
+        with machine:
+            machine.within = self.within("a")  # xmig is root's
+            rsh = machine.folder + "/rsh"
+            with open(rsh, "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\nshift\nexec {' '.join(self.within('b'))} sh -c \"$*\"\n")
+            os.chmod(rsh, 0o755)
+            places = f"XMIG_STATE_DIR={machine.folder}/there XMIG_RUNTIME_DIR={machine.folder}/there-run"
+            result, status = machine.send(to=("host", "--rsh", rsh, "--remote-path", f"env {places} {XMIG}"))
+            self.assertEqual((status, result["where"]), (0, "target"), result)
+            machine.wait(lambda: machine.target.state() == "running", "the target's QEMU")
+            [pid] = [pid for pid in machine.processes() if pid != machine.process.pid and
+                     "qemu-system" in os.readlink(f"/proc/{pid}/exe")]
+            process = status_of(pid)
+            self.assertEqual((process["Uid"].split(), process["NoNewPrivs"]), ([str(self.NUMBER)] * 4, "0"))
+            self.assertEqual(self.ports("b"), ["tap0"])
+
+    def ports(self, side):
+        done = subprocess.run([*self.networks.within(side), "ip", "-json", "link", "show", "master", "br7"],
+                              stdout=subprocess.PIPE, check=True)
+        return [port["ifname"] for port in json.loads(done.stdout)]
 
 
 if __name__ == "__main__":
