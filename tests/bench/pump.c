@@ -1,17 +1,20 @@
 /* The fastest that TLS 1.3 goes on this machine without xmig: OpenSSL's bytes from one process to
  * another over the loopback interface, and nothing else. tests/bench/tls starts it.
  *
- *     bench-pump LANES MIB [CIPHER [BUFFER_KIB]]
+ *     bench-pump memory|sockets LANES MIB [CIPHER [BUFFER_KIB]]
  *
- * Every lane is a connection with a process at each end, as with `openssl s_client` and `s_server`.
- * Prints the seconds from the first connection until all bytes have come, and the CPU seconds of
- * all.
+ * Every lane is a connection with a process at each end. With "memory" these two make the bytes and
+ * drop them. With "sockets" the bytes come from a third process and go to a fourth, each through a
+ * unix socket: so a hypervisor gives a lane its bytes, and so `openssl s_client` and `s_server` get
+ * theirs, by a pipe. Prints the seconds from the first connection until all bytes have come, and
+ * the CPU seconds of all.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,6 +25,7 @@
 
 static const char *cipher = "TLS_AES_256_GCM_SHA384"; /* what xmig's ends agree on */
 static size_t bytes, buffer_size = 256 * 1024;
+static bool has_sockets;
 
 static double now(void)
 {
@@ -73,30 +77,123 @@ static SSL *begin(const SSL_METHOD *method, bool serves, int fd)
     return ssl;
 }
 
-static void receive(int listener)
+static char *new_buffer(void)
 {
-    SSL *ssl = begin(TLS_server_method(), true, accept(listener, NULL, NULL));
-    char *buffer = malloc(buffer_size);
-    size_t done = 0, count;
+    char *buffer = calloc(1, buffer_size);
 
     need(buffer);
-    while (SSL_read_ex(ssl, buffer, buffer_size, &count) > 0)
-        done += count;
+    return buffer;
+}
+
+static void put(int fd, const char *buffer, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t count = write(fd, buffer + done, size - done);
+
+        need(count > 0);
+        done += (size_t)count;
+    }
+}
+
+/* ---- who makes the bytes, and who drops them ---- */
+
+static void make(int fd)
+{
+    char *buffer = new_buffer();
+
+    for (size_t done = 0; done < bytes; done += buffer_size)
+        put(fd, buffer, bytes - done < buffer_size ? bytes - done : buffer_size);
+}
+
+static void drop(int fd)
+{
+    char *buffer = new_buffer();
+    size_t done = 0;
+    ssize_t count;
+
+    while ((count = read(fd, buffer, buffer_size)) > 0)
+        done += (size_t)count;
     need(done == bytes);
+}
+
+/* A process that does it, at the other end of a unix socket; -1: there is none. */
+static int start_other(void (*does)(int fd))
+{
+    const int room = 1024 * 1024; /* as xmig asks for */
+    int both[2];
+
+    if (!has_sockets)
+        return -1;
+    need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) == 0);
+    (void)setsockopt(both[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    (void)setsockopt(both[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    if (fork() == 0) {
+        close(both[0]);
+        does(both[1]);
+        _exit(0);
+    }
+    close(both[1]);
+    return both[0];
+}
+
+static void await_other(int fd)
+{
+    int status = 0;
+
+    if (fd < 0)
+        return;
+    close(fd);
+    need(wait(&status) > 0 && status == 0);
+}
+
+/* ---- the ends of the connection ---- */
+
+/* As many records as have come, for one call of the system. 0: the end. */
+static size_t take(SSL *ssl, char *buffer)
+{
+    size_t done = 0, count = 0;
+
+    do {
+        if (SSL_read_ex(ssl, buffer + done, buffer_size - done, &count) <= 0)
+            break;
+        done += count;
+    } while (done < buffer_size && SSL_has_pending(ssl));
+    return done;
+}
+
+static void receive(int listener)
+{
+    int to = start_other(drop);
+    SSL *ssl = begin(TLS_server_method(), true, accept(listener, NULL, NULL));
+    char *buffer = new_buffer();
+    size_t done = 0, count;
+
+    while ((count = take(ssl, buffer)) > 0) {
+        if (to >= 0)
+            put(to, buffer, count);
+        done += count;
+    }
+    need(done == bytes);
+    await_other(to);
 }
 
 static void send_all(const struct sockaddr_in *address)
 {
+    int from = start_other(make);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    char *buffer = calloc(1, buffer_size);
+    char *buffer = new_buffer();
     SSL *ssl;
 
-    need(fd >= 0 && buffer && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0);
+    need(fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0);
     ssl = begin(TLS_client_method(), false, fd);
-    for (size_t done = 0, count; done < bytes; done += count)
-        need(SSL_write_ex(ssl, buffer, bytes - done < buffer_size ? bytes - done : buffer_size,
-                          &count) > 0);
+    for (size_t done = 0, count; done < bytes; done += count) {
+        size_t size = bytes - done < buffer_size ? bytes - done : buffer_size;
+        ssize_t got = from < 0 ? (ssize_t)size : read(from, buffer, size);
+
+        need(got > 0 && SSL_write_ex(ssl, buffer, (size_t)got, &count) > 0);
+    }
     SSL_shutdown(ssl);
+    await_other(from);
 }
 
 static void start_lane(void)
@@ -122,17 +219,18 @@ static void start_lane(void)
 
 int main(int argc, char **argv)
 {
-    int lanes = argc > 2 ? atoi(argv[1]) : 0, status;
+    int lanes = argc > 3 ? atoi(argv[2]) : 0, status;
     double begun = now();
     struct rusage usage;
 
     if (lanes < 1)
         return 2;
-    bytes = (size_t)atoi(argv[2]) * 1024 * 1024;
-    if (argc > 3)
-        cipher = argv[3];
+    has_sockets = strcmp(argv[1], "sockets") == 0;
+    bytes = (size_t)atoi(argv[3]) * 1024 * 1024;
     if (argc > 4)
-        buffer_size = (size_t)atoi(argv[4]) * 1024;
+        cipher = argv[4];
+    if (argc > 5)
+        buffer_size = (size_t)atoi(argv[5]) * 1024;
     for (int i = 0; i < lanes; i++)
         start_lane();
     while (wait(&status) > 0)
