@@ -101,6 +101,7 @@ static bool open_migration(struct recovering *recovering, enum outcome *outcome,
         *outcome = OUTCOME_UNDECIDED;
         return error_prefix(err, "the journal cannot be read, which proves nothing");
     }
+    recovering->was_open = !journal_is_finished(m->journal);
     take_facts(recovering);
     if (!migration_set_id(m, recovering->id, err))
         return false;
@@ -125,7 +126,7 @@ static void begin_attempt(struct recovering *recovering)
 
 void attempt_end(struct recovering *recovering)
 {
-    if (recovering->id[0])
+    if (recovering->was_open)
         hooks_run(recovering->directories, recovering->id, recovering->m.side, recovering->report);
     migration_done(&recovering->m);
     peer_words_free(steal(recovering->words));

@@ -20,6 +20,7 @@ struct recovering {
     char id[17];           /* that options->id means */
     struct next_step next; /* while somebody else is at work */
     bool at_work;          /* somebody else is */
+    bool was_open;         /* the journal, before the attempt */
     /* The journal may be read again meanwhile. */
     char *vm, *dest, *rsh, *remote_path;
     cJSON *tls;
