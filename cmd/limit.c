@@ -14,9 +14,8 @@ static const char help_text[] =
     "usage: xmig limit [--json] ID|VM RATE\n"
     "\n"
     "From now on the move sends at most RATE bytes a second, RAM and all disks together, as\n"
-    "'xmig send --bwlimit RATE' does from its beginning; 0: no limit. Only a move that was\n"
-    "begun with --bwlimit can be limited. It is run on the host that the VM comes from. While\n"
-    "the VM stands still, no limit holds.\n"
+    "'xmig send --bwlimit RATE' does from its beginning; 0: no limit. Run it on the host that\n"
+    "the VM comes from. While the VM stands still, no limit holds.\n"
     "\n"
     "      --json  for programs: see xmig-json(5)\n"
     "  -h, --help  this text\n";
@@ -58,11 +57,11 @@ static bool set(const struct migration_view *view, uint64_t rate, char **status,
                          "the source limits what it sends: run 'xmig limit %s RATE' on %s",
                          view->m.id, view_peer(view));
     return status_limit(&view->m, rate, status, err) &&
-           (!rate || strstr(*status, "at most") ||
+           (!rate || status_is_limited(*status) ||
             error_set(err, ERROR_REFUSED,
-                      "migration %s was begun without --bwlimit, and its lanes cannot be limited "
-                      "any more: begin moves with a --bwlimit, however high, to lower it later",
-                      view->m.id));
+                      "migration %s was begun without --bwlimit, and %s has an older xmig, which "
+                      "cannot limit it: it goes on without a limit",
+                      view->m.id, view_peer(view)));
 }
 
 static int limit(const struct limit_options *options, uint64_t rate)
@@ -82,7 +81,7 @@ static int limit(const struct limit_options *options, uint64_t rate)
     } else {
         ending.id = view.m.id;
         snprintf(ending.text, sizeof(ending.text), "migration %s: %s%s", view.m.id, said,
-                 strstr(said, "at most") ? "" : "; no limit");
+                 status_is_limited(said) ? "" : "; no limit");
     }
     status = report_end(report, &ending);
     report_free(report);

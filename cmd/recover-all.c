@@ -141,7 +141,7 @@ static void on_journal(void *arg, const char *id, enum side side)
     body = settle(sweep, id, &err);
     if (!body) {
         ending_of_failure(&failure, OUTCOME_LOCAL_ERROR, &err);
-        body = json_of_ending(&failure, 0);
+        body = json_of_ending(&failure, NULL);
     }
     tell(sweep, id, body);
 }

@@ -84,7 +84,7 @@ enum unattended recover_unattended(const struct directories *directories, const 
 static void see_ending(void *arg, const struct recovering *recovering, const struct ending *ending)
 {
     (void)recovering;
-    *(cJSON **)arg = json_of_ending(ending, 0);
+    *(cJSON **)arg = json_of_ending(ending, NULL);
 }
 
 cJSON *recover_one_of_all(const struct directories *directories, const char *id, enum side side)

@@ -70,14 +70,29 @@ static void note(const struct receiving *receiving, const char *what)
                  receiving->id, what);
 }
 
+/* How long the VM may stand still, for `xmig status` here. An older sender does not tell. */
+static void keep_budget(const struct receiving *receiving, const cJSON *hello)
+{
+    static const char *const names[] = { "max_downtime_ms", "max_pause_ms" };
+    cJSON *body;
+
+    if (!json_uint_or(hello, names[0], 0))
+        return;
+    body = must(cJSON_CreateObject());
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        json_add_uint(body, names[i], json_uint_or(hello, names[i], 0));
+    report_json(receiving->report, "budget", body);
+}
+
 /* The migration's name is known: from here on there is a place for a log. */
-static void on_named(void *arg, const char *id)
+static void on_named(void *arg, const char *id, const cJSON *hello)
 {
     struct receiving *receiving = arg;
     AUTO_FREE char *directory = formatted("%s/%s", receiving->directories.state_dir, id);
 
     report_keep_in(receiving->report, directory, SIDE_RECV);
     snprintf(receiving->id, sizeof(receiving->id), "%s", id);
+    keep_budget(receiving, hello);
     note(receiving, "begins");
 }
 

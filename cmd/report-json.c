@@ -153,10 +153,30 @@ static void add_error(cJSON *body, const struct error *error)
     cJSON_AddStringToObject(object, "text", error->text);
 }
 
-static void add_what_became_of_the_vm(cJSON *body, const struct ending *ending, uint64_t bytes)
+static void add_transfers(cJSON *body, const struct transfers *transfers)
 {
+    cJSON *list = must(cJSON_AddArrayToObject(body, "transfers"));
+
+    for (size_t i = 0; i < transfers->count; i++) {
+        const struct transfer *transfer = &transfers->list[i];
+        cJSON *object = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(object, "subject", transfer->subject);
+        json_add_uint(object, "done", transfer->done);
+        json_add_uint(object, "total", transfer->total);
+        if (transfer->sent)
+            json_add_uint(object, "sent", transfer->sent);
+        cJSON_AddItemToArray(list, object);
+    }
+}
+
+static void add_what_became_of_the_vm(cJSON *body, const struct ending *ending,
+                                      const struct transfers *transfers)
+{
+    static const struct transfers none;
     const struct result *result = &ending->result;
 
+    transfers = transfers ? transfers : &none;
     add_or_null(body, "id", ending->id);
     add_or_null(body, "vm", ending->vm);
     cJSON_AddStringToObject(body, "where", place_name(ending->where));
@@ -166,12 +186,13 @@ static void add_what_became_of_the_vm(cJSON *body, const struct ending *ending, 
         cJSON_AddItemToObject(body, "refusals", cJSON_Duplicate(ending->refusals, true));
     json_add_uint(body, "elapsed_ms", result->elapsed_ms);
     json_add_uint(body, "downtime_ms", result->downtime_ms);
-    json_add_uint(body, "bytes", bytes);
+    json_add_uint(body, "bytes", transfers_sum(transfers));
+    add_transfers(body, transfers);
     add_or_null(body, "text", ending->text);
     add_or_null(body, "next", ending->next);
 }
 
-cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
+cJSON *json_of_ending(const struct ending *ending, const struct transfers *transfers)
 {
     cJSON *body = must(cJSON_CreateObject());
 
@@ -179,7 +200,7 @@ cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
     json_add_uint(body, "status", (uint64_t)ending->status);
     add_error(body, &ending->result.error);
     if (!ending->no_vm) {
-        add_what_became_of_the_vm(body, ending, bytes);
+        add_what_became_of_the_vm(body, ending, transfers);
         return body;
     }
     add_text(body, "text", ending->text[0] ? ending->text : NULL);
@@ -187,7 +208,8 @@ cJSON *json_of_ending(const struct ending *ending, uint64_t bytes)
     return body;
 }
 
-void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes)
+void json_report_result(struct json_report *json, const struct ending *ending,
+                        const struct transfers *transfers)
 {
-    json_report_line(json, "result", json_of_ending(ending, bytes));
+    json_report_line(json, "result", json_of_ending(ending, transfers));
 }

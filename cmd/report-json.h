@@ -29,11 +29,12 @@ void json_report_event(struct json_report *json, const struct event *event,
                        const struct transfers *transfers, const struct transfer *transfer,
                        uint64_t now_ms);
 
-/* What a result consists of; the caller frees it. */
-cJSON *json_of_ending(const struct ending *ending, uint64_t bytes);
+/* What a result consists of; the caller frees it. NULL: nothing was moved by this process. */
+cJSON *json_of_ending(const struct ending *ending, const struct transfers *transfers);
 
 /* The last line. */
-void json_report_result(struct json_report *json, const struct ending *ending, uint64_t bytes);
+void json_report_result(struct json_report *json, const struct ending *ending,
+                        const struct transfers *transfers);
 
 /* The present time as in RFC 3339, in UTC, with milliseconds. */
 void print_timestamp(char text[32]);

@@ -236,31 +236,42 @@ static void remember_downtime(struct report *report, const struct event *event)
     report->downtime_count++;
 }
 
+/* `told`: what the source has measured, at the target; or NULL. */
+static void take_progress(struct report *report, const struct event *event, const cJSON *told)
+{
+    uint64_t now_ms = loop_now_ms();
+    struct transfer *transfer = transfers_update(&report->transfers, event, now_ms);
+
+    if (transfer && json_uint_or(told, "rate", 0)) {
+        transfer->rate = json_uint_or(told, "rate", 0);
+        transfer_set_left(transfer, json_uint_or(told, "left_ms", 0));
+    }
+    if (report->output->json)
+        json_report_event(&report->json, event, &report->transfers, transfer, now_ms);
+    history_event(&report->history, event, &report->transfers, transfer);
+    tell_progress(report, now_ms);
+}
+
 static void on_event(void *arg, const struct event *event)
 {
     struct report *report = arg;
-    uint64_t now_ms = loop_now_ms();
-    struct transfer *transfer = NULL;
 
-    if (event->kind == EVENT_PROGRESS)
-        transfer = transfers_update(&report->transfers, event, now_ms);
+    if (event->kind == EVENT_PROGRESS) {
+        take_progress(report, event, NULL);
+        return;
+    }
     remember_stage(report, event);
     remember_downtime(report, event);
     if (report->output->json)
-        json_report_event(&report->json, event, &report->transfers, transfer, now_ms);
-    if (event->kind == EVENT_PROGRESS) {
-        history_event(&report->history, event, &report->transfers, transfer);
-        tell_progress(report, now_ms);
-    } else {
-        tell_line(report, event);
-    }
+        json_report_event(&report->json, event, &report->transfers, NULL, loop_now_ms());
+    tell_line(report, event);
     if (event->kind == EVENT_STAGE_BEGIN)
         draw(report);
 }
 
 /* ---- the peer's progress ---- */
 
-/* The source knows how far a move is; the target is told of it. */
+/* The source knows how far a move is, and the target how much has come: each tells the other. */
 static cJSON *tell_progress_there(void *arg)
 {
     const struct report *report = arg;
@@ -270,22 +281,33 @@ static cJSON *tell_progress_there(void *arg)
         cJSON *transfer = must(cJSON_CreateObject());
 
         cJSON_AddStringToObject(transfer, "subject", report->transfers.list[i].subject);
-        json_add_uint(transfer, "done", report->transfers.list[i].done);
-        json_add_uint(transfer, "total", report->transfers.list[i].total);
+        json_add_progress(transfer, &report->transfers.list[i]);
         cJSON_AddItemToArray(transfers, transfer);
     }
     return transfers;
 }
 
+static void hear_one(struct report *report, const cJSON *told)
+{
+    const struct event event = { .kind = EVENT_PROGRESS,
+                                 .subject = json_string_or(told, "subject", ""),
+                                 .done = json_uint_or(told, "done", 0),
+                                 .total = json_uint_or(told, "total", 0),
+                                 .sent = json_uint_or(told, "sent", 0),
+                                 .dirty_rate = json_uint_or(told, "dirty_rate", 0) };
+
+    if (cJSON_HasObjectItem(told, "done"))
+        take_progress(report, &event, told);
+    else
+        transfers_note_sent(&report->transfers, event.subject, event.sent);
+}
+
 static void hear_progress_there(void *arg, const cJSON *transfers)
 {
-    const cJSON *transfer;
+    const cJSON *told;
 
-    cJSON_ArrayForEach (transfer, transfers)
-        on_event(arg, &(struct event){ .kind = EVENT_PROGRESS,
-                                       .subject = json_string_or(transfer, "subject", ""),
-                                       .done = json_uint_or(transfer, "done", 0),
-                                       .total = json_uint_or(transfer, "total", 0) });
+    cJSON_ArrayForEach (told, transfers)
+        hear_one(arg, told);
 }
 
 /* ---- the end ---- */
@@ -379,12 +401,10 @@ static void end_for_people(struct report *report, const struct ending *ending)
 
 int report_end(struct report *report, const struct ending *ending)
 {
-    uint64_t bytes = transfers_sum(&report->transfers);
-
     end_for_people(report, ending);
-    history_line(&report->history, "result", json_of_ending(ending, bytes));
+    history_line(&report->history, "result", json_of_ending(ending, &report->transfers));
     if (report->output->json)
-        json_report_result(&report->json, ending, bytes);
+        json_report_result(&report->json, ending, &report->transfers);
     return ending->status;
 }
 

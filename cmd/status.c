@@ -67,7 +67,6 @@ struct progress {
 static void take_transfer(struct transfers *transfers, const cJSON *line)
 {
     const char *subject = json_string_or(line, "subject", "");
-    uint64_t left_ms = json_uint_or(line, "left_ms", 0);
     struct transfer *transfer = transfers->list;
 
     while (transfer < transfers->list + transfers->count && strcmp(transfer->subject, subject))
@@ -76,11 +75,10 @@ static void take_transfer(struct transfers *transfers, const cJSON *line)
         return;
     *transfer = (struct transfer){ .done = json_uint_or(line, "done", 0),
                                    .total = json_uint_or(line, "total", 0),
-                                   .rate = json_uint_or(line, "rate", 0) };
+                                   .rate = json_uint_or(line, "rate", 0),
+                                   .sent = json_uint_or(line, "sent", 0) };
     snprintf(transfer->subject, sizeof(transfer->subject), "%s", subject);
-    if (left_ms && transfer->total > transfer->done)
-        transfer->pace =
-            (uint64_t)((double)(transfer->total - transfer->done) * 1000 / (double)left_ms);
+    transfer_set_left(transfer, json_uint_or(line, "left_ms", 0));
     transfers->count += transfer == transfers->list + transfers->count;
 }
 

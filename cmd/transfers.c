@@ -11,15 +11,20 @@ enum {
     SAMPLE_MS = 1000
 };
 
-static struct transfer *find(struct transfers *transfers, const char *subject)
+static struct transfer *known(struct transfers *transfers, const char *subject)
 {
-    struct transfer *transfer;
-
     for (size_t i = 0; i < transfers->count; i++)
         if (!strcmp(transfers->list[i].subject, subject))
             return &transfers->list[i];
-    if (transfers->count == TRANSFERS_MAX)
-        return NULL;
+    return NULL;
+}
+
+static struct transfer *find(struct transfers *transfers, const char *subject)
+{
+    struct transfer *transfer = known(transfers, subject);
+
+    if (transfer || transfers->count == TRANSFERS_MAX)
+        return transfer;
     transfer = &transfers->list[transfers->count++];
     snprintf(transfer->subject, sizeof(transfer->subject), "%s", subject);
     return transfer;
@@ -77,6 +82,26 @@ static uint64_t bounded(uint64_t bytes)
     return bytes < most ? bytes : most;
 }
 
+/* The hypervisor's count is newer, the target's the last. */
+static void note_sent(struct transfer *transfer, uint64_t sent)
+{
+    if (bounded(sent) > transfer->sent)
+        transfer->sent = bounded(sent);
+}
+
+void transfers_note_sent(struct transfers *transfers, const char *subject, uint64_t sent)
+{
+    struct transfer *transfer = known(transfers, subject);
+
+    if (transfer)
+        note_sent(transfer, sent);
+}
+
+void transfer_set_left(struct transfer *transfer, uint64_t left_ms)
+{
+    transfer->pace = left_ms ? (uint64_t)((double)left_of(transfer) * 1000 / (double)left_ms) : 0;
+}
+
 struct transfer *transfers_update(struct transfers *transfers, const struct event *event,
                                   uint64_t now_ms)
 {
@@ -87,7 +112,7 @@ struct transfer *transfers_update(struct transfers *transfers, const struct even
     transfer->grew = transfer->done != event->done || transfer->total != event->total;
     transfer->done = bounded(event->done);
     transfer->total = bounded(event->total);
-    transfer->sent = bounded(event->sent);
+    note_sent(transfer, event->sent);
     transfer->dirty_rate = bounded(event->dirty_rate);
     sample(transfer, now_ms);
     transfer->rate = rate_since_oldest(transfer, now_ms);

@@ -17,7 +17,7 @@ struct transfer {
     uint64_t total;            /* bytes; 0: not known */
     uint64_t rate;             /* bytes a second, over the last few seconds; 0: not known yet */
     uint64_t pace;             /* the same of what is left, which grows while the guest writes */
-    uint64_t sent, dirty_rate; /* as in struct event */
+    uint64_t sent, dirty_rate; /* as in struct event; sent: or as the target has counted */
     bool grew;                 /* did the last event tell something new? */
     struct {
         uint64_t ms, done, left;
@@ -33,6 +33,12 @@ struct transfers {
 /* Take in an EVENT_PROGRESS. NULL when there are more subjects than anybody reads. */
 struct transfer *transfers_update(struct transfers *transfers, const struct event *event,
                                   uint64_t now_ms);
+
+/* The target has counted so many bytes that came for `subject`, which may have no transfer. */
+void transfers_note_sent(struct transfers *transfers, const char *subject, uint64_t sent);
+
+/* The rest takes so long, by what somebody else has measured; 0: that is not known. */
+void transfer_set_left(struct transfer *transfer, uint64_t left_ms);
 
 /* `all`, zeroed at first, becomes the sum of them, and of `ram` bytes while RAM is not among them.
  */

@@ -22,6 +22,6 @@ int end_with_usage(int argc, char *argv[], const struct error *err)
     wrap_say(stderr, WRAP_INDENT, "xmig %s: %s; see 'xmig %s --help'", argv[0], err->text, argv[0]);
     ending_of_usage(&ending, argv[0], err);
     if (asks_for_json(argc, argv))
-        json_report_result(&json, &ending, 0);
+        json_report_result(&json, &ending, NULL);
     return ending.status;
 }

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 
+#include "time-limits.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 #include "xmig/hypervisor.h"
@@ -24,7 +25,7 @@ static const struct message_rule query_rules[] = {
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
 /* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
-const char *const handshake_features[] = { "look", LANE_LZ4, "history", NULL };
+const char *const handshake_features[] = { "look", LANE_LZ4, "history", "limit", NULL };
 
 static bool has_feature(const cJSON *theirs, const char *name)
 {
@@ -171,6 +172,8 @@ bool handshake_move(struct migration *m, struct error *err)
     add_own_name(m, mine);
     cJSON_AddBoolToObject(mine, "guardian", m->options->guardian);
     add_options(m, mine);
+    json_add_uint(mine, "max_downtime_ms", m->options->vm.max_downtime_ms);
+    json_add_uint(mine, "max_pause_ms", limits_longest_pause(m));
     if (!dial(m, false, err)) {
         cJSON_Delete(mine);
         return false;
@@ -186,6 +189,7 @@ bool handshake_move(struct migration *m, struct error *err)
     transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
     transport_allow(m->transport, json_uint_or(theirs, "bandwidth", 0));
     m->transport->peer_decompresses = has_feature(theirs, LANE_LZ4);
+    m->transport->peer_limits = has_feature(theirs, "limit");
     handshake_share(m, theirs);
     return true;
 }

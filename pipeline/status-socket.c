@@ -46,16 +46,22 @@ static void print_until(uint64_t until_s, char out[32])
         snprintf(out, 32, "until that comes back");
 }
 
+static const char limited[] = "; at most ";
+
 /* "; at most 4.0 MiB/s", or nothing without a limit. */
 static void print_limit(const struct migration *m, char out[64])
 {
     char size[UNITS_TEXT_MAX];
-    bool is_limited = m->transport && (m->transport->is_limited || !m->transport->lanes);
-    uint64_t limit = is_limited ? transport_limited_to(m->transport) : 0;
+    uint64_t limit = m->transport ? transport_limited_to(m->transport) : 0;
 
     out[0] = '\0';
     if (limit)
-        snprintf(out, 64, "; at most %s/s", print_size(size, limit));
+        snprintf(out, 64, "%s%s/s", limited, print_size(size, limit));
+}
+
+bool status_is_limited(const char *status)
+{
+    return strstr(status, limited) != NULL;
 }
 
 /* A file and not a message, so that the loop never waits for somebody who asks slowly. */
@@ -69,7 +75,8 @@ static void take_limit(struct migration *m)
     if (fd < 0 || !m->transport || read(fd, &limit, sizeof(limit)) != sizeof(limit))
         return;
     (void)unlink(path);
-    transport_limit(m->transport, limit);
+    if (transport_limit(m->transport, limit) && m->peer)
+        session_limit(m->peer, transport_limited_to(m->transport));
     print_limit(m, shown);
     event_say(&m->events, EVENT_NOTE, m->at, "xmig limit: %s",
               *shown ? shown + strlen("; ") : "no limit");

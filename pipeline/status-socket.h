@@ -11,6 +11,9 @@ struct listener *status_listen(struct migration *m, struct error *err);
 /* Does the process that says this wait for a peer that it has lost? */
 bool status_is_alone(const char *status);
 
+/* Does the process that says this limit what it sends? */
+bool status_is_limited(const char *status);
+
 /* Ask the process that holds `m`. The caller frees *status, one line of words. */
 bool status_ask(const struct migration *m, char **status);
 

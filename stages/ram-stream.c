@@ -57,7 +57,8 @@ static void paused(void *arg)
 {
     struct migration *m = arg;
 
-    transport_lift_limit(m->transport);
+    if (transport_lift_limit(m->transport))
+        session_limit(m->peer, 0);
 }
 
 static uint64_t written(void *arg)

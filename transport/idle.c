@@ -28,7 +28,7 @@ static uint64_t moved(const cJSON *ping)
 
 static bool is_progress(struct idle *idle, const char *type, const cJSON *message)
 {
-    static const char *const signs_of_life[] = { "alive", "pong", "history" };
+    static const char *const signs_of_life[] = { "alive", "pong", "history", "limit" };
     uint64_t before = idle->moved;
 
     for (size_t i = 0; i < sizeof(signs_of_life) / sizeof(signs_of_life[0]); i++)

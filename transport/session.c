@@ -36,12 +36,14 @@ struct session {
     struct error why_lost;
     cJSON *refusals; /* of the peer's checks; NULL: none heard of */
     struct session_history history;
+    struct session_lanes lanes;
     struct clocks clocks;
 };
 
 /* Permitted at any station, from either side. */
-static const char *const always[] = { "hello",   "alive",   "checked", "done", "abort",  "goodbye",
-                                      "verdict", "settled", "ping",    "pong", "history" };
+static const char *const always[] = { "hello",   "alive",   "checked", "done", "abort",
+                                      "goodbye", "verdict", "settled", "ping", "pong",
+                                      "history", "limit",   NULL };
 
 /* The connection is of no use any more. */
 static void lose(struct session *session, const struct error *why)
@@ -54,10 +56,10 @@ static void lose(struct session *session, const struct error *why)
         loop_interrupt(session->loop, why);
 }
 
-static bool is_one_of(const char *type, const char *const *list, size_t count)
+static bool is_one_of(const char *type, const char *const types[])
 {
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(type, list[i]))
+    for (; *types; types++)
+        if (!strcmp(type, *types))
             return true;
     return false;
 }
@@ -77,8 +79,7 @@ static bool station_permits(const struct session *session, const char *type)
 
 static bool permitted(const struct session *session, const char *type)
 {
-    return is_one_of(type, always, sizeof(always) / sizeof(always[0])) ||
-           station_permits(session, type);
+    return is_one_of(type, always) || station_permits(session, type);
 }
 
 /* `done` moves the peer to its next station. It must name the present one. */
@@ -126,21 +127,37 @@ static void ping(struct session *session)
     (void)session_send(session, "ping", body, NULL);
 }
 
-static void hear_ping(struct session *session, const cJSON *message)
+static void hear_progress(const struct session_history *history, const cJSON *message)
 {
-    const struct session_history *history = &session->history;
     const cJSON *progress = json_get(message, "progress");
 
     if (history->hear_progress && cJSON_IsArray(progress))
         history->hear_progress(history->report, progress);
-    if (!session->muted && stream_unsent(session->stream) < BACKLOG_MAX)
-        (void)session_send(session, "pong", clocks_answer(message), NULL);
+}
+
+static void add_carried(const struct session *session, cJSON *body)
+{
+    if (session->lanes.carried)
+        cJSON_AddItemToObject(body, "progress", session->lanes.carried(session->lanes.arg));
+}
+
+static void hear_ping(struct session *session, const cJSON *message)
+{
+    cJSON *body;
+
+    hear_progress(&session->history, message);
+    if (session->muted || stream_unsent(session->stream) >= BACKLOG_MAX)
+        return;
+    body = clocks_answer(message);
+    add_carried(session, body);
+    (void)session_send(session, "pong", body, NULL);
 }
 
 static void hear_pong(struct session *session, const cJSON *message)
 {
     struct session_clock clock;
 
+    hear_progress(&session->history, message);
     if (!session->history.compare)
         return;
     if (clocks_take(&session->clocks, message, &clock))
@@ -158,17 +175,32 @@ static void hear_history(struct session *session, const cJSON *message)
         hear(session->history.arg, json_string_or(message, "lines", ""));
 }
 
+/* How much the lanes have carried in the end. */
+static void hear_goodbye(struct session *session, const cJSON *message)
+{
+    session->heard_goodbye = true;
+    hear_progress(&session->history, message);
+}
+
+static void hear_limit(const struct session *session, const cJSON *message)
+{
+    if (session->lanes.limit)
+        session->lanes.limit(session->lanes.arg, json_uint_or(message, "bytes_per_s", 0));
+}
+
 /* What needs nobody to wait for it. */
 static bool is_aside(struct session *session, const char *type, const cJSON *message)
 {
     if (!strcmp(type, "goodbye"))
-        session->heard_goodbye = true;
+        hear_goodbye(session, message);
     else if (!strcmp(type, "ping"))
         hear_ping(session, message);
     else if (!strcmp(type, "pong"))
         hear_pong(session, message);
     else if (!strcmp(type, "history"))
         hear_history(session, message);
+    else if (!strcmp(type, "limit"))
+        hear_limit(session, message);
     else
         return !strcmp(type, "alive");
     return true;
@@ -178,6 +210,22 @@ void session_share(struct session *session, struct session_history history)
 {
     session->history = history;
     ping(session);
+}
+
+void session_carry(struct session *session, struct session_lanes lanes)
+{
+    session->lanes = lanes;
+}
+
+void session_limit(struct session *session, uint64_t bytes_per_s)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    json_add_uint(body, "bytes_per_s", bytes_per_s);
+    if (session->muted)
+        cJSON_Delete(body);
+    else
+        (void)session_send(session, "limit", body, NULL);
 }
 
 static void tell_history(struct session *session)
@@ -423,14 +471,6 @@ static cJSON *take_message(struct session *session)
     return message;
 }
 
-static bool is_awaited(const char *type, const char *const types[])
-{
-    for (; *types; types++)
-        if (!strcmp(type, *types))
-            return true;
-    return false;
-}
-
 /* An `abort` that was not asked for is the peer's failure, in its own words. */
 static cJSON *unexpected(const cJSON *message, const char *wanted, struct error *err)
 {
@@ -469,7 +509,7 @@ cJSON *session_expect_any(struct session *session, const char *const types[], ui
 
     if (!message)
         return NULL;
-    if (!is_awaited(json_string_or(message, "type", ""), types))
+    if (!is_one_of(json_string_or(message, "type", ""), types))
         return unexpected(message, types[0], err);
     return steal(message);
 }
@@ -566,9 +606,12 @@ void session_goodbye(struct session *session)
         PARTING_MS = 3000
     };
 
+    cJSON *body = must(cJSON_CreateObject());
+
     session_mute(session);
     tell_history(session);
-    if (!session_send(session, "goodbye", NULL, NULL))
+    add_carried(session, body);
+    if (!session_send(session, "goodbye", body, NULL))
         return;
     session->said_goodbye = true;
     (void)stream_flush(session->stream, PARTING_MS, NULL);

@@ -92,25 +92,30 @@ void transport_free(struct transport *transport)
     free(transport);
 }
 
-void transport_limit(struct transport *transport, uint64_t bytes_per_s)
+bool transport_limit(struct transport *transport, uint64_t bytes_per_s)
 {
     uint64_t allowed = transport->allowed;
 
     if (transport->is_lifted)
-        return;
+        return false;
     rate_set(transport->rate,
              allowed && (!bytes_per_s || bytes_per_s > allowed) ? allowed : bytes_per_s);
+    if (transport->peer_limits && transport->lanes && !transport->is_limited)
+        transport->peer_is_told = true;
+    return transport->peer_is_told;
 }
 
 void transport_allow(struct transport *transport, uint64_t bytes_per_s)
 {
     transport->allowed = bytes_per_s;
-    transport_limit(transport, rate_now(transport->rate));
+    (void)transport_limit(transport, rate_now(transport->rate));
 }
 
 uint64_t transport_limited_to(const struct transport *transport)
 {
-    return rate_now(transport->rate);
+    bool is_kept = transport->is_limited || transport->peer_is_told || !transport->lanes;
+
+    return is_kept ? rate_now(transport->rate) : 0;
 }
 
 bool transport_open(struct transport *transport, struct error *err)

@@ -160,6 +160,11 @@ static void print_series(FILE *out, const struct story *story, const struct seri
     html_size(out, last->total);
     fputs(" in ", out);
     html_time(out, last->ms - series->list[0].ms);
+    if (series->sent > 0) {
+        fputs("; ", out);
+        html_size(out, series->sent);
+        fputs(" on the wire", out);
+    }
     fputs("</p>\n<div class=\"pair\">", out);
     draw_chart(out, story, series, "Bytes", &moved, &total, "");
     draw_chart(out, story, series, "Rate", &rate, has_dirty_rate(series) ? &dirty : NULL, "/s");

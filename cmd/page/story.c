@@ -162,6 +162,7 @@ static void take_sample(struct story *story, const cJSON *line, double ms)
     if (last && series->count == 1 && !(last->rate > 0))
         last->rate = now.rate;
     append(series->list, series->count, now);
+    series->sent = fmax(series->sent, number(line, "sent"));
 }
 
 static void take_word(const struct reading *reading, const cJSON *line)
@@ -173,8 +174,23 @@ static void take_word(const struct reading *reading, const cJSON *line)
                           json_string_or(line, is_type(line, "record") ? "record" : "text", "") });
 }
 
+/* More may have gone out after the last sample. */
+static void take_last_numbers(struct story *story, const cJSON *line)
+{
+    const cJSON *transfer;
+
+    cJSON_ArrayForEach (transfer, cJSON_GetObjectItemCaseSensitive(line, "transfers")) {
+        const char *subject = json_string_or(transfer, "subject", "");
+
+        for (size_t i = 0; i < story->series_count; i++)
+            if (!strcmp(story->series[i].subject, subject))
+                story->series[i].sent = fmax(story->series[i].sent, number(transfer, "sent"));
+    }
+}
+
 static void take_result(struct story *story, const cJSON *line)
 {
+    take_last_numbers(story, line);
     story->has_ended = true;
     story->outcome = json_string_or(line, "outcome", "?");
     story->text = json_string_or(line, "text", "");

@@ -28,6 +28,7 @@ struct series {
     const char *subject;
     struct sample *list;
     size_t count;
+    double sent; /* bytes on the way; 0: not known */
 };
 
 /* A line that people read: a warning, a note or a record. */

@@ -46,12 +46,18 @@ struct receiver_door_ops {
     void (*control)(void *arg, int in_fd, int out_fd);
     void *arg;
 };
+#define RECEIVER_DOOR "recv.sock"
 struct receiver_door;
 struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_dir, const char *id,
                                         const char *ticket, struct receiver_door_ops ops,
                                         struct error *err);
 /* Take no more than this in a second, by all lanes together. Once, before the first lane. */
 void receiver_door_limit(struct receiver_door *door, uint64_t bytes_per_s);
+/* The same at any time, for lanes that are there already, as the source asks (0: no limit). */
+void receiver_door_limit_lanes(struct receiver_door *door, uint64_t bytes_per_s);
+/* How much each lane has brought so far, as it came: an array of {"subject", "sent"} for the
+ * caller. */
+cJSON *receiver_door_carried(const struct receiver_door *door);
 void receiver_door_free(struct receiver_door *door);
 const char *receiver_door_path(const struct receiver_door *door);
 /* False: what came by a lane was damaged, so that the hypervisor has not got all of it. */
@@ -70,10 +76,12 @@ bool lane_join(const char *runtime_dir, const char *id, const char *ticket, cons
                int in, int out, struct error *err);
 
 /* Ask the receiver's door for lane `name`: a descriptor that leads to the hypervisor, and is the
- * caller's to close, or -1. Blocks.
+ * caller's to close, or -1; and what the lane has in common with others (transport/lanes/share.h).
+ * Blocks.
  */
+struct carrier;
 int lane_open(const char *runtime_dir, const char *id, const char *ticket, const char *name,
-              struct error *err);
+              struct carrier *carrier, struct error *err);
 
 /* As lane_join() from the sender's machine, through a socket that leads to the receiver's door. */
 bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,

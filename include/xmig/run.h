@@ -20,7 +20,8 @@ struct serve_options {
     struct session_history history;
     struct policy *policy;    /* what the sender may do; NULL: all that this user may */
     const char *peer_address; /* where the connection comes from; NULL: not known */
-    void (*named)(void *arg, const char *id); /* the peer has said which migration; NULL */
+    /* The peer has said which migration, in its hello; NULL: that is of no interest. */
+    void (*named)(void *arg, const char *id, const cJSON *hello);
     void *named_arg;
     /* For tests that have both sides, and many lives of them, in one process. */
     const struct identity *identity; /* NULL: this machine's */

@@ -27,6 +27,7 @@
 
 #include "xmig/json.h"
 #include "xmig/loop.h"
+#include "xmig/session-aside.h"
 #include "xmig/side.h"
 
 /* Must be raised when an older peer could misunderstand us, in a lane too; see
@@ -57,25 +58,6 @@ struct session_timing {
     uint64_t lost_ms;  /* a peer silent for so long is lost */
 };
 
-/* The peer's CLOCK_BOOTTIME shows there_us when ours shows here_us, give or take half a trip. */
-struct session_clock {
-    uint64_t here_us, there_us, round_trip_us;
-};
-
-/* For people who want to see both sides on one clock. Any of the functions may be NULL. */
-struct session_history {
-    /* This side's lines, which are told with the goodbye; the session frees them. NULL: none. */
-    char *(*tell)(void *arg);
-    /* The peer's, once; and what the clocks show. Called from callbacks: must not wait. */
-    void (*hear)(void *arg, const char *lines);
-    void (*compare)(void *arg, const struct session_clock *clock);
-    void *arg;
-    /* How far each side is, with a ping: an array, freed here, of {"subject", "done", "total"}. */
-    cJSON *(*tell_progress)(void *report);
-    void (*hear_progress)(void *report, const cJSON *transfers);
-    void *report;
-};
-
 struct session;
 
 /**
@@ -97,6 +79,12 @@ void session_set_stations(struct session *session, const struct session_station 
 
 /* Tell the history with the goodbye, and compare clocks from now on: the peer knows of both. */
 void session_share(struct session *session, struct session_history history);
+
+void session_carry(struct session *session, struct session_lanes lanes);
+
+/* Ask a peer that knows of it to limit the lanes from now on (0: no limit). Nothing after an abort.
+ */
+void session_limit(struct session *session, uint64_t bytes_per_s);
 
 /* Say `type` with the members of `body` (taken; NULL: none). */
 bool session_send(struct session *session, const char *type, cJSON *body, struct error *err);

@@ -68,9 +68,11 @@ struct transport {
     char ticket[33];
     char *door;                   /* the receiver's, a path over there; "": not known */
     bool peer_decompresses;       /* the receiver knows lanes named LANE_LZ4 "/NAME" */
+    bool peer_limits;             /* the receiver can limit lanes that we do not */
     struct rate *rate;            /* of all lanes together */
-    bool is_limited;              /* its lanes are, and by how much may change */
+    bool is_limited;              /* its lanes are by us, and by how much may change */
     bool is_lifted;               /* for the pause, and for good */
+    bool peer_is_told;            /* of the limit, for lanes that are not limited by us */
     uint64_t allowed;             /* bytes a second, by the target; 0: as many as there are */
     struct lane *lanes;           /* a list; transport/lanes/lane.c */
     struct filter *filters;       /* of lanes that have ended; transport/lanes/filter.c */
@@ -133,13 +135,12 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err);
 /* What the target takes in a second at most (0: no limit), whatever is asked for here. */
 void transport_allow(struct transport *transport, uint64_t bytes_per_s);
 
-/* At most so many bytes a second by all lanes (0: no limit of ours) that were opened with a limit.
- */
-void transport_limit(struct transport *transport, uint64_t bytes_per_s);
-uint64_t transport_limited_to(const struct transport *transport);
+/* At most so many bytes a second by all lanes (0: no limit of ours). True: tell the receiver. */
+bool transport_limit(struct transport *transport, uint64_t bytes_per_s);
+uint64_t transport_limited_to(const struct transport *transport); /* 0: lanes keep to none */
 
-/* No limit but the target's any more: the guest stands still, and waits for the rest. */
-void transport_lift_limit(struct transport *transport);
+/* No limit but the target's any more: the guest stands still. True: tell the receiver. */
+bool transport_lift_limit(struct transport *transport);
 
 /* Cut every lane: whoever holds the other ends of their sockets sees the end at once,
  * whatever has become of the peer and of the way there. Doors are shut from now on: who

@@ -126,6 +126,20 @@ static void new_control(void *arg, int in_fd, int out_fd)
     m->pending_control[1] = out_fd;
 }
 
+static cJSON *carried(void *arg)
+{
+    const struct migration *m = arg;
+
+    return receiver_door_carried(m->door);
+}
+
+static void limit_lanes(void *arg, uint64_t bytes_per_s)
+{
+    const struct migration *m = arg;
+
+    receiver_door_limit_lanes(m->door, bytes_per_s);
+}
+
 static bool open_door(struct migration *m, const char *ticket, struct error *err)
 {
     struct receiver_door_ops ops = { open_lane, new_control, m };
@@ -209,6 +223,7 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     if (!handshake_reply(m, ticket, &result->error))
         return;
     handshake_share(m, hello);
+    session_carry(m->peer, (struct session_lanes){ carried, limit_lanes, m });
     pipeline_run(m, result);
     answer_pending(m, result);
 }
@@ -353,7 +368,7 @@ static void serve(struct serving *serving, struct result *result)
     }
     snprintf(m->token, sizeof(m->token), "%s", json_string_or(hello, "token", ""));
     if (serving->asked->named)
-        serving->asked->named(serving->asked->named_arg, m->id);
+        serving->asked->named(serving->asked->named_arg, m->id, hello);
     if (!strcmp(json_string_or(hello, "intent", ""), "query"))
         serve_query(serving, hello, result);
     else

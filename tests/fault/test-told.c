@@ -159,7 +159,7 @@ static void both_sides_compare_their_clocks_and_tell_each_other_their_history(vo
     world_send(&world, &result);
     world_join(&world);
     for (enum side side = SIDE_SEND; side <= SIDE_RECV; side++) {
-        assert_int_equal(world.shared[side].comparisons, 1);
+        assert_true(world.shared[side].comparisons >= 1); /* a slow machine has time for more */
         assert_string_equal(world.shared[side].heard, "{\"type\":\"note\"}\n");
     }
     world_done(&world);

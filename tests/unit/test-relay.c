@@ -1,4 +1,6 @@
-/* relay_both(): every byte, every end of file, and no waiting for those who have gone. */
+/* relay_both() and relay_lane(): every byte, every end of file, and no waiting for those who have
+ * gone. */
+#include "transport/lanes/share.h"
 #include "xmig/lanes.h"
 
 #include <errno.h>
@@ -19,6 +21,7 @@ enum {
 struct relay {
     int a_in, a_out, b;
     bool ok;
+    struct carrier carrier;
     struct error err;
     pthread_t thread;
 };
@@ -27,7 +30,7 @@ static void *run(void *arg)
 {
     struct relay *relay = arg;
 
-    relay->ok = relay_both(relay->a_in, relay->a_out, relay->b, &relay->err);
+    relay->ok = relay_lane(relay->a_in, relay->a_out, relay->b, &relay->carrier, &relay->err);
     close(relay->a_in);
     if (relay->a_out != relay->a_in)
         close(relay->a_out);
@@ -237,6 +240,69 @@ static void copies_where_splice_cannot(void **unused)
     close(b);
 }
 
+static void hear_all(int from, int to, size_t size)
+{
+    AUTO_FREE char *bytes = must(calloc(1, size));
+
+    assert_true(traffic_write_block(from, bytes, size));
+    assert_int_equal(traffic_read_block(to, bytes, size), size);
+}
+
+/* The limit, and the count, are another process's: it has the same memory. */
+static void counts_what_comes_and_keeps_to_a_limit_that_comes_later(void **unused)
+{
+    int a, b, fd = -1;
+    struct lane_share *share = lane_share_new(&fd, NULL);
+    struct relay relay = between_sockets(&a, &b);
+    struct timespec began, ended;
+    (void)unused;
+
+    relay.carrier = (struct carrier){ lane_share_open(fd), 3 };
+    start(&relay);
+    hear_all(a, b, 64 * 1024);
+    say(b, "back");
+    hear(a, "back");
+    assert_int_equal(share->carried[3], 64 * 1024);
+    rate_set(&share->rate, 64 * 1024);
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    hear_all(a, b, 16 * 1024); /* all but the first portion has to wait */
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_true((ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000 >
+                150);
+    rate_set(&share->rate, 1);
+    say(a, "one"); /* its turn is now, and the next one's in three seconds */
+    hear(b, "one");
+    say(a, "two");
+    rate_set(&share->rate, 0);
+    hear(b, "two");
+    close(a);
+    close(b);
+    assert_true(end(&relay));
+    lane_share_free(relay.carrier.share);
+    lane_share_free(share);
+    close(fd);
+}
+
+static void ends_while_bytes_wait_for_their_turn(void **unused)
+{
+    int a, b, fd = -1;
+    struct lane_share *share = lane_share_new(&fd, NULL);
+    struct relay relay = between_sockets(&a, &b);
+    (void)unused;
+
+    relay.carrier = (struct carrier){ share, 0 };
+    rate_set(&share->rate, 1);
+    start(&relay);
+    say(a, "a minute's worth of bytes, and then more");
+    hear(b, "a");
+    say(a, "more");
+    close(b);
+    assert_false(end(&relay));
+    close(a);
+    lane_share_free(share);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +314,8 @@ int main(void)
         cmocka_unit_test(ends_when_the_reader_of_a_pipe_has_gone),
         cmocka_unit_test(tells_the_writer_and_its_caller_when_the_reader_goes_too_early),
         cmocka_unit_test(copies_where_splice_cannot),
+        cmocka_unit_test(counts_what_comes_and_keeps_to_a_limit_that_comes_later),
+        cmocka_unit_test(ends_while_bytes_wait_for_their_turn),
     };
 
     signal(SIGPIPE, SIG_IGN);

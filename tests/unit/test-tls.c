@@ -273,8 +273,9 @@ static void *run_pump(void *arg)
 {
     struct pumping *pumping = arg;
 
-    pumping->ok = channel_pump(&pumping->plain.channel, pumping->inner, pumping->stop,
-                               note_delivered, pumping, &pumping->err);
+    pumping->ok = channel_pump(
+        &pumping->plain.channel, pumping->inner, pumping->stop,
+        &(struct pump_options){ .delivered = note_delivered, .arg = pumping }, &pumping->err);
     channel_free(&pumping->plain.channel);
     close(pumping->inner);
     return NULL;

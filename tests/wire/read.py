@@ -52,11 +52,14 @@ FROM_SENDER = FROM_BOTH | {"id": is_hex(16), "token": is_hex(32), "lease_ms": is
                            "alive_ms": is_uint, "lost_ms": is_uint, "dry_run": is_bool,
                            "fault?": is_text}
 
+CARRIED = is_list_of(is_object("subject", "sent"))
+
 # Who may say it, and its members; "?": it may be missing, "*": there may be others.
 MESSAGES = {
     "hello move": ("S", FROM_SENDER | {"intent": is_one_of("move"), "host": is_text,
                                        "stages": is_list_of(is_text), "guardian?": is_bool,
-                                       "from?": is_text}),
+                                       "from?": is_text, "max_downtime_ms?": is_uint,
+                                       "max_pause_ms?": is_uint}),
     "hello query": ("S", FROM_SENDER | {"intent": is_one_of("query")}),
     "hello": ("R", FROM_BOTH | {"ticket?": is_hex(32), "door?": is_text, "bandwidth?": is_uint}),
     "params": ("S", {"name": is_text, "disks": is_list_of(is_object("name", "size")), "*": None}),
@@ -72,9 +75,10 @@ MESSAGES = {
     "abort": ("SR", {"kind": KIND, "text": is_text, "refusals?": is_list_of(is_object("stage", "text"))}),
     "alive": ("SR", {}),
     "ping": ("SR", {"sent_us": is_uint, "progress?": is_list_of(is_object("subject", "done", "total"))}),
-    "pong": ("SR", {"sent_us": is_uint, "now_us": is_uint}),
+    "pong": ("SR", {"sent_us": is_uint, "now_us": is_uint, "progress?": CARRIED}),
+    "limit": ("S", {"bytes_per_s": is_uint}),
     "history": ("SR", {"lines": is_text}),
-    "goodbye": ("SR", {}),
+    "goodbye": ("SR", {"progress?": CARRIED}),
 }
 STAGE_OF = {"params": "params-copy", "listening": "ram-stream", "ready": "incoming-resume",
             "go": "incoming-resume", "running": "incoming-resume"}
@@ -102,6 +106,7 @@ class Conversation:
         self.last_state = None          # of the verdicts
         self.prepared = False           # was one of them
         self.shares = {"S": False, "R": False}  # does it know pings and histories?
+        self.limits = {"S": False, "R": False}  # can it limit lanes?
         self.asked_for_history = False  # by a query
         self.pings = {"S": [], "R": []}
 
@@ -139,6 +144,7 @@ class Conversation:
     def on_hello(self, side, message):
         must("hello" not in self.said[side], "a second hello")
         self.shares[side] = "history" in message["features"]
+        self.limits[side] = "limit" in message["features"]
         if side == "S":
             must(not self.said["S"], "hello is not the first word")
             self.intent = message["intent"]
@@ -156,6 +162,9 @@ class Conversation:
     def on_pong(self, side, message):
         must(message["sent_us"] in self.pings[OTHER[side]], "a pong to no ping")
         self.pings[OTHER[side]].remove(message["sent_us"])
+
+    def on_limit(self, side, _):
+        must(self.intent == "move" and self.limits[OTHER[side]], "a limit for a peer that may not know it")
 
     def on_history(self, side, _):
         must(self.shares[OTHER[side]] or self.asked_for_history, "a history for a peer that may not know it")

@@ -96,10 +96,12 @@ static bool add_filters(struct transport *transport, bool compressed, struct fil
            (!transport->is_limited || filter_limit(filters, fd, false, transport->rate, err));
 }
 
-/* The filter costs half of what a lane costs xmig: without a limit there is none. */
+/* The filter costs half of what a lane costs xmig: without a limit there is none, and the receiver
+ * limits a lane that gets a limit later.
+ */
 static void decide_limit(struct transport *transport)
 {
-    if (!transport->lanes)
+    if (!transport->lanes && !transport->peer_is_told)
         transport->is_limited = rate_now(transport->rate) > 0;
 }
 
@@ -144,12 +146,13 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err)
     return !transport->lane_failure.kind;
 }
 
-void transport_lift_limit(struct transport *transport)
+bool transport_lift_limit(struct transport *transport)
 {
-    transport_limit(transport, 0);
+    (void)transport_limit(transport, 0);
     transport->is_lifted = true;
     if (!transport->allowed)
         rate_lift(transport->rate);
+    return transport->peer_is_told;
 }
 
 void transport_cut_lanes(struct transport *transport)

@@ -4,8 +4,6 @@
  */
 #include "transport/lanes/rate.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
@@ -21,14 +19,6 @@ enum {
 };
 
 static const uint64_t ns_per_s = 1000000000;
-
-struct rate {
-    atomic_uint_fast64_t bytes_per_s;
-    atomic_uint limit; /* grows when the limit changes */
-    atomic_bool lifted;
-    pthread_mutex_t mutex;
-    uint64_t end_ns;
-};
 
 static uint64_t now_ns(void)
 {
@@ -50,25 +40,19 @@ struct rate *rate_new(uint64_t bytes_per_s)
     struct rate *rate = must(calloc(1, sizeof(*rate)));
 
     atomic_init(&rate->bytes_per_s, bytes_per_s);
-    pthread_mutex_init(&rate->mutex, NULL);
     return rate;
 }
 
 void rate_free(struct rate *rate)
 {
-    if (!rate)
-        return;
-    pthread_mutex_destroy(&rate->mutex);
     free(rate);
 }
 
 void rate_set(struct rate *rate, uint64_t bytes_per_s)
 {
-    pthread_mutex_lock(&rate->mutex);
     atomic_store(&rate->bytes_per_s, bytes_per_s);
     atomic_fetch_add(&rate->limit, 1);
-    rate->end_ns = 0;
-    pthread_mutex_unlock(&rate->mutex);
+    atomic_store(&rate->end_ns, 0);
 }
 
 uint64_t rate_now(const struct rate *rate)
@@ -91,16 +75,19 @@ size_t rate_portion(const struct rate *rate)
     return portion > LEAST_PORTION ? (size_t)portion : LEAST_PORTION;
 }
 
+/* When the limit changes meanwhile, the time that was added may be the old limit's: begin anew. */
 struct turn rate_take(struct rate *rate, size_t size)
 {
     uint64_t now = now_ns();
-    struct turn turn;
+    struct turn turn = { .limit = atomic_load(&rate->limit) };
+    uint_fast64_t end = atomic_load(&rate->end_ns);
 
-    pthread_mutex_lock(&rate->mutex);
-    turn.limit = atomic_load(&rate->limit);
-    turn.at_ns = rate->end_ns > now ? rate->end_ns : now;
-    rate->end_ns = turn.at_ns + duration_ns(rate, size);
-    pthread_mutex_unlock(&rate->mutex);
+    do
+        turn.at_ns = end > now ? end : now;
+    while (
+        !atomic_compare_exchange_weak(&rate->end_ns, &end, turn.at_ns + duration_ns(rate, size)));
+    if (turn.limit != atomic_load(&rate->limit))
+        atomic_store(&rate->end_ns, 0);
     return turn;
 }
 

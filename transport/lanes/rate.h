@@ -1,15 +1,23 @@
 /* One budget of bytes a second for all lanes of a migration (`--bwlimit`). Lanes that have nothing
- * to send leave their share to the others; those that do take turns. May be used from any thread.
+ * to send leave their share to the others; those that do take turns. May be used from any thread,
+ * and from any process that has the memory.
  */
 #ifndef XMIG_TRANSPORT_LANES_RATE_H
 #define XMIG_TRANSPORT_LANES_RATE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct rate;
+/* Without a lock, for memory that several processes share: one that is killed holds nobody up. */
+struct rate {
+    atomic_uint_fast64_t bytes_per_s;
+    atomic_uint limit; /* grows when the limit changes */
+    atomic_bool lifted;
+    atomic_uint_fast64_t end_ns;
+};
 
-/* 0: no limit. */
+/* 0: no limit. Memory that is zero is a rate without one. */
 struct rate *rate_new(uint64_t bytes_per_s);
 void rate_free(struct rate *rate); /* NULL is fine */
 

@@ -2,9 +2,10 @@
  * descriptor, or leave a new control connection, with the process that owns the migration.
  *
  * One request a connection, a line of JSON: {"lane": NAME, "ticket": TICKET}, or {"control":
- * true} with two descriptors (SCM_RIGHTS). Answered by a line, {"ok": true}, with the
- * lane's descriptor, or {"error": TEXT}. Who comes through a forwarded socket cannot take a
- * descriptor, and says so with "relay": true: after the line the connection itself is the lane.
+ * true} with two descriptors (SCM_RIGHTS). Answered by a line, {"ok": true}, for a lane with its
+ * number and two descriptors, the lane's and that of the memory that lanes share, or {"error":
+ * TEXT}. Who comes through a forwarded socket cannot take a descriptor, and says so with "relay":
+ * true: after the line the connection itself is the lane.
  */
 #include "xmig/transport.h"
 
@@ -17,6 +18,7 @@
 
 #include "transport/lanes/filter.h"
 #include "transport/lanes/descriptors.h"
+#include "transport/lanes/share.h"
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 #include "xmig/lanes.h"
@@ -24,8 +26,6 @@
 
 enum {
     REQUEST_MAX = 4096,
-    ANSWER_MAX = 8 * ERROR_TEXT_MAX, /* JSON may need six bytes for one of the text */
-    LANE_TIMEOUT_MS = 30 * 1000,
     ASKERS_MAX = 256, /* who has not said its ticket yet; a lane's is said at once */
     ASKER_MS = 10 * 1000,
     ASKER_HANDLES = 2
@@ -57,23 +57,16 @@ struct receiver_door {
     struct asker *askers; /* the last one first */
     size_t asker_count;
     struct filter *filters; /* of all lanes */
-    struct rate *rate;      /* NULL: no limit */
+    struct rate *rate;      /* NULL: no limit of this host's */
+    struct lane_share *share;
+    int share_fd;
+    char *lanes[LANE_SHARE_LANES]; /* names, by number; NULL: not in use */
 };
 
 static void close_if_open(int *fd)
 {
     if (*fd >= 0)
         close(steal_fd(fd));
-}
-
-static char *door_path(const char *dir)
-{
-    return formatted("%s/recv.sock", dir);
-}
-
-static char *migration_dir(const char *runtime_dir, const char *id)
-{
-    return formatted("%s/%s", runtime_dir, id);
 }
 
 static void free_asker(uv_handle_t *handle)
@@ -101,21 +94,21 @@ static void send_off(struct asker *asker)
 }
 
 /* An answer fits into an empty socket's buffer; one that does not go is lost. */
-static bool answer(const struct asker *asker, cJSON *taken, int fd)
+static bool answer(const struct asker *asker, cJSON *taken, const int fds[], size_t count)
 {
     AUTO_JSON cJSON *json = taken;
     AUTO_FREE char *text = json_print(json);
     AUTO_FREE char *line = formatted("%s\n", text);
 
-    return descriptors_send(asker->fd, line, &fd, fd >= 0) == (ssize_t)strlen(line);
+    return descriptors_send(asker->fd, line, fds, count) == (ssize_t)strlen(line);
 }
 
-static bool answer_ok(const struct asker *asker, int fd)
+static bool answer_ok(const struct asker *asker)
 {
     cJSON *json = must(cJSON_CreateObject());
 
     cJSON_AddTrueToObject(json, "ok");
-    return answer(asker, json, fd);
+    return answer(asker, json, NULL, 0);
 }
 
 static void answer_error(const struct asker *asker, const char *text)
@@ -123,7 +116,7 @@ static void answer_error(const struct asker *asker, const char *text)
     cJSON *json = must(cJSON_CreateObject());
 
     cJSON_AddStringToObject(json, "error", text);
-    (void)answer(asker, json, -1);
+    (void)answer(asker, json, NULL, 0);
 }
 
 /* Takes as long for a wrong ticket as for the right one. */
@@ -135,26 +128,33 @@ static bool is_ticket(const struct receiver_door *door, const char *ticket)
 }
 
 /* The lane's other end is an `xmig lane` of this machine, as it is over a session of ssh. */
-static bool relay_lane(const struct asker *asker, const char *name, struct error *err)
+static bool start_relay(const struct asker *asker, const char *name, struct error *err)
 {
     const struct receiver_door *door = asker->door;
     const char *const words[] = { "/proc/self/exe", "lane", door->id, door->ticket, name, NULL };
     struct child *child;
 
-    if (!answer_ok(asker, -1))
+    if (!answer_ok(asker))
         return true;
     child = child_start(door->loop, words, asker->fd, asker->fd, STDERR_FILENO, err);
     child_release(child);
     return child != NULL;
 }
 
+/* The name of what a lane carries, compressed or not. */
+static const char *inner_name(const char *name)
+{
+    static const char lz4[] = LANE_LZ4 "/";
+
+    return strncmp(name, lz4, strlen(lz4)) ? name : name + strlen(lz4);
+}
+
 /* The hypervisor's descriptor, or one of a filter's before it. */
 static int open_lane(struct receiver_door *door, const char *name, struct error *err)
 {
-    static const char lz4[] = LANE_LZ4 "/";
-    bool compressed = !strncmp(name, lz4, strlen(lz4));
+    bool compressed = inner_name(name) != name;
     struct filter *filters = NULL;
-    AUTO_CLOSE int fd = door->ops.lane(door->ops.arg, compressed ? name + strlen(lz4) : name, err);
+    AUTO_CLOSE int fd = door->ops.lane(door->ops.arg, inner_name(name), err);
 
     if (fd < 0 || (compressed && !filter_decompress(&filters, &fd, name, err)))
         return -1;
@@ -164,6 +164,28 @@ static int open_lane(struct receiver_door *door, const char *name, struct error 
     }
     filters_leave(&filters, &door->filters);
     return steal_fd(&fd);
+}
+
+/* A lane that is opened again has the same one. Those beyond the last number share that. */
+static size_t number_of(struct receiver_door *door, const char *name)
+{
+    size_t number = 0;
+
+    while (number < LANE_SHARE_LANES - 1 && door->lanes[number] &&
+           strcmp(door->lanes[number], name))
+        number++;
+    if (!door->lanes[number])
+        door->lanes[number] = must(strdup(name));
+    return number;
+}
+
+static void answer_lane(const struct asker *asker, const char *name, int fd)
+{
+    cJSON *json = must(cJSON_CreateObject());
+
+    cJSON_AddTrueToObject(json, "ok");
+    json_add_uint(json, "number", number_of(asker->door, inner_name(name)));
+    (void)answer(asker, json, (const int[]){ fd, asker->door->share_fd }, 2);
 }
 
 static void give_lane(const struct asker *asker, const cJSON *request)
@@ -178,13 +200,13 @@ static void give_lane(const struct asker *asker, const cJSON *request)
         return;
     }
     if (json_true(request, "relay")) {
-        if (!relay_lane(asker, name, &err))
+        if (!start_relay(asker, name, &err))
             answer_error(asker, err.text);
         return;
     }
     fd = open_lane(door, name, &err);
     if (fd >= 0)
-        (void)answer_ok(asker, fd);
+        answer_lane(asker, name, fd);
     else
         answer_error(asker, err.text);
 }
@@ -195,7 +217,7 @@ static void take_control(struct asker *asker)
 
     if (asker->brought[1] < 0)
         answer_error(asker, "a control connection is two descriptors");
-    else if (answer_ok(asker, -1))
+    else if (answer_ok(asker))
         door->ops.control(door->ops.arg, steal_fd(&asker->brought[0]),
                           steal_fd(&asker->brought[1]));
 }
@@ -313,9 +335,11 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
     door->ops = ops;
     door->id = must(strdup(id));
     door->ticket = must(strdup(ticket));
-    door->dir = migration_dir(runtime_dir, id);
-    door->path = door_path(door->dir);
-    if (make_dir(door, err))
+    door->dir = formatted("%s/%s", runtime_dir, id);
+    door->path = formatted("%s/" RECEIVER_DOOR, door->dir);
+    door->share_fd = -1;
+    door->share = lane_share_new(&door->share_fd, err);
+    if (door->share && make_dir(door, err))
         door->listener = listener_new(loop, door->path, on_asker, door, err);
     if (door->listener)
         return door;
@@ -326,6 +350,25 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
 void receiver_door_limit(struct receiver_door *door, uint64_t bytes_per_s)
 {
     door->rate = rate_new(bytes_per_s);
+}
+
+void receiver_door_limit_lanes(struct receiver_door *door, uint64_t bytes_per_s)
+{
+    rate_set(&door->share->rate, bytes_per_s);
+}
+
+cJSON *receiver_door_carried(const struct receiver_door *door)
+{
+    cJSON *lanes = must(cJSON_CreateArray());
+
+    for (size_t i = 0; i < LANE_SHARE_LANES && door->lanes[i]; i++) {
+        cJSON *lane = must(cJSON_CreateObject());
+
+        cJSON_AddStringToObject(lane, "subject", door->lanes[i]);
+        json_add_uint(lane, "sent", atomic_load(&door->share->carried[i]));
+        cJSON_AddItemToArray(lanes, lane);
+    }
+    return lanes;
 }
 
 void receiver_door_free(struct receiver_door *door)
@@ -343,6 +386,10 @@ void receiver_door_free(struct receiver_door *door)
     free(door->path);
     free(door->id);
     free(door->ticket);
+    for (size_t i = 0; i < LANE_SHARE_LANES; i++)
+        free(door->lanes[i]);
+    lane_share_free(door->share);
+    close_if_open(&door->share_fd);
     free(door);
 }
 
@@ -354,187 +401,4 @@ const char *receiver_door_path(const struct receiver_door *door)
 bool receiver_door_ok(const struct receiver_door *door, struct error *err)
 {
     return filters_ok(door->filters, err);
-}
-
-static int knock(const char *runtime_dir, const char *id, struct error *err)
-{
-    AUTO_FREE char *dir = migration_dir(runtime_dir, id);
-    AUTO_FREE char *path = door_path(dir);
-    struct error why = { 0 };
-    int fd;
-
-    /* The id comes from the other machine, and becomes part of a path. */
-    if (!journal_valid_id(id)) {
-        error_set(err, ERROR_REFUSED, "'%s' is not the id of a migration", id);
-        return -1;
-    }
-    fd = connect_unix(path, &why);
-    if (fd < 0)
-        error_set(err, why.kind == ERROR_REFUSED ? ERROR_REFUSED : ERROR_LOST,
-                  "nobody receives migration %s: %s", id, why.text);
-    return fd;
-}
-
-static void set_patience(int fd, uint64_t timeout_ms)
-{
-    struct timeval limit = { .tv_sec = (time_t)(timeout_ms / 1000),
-                             .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000) };
-
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-}
-
-/* One line, without its end, and nothing of what follows; the descriptor that came with it goes to
- * `fds[0]`.
- */
-static bool receive_line(int fd, char *line, size_t size, int fds[2], struct error *err)
-{
-    size_t len = 0;
-
-    while (len == 0 || line[len - 1] != '\n') {
-        ssize_t got = descriptors_receive(fd, line + len, 1, fds);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            return error_set(err, ERROR_TIMEOUT, "the receiver does not answer");
-        if (got <= 0)
-            return error_set(err, ERROR_LOST, "the receiver went away without an answer");
-        len += (size_t)got;
-        if (len == size)
-            return error_set(err, ERROR_PROTOCOL, "the receiver's answer is too long");
-    }
-    line[len - 1] = '\0';
-    return true;
-}
-
-/* Returns the descriptor that came with the answer, which is -1 where `wanted` is false. */
-static bool hear_answer(int fd, int *given, struct error *err)
-{
-    char line[ANSWER_MAX];
-    int fds[2] = { -1, -1 };
-    AUTO_JSON cJSON *json = NULL;
-    bool ok = receive_line(fd, line, sizeof(line), fds, err);
-
-    *given = fds[0];
-    close_if_open(&fds[1]);
-    if (!ok)
-        return false;
-    json = json_parse_object(line, strlen(line), err);
-    if (!json)
-        return false;
-    if (json_true(json, "ok"))
-        return true;
-    return error_set(err, ERROR_PEER, "%s", json_string_or(json, "error", "refused"));
-}
-
-/* Put `request` to the door, with descriptors. `*given` is the caller's to close, -1: none. */
-static bool ask(int door_fd, const cJSON *request, const int fds[], size_t count,
-                uint64_t timeout_ms, int *given, struct error *err)
-{
-    AUTO_FREE char *text = json_print(request);
-    AUTO_FREE char *line = NULL;
-
-    *given = -1;
-    set_patience(door_fd, timeout_ms);
-    line = formatted("%s\n", text);
-    if (descriptors_send(door_fd, line, fds, count) != (ssize_t)strlen(line))
-        return error_set(err, ERROR_LOST, "cannot ask the receiver: %m");
-    return hear_answer(door_fd, given, err);
-}
-
-/* Write one byte; then wait until the reader closes the connection. */
-static bool be_probe(int in, int out, struct error *err)
-{
-    char byte = '+';
-    ssize_t count;
-
-    if (write(out, &byte, 1) != 1)
-        return error_set(err, ERROR_LOST, "cannot answer: %m");
-    do
-        count = read(in, &byte, 1);
-    while (count > 0 || (count < 0 && errno == EINTR));
-    return true;
-}
-
-static cJSON *lane_request(const char *ticket, const char *name)
-{
-    cJSON *request = must(cJSON_CreateObject());
-
-    cJSON_AddStringToObject(request, "lane", name);
-    cJSON_AddStringToObject(request, "ticket", ticket);
-    return request;
-}
-
-int lane_open(const char *runtime_dir, const char *id, const char *ticket, const char *name,
-              struct error *err)
-{
-    AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
-    AUTO_JSON cJSON *request = lane_request(ticket, name);
-    int lane_fd = -1;
-
-    if (door_fd < 0)
-        return -1;
-    if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &lane_fd, err))
-        error_prefix(err, "lane %s", name);
-    else if (lane_fd < 0)
-        error_set(err, ERROR_PROTOCOL, "lane %s: the receiver gave none", name);
-    return lane_fd;
-}
-
-bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
-               int in, int out, struct error *err)
-{
-    AUTO_CLOSE int lane_fd = -1;
-
-    if (!strcmp(name, LANE_PROBE))
-        return be_probe(in, out, err);
-    lane_fd = lane_open(runtime_dir, id, ticket, name, err);
-    if (lane_fd < 0)
-        return false;
-    return relay_both(in, out, lane_fd, err) || error_prefix(err, "lane %s", name);
-}
-
-bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,
-                   struct error *err)
-{
-    AUTO_CLOSE int door_fd = connect_unix(socket, err);
-    AUTO_CLOSE int given = -1;
-    AUTO_JSON cJSON *request = lane_request(ticket, name);
-
-    if (door_fd < 0)
-        return false;
-    cJSON_AddTrueToObject(request, "relay");
-    if (!ask(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, &given, err) ||
-        !relay_both(in, out, door_fd, err))
-        return error_prefix(err, "lane %s", name);
-    return true;
-}
-
-/* Give the receiver a socket, not `in` and `out` themselves, so that we see when it has finished.
- * The program that started us sees it by our end.
- */
-bool receiver_door_hand_over(const char *runtime_dir, const char *id, int in, int out,
-                             uint64_t timeout_ms, struct error *err)
-{
-    AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
-    AUTO_CLOSE int ours = -1;
-    AUTO_CLOSE int given = -1;
-    AUTO_JSON cJSON *request = must(cJSON_CreateObject());
-    int both[2];
-    bool ok;
-
-    if (door_fd < 0)
-        return false;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
-    ours = both[0];
-    cJSON_AddTrueToObject(request, "control");
-    ok = ask(door_fd, request, (const int[]){ both[1], both[1] }, 2, timeout_ms, &given, err);
-    close(both[1]);
-    if (!ok)
-        return error_prefix(err, "migration %s", id);
-    /* How it ends is a matter between the two who talk. */
-    (void)relay_both(in, out, ours, NULL);
-    return true;
 }

@@ -1,6 +1,7 @@
 /* Bytes both ways between two ends, moved by splice(2): they stay in the kernel, in a pipe
  * of ours, and are copied only where a descriptor cannot do that.
  */
+#include "transport/lanes/share.h"
 #include "xmig/lanes.h"
 
 #include <errno.h>
@@ -25,6 +26,8 @@ struct direction {
     bool ended;         /* no more will come */
     bool over;          /* … and all has been passed on, or nobody reads any more */
     struct error *lost; /* set when bytes were lost */
+    struct carrier carrier;
+    struct turn turn; /* of the bytes that are to be written */
 };
 
 static bool is_pending(const struct direction *way)
@@ -66,23 +69,47 @@ static void begin_copying(struct direction *way)
     way->buffer = must(malloc(COPY_SIZE));
 }
 
+static void get_turn(struct direction *way, ssize_t count)
+{
+    if (count > 0)
+        way->turn = carrier_take(&way->carrier, (size_t)count);
+}
+
+static ssize_t take_to_pipe(struct direction *way)
+{
+    ssize_t count =
+        splice(way->from, NULL, way->pipe[1], NULL, carrier_portion(&way->carrier, PIPE_SIZE),
+               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+    if (count > 0)
+        way->piped += (size_t)count;
+    get_turn(way, count);
+    return count;
+}
+
+static ssize_t take_to_buffer(struct direction *way, int from, size_t most)
+{
+    ssize_t count = read(from, way->buffer, most);
+
+    way->start = 0;
+    way->end = count > 0 ? (size_t)count : 0;
+    return count;
+}
+
 /* Take the bytes that splice() has left in the pipe before new ones. */
 static ssize_t take(struct direction *way)
 {
     ssize_t count;
 
-    if (!way->buffer) {
-        count = splice(way->from, NULL, way->pipe[1], NULL, PIPE_SIZE,
-                       SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        if (count > 0)
-            way->piped += (size_t)count;
+    if (!way->buffer)
+        return take_to_pipe(way);
+    if (way->piped) {
+        count = take_to_buffer(way, way->pipe[0], COPY_SIZE);
+        way->piped -= way->end;
         return count;
     }
-    count = read(way->piped ? way->pipe[0] : way->from, way->buffer, COPY_SIZE);
-    way->start = 0;
-    way->end = count > 0 ? (size_t)count : 0;
-    if (way->piped)
-        way->piped -= way->end;
+    count = take_to_buffer(way, way->from, carrier_portion(&way->carrier, COPY_SIZE));
+    get_turn(way, count);
     return count;
 }
 
@@ -141,6 +168,12 @@ static bool drain(struct direction *way, struct error *err)
     return true;
 }
 
+/* Milliseconds until what is pending may be written; 0: at once. */
+static int wait_ms(const struct direction *way)
+{
+    return is_pending(way) ? carrier_wait_ms(&way->carrier, &way->turn) : 0;
+}
+
 /* Nothing is read while something waits to be written: a pipe that is full counts its
  * slots, not its bytes, so that only an empty one is sure to take what poll() announces.
  */
@@ -149,7 +182,8 @@ static void say_what_to_wait_for(const struct direction *way, struct pollfd want
     bool pending = is_pending(way);
 
     wanted[0] = (struct pollfd){ .fd = way->over || pending ? -1 : way->from, .events = POLLIN };
-    wanted[1] = (struct pollfd){ .fd = way->over ? -1 : way->to, .events = pending ? POLLOUT : 0 };
+    wanted[1] = (struct pollfd){ .fd = way->over ? -1 : way->to,
+                                 .events = pending && !wait_ms(way) ? POLLOUT : 0 };
 }
 
 static bool move(struct direction *way, const struct pollfd seen[2], struct error *err)
@@ -161,19 +195,26 @@ static bool move(struct direction *way, const struct pollfd seen[2], struct erro
     if (way->over)
         return true;
     /* An end that was closed, and not just shut down, ends the other direction as well,
-     * in which there may be nothing to write that would tell.
+     * in which there may be nothing to write that would tell, or nothing yet.
      */
-    if (!is_pending(way) && (seen[1].revents & GONE)) {
+    if ((!is_pending(way) || wait_ms(way)) && (seen[1].revents & GONE)) {
         reader_has_gone(way);
         return true;
     }
     if (!is_pending(way) && seen[0].revents && !fill(way, err))
         return false;
-    if (is_pending(way) && !drain(way, err))
+    if (is_pending(way) && !wait_ms(way) && !drain(way, err))
         return false;
     if (way->ended && !is_pending(way) && !way->over)
         pass_end_on(way);
     return true;
+}
+
+static int patience_ms(const struct direction *limited)
+{
+    int wait = wait_ms(limited);
+
+    return limited->over || !wait ? -1 : wait;
 }
 
 /* No deadline: the ends close when their owners are through or dead, and a dead link is
@@ -186,7 +227,7 @@ static bool move_until_over(struct direction ways[2], struct error *err)
 
         say_what_to_wait_for(&ways[0], &polled[0]);
         say_what_to_wait_for(&ways[1], &polled[2]);
-        if (poll(polled, 4, -1) < 0) {
+        if (poll(polled, 4, patience_ms(&ways[0])) < 0) {
             if (errno == EINTR)
                 continue;
             return error_set(err, ERROR_SYSTEM, "cannot poll: %m");
@@ -225,6 +266,11 @@ static void finish(struct direction *way)
 
 bool relay_both(int a_in, int a_out, int b, struct error *err)
 {
+    return relay_lane(a_in, a_out, b, &(struct carrier){ 0 }, err);
+}
+
+bool relay_lane(int a_in, int a_out, int b, const struct carrier *carrier, struct error *err)
+{
     struct direction ways[2];
     struct error lost = { 0 };
     bool ok;
@@ -235,6 +281,7 @@ bool relay_both(int a_in, int a_out, int b, struct error *err)
         finish(&ways[0]);
         return false;
     }
+    ways[0].carrier = *carrier;
     ok = move_until_over(ways, err);
     finish(&ways[0]);
     finish(&ways[1]);

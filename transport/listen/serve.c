@@ -137,11 +137,13 @@ static bool say_killed(const struct serving *serving, pid_t pid, int number, str
                      number);
 }
 
-static bool move_bytes(struct serving *serving, int fd, struct error *err)
+static bool move_bytes(struct serving *serving, int fd, const struct carrier *carrier,
+                       struct error *err)
 {
     serving->answered = true;
     return answer_say(serving->channel, NULL, err) &&
-           channel_pump(serving->channel, fd, -1, NULL, NULL, err);
+           channel_pump(serving->channel, fd, -1, &(struct pump_options){ .carrier = *carrier },
+                        err);
 }
 
 /* xmig recv may outlive the connection; as long as it lives this process counts for it. */
@@ -157,7 +159,7 @@ static bool receive(struct serving *serving, struct error *err)
     fd = start_recv(serving, &pid, err);
     if (fd < 0)
         return false;
-    ok = move_bytes(serving, fd, err);
+    ok = move_bytes(serving, fd, &(struct carrier){ 0 }, err);
     shutdown(fd, SHUT_RDWR);
     channel_free(steal(serving->channel));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -171,12 +173,13 @@ static bool receive(struct serving *serving, struct error *err)
 
 static bool join_lane(struct serving *serving, const struct first_words *words, struct error *err)
 {
+    struct carrier carrier;
     AUTO_CLOSE int fd = lane_open(serving->context->options->runtime_dir, words->id, words->ticket,
-                                  words->name, err);
+                                  words->name, &carrier, err);
 
     if (fd < 0)
         return false;
-    if (!move_bytes(serving, fd, err))
+    if (!move_bytes(serving, fd, &carrier, err))
         return error_prefix(err, "migration %s, lane %s", words->id, words->name);
     shutdown(fd, SHUT_RDWR);
     return true;

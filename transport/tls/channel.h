@@ -9,7 +9,7 @@
 
 #include <openssl/ssl.h>
 
-#include "xmig/error.h"
+#include "transport/lanes/share.h"
 
 struct channel;
 
@@ -49,14 +49,20 @@ bool channel_read_all(struct channel *channel, void *bytes, size_t size, int sto
 bool channel_write_all(struct channel *channel, const void *bytes, size_t size, int stop,
                        uint64_t timeout_ms, struct error *err);
 
+struct pump_options {
+    struct carrier carrier; /* limits, and counts, what comes by the channel */
+    void (*delivered)(
+        void *arg); /* all that came from `fd`, and its end, have been passed on; NULL */
+    void *arg;
+};
+
 /**
  * Move bytes both ways between the socket `fd` and the channel until both directions have ended,
  * or `stop` can be read. Takes 256 KiB, and reads nothing that the other end does not take.
  *
- * @param delivered  all that came from `fd`, and its end, have been passed on; NULL
  * @return false also when bytes could not be delivered
  */
-bool channel_pump(struct channel *channel, int fd, int stop, void (*delivered)(void *arg),
-                  void *arg, struct error *err);
+bool channel_pump(struct channel *channel, int fd, int stop, const struct pump_options *options,
+                  struct error *err);
 
 #endif

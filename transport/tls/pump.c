@@ -29,10 +29,10 @@ struct pump {
     int stop;
     struct direction out; /* from `fd` into the channel */
     struct direction in;
-    void (*delivered)(void *arg);
-    void *arg;
-    bool drained; /* the channel has nothing that poll() would not tell of */
-    bool lost;    /* the reader of `fd` left before it had everything */
+    const struct pump_options *options;
+    struct turn turn; /* of what is to be written to `fd` */
+    bool drained;     /* the channel has nothing that poll() would not tell of */
+    bool lost;        /* the reader of `fd` left before it had everything */
 };
 
 static bool is_pending(const struct direction *way)
@@ -85,8 +85,8 @@ static bool finish_channel(struct pump *pump, struct error *err)
     if (result == CHANNEL_LOST)
         return false;
     pump->out.over = result == 0;
-    if (pump->out.over && pump->delivered)
-        pump->delivered(pump->arg);
+    if (pump->out.over && pump->options->delivered)
+        pump->options->delivered(pump->options->arg);
     return true;
 }
 
@@ -105,19 +105,28 @@ static bool move_out(struct pump *pump, short fd_events, struct error *err)
 
 /* ---- in ---- */
 
+/* Milliseconds until what is pending may be written; 0: at once. */
+static int wait_ms(const struct pump *pump)
+{
+    return is_pending(&pump->in) ? carrier_wait_ms(&pump->options->carrier, &pump->turn) : 0;
+}
+
 /* Until there is no more, or no more room: what the library has decrypted, no poll() tells of. */
 static bool read_channel(struct pump *pump, struct error *err)
 {
     struct direction *way = &pump->in;
+    size_t most = carrier_portion(&pump->options->carrier, BUFFER_SIZE);
     ssize_t count = 1;
 
     way->start = way->end = 0;
-    while (way->end < BUFFER_SIZE && count > 0) {
-        count = pump->channel->ops->read(pump->channel, way->bytes + way->end,
-                                         BUFFER_SIZE - way->end, err);
+    while (way->end < most && count > 0) {
+        count =
+            pump->channel->ops->read(pump->channel, way->bytes + way->end, most - way->end, err);
         if (count > 0)
             way->end += (size_t)count;
     }
+    if (way->end > 0)
+        pump->turn = carrier_take(&pump->options->carrier, way->end);
     way->ended = count == 0;
     pump->drained = count == CHANNEL_AGAIN;
     return count != CHANNEL_LOST;
@@ -152,7 +161,7 @@ static bool move_in(struct pump *pump, bool readable, struct error *err)
         return true;
     if (!is_pending(way) && !way->ended && (readable || !pump->drained) && !read_channel(pump, err))
         return false;
-    if (is_pending(way) && !write_fd(pump, err))
+    if (is_pending(way) && !wait_ms(pump) && !write_fd(pump, err))
         return false;
     if (way->ended && !is_pending(way) && !way->over) {
         shutdown(pump->fd, SHUT_WR);
@@ -172,7 +181,8 @@ static void say_what_to_wait_for(const struct pump *pump, struct pollfd wanted[3
     bool asks = !out->over && !writes;
 
     wanted[0] = (struct pollfd){ .fd = asks || !in->over ? pump->fd : -1 };
-    wanted[0].events = (short)((asks ? POLLIN : 0) | (is_pending(in) && !in->over ? POLLOUT : 0));
+    wanted[0].events = (short)((asks ? POLLIN : 0) |
+                               (is_pending(in) && !in->over && !wait_ms(pump) ? POLLOUT : 0));
     wanted[1] = (struct pollfd){ .fd = reads || writes || in->over ? pump->channel->fd : -1 };
     wanted[1].events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
     wanted[2] = (struct pollfd){ .fd = pump->stop, .events = POLLIN };
@@ -189,9 +199,13 @@ static void notice_the_end(struct pump *pump, const struct pollfd seen[3])
     }
 }
 
-static bool may_read_on(const struct pump *pump)
+static int patience_ms(const struct pump *pump)
 {
-    return !pump->in.over && !is_pending(&pump->in) && !pump->drained;
+    int wait = wait_ms(pump);
+
+    if (!pump->in.over && !is_pending(&pump->in) && !pump->drained)
+        return 0;
+    return pump->in.over || !wait ? -1 : wait;
 }
 
 /* No deadline: the ends close when their owners are through or dead, and TCP finds a dead link, by
@@ -203,7 +217,7 @@ static bool run(struct pump *pump, struct error *err)
         struct pollfd polled[3];
 
         say_what_to_wait_for(pump, polled);
-        if (poll(polled, 3, may_read_on(pump) ? 0 : -1) < 0 && errno != EINTR)
+        if (poll(polled, 3, patience_ms(pump)) < 0 && errno != EINTR)
             return error_set(err, ERROR_SYSTEM, "cannot poll: %m");
         if (polled[2].revents)
             return error_set(err, ERROR_CANCELLED, "the connection was cut");
@@ -215,12 +229,10 @@ static bool run(struct pump *pump, struct error *err)
            error_set(err, ERROR_LOST, "the reader went away before everything was delivered");
 }
 
-bool channel_pump(struct channel *channel, int fd, int stop, void (*delivered)(void *arg),
-                  void *arg, struct error *err)
+bool channel_pump(struct channel *channel, int fd, int stop, const struct pump_options *options,
+                  struct error *err)
 {
-    struct pump pump = {
-        .channel = channel, .fd = fd, .stop = stop, .delivered = delivered, .arg = arg
-    };
+    struct pump pump = { .channel = channel, .fd = fd, .stop = stop, .options = options };
     const int room = SOCKET_ROOM;
     bool ok;
 

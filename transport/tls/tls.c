@@ -69,12 +69,13 @@ static bool introduce(struct connection *connection, struct channel *channel)
 static void *run(void *arg)
 {
     struct connection *connection = arg;
+    const struct pump_options options = { .delivered = note_delivered, .arg = connection };
     struct channel *channel =
         curl_channel_new(connection->tls->way, connection->stop, &connection->err);
 
-    connection->ok = channel && introduce(connection, channel) &&
-                     channel_pump(channel, connection->ours, connection->stop, note_delivered,
-                                  connection, &connection->err);
+    connection->ok =
+        channel && introduce(connection, channel) &&
+        channel_pump(channel, connection->ours, connection->stop, &options, &connection->err);
     if (connection->err.kind == ERROR_LOST &&
         !strstr(connection->err.text, connection->tls->place.host))
         error_prefix(&connection->err, "%s", connection->tls->place.host);

@@ -1,0 +1,46 @@
+/* A page of memory that the receiver shares with the processes that carry its lanes: how fast they
+ * may be together, and how much each lane has brought. So a lane that has no limit pays for none,
+ * and can be given one while it runs.
+ */
+#ifndef XMIG_TRANSPORT_LANES_SHARE_H
+#define XMIG_TRANSPORT_LANES_SHARE_H
+
+#include <stdbool.h>
+
+#include "transport/lanes/rate.h"
+#include "xmig/error.h"
+
+enum {
+    LANE_SHARE_LANES = 72 /* disks, RAM, and as many more as anybody has */
+};
+
+struct lane_share {
+    struct rate rate;
+    atomic_uint_fast64_t carried[LANE_SHARE_LANES]; /* bytes towards the hypervisor */
+};
+
+/* The descriptor leads others to the same memory, and is the caller's to close. */
+struct lane_share *lane_share_new(int *fd, struct error *err);
+/* NULL: that is none. */
+struct lane_share *lane_share_open(int fd);
+void lane_share_free(struct lane_share *share); /* NULL is fine */
+
+/* What one lane has of it. */
+struct carrier {
+    struct lane_share *share; /* NULL: nobody limits it, or counts */
+    size_t lane;
+};
+
+/* How many bytes may be read at once, of `most`. */
+size_t carrier_portion(const struct carrier *carrier, size_t most);
+
+/* So many were read. They may be passed on in their turn. */
+struct turn carrier_take(const struct carrier *carrier, size_t size);
+
+/* Milliseconds until then; 0: now. */
+int carrier_wait_ms(const struct carrier *carrier, const struct turn *turn);
+
+/* relay_both(), where what comes by `a_in` is limited and counted. */
+bool relay_lane(int a_in, int a_out, int b, const struct carrier *carrier, struct error *err);
+
+#endif
