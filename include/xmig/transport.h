@@ -124,8 +124,7 @@ void transport_set_ticket(struct transport *transport, const char *id, const cha
 /* Make sure that `lanes` lanes can be open at once, or say what to change (ERROR_REFUSED). */
 bool transport_make_room(struct transport *transport, size_t lanes, struct error *err);
 
-/* Join the socket `fd` (taken) to the peer's lane `name`. When the peer's end of the lane
- * has gone, `fd` is shut down.
+/* Join the socket `fd` (taken) to the peer's lane `name`. When its end has gone, `fd` is shut down.
  */
 bool transport_lane(struct transport *transport, const char *name, int fd, struct error *err);
 
@@ -142,9 +141,8 @@ uint64_t transport_limited_to(const struct transport *transport); /* 0: lanes ke
 /* No limit but the target's any more: the guest stands still. True: tell the receiver. */
 bool transport_lift_limit(struct transport *transport);
 
-/* Cut every lane: whoever holds the other ends of their sockets sees the end at once,
- * whatever has become of the peer and of the way there. Doors are shut from now on: who
- * connects sees the end, too.
+/* Cut every lane: whoever holds the other ends of their sockets sees the end at once, whatever has
+ * become of the peer. Doors are shut from now on: who connects sees the end, too.
  */
 void transport_cut_lanes(struct transport *transport);
 

@@ -148,11 +148,13 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err)
 
 bool transport_lift_limit(struct transport *transport)
 {
+    bool is_told = transport->peer_is_told;
+
     (void)transport_limit(transport, 0);
     transport->is_lifted = true;
     if (!transport->allowed)
         rate_lift(transport->rate);
-    return transport->peer_is_told;
+    return is_told;
 }
 
 void transport_cut_lanes(struct transport *transport)
