@@ -5,13 +5,12 @@
 #include "transport/clocks.h"
 #include "transport/frame.h"
 #include "transport/idle.h"
+#include "transport/queue.h"
 #include "xmig/cleanup.h"
 #include "xmig/stream.h"
 #include "xmig/text.h"
 
 enum {
-    QUEUE_MAX = 64,
-    QUEUE_BYTES_MAX = 2 * SESSION_MESSAGE_MAX,
     SHOWN_MAX = 60, /* of a word that makes no sense */
 };
 
@@ -26,9 +25,7 @@ struct session {
     bool overdue; /* silent for too long, or we have not listened */
     const struct session_station *stations;
     size_t peer_station; /* where the peer is */
-    cJSON *queue[QUEUE_MAX];
-    size_t sizes[QUEUE_MAX]; /* bytes that each has come in */
-    size_t queued;
+    struct message_queue queue;
     bool muted;
     bool lost;
     bool said_goodbye;
@@ -96,15 +93,6 @@ static bool advance_peer(struct session *session, const cJSON *message, struct e
                          here ? here : "(nothing)");
     session->peer_station++;
     return true;
-}
-
-static bool has_room(const struct session *session, size_t size)
-{
-    size_t bytes = size;
-
-    for (size_t i = 0; i < session->queued; i++)
-        bytes += session->sizes[i];
-    return session->queued < QUEUE_MAX && bytes <= QUEUE_BYTES_MAX;
 }
 
 /* ---- clocks, and history ---- */
@@ -244,6 +232,16 @@ static void tell_history(struct session *session)
 
 /* ---- what comes in ---- */
 
+static void hear_abort(struct session *session, const cJSON *message)
+{
+    struct error why = { 0 };
+
+    abort_reason(message, &why);
+    if (why.kind == ERROR_REFUSED && !session->refusals)
+        session->refusals = abort_refusals(message, &why);
+    loop_interrupt(session->loop, &why);
+}
+
 /* One message, parsed, which was `size` bytes. Takes it. */
 static bool receive(struct session *session, cJSON *taken, size_t size, struct error *err)
 {
@@ -260,18 +258,11 @@ static bool receive(struct session *session, cJSON *taken, size_t size, struct e
         return true;
     if (!strcmp(type, "done") && !advance_peer(session, message, err))
         return false;
-    if (!has_room(session, size))
-        return error_set(err, ERROR_PROTOCOL, "the peer says more than anybody waits for");
-    session->sizes[session->queued] = size;
-    session->queue[session->queued++] = steal(message);
-    if (!strcmp(type, "abort") && !session->muted) {
-        struct error why = { 0 };
-
-        abort_reason(session->queue[session->queued - 1], &why);
-        if (why.kind == ERROR_REFUSED && !session->refusals)
-            session->refusals = abort_refusals(session->queue[session->queued - 1], &why);
-        loop_interrupt(session->loop, &why);
-    }
+    if (!queue_has_room(&session->queue, size, err))
+        return false;
+    if (!strcmp(type, "abort") && !session->muted)
+        hear_abort(session, message);
+    queue_put(&session->queue, steal(message), size);
     return true;
 }
 
@@ -403,8 +394,7 @@ void session_free(struct session *session)
 {
     if (!session)
         return;
-    for (size_t i = 0; i < session->queued; i++)
-        cJSON_Delete(session->queue[i]);
+    queue_done(&session->queue);
     cJSON_Delete(session->refusals);
     uv_timer_stop(session->clock);
     uv_close((uv_handle_t *)session->clock, on_clock_closed);
@@ -453,22 +443,12 @@ static bool something_to_hear(void *arg)
 {
     const struct session *session = arg;
 
-    return session->queued > 0 || session->lost || session->heard_goodbye;
+    return session->queue.count > 0 || session->lost || session->heard_goodbye;
 }
 
 bool session_pending(const struct session *session)
 {
-    return session->queued > 0;
-}
-
-static cJSON *take_message(struct session *session)
-{
-    cJSON *message = session->queue[0];
-
-    session->queued--;
-    memmove(session->queue, session->queue + 1, session->queued * sizeof(session->queue[0]));
-    memmove(session->sizes, session->sizes + 1, session->queued * sizeof(session->sizes[0]));
-    return message;
+    return session->queue.count > 0;
 }
 
 /* An `abort` that was not asked for is the peer's failure, in its own words. */
@@ -493,8 +473,8 @@ static cJSON *next_said(struct session *session, const char *wanted, uint64_t ti
             error_prefix(err, "waiting for the peer's '%s'", wanted);
         return NULL;
     }
-    if (session->queued > 0)
-        return take_message(session);
+    if (session->queue.count > 0)
+        return queue_take(&session->queue);
     if (session->lost && err)
         *err = session->why_lost;
     else
