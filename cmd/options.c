@@ -4,6 +4,7 @@
 #include "option-pairs.h"
 #include "option-syntax.h"
 #include "option-tls.h"
+#include "qmp/known-faults.h"
 #include "xmig/units.h"
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
@@ -118,6 +119,17 @@ static bool take_bridge(void *member, const struct option_row *row, const char *
     return take_pair(*(cJSON **)member, "--bridge", "OLD=NEW", value, err);
 }
 
+static bool take_fault_name(void *member, const struct option_row *row, const char *value,
+                            struct error *err)
+{
+    (void)row;
+    if (!known_fault_exists(value))
+        return error_set(err, ERROR_REFUSED, "--despite: xmig knows no fault of QEMU called '%s'",
+                         value);
+    cJSON_AddTrueToObject(*(cJSON **)member, value);
+    return true;
+}
+
 static bool take_losses(void *member, const struct option_row *row, const char *value,
                         struct error *err)
 {
@@ -176,6 +188,7 @@ static const struct option_row rows[] = {
     NAMES_OPTION("trust", trust),
     VALUE_OPTION("lose", 0, lose, take_losses),
     NAMES_OPTION("eject", eject),
+    VALUE_OPTION("despite", 0, despite, take_fault_name),
     VALUE_OPTION("bridge", 0, bridges, take_bridge),
     TEXT_OPTION("device-model", 0, migration.vm.device_model),
     VALUE_OPTION("ram", 0, migration.vm.ram, take_ram),
@@ -215,6 +228,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
                                       .overwrite = must(cJSON_CreateObject()),
                                       .shared = must(cJSON_CreateObject()),
                                       .eject = must(cJSON_CreateObject()),
+                                      .despite = must(cJSON_CreateObject()),
                                       .lose = must(cJSON_CreateObject()),
                                       .trust = must(cJSON_CreateObject()),
                                       .bridges = must(cJSON_CreateObject()) };
@@ -223,6 +237,7 @@ bool parse_send(struct send_options *options, int argc, char *argv[], struct err
     options->migration.vm.overwrite = options->overwrite;
     options->migration.vm.shared = options->shared;
     options->migration.vm.eject = options->eject;
+    options->migration.vm.despite = options->despite;
     options->migration.vm.lose = options->lose;
     options->migration.vm.trust = options->trust;
     options->migration.vm.bridges = options->bridges;
@@ -243,6 +258,7 @@ void send_options_done(struct send_options *options)
     cJSON_Delete(options->overwrite);
     cJSON_Delete(options->shared);
     cJSON_Delete(options->eject);
+    cJSON_Delete(options->despite);
     cJSON_Delete(options->lose);
     cJSON_Delete(options->trust);
     cJSON_Delete(options->bridges);

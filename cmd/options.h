@@ -36,6 +36,7 @@ struct send_options {
     cJSON *overwrite;
     cJSON *shared;
     cJSON *eject;
+    cJSON *despite;
     cJSON *lose;
     cJSON *trust;
     cJSON *bridges;

@@ -39,6 +39,7 @@ static const char help_text[] =
     "      --trust PATH          the file PATH need not hold the same at the target\n"
     "      --lose DISK=WHAT      go on without the image's snapshots, or bitmaps\n"
     "      --eject NAME          leave the CD-ROM drive NAME empty at the target (Xen)\n"
+    "      --despite FAULT       move although this QEMU has FAULT; xmig names it when it refuses\n"
     "      --bridge OLD=NEW      the bridge OLD is called NEW at the target (Xen)\n"
     "      --device-model PATH   the target's device model, if not the same as here\n"
     "      --unmanaged           move the VM although Proxmox, Incus, Ganeti or a service has it,\n"

@@ -23,7 +23,7 @@ struct qmp {
     bool greeted;
     bool offers_oob;
     bool oob; /* negotiated */
-    uint64_t major, minor;
+    uint64_t major, minor, micro;
     uint64_t last_id;
     uint64_t awaited; /* the id whose reply is being waited for; 0: none */
     struct qmp_message reply;
@@ -54,6 +54,7 @@ static void take_greeting(struct qmp *q, const struct qmp_message *message)
     q->greeted = true;
     q->major = json_uint_or(qemu, "major", 0);
     q->minor = json_uint_or(qemu, "minor", 0);
+    q->micro = json_uint_or(qemu, "micro", 0);
     cJSON_ArrayForEach (capability, cJSON_GetObjectItemCaseSensitive(message->body, "capabilities"))
         if (cJSON_IsString(capability) && !strcmp(capability->valuestring, "oob"))
             q->offers_oob = true;
@@ -307,6 +308,13 @@ pid_t qmp_peer_pid(const struct qmp *q)
 bool qmp_is_at_least(const struct qmp *q, unsigned major, unsigned minor)
 {
     return q->major > major || (q->major == major && q->minor >= minor);
+}
+
+void qmp_version(const struct qmp *q, unsigned *major, unsigned *minor, unsigned *micro)
+{
+    *major = (unsigned)q->major;
+    *minor = (unsigned)q->minor;
+    *micro = (unsigned)q->micro;
 }
 
 void qmp_guard(struct qmp *q, bool on)

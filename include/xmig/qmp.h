@@ -42,6 +42,7 @@ pid_t qmp_peer_pid(const struct qmp *q);
 
 /* Is this QEMU, or a later one? */
 bool qmp_is_at_least(const struct qmp *q, unsigned major, unsigned minor);
+void qmp_version(const struct qmp *q, unsigned *major, unsigned *minor, unsigned *micro);
 
 /* From now on, whether the loss of QEMU interrupts the loop. Off at first. */
 void qmp_guard(struct qmp *q, bool on);

@@ -40,6 +40,7 @@ struct vm_options {
     const cJSON *lose;         /* --lose DISK=WHAT: object DISK → {WHAT: true}; NULL */
     const cJSON *trust;        /* --trust PATH: object PATH → true; NULL */
     const cJSON *eject;        /* --eject NAME: object NAME → true; NULL */
+    const cJSON *despite;      /* --despite FAULT: object FAULT → true; NULL */
     const char *device_model;  /* --device-model, at the target; NULL: as at the source */
     enum ram_mode ram;         /* --ram */
     uint64_t max_downtime_ms;  /* --max-downtime */

@@ -173,6 +173,43 @@ static void tells_why_qemu_failed(void **unused)
     end(&scene);
 }
 
+static void does_not_hand_over_a_flash_that_is_being_written(void **unused)
+{
+    const struct exchange script[] = {
+        PREPARED,
+        { "migrate", .events = { STOPPED, STATUS("pre-switchover") } },
+        { "human-monitor-command", .reply = "\"(prio 0, i/o): system.flash0\"" },
+        { 0 },
+    };
+    struct scene scene = scene_with(script, RAM_LIVE);
+    (void)unused;
+
+    scene.vm->process.words = must(cJSON_Parse("[\"-drive\", \"if=pflash,file=/f\"]"));
+    assert_false(ram_is_sent(&scene));
+    assert_says(scene.err.text, "firmware's flash");
+    end(&scene);
+}
+
+static void hands_over_a_flash_that_is_read(void **unused)
+{
+    const struct exchange script[] = {
+        PREPARED,
+        { "migrate", .events = { STOPPED, STATUS("pre-switchover") } },
+        { "human-monitor-command", .with = "info mtree",
+          .reply = "\"(prio 0, romd): system.flash0\"" },
+        DRAINED,
+        { "migrate-continue", .events = { STATUS("completed") } },
+        { "query-status", .reply = "{\"running\": false, \"status\": \"postmigrate\"}" },
+        { 0 },
+    };
+    struct scene scene = scene_with(script, RAM_LIVE);
+    (void)unused;
+
+    scene.vm->process.words = must(cJSON_Parse("[\"-pflash\", \"/f\"]"));
+    assert_true(ram_is_sent(&scene));
+    end(&scene);
+}
+
 static void stops_the_guest_first_when_asked_to(void **unused)
 {
     const struct exchange script[] = {
@@ -237,6 +274,22 @@ static void cancels_until_qemu_has_given_up(void **unused)
         { "query-migrate", .reply = ACTIVE },
         { "migrate_cancel", .reply = NULL },
         { "query-migrate", .reply = "{\"status\": \"cancelling\"}" },
+        { "query-migrate", .reply = "{\"status\": \"cancelled\"}" },
+        { 0 },
+    };
+    struct scene scene = scene_with(script, RAM_LIVE);
+    (void)unused;
+
+    assert_true(qemu_ram_cancel(scene.vm, &scene.err));
+    end(&scene);
+}
+
+static void does_not_cancel_what_is_being_set_up(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-migrate", .reply = "{\"status\": \"setup\"}" },
+        { "query-migrate", .reply = ACTIVE },
+        { "migrate_cancel", .reply = NULL },
         { "query-migrate", .reply = "{\"status\": \"cancelled\"}" },
         { 0 },
     };
@@ -354,10 +407,13 @@ int main(void)
         cmocka_unit_test(does_not_go_on_when_a_mirror_fails_at_the_end),
         cmocka_unit_test(gives_up_when_a_mirror_fails_while_ram_is_sent),
         cmocka_unit_test(tells_why_qemu_failed),
+        cmocka_unit_test(does_not_hand_over_a_flash_that_is_being_written),
+        cmocka_unit_test(hands_over_a_flash_that_is_read),
         cmocka_unit_test(stops_the_guest_first_when_asked_to),
         cmocka_unit_test(lets_no_second_pass_begin_while_the_guest_runs),
         cmocka_unit_test(asks_for_the_users_downtime_with_kvm),
         cmocka_unit_test(cancels_until_qemu_has_given_up),
+        cmocka_unit_test(does_not_cancel_what_is_being_set_up),
         cmocka_unit_test(cuts_the_stream_of_a_qemu_that_does_not_answer),
     };
 

@@ -313,7 +313,8 @@ bool qemu_describe(struct guest *guest, cJSON *params, struct error *err)
     if (!rewrite_command_line(vm, moved, err) || !error_goes_on(err, check_options(vm, err)))
         return false;
     choose_ram_mode(vm);
-    return describe_disks(vm, moved, disks, err) && describe_machine(vm, disks, params, err) &&
+    return error_goes_on(err, qemu_check_faults(vm, err)) &&
+           describe_disks(vm, moved, disks, err) && describe_machine(vm, disks, params, err) &&
            error_goes_on(err, qemu_fence_describe(vm, err)) &&
            error_goes_on(err, qemu_others_check(vm, err));
 }

@@ -82,6 +82,10 @@ void qemu_plan_send(struct guest *guest, struct plan *plan);
 
 /* ---- managed.c ---- */
 
+/* faults.c: refuse a VM that may meet a fault of its QEMU: --despite. */
+bool qemu_check_faults(struct qemu_guest *vm, struct error *err);
+/* … and one that is paused, and may meet a fault of the target's. */
+bool qemu_check_flash(struct qemu_guest *vm, struct error *err);
 /* Refuse a VM that a manager has, or that a service would start again: --unmanaged. */
 bool qemu_managed_check(struct qemu_guest *vm, struct error *err);
 /* Add to the facts what qemu_managed_tell() says once the old copy is gone. */

@@ -17,6 +17,7 @@ enum {
     DRAIN_STALL_MS = 30000,  /* the mirrors' rest, without progress */
     DEVICE_MS = 20000,       /* device state, besides what is left of RAM */
     CANCEL_MS = 20000,
+    SETUP_MS = 2000,  /* for QEMU to set a migration up */
     ANSWER_MS = 3000, /* a QEMU that does not answer so long is stuck in its stream */
     SLOWEST_BYTES_PER_MS = 10 * 1024, /* what a stream of zeroes is measured at means nothing */
 };
@@ -403,7 +404,7 @@ bool qemu_ram_send(struct guest *guest, const char *path, const struct ram_hooks
          /* From here on QEMU may pause the guest by itself. */
          about_to_pause(vm, hooks, &why) && stop_first(vm, &why) &&
          qmp_migrate(vm->qemu.q, path, &why) && await_pause(vm, &mark, &progress, &why);
-    ok = ok && check_pause(vm, begun, mark, &why);
+    ok = ok && check_pause(vm, begun, mark, &why) && qemu_check_flash(vm, &why);
     end_of_ram_pass(vm);
     if (ok) {
         tell_downtime(vm, "pause", vm->paused_ms);
@@ -443,8 +444,11 @@ static bool is_over(const char *status)
     return is_end(status) || !strcmp(status, "none");
 }
 
-/* One step towards its end; `*over` when there. */
-static bool urge(struct qemu_guest *vm, bool *over, struct error *err)
+/* One step towards its end; `*over` when there. While this `waits`, a migration that is being set
+ * up is not cancelled: QEMU before 11.1 may crash in the next one (docs/known-faults.md,
+ * early-cancel).
+ */
+static bool urge(struct qemu_guest *vm, bool waits, bool *over, struct error *err)
 {
     AUTO_JSON cJSON *migration = NULL;
     const char *status;
@@ -453,7 +457,7 @@ static bool urge(struct qemu_guest *vm, bool *over, struct error *err)
         return false;
     status = json_string_or(migration, "status", "none");
     *over = is_over(status);
-    if (!*over && strcmp(status, "cancelling") != 0)
+    if (!*over && strcmp(status, "cancelling") != 0 && (!waits || strcmp(status, "setup") != 0))
         (void)qmp_migrate_cancel(vm->qemu.q, NULL);
     return true;
 }
@@ -461,13 +465,14 @@ static bool urge(struct qemu_guest *vm, bool *over, struct error *err)
 /* A QEMU that does not answer hangs in its stream: out of band that is cut. */
 bool qemu_ram_cancel(struct qemu_guest *vm, struct error *err)
 {
-    uint64_t deadline = loop_now_ms() + CANCEL_MS;
+    uint64_t began = loop_now_ms();
+    uint64_t deadline = began + CANCEL_MS;
     bool over = false;
 
     for (;;) {
         struct error why = { 0 };
 
-        if (!urge(vm, &over, &why)) {
+        if (!urge(vm, loop_now_ms() < began + SETUP_MS, &over, &why)) {
             if (why.kind != ERROR_TIMEOUT || loop_now_ms() >= deadline) {
                 *err = why;
                 return false;

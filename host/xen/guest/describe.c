@@ -7,6 +7,7 @@
 #include "host/xen/argv/argv.h"
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/guest/guest.h"
+#include "qmp/known-faults.h"
 #include "xmig/process.h"
 #include "xmig/identity.h"
 #include "xmig/text.h"
@@ -58,6 +59,16 @@ static bool add_hashes(struct xen_guest *vm, cJSON *hashes, const cJSON *needs, 
     return true;
 }
 
+/* The device model mirrors the disks. */
+static bool check_faults(struct xen_guest *vm, struct error *err)
+{
+    const struct vm_options *options = &vm->base.context.options;
+
+    return !options->mirrors_disks ||
+           error_goes_on(err,
+                         known_fault_refuse(FAULT_MIRROR_START, vm->xen.q, options->despite, err));
+}
+
 static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xen_domain *out,
                              cJSON *kept, struct error *err)
 {
@@ -72,7 +83,7 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
     cJSON *hashes = json_keep(kept, cJSON_CreateArray());
     cJSON *words;
 
-    if (!add_machine(vm, out, err))
+    if (!add_machine(vm, out, err) || !check_faults(vm, err))
         return false;
     argv.machine = vm->machine;
     words = xen_argv_rewrite(vm->words, &argv, err);
