@@ -1,6 +1,7 @@
 /* Files of a command line. */
 #include "host/line-files.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "host/system/file-identity.h"
@@ -10,6 +11,7 @@
 #include "xmig/facts.h"
 #include "xmig/loop.h"
 #include "xmig/paths.h"
+#include "xmig/text.h"
 
 /* ---- the device model itself ---- */
 
@@ -68,6 +70,50 @@ static bool check_socket(const char *path, uid_t user, struct error *err)
                      "at '%s', a socket of the VM, another process of the target listens", path);
 }
 
+/* ---- named pipes ---- */
+
+/* QEMU takes PATH.in and PATH.out if both are there, else PATH. */
+static bool has_pipes(const char *path)
+{
+    AUTO_FREE char *in = formatted("%s.in", path);
+    AUTO_FREE char *out = formatted("%s.out", path);
+
+    return access(path, F_OK) == 0 || (access(in, F_OK) == 0 && access(out, F_OK) == 0);
+}
+
+static bool check_pipes(const char *path, uid_t user, struct error *err)
+{
+    AUTO_FREE char *in = formatted("%s.in", path);
+    AUTO_FREE char *out = formatted("%s.out", path);
+
+    return private_directory_permits(path, user, S_IFIFO, err) &&
+           private_directory_permits(in, user, S_IFIFO, err) &&
+           private_directory_permits(out, user, S_IFIFO, err);
+}
+
+static bool make_pipe(const char *path, uid_t user, struct error *err)
+{
+    if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+        return error_set(err, ERROR_SYSTEM, "cannot make the pipe '%s': %m", path);
+    return user == geteuid() || lchown(path, user, (gid_t)-1) == 0 ||
+           error_set(err, ERROR_SYSTEM, "cannot give the pipe '%s' to QEMU's user: %m", path);
+}
+
+bool line_pipes_make(const struct argv_result *line, uid_t user, struct error *err)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, line->pipes) {
+        AUTO_FREE char *in = formatted("%s.in", item->valuestring);
+        AUTO_FREE char *out = formatted("%s.out", item->valuestring);
+
+        if (!has_pipes(item->valuestring) &&
+            (!make_pipe(in, user, err) || !make_pipe(out, user, err)))
+            return false;
+    }
+    return true;
+}
+
 bool line_files_check(const struct argv_result *line, uid_t user, struct error *err)
 {
     const cJSON *item;
@@ -80,6 +126,9 @@ bool line_files_check(const struct argv_result *line, uid_t user, struct error *
             return false;
     cJSON_ArrayForEach (item, line->sockets)
         if (!error_goes_on(err, check_socket(item->valuestring, user, err)))
+            return false;
+    cJSON_ArrayForEach (item, line->pipes)
+        if (!error_goes_on(err, check_pipes(item->valuestring, user, err)))
             return false;
     return true;
 }
@@ -97,12 +146,27 @@ static void add_new(cJSON *files, const cJSON *paths, mode_t type)
             cJSON_AddItemToArray(files, must(cJSON_Duplicate(path, true)));
 }
 
+static void add_new_pipes(cJSON *files, const cJSON *pipes)
+{
+    static const char *const ends[] = { "in", "out" };
+    const cJSON *path;
+
+    cJSON_ArrayForEach (path, pipes)
+        for (size_t i = 0; i < 2 && !has_pipes(path->valuestring); i++) {
+            AUTO_FREE char *name = formatted("%s.%s", path->valuestring, ends[i]);
+
+            if (access(name, F_OK) < 0)
+                cJSON_AddItemToArray(files, must(cJSON_CreateString(name)));
+        }
+}
+
 cJSON *line_files_to_come(const struct argv_result *line)
 {
     cJSON *files = must(cJSON_CreateArray());
 
     add_new(files, line->outputs, S_IFREG);
     add_new(files, line->sockets, S_IFSOCK);
+    add_new_pipes(files, line->pipes);
     return files;
 }
 
@@ -110,7 +174,8 @@ static bool is_made(const char *path)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode));
+    return lstat(path, &st) == 0 &&
+           (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode));
 }
 
 cJSON *line_files_fact(const cJSON *paths)

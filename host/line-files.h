@@ -26,6 +26,9 @@ bool line_program_missing(const char *wanted, struct error *err);
 /* May it start all programs of the line, and make the line's files and sockets? */
 bool line_files_check(const struct argv_result *line, uid_t user, struct error *err);
 
+/* Make the line's named pipes that are not there, for `user`. */
+bool line_pipes_make(const struct argv_result *line, uid_t user, struct error *err);
+
 /* The paths at which the device model will make files; the caller frees the array. */
 cJSON *line_files_to_come(const struct argv_result *line);
 

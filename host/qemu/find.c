@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "host/qemu/argv/argv.h"
+#include "host/qemu/start-dir.h"
 #include "xmig/process.h"
+#include "xmig/text.h"
 
-/* All of a file in /proc/PID; the caller frees it. A NUL follows what was read. */
-static char *read_proc(pid_t pid, const char *name, size_t *len)
+char *qemu_read_proc(pid_t pid, const char *name, size_t *len)
 {
     enum {
         CHUNK = 65536
@@ -63,21 +64,52 @@ static cJSON *split_words(const char *text, size_t len)
     return words;
 }
 
-static bool is_qemu(const char *program)
+static const char *last_part(const char *path)
 {
-    const char *slash = strrchr(program, '/');
-    const char *name = slash ? slash + 1 : program;
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* A package may have put a program around QEMU's, which is then called ".NAME-wrapped" (Nix) or
+ * ".NAME-real" (Guix).
+ */
+char *qemu_program_unwrapped(const char *program)
+{
+    static const char *const ends[] = { "-wrapped", "-real" };
+    const char *name = last_part(program);
+    size_t dots = strspn(name, ".");
+
+    for (size_t i = 0; dots && i < sizeof(ends) / sizeof(ends[0]); i++) {
+        const char *end = strstr(name + dots, ends[i]);
+
+        if (end)
+            return formatted("%.*s%.*s", (int)(name - program), program,
+                             (int)(end - name - (ptrdiff_t)dots), name + dots);
+    }
+    return must(strdup(program));
+}
+
+bool qemu_is_name(const char *program)
+{
+    AUTO_FREE char *unwrapped = qemu_program_unwrapped(program);
+    const char *name = last_part(unwrapped);
 
     return !strncmp(name, "qemu-system-", 12) || !strcmp(name, "qemu-kvm") || !strcmp(name, "kvm");
 }
 
-/* A package may have wrapped it, and named it so. */
-bool qemu_is_program(const char *exe)
+static bool may_be_qemu(const char *exe)
 {
-    const char *slash = exe ? strrchr(exe, '/') : NULL;
-    const char *name = slash ? slash + 1 : exe;
+    const char *name = last_part(exe);
 
-    return name && (strstr(name, "qemu") || !strncmp(name, "kvm", 3));
+    return strstr(name, "qemu") || !strncmp(name, "kvm", 3);
+}
+
+/* Whoever starts a program chooses what it calls itself. */
+static bool is_qemu(const char *called, const char *exe)
+{
+    return exe ? qemu_is_name(exe) || (qemu_is_name(called) && may_be_qemu(exe))
+               : qemu_is_name(called);
 }
 
 /* The second of the four numbers, the effective one. */
@@ -91,37 +123,59 @@ static bool read_id(const char *status, const char *key, unsigned *id)
 static bool read_rights(struct qemu_process *process)
 {
     size_t len;
-    AUTO_FREE char *status = read_proc(process->pid, "status", &len);
+    AUTO_FREE char *status = qemu_read_proc(process->pid, "status", &len);
 
     return status && read_id(status, "\nUid:", &process->uid) &&
            read_id(status, "\nGid:", &process->gid);
 }
 
-static bool read_details(struct qemu_process *process)
+static void expand(struct qemu_process *process)
 {
-    process->exe = read_proc_link(process->pid, "exe");
-    process->cwd = read_proc_link(process->pid, "cwd");
-    process->name = argv_name(process->words);
-    return qemu_is_program(process->exe) && process->cwd && read_rights(process);
+    cJSON *words = process->words;
+
+    process->configs = must(cJSON_CreateArray());
+    process->words = argv_expand(words, process->start_dir, process->configs);
+    cJSON_Delete(words);
 }
 
-cJSON *qemu_words(const char *line, size_t len)
+static bool read_details(struct qemu_process *process)
+{
+    process->cwd = read_proc_link(process->pid, "cwd");
+    if (!process->cwd)
+        return false;
+    start_dir_find(process);
+    expand(process);
+    process->name = argv_name(process->words);
+    return process->exe && read_rights(process);
+}
+
+/* The line as it is said; NULL: that is no QEMU. */
+static cJSON *plain_words(const char *line, size_t len, const char *exe)
 {
     cJSON *words;
 
-    if (len == 0 || !is_qemu(line))
+    if (len == 0 || !is_qemu(line, exe))
         return NULL;
     words = split_words(line, len);
     cJSON_DeleteItemFromArray(words, 0);
     return words;
 }
 
+cJSON *qemu_words(const char *line, size_t len, const char *exe)
+{
+    AUTO_JSON cJSON *words = plain_words(line, len, exe);
+
+    return words ? argv_expand(words, NULL, NULL) : NULL;
+}
+
 static bool read_words(struct qemu_process *process)
 {
     size_t len;
-    AUTO_FREE char *line = read_proc(process->pid, "cmdline", &len);
+    AUTO_FREE char *line = qemu_read_proc(process->pid, "cmdline", &len);
+    AUTO_FREE char *exe = read_proc_link(process->pid, "exe");
 
-    process->words = line ? qemu_words(line, len) : NULL;
+    process->words = line ? plain_words(line, len, exe) : NULL;
+    process->exe = exe ? qemu_program_unwrapped(exe) : NULL;
     return process->words != NULL;
 }
 
@@ -144,7 +198,9 @@ void qemu_process_done(struct qemu_process *process)
 {
     cJSON_Delete(process->words);
     free(process->exe);
+    cJSON_Delete(process->configs);
     free(process->cwd);
+    free(process->start_dir);
     free(process->name);
     *process = (struct qemu_process){ 0 };
 }
@@ -222,7 +278,7 @@ static void compare(void *arg, const struct qemu_process *process)
 
     if (!process->name || strcmp(process->name, search->name) != 0)
         return;
-    sockets = argv_qmp_sockets(process->words, process->cwd);
+    sockets = argv_qmp_sockets(process->words, process->start_dir);
     snprintf(search->who + used, sizeof(search->who) - used, "%sprocess %d: %s",
              search->count ? "; " : "", (int)process->pid,
              sockets->child ? sockets->child->valuestring : "no QMP socket");

@@ -10,11 +10,16 @@
 struct qemu_process {
     pid_t pid;
     uint64_t start_time;
-    cJSON *words; /* its command line, without the program's own name */
-    char *exe;    /* the program's file */
+    cJSON *words;   /* its command line, without the program's own name, and with what the files of
+                     * -readconfig say
+                     */
+    cJSON *configs; /* the paths of these files */
+    char *exe;      /* the program's file, or that of the program around it; NULL: not for us */
     char *cwd;
-    char *name; /* what -name says, or NULL */
-    uid_t uid;  /* with whose rights it works */
+    char *start_dir;      /* where relative paths on its line begin */
+    bool start_dir_known; /* nothing is relative, or what is so was found there */
+    char *name;           /* what -name says, or NULL */
+    uid_t uid;            /* with whose rights it works */
     gid_t gid;
 };
 
@@ -22,13 +27,19 @@ struct qemu_process {
 bool qemu_process_read(pid_t pid, struct qemu_process *process, struct error *err);
 void qemu_process_done(struct qemu_process *process);
 
-/* Is this file a QEMU, by its name? False for NULL. */
-bool qemu_is_program(const char *exe);
+/* Is the program called as QEMU's are called, or as one with a wrapper is? */
+bool qemu_is_name(const char *program);
 
-/* A command line of NUL-terminated words without the first, which is the program; NULL: that is
- * no QEMU. The caller frees it.
+/* The program as it is called without its wrapper; the caller frees it. */
+char *qemu_program_unwrapped(const char *program);
+
+/* A command line of NUL-terminated words without the first, which is what the program is called;
+ * NULL: that is no QEMU. `exe` is its file, NULL if that is not known. The caller frees the words.
  */
-cJSON *qemu_words(const char *line, size_t len);
+cJSON *qemu_words(const char *line, size_t len, const char *exe);
+
+/* All of a file in /proc/PID, and a NUL behind it; the caller frees it. */
+char *qemu_read_proc(pid_t pid, const char *name, size_t *len);
 
 /* A QEMU called `name` that this user may not look at; 0: there is none. */
 pid_t qemu_process_of_others(const char *name);

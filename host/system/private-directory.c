@@ -116,7 +116,10 @@ bool private_directory_permits(const char *path, uid_t user, mode_t type, struct
         return true;
     if ((st.st_mode & S_IFMT) != type)
         return error_set(err, ERROR_REFUSED, "'%s' is there already, and is no %s: move it away",
-                         path, type == S_IFSOCK ? "socket" : "regular file");
+                         path,
+                         type == S_IFSOCK  ? "socket"
+                         : type == S_IFIFO ? "named pipe"
+                                           : "regular file");
     return is_trusted(st.st_uid, user) ||
            error_set(err, ERROR_REFUSED, "'%s' is there already, and is user %u's", path,
                      (unsigned)st.st_uid);

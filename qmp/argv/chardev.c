@@ -44,9 +44,7 @@ static void rewrite_udp(struct rewriting *r, const struct keyvals *kv)
 
 bool rewriting_chardev(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
-    static const char *const host_devices[] = {
-        "serial", "tty", "parallel", "parport", "pipe", NULL
-    };
+    static const char *const host_devices[] = { "serial", "tty", "parallel", "parport", NULL };
     const char *backend = keyvals_get_implied(kv, "backend");
 
     if (!backend)
@@ -59,6 +57,8 @@ bool rewriting_chardev(struct rewriting *r, struct keyvals *kv, struct error *er
         rewriting_path_key(r, kv, "path", rewriting_write);
         rewriting_path_key(r, kv, "input-path", rewriting_need);
         keyvals_set_flag(kv, "append", true);
+    } else if (!strcmp(backend, "pipe")) {
+        rewriting_path_key(r, kv, "path", rewriting_pipe);
     } else if (word_is_among(backend, host_devices)) {
         rewriting_path_key(r, kv, "path", rewriting_need);
     }
@@ -155,7 +155,7 @@ bool rewriting_character_device(struct rewriting *r, const char *value, struct e
         path = rewriting_write(r, form.rest);
         emit_short(r, &form, path);
     } else if (has_scheme(&form, "pipe:")) {
-        path = rewriting_connect(r, form.rest);
+        path = rewriting_pipe(r, form.rest);
         emit_short(r, &form, path);
     } else if (*form.scheme) {
         return rewrite_short_socket(r, &form, err);

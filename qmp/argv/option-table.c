@@ -17,6 +17,28 @@ static const char *without_dashes(const char *word)
     return word + (word[1] == '-' ? 2 : 1);
 }
 
+/* Does an unknown option take the next word? It does if that looks like no option. */
+static bool looks_like_value(const cJSON *word)
+{
+    return cJSON_IsString(word) && !without_dashes(word->valuestring);
+}
+
+static bool refuse_unknown(const struct option_table *table, const char *word, struct error *err)
+{
+    return error_set(err, ERROR_REFUSED,
+                     "xmig does not know %s option '%s', and so not whether %s can be moved with "
+                     "it",
+                     table->owner, word, table->mover);
+}
+
+/* A lookup steps over what the table does not have: more may follow. */
+static bool step_over_unknown(const struct option_table *table, struct option_step *step)
+{
+    if (*step->name && looks_like_value(step->rest))
+        step->rest = step->rest->next;
+    return option_next(table, step, NULL);
+}
+
 bool option_next(const struct option_table *table, struct option_step *step, struct error *err)
 {
     const cJSON *word = step->rest;
@@ -32,11 +54,7 @@ bool option_next(const struct option_table *table, struct option_step *step, str
                                   .name = name ? name : "",
                                   .value = name ? NULL : word->valuestring };
     if (!step->row)
-        return error_set(
-            err, ERROR_REFUSED,
-            "xmig does not know %s option '%s', and so not whether %s can be moved with "
-            "it",
-            table->owner, word->valuestring, table->mover);
+        return err ? refuse_unknown(table, word->valuestring, err) : step_over_unknown(table, step);
     if (!name || !step->row->takes_value)
         return true;
     if (!step->rest)

@@ -1,11 +1,12 @@
 /* -set and -global: they change what other options say, past the functions that look at those. */
 #include "qmp/argv/rewriting.h"
 
+/* An empty name is none: "romfile=". */
 static bool names_file(const char *property, const char *value)
 {
     static const char *const of_files[] = { "romfile", "file", "filename", "path", NULL };
 
-    return word_is_among(property, of_files) || *value == '/';
+    return (word_is_among(property, of_files) && *value) || *value == '/';
 }
 
 static bool refuse(struct rewriting *r, const char *value, struct error *err)

@@ -119,6 +119,14 @@ char *rewriting_write(struct rewriting *r, const char *path)
     return list_renamed(r, path, r->result->outputs);
 }
 
+char *rewriting_pipe(struct rewriting *r, const char *path)
+{
+    char *target = list_renamed(r, path, r->result->pipes);
+
+    rewriting_note(r, "named pipes '%s': made at the target if they are not there", target);
+    return target;
+}
+
 char *rewriting_listen(struct rewriting *r, const char *path)
 {
     return list_renamed(r, path, r->result->sockets);
@@ -148,7 +156,8 @@ bool argv_result_lists(const struct argv_result *result, const char *path)
 {
     return is_listed(result->needs, path) || is_listed(result->outputs, path) ||
            is_listed(result->sockets, path) || is_listed(result->connects, path) ||
-           is_listed(result->searched, path) || is_listed(result->others, path);
+           is_listed(result->pipes, path) || is_listed(result->searched, path) ||
+           is_listed(result->others, path);
 }
 
 static void list_other(void *arg, const char *value)
@@ -239,7 +248,7 @@ static void each(struct argv_result *result, void (*act)(cJSON **array))
     cJSON **arrays[] = { &result->words,    &result->needs,    &result->outputs,  &result->sockets,
                          &result->connects, &result->programs, &result->bridges,  &result->searched,
                          &result->audio,    &result->ports,    &result->pidfiles, &result->others,
-                         &result->notes,    &result->peers };
+                         &result->notes,    &result->peers,    &result->pipes };
 
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
         act(arrays[i]);

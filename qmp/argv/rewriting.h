@@ -15,7 +15,8 @@ struct argv_result {
     cJSON *needs;          /* files and directories that are only read: they must be there */
     cJSON *outputs;        /* files that are written: their directories must be there */
     cJSON *sockets;        /* sockets to listen at: nobody else may */
-    cJSON *connects;       /* sockets and pipes of somebody else's */
+    cJSON *connects;       /* sockets of somebody else's */
+    cJSON *pipes;          /* named pipes: PATH.in and PATH.out, or PATH */
     cJSON *programs;       /* that QEMU starts; they are among the needs, too */
     cJSON *others;         /* files of which nobody knows whether QEMU reads or writes them */
     cJSON *bridges;        /* joined by QEMU's helper; by their names at the source */
@@ -86,6 +87,7 @@ rewriting_path rewriting_need;    /* a file that is only read */
 rewriting_path rewriting_write;   /* a file that is written: renamed with the VM */
 rewriting_path rewriting_listen;  /* a socket that QEMU makes: renamed with the VM */
 rewriting_path rewriting_connect; /* somebody else's socket */
+rewriting_path rewriting_pipe;    /* named pipes, made where there are none: renamed with the VM */
 rewriting_path rewriting_execute; /* a program */
 rewriting_path rewriting_other;   /* a file of a kind that is not known */
 

@@ -4,33 +4,7 @@
 #include "host/qemu/argv/argv.h"
 #include "host/qemu/params.h"
 #include "tests/unit/helpers.h"
-
-/* A command line split at spaces; "" is none. */
-static cJSON *words(const char *line)
-{
-    cJSON *array = must(cJSON_CreateArray());
-    AUTO_FREE char *copy = must(strdup(line));
-    char *rest = copy;
-    const char *word;
-
-    while ((word = strsep(&rest, " ")))
-        if (*word)
-            cJSON_AddItemToArray(array, must(cJSON_CreateString(word)));
-    return array;
-}
-
-static char *joined(const cJSON *array)
-{
-    const cJSON *item;
-    char *text = NULL;
-    size_t len;
-    FILE *out = must(open_memstream(&text, &len));
-
-    cJSON_ArrayForEach (item, array)
-        fprintf(out, "%s%s", item->prev->next ? " " : "", item->valuestring);
-    fclose(out);
-    return must(text);
-}
+#include "tests/unit/words.h"
 
 /* A VM called web in /vm, with the disk /vm/web.qcow2 on the base /vm/base.raw. */
 static char *const disk_paths[] = { "/vm/web.qcow2", "/vm/base.raw", NULL };
@@ -371,7 +345,30 @@ static void needs_no_rom_where_it_is_said_that_there_is_none(void **unused)
     assert_string_equal(searched, "own.rom b.bin");
 }
 
+static void an_empty_rom_is_none_in_a_default_too(void **unused)
+{
+    (void)unused;
+    becomes("-global e1000.romfile= -set device.n.romfile= " NODISPLAY, NULL, false,
+            "-global e1000.romfile= -set device.n.romfile= " NODISPLAY " " UNSAID);
+    is_refused("-global e1000.romfile=own.rom", "may name a file of this host");
+}
+
 /* ---- character devices ---- */
+
+static void named_pipes_are_the_vms_own(void **unused)
+{
+    struct scene *scene;
+    AUTO_FREE char *pipes = NULL;
+    (void)unused;
+
+    becomes("-chardev pipe,id=p,path=web -serial pipe:c -monitor mon:pipe:d " NODISPLAY, "web2",
+            false,
+            "-chardev pipe,id=p,path=/vm/web2 -serial pipe:/vm/web2-c -monitor "
+            "mon:pipe:/vm/web2-d " NODISPLAY " " UNSAID_NAMED);
+    scene = rewrite("-chardev pipe,id=p,path=c", NULL, false);
+    pipes = joined(scene->result.pipes);
+    assert_string_equal(pipes, "/vm/c");
+}
 
 static void renames_sockets_and_waits_for_nobody(void **unused)
 {
@@ -396,10 +393,9 @@ static void empties_no_log(void **unused)
             "logappend=on " NODISPLAY " " UNSAID_NAMED);
     becomes("-chardev file,id=c,path=out " NODISPLAY, NULL, false,
             "-chardev file,id=c,path=/vm/out,append=on " NODISPLAY " " UNSAID);
-    becomes(
-        "-serial file:out " NODISPLAY, NULL, false,
-        "-chardev file,id=xmig-file-0,path=/vm/out,append=on -serial chardev:xmig-file-0 " NODISPLAY
-        " " UNSAID);
+    becomes("-serial file:out " NODISPLAY, NULL, false,
+            "-chardev file,id=serial0,path=/vm/out,append=on -serial chardev:serial0 " NODISPLAY
+            " " UNSAID);
 }
 
 static void drops_the_monitor_that_an_earlier_move_added(void **unused)
@@ -439,37 +435,6 @@ static void refuses_what_it_does_not_know(void **unused)
     (void)unused;
     is_refused("-frobnicate", "does not know");
     is_refused("-m", "no value");
-}
-
-/* ---- finding things on it ---- */
-
-static void finds_the_name(void **unused)
-{
-    AUTO_JSON cJSON *plain = words("-m 1 -name web,process=x");
-    AUTO_JSON cJSON *keyed = words("-name debug-threads=on,guest=web");
-    AUTO_JSON cJSON *value = words("-serial -name -m 1");
-    AUTO_FREE char *a = argv_name(plain);
-    AUTO_FREE char *b = argv_name(keyed);
-    (void)unused;
-
-    assert_string_equal(a, "web");
-    assert_string_equal(b, "web");
-    assert_null(argv_name(value));
-}
-
-static void finds_the_sockets_for_qmp(void **unused)
-{
-    AUTO_JSON cJSON *line =
-        words("-qmp unix:/a,server=on,wait=off -qmp tcp::1,server -monitor unix:/m,server "
-              "-chardev socket,id=b,path=b,server=on -mon chardev=b,mode=control "
-              "-chardev socket,id=h,path=/h,server=on -mon h "
-              "-chardev socket,id=xmig-monitor,path=/own,server=on "
-              "-mon chardev=xmig-monitor,mode=control");
-    AUTO_JSON cJSON *found = argv_qmp_sockets(line, "/vm");
-    AUTO_FREE char *sockets = joined(found);
-    (void)unused;
-
-    assert_string_equal(sockets, "/own /a /vm/b");
 }
 
 static int forget(void **unused)
@@ -554,14 +519,14 @@ int main(void)
         cmocka_unit_test(knows_the_ports_to_listen_at),
         cmocka_unit_test(sends_no_sound_to_a_desktop),
         cmocka_unit_test(needs_no_rom_where_it_is_said_that_there_is_none),
+        cmocka_unit_test(an_empty_rom_is_none_in_a_default_too),
+        cmocka_unit_test(named_pipes_are_the_vms_own),
         cmocka_unit_test(renames_sockets_and_waits_for_nobody),
         cmocka_unit_test(empties_no_log),
         cmocka_unit_test(drops_the_monitor_that_an_earlier_move_added),
         cmocka_unit_test(keeps_commas_doubled),
         cmocka_unit_test(refuses_what_cannot_be_made_again),
         cmocka_unit_test(refuses_what_it_does_not_know),
-        cmocka_unit_test(finds_the_name),
-        cmocka_unit_test(finds_the_sockets_for_qmp),
         cmocka_unit_test(a_raw_image_is_not_called_after_another_format),
         cmocka_unit_test(a_raw_disk_of_which_nothing_is_said_gives_back_what_is_unmapped),
         cmocka_unit_test(every_node_above_a_raw_disk_lets_zeroes_pass),

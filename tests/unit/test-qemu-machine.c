@@ -100,6 +100,7 @@ static bool is_still(const char *anonymous, const char *blocks, const char *late
     vm->base.found = true;
     vm->qemu.q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
     vm->process.cwd = must(strdup("/vm"));
+    vm->process.start_dir = must(strdup("/vm"));
     before = machine_read(vm, err);
     assert_non_null(before);
     same = machine_is_still(vm, before, err);
@@ -146,6 +147,7 @@ static bool is_as_started(const char *line, const char *objects, struct error *e
     vm->qemu.q = qmp_connect(loop, fake_qemu_path(fake), QMP_CONNECT_MS, NULL);
     vm->process.words = words(line);
     vm->process.cwd = must(strdup("/vm"));
+    vm->process.start_dir = must(strdup("/vm"));
     vm->machine = must(strdup("pc-q35-11.1"));
     machine = machine_read(vm, err);
     assert_non_null(machine);

@@ -60,11 +60,17 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
 bool argv_arrived(const cJSON *words, const struct disk_params *disks, const char *machine,
                   const char *accelerator, struct argv_result *result, struct error *err);
 
+/* The words with what -readconfig's files say in the place of that option; the caller frees them. A
+ * file that cannot be read, or is relative while `cwd` is NULL, stays as it is said. The paths of
+ * the others are added to `files`, unless that is NULL.
+ */
+cJSON *argv_expand(const cJSON *words, const char *cwd, cJSON *files);
+
 /* The name that -name gives, or NULL. The caller frees the name. */
 char *argv_name(const cJSON *words);
 
-/* The absolute paths of the unix sockets at which QEMU speaks QMP, that of our own monitor first.
- * The caller frees the array.
+/* Where QEMU speaks QMP: the absolute paths of unix sockets, that of our own monitor first, then
+ * "tcp:HOST:PORT". The caller frees the array.
  */
 cJSON *argv_qmp_sockets(const cJSON *words, const char *cwd);
 

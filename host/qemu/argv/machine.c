@@ -63,6 +63,14 @@ bool rewrite_name(struct rewriting *r, struct keyvals *kv, struct error *err)
     return true;
 }
 
+/* An option of Proxmox's build alone, by which its own programs find the process. */
+bool rewrite_vmid(struct rewriting *r, const char *value, struct error *err)
+{
+    (void)err;
+    rewriting_note(r, "without '-id %s', which only Proxmox's QEMU knows", value);
+    return true;
+}
+
 bool rewrite_runas(struct rewriting *r, const char *value, struct error *err)
 {
     r->result->drops_privileges = true;

@@ -36,12 +36,30 @@ bool rewrite_mon(struct rewriting *r, const char *value, struct error *err)
 static const char *const take_chardev[] = { "serial", "parallel",   "monitor",
                                             "qmp",    "qmp-pretty", NULL };
 
+static int count_options(const struct rewriting *r)
+{
+    const cJSON *word;
+    int count = 0;
+
+    cJSON_ArrayForEach (word, r->result->words)
+        count += *word->valuestring == '-' && !strcmp(word->valuestring + 1, r->option);
+    return count;
+}
+
+/* As QEMU calls it: "serial0". Monitors are counted otherwise, and nothing asks for their names. */
+static char *device_name(const struct rewriting *r)
+{
+    if (!strcmp(r->option, "serial") || !strcmp(r->option, "parallel"))
+        return formatted("%s%d", r->option, count_options(r));
+    return formatted("xmig-file-%d", cJSON_GetArraySize(r->result->words));
+}
+
 /* The short form has no word for "append": the long one takes its place. */
 static void emit_file(struct rewriting *r, const char *file)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     AUTO_FREE char *path = rewriting_write(r, file);
-    AUTO_FREE char *id = formatted("xmig-file-%d", cJSON_GetArraySize(r->result->words));
+    AUTO_FREE char *id = device_name(r);
     AUTO_FREE char *device = formatted("chardev:%s", id);
 
     keyvals_parse("file", &kv, NULL);

@@ -26,6 +26,7 @@ static inline struct qemu_rewriting *qemu_of(struct rewriting *r)
 /* machine.c */
 option_changer rewrite_machine, rewrite_name;
 option_rewriter rewrite_accel, rewrite_enable_kvm, rewrite_icount, rewrite_runas, rewrite_run_with;
+option_rewriter rewrite_vmid;
 /* disk.c */
 option_changer rewrite_drive, rewrite_blockdev;
 option_rewriter rewrite_hda;
@@ -37,6 +38,8 @@ option_rewriter rewrite_display, rewrite_nographic, rewrite_window;
 /* device.c, object.c */
 option_changer rewrite_device, rewrite_object, rewrite_net;
 option_rewriter rewrite_usbdevice;
+/* config.c */
+option_rewriter rewrite_readconfig;
 /* audio.c */
 option_changer rewrite_audio;
 /* file.c */

@@ -26,11 +26,8 @@
 static bool check_program(struct qemu_copy *vm, struct error *err)
 {
     const char *wanted = vm->params.qemu.program;
-    const char *slash = strrchr(wanted, '/');
-    const char *name = slash ? slash + 1 : wanted;
 
-    if (strncmp(name, "qemu-system-", 12) != 0 && strcmp(name, "qemu-kvm") != 0 &&
-        strcmp(name, "kvm") != 0)
+    if (!qemu_is_name(wanted))
         return error_set(err, ERROR_REFUSED, "'%s' is not the name of a QEMU", wanted);
     free(vm->program);
     vm->program =

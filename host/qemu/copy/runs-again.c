@@ -5,10 +5,10 @@
 
 static bool is_any_qemu(void *arg, const struct other_process *process)
 {
-    AUTO_JSON cJSON *words = qemu_words(process->line, process->len);
+    AUTO_JSON cJSON *words = qemu_words(process->line, process->len, process->exe);
 
     (void)arg;
-    return words && qemu_is_program(process->exe);
+    return words && process->exe;
 }
 
 /* The names under which the disks were made: the guest was to find them there. */

@@ -267,8 +267,12 @@ bool qemu_start(struct qemu_copy *vm, struct error *err)
     free(vm->qemu.socket);
     vm->qemu.socket = qemu_socket(vm, "qmp");
     log = open_log(vm, err);
-    if (log < 0 || !note_machine(vm, err) || !write_start_line(vm, err) || !launch(vm, log, err))
+    if (log < 0 || !note_machine(vm, err) || !write_start_line(vm, err))
         return false;
+    if (!line_pipes_make(&vm->line, vm->uid, err) || !launch(vm, log, err)) {
+        (void)qemu_note_files(vm, NULL);
+        return false;
+    }
     if (connect_to(vm, err))
         return qemu_note_files(vm, err);
     (void)qemu_note_files(vm, NULL);

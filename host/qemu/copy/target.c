@@ -381,7 +381,7 @@ bool qemu_disks_keep(struct copy *copy, struct error *err)
 static void find_by_socket(void *arg, const struct qemu_process *process)
 {
     struct qemu_copy *vm = arg;
-    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->cwd);
+    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->start_dir);
 
     if (!sockets->child || strcmp(sockets->child->valuestring, vm->qemu.socket) != 0)
         return;

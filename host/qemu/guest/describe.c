@@ -51,7 +51,7 @@ static bool rewrite_command_line(struct qemu_guest *vm, struct argv_disk *disks,
 {
     AUTO_JSON cJSON *nodes = line_ids(vm->process.words, "blockdev", "node-name");
     struct argv_vm line = {
-        .cwd = vm->process.cwd,
+        .cwd = vm->process.start_dir,
         .name = vm->name,
         .new_name = vm->base.context.options.new_name,
         .machine = vm->machine,

@@ -275,19 +275,22 @@ bool source_disks_read(struct qemu_guest *vm, struct error *err)
     return error_none_since(err, refused) && check_choices(vm, err);
 }
 
-static void free_names(char **names)
+/* A path may be missing in between, where a layer's file was not found. */
+static void free_disk(struct source_disk *disk)
 {
-    for (char **name = names; name && *name; name++)
-        free(*name);
-    free(names);
+    for (size_t i = 0; disk->said && disk->said[i]; i++) {
+        free(disk->said[i]);
+        if (disk->paths)
+            free(disk->paths[i]);
+    }
+    free(disk->said);
+    free(disk->paths);
 }
 
 void source_disks_done(struct qemu_guest *vm)
 {
-    for (size_t i = 0; i < vm->disk_count; i++) {
-        free_names(vm->disks[i].said);
-        free_names(vm->disks[i].paths);
-    }
+    for (size_t i = 0; i < vm->disk_count; i++)
+        free_disk(&vm->disks[i]);
     free(steal(vm->disks));
     cJSON_Delete(steal(vm->kept));
     vm->disk_count = 0;

@@ -184,7 +184,7 @@ cJSON *machine_read(struct qemu_guest *vm, struct error *err)
         take(machine, "objects", read_objects(vm, err)) &&
         take(machine, "chardevs", read_chardevs(vm, err)) && take_networks(vm, machine, err) &&
         take(machine, "forwards", read_forwards(vm, err)) &&
-        take(machine, "drives", drives_read(&vm->qemu, vm->process.cwd, err)))
+        take(machine, "drives", drives_read(&vm->qemu, vm->process.start_dir, err)))
         return steal(machine);
     error_prefix(err, "cannot tell what the VM consists of");
     return NULL;

@@ -14,8 +14,7 @@ static bool may_be_copy(const struct qemu_guest *vm, const struct other_process 
 {
     uint64_t owner = json_uint_or(vm->facts, "uid", vm->process.uid);
 
-    return (process->uid == 0 || process->uid == owner) &&
-           (!process->exe || qemu_is_program(process->exe));
+    return process->uid == 0 || process->uid == owner;
 }
 
 /* Compare name and UUID: a VM that was started again from the old command line has both. */
@@ -23,7 +22,7 @@ static bool is_copy(void *arg, const struct other_process *process)
 {
     const struct qemu_guest *vm = arg;
     AUTO_JSON cJSON *words =
-        may_be_copy(vm, process) ? qemu_words(process->line, process->len) : NULL;
+        may_be_copy(vm, process) ? qemu_words(process->line, process->len, process->exe) : NULL;
     AUTO_FREE char *name = words ? argv_name(words) : NULL;
     const char *uuid = words ? argv_value(words, "uuid") : NULL;
     const char *own_name = json_string_or(vm->facts, "name", NULL);

@@ -188,7 +188,8 @@ bool xen_start_device_model(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
     AUTO_JSON cJSON *to_come = line_files_to_come(&vm->line);
-    bool runs = devices_write_early(vm, err) && start_process(vm, err) && await_monitor(vm, err);
+    bool runs = devices_write_early(vm, err) && line_pipes_make(&vm->line, geteuid(), err) &&
+                start_process(vm, err) && await_monitor(vm, err);
 
     if (note_files(vm, to_come, runs ? err : NULL) && runs && check_waiting(vm, err) &&
         set_capabilities(vm, err) && devices_await_disks(vm, err) && exports_open(vm, err) &&

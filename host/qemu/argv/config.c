@@ -1,0 +1,174 @@
+/* -readconfig: a file of options, which QEMU reads where the line names it. Each section of the
+ * file is put into the line as the option that it stands for, so that whoever looks at the line
+ * sees the whole machine, and the target needs no such file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "host/qemu/argv/rewriters.h"
+#include "xmig/paths.h"
+#include "xmig/text.h"
+
+enum {
+    LINE_BYTES = 1024, /* QEMU's own buffer: a longer line is two for it */
+    WORD_BYTES = 64,
+};
+
+/* Sections that are not called as their option is. */
+static const struct {
+    const char *section, *option;
+} renamed[] = {
+    { "memory", "m" },
+    { "smp-opts", "smp" },
+    { "boot-opts", "boot" },
+    { "acpi", "acpitable" },
+};
+
+struct config {
+    cJSON *words;
+    char option[WORD_BYTES]; /* "": no section has begun */
+    struct keyvals kv;
+};
+
+static const char *option_of(const char *section)
+{
+    for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+        if (!strcmp(renamed[i].section, section))
+            return renamed[i].option;
+    return section;
+}
+
+static void end_section(struct config *config)
+{
+    AUTO_FREE char *option = formatted("-%s", config->option);
+    AUTO_FREE char *value = keyvals_print(&config->kv);
+
+    if (*config->option) {
+        cJSON_AddItemToArray(config->words, must(cJSON_CreateString(option)));
+        cJSON_AddItemToArray(config->words, must(cJSON_CreateString(value)));
+    }
+    keyvals_done(&config->kv);
+}
+
+/* As QEMU reads a line, mistakes included: a value without quotation marks is empty. */
+static bool take_line(struct config *config, const char *line)
+{
+    char word[WORD_BYTES], value[LINE_BYTES] = "";
+
+    if (*line == '\n' || *line == '#')
+        return true;
+    if (*line == '[') {
+        int parts = sscanf(line, "[%63s \"%63[^\"]\"]", word, value);
+
+        if (parts != 2 && sscanf(line, "[%63[^]]]", word) != 1)
+            return false;
+        end_section(config);
+        snprintf(config->option, sizeof(config->option), "%s", option_of(word));
+        if (parts == 2)
+            keyvals_set(&config->kv, "id", value);
+        return true;
+    }
+    if (!*config->option || (sscanf(line, " %63s = \"%1023[^\"]\"", word, value) != 2 &&
+                             sscanf(line, " %63s = \"\"", word) != 1))
+        return false;
+    keyvals_set(&config->kv, word, value);
+    return true;
+}
+
+/* Only a file: a pipe or a device, which anybody's line may name, could keep us for ever. */
+static FILE *open_file(const char *path, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    FILE *file;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+        errno = EINVAL;
+    else if (fd >= 0 && (file = fdopen(fd, "r"))) {
+        (void)steal_fd(&fd);
+        return file;
+    }
+    error_set(err, ERROR_REFUSED, "%m");
+    return NULL;
+}
+
+/* The words that the file stands for; NULL: it cannot be read. */
+static cJSON *read_file(const char *path, struct error *err)
+{
+    AUTO_JSON cJSON *words = must(cJSON_CreateArray());
+    struct config config = { .words = words };
+    FILE *file = open_file(path, err);
+    char line[LINE_BYTES];
+    bool ok = file != NULL;
+
+    while (ok && fgets(line, sizeof(line), file))
+        ok = take_line(&config, line) ||
+             error_set(err, ERROR_REFUSED, "its line '%.*s' is not understood",
+                       (int)strcspn(line, "\n"), line);
+    if (file)
+        fclose(file);
+    end_section(&config);
+    return ok ? steal(words) : NULL;
+}
+
+/* NULL: that is not known, for where a relative path begins is not. */
+static char *path_of(const char *cwd, const char *path)
+{
+    return *path == '/' || cwd ? path_absolute(cwd, path) : NULL;
+}
+
+static void copy_until(cJSON *to, const cJSON **word, const cJSON *end)
+{
+    for (; *word && *word != end; *word = (*word)->next)
+        cJSON_AddItemToArray(to, must(cJSON_Duplicate(*word, false)));
+}
+
+/* The word before the one that has the value: the option itself. */
+static const cJSON *option_word(const cJSON *from, const char *value)
+{
+    while (from->next && from->next->valuestring != value)
+        from = from->next;
+    return from;
+}
+
+cJSON *argv_expand(const cJSON *words, const char *cwd, cJSON *files)
+{
+    cJSON *expanded = must(cJSON_CreateArray());
+    struct option_step step = { .rest = words->child };
+    const cJSON *word = words->child;
+
+    while (option_next(&qemu_options, &step, NULL)) {
+        bool is_config = !strcmp(step.name, "readconfig");
+        AUTO_FREE char *path = is_config ? path_of(cwd, step.value) : NULL;
+        AUTO_JSON cJSON *found = path ? read_file(path, NULL) : NULL;
+
+        if (!found)
+            continue;
+        copy_until(expanded, &word, option_word(word, step.value));
+        while (found->child)
+            cJSON_AddItemToArray(expanded, cJSON_DetachItemFromArray(found, 0));
+        word = step.rest;
+        if (files)
+            cJSON_AddItemToArray(files, must(cJSON_CreateString(path)));
+    }
+    copy_until(expanded, &word, NULL);
+    return expanded;
+}
+
+/* One that is still on the line was not understood. What another host sends has none. */
+bool rewrite_readconfig(struct rewriting *r, const char *value, struct error *err)
+{
+    AUTO_FREE char *path = path_absolute(r->cwd, value);
+    struct error why = { 0 };
+    AUTO_JSON cJSON *words = r->name ? read_file(path, &why) : NULL;
+
+    if (!r->name)
+        return rewriting_refuse(r, value, err);
+    (void)words;
+    return error_set(err, ERROR_REFUSED,
+                     "xmig cannot read '%s' (-readconfig): %s; so it does not know what the VM "
+                     "consists of: put the file there as it was when QEMU was started",
+                     path, why.kind == ERROR_NONE ? "it was not there a moment ago" : why.text);
+}
