@@ -116,14 +116,32 @@ static bool add_writer_to_calm_job(struct qmp *q, const char *name, const char *
     return call_job(q, "job-resume", name, ok ? err : NULL) && ok;
 }
 
+/* Before 9.0 QEMU aborts when a node is put on one that an iothread uses: "qemu_mutex_unlock_impl:
+ * Operation not permitted".
+ */
+static bool check_iothreads(struct qmp *q, struct error *err)
+{
+    AUTO_JSON cJSON *iothreads = NULL;
+
+    if (qmp_is_at_least(q, 9, 0))
+        return true;
+    if (!qmp_call(q, "query-iothreads", NULL, &iothreads, err))
+        return false;
+    return !iothreads->child ||
+           error_set(err, ERROR_REFUSED,
+                     "this QEMU would abort if a node were put on one that an iothread uses");
+}
+
 bool mirror_guard(struct qmp *q, const char *id, const char *disk, const char *device,
                   struct error *err)
 {
-    bool idle;
-    AUTO_FREE char *node = node_of(q, device, &idle);
+    AUTO_FREE char *node = NULL;
     char name[QMP_NODE_NAME_SIZE], guards[MIRROR_GUARDS][QMP_NODE_NAME_SIZE];
-    bool writes;
+    bool idle, writes;
 
+    if (!check_iothreads(q, err))
+        return false;
+    node = node_of(q, device, &idle);
     qmp_mirror_name(id, disk, name);
     mirror_guard_names(name, guards);
     /* To open an idle one for writing takes the file from under the mirror that reads it. */

@@ -300,9 +300,15 @@ static bool guard_vda(struct qmp *q, struct error *err)
     return mirror_guard(q, ID, "vda", "virtio0", err);
 }
 
+#define NO_IOTHREADS                                                                               \
+    {                                                                                              \
+        "query-iothreads", .reply = "[]"                                                           \
+    }
+
 static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
 {
     const struct exchange script[] = {
+        NO_IOTHREADS,
         { "query-block", .reply = "[{\"device\": \"virtio0\", \"qdev\": \"/machine/x\", "
                                   "\"inserted\": {\"node-name\": \"#block7\"}}]" },
         { "job-pause", .with = NAME_A, .events = { JOB_IS("paused") } },
@@ -320,6 +326,7 @@ static void a_guarded_mirror_has_a_reader_before_it_has_a_refuser(void **unused)
 static void the_image_of_no_device_is_not_opened_for_writing(void **unused)
 {
     const struct exchange script[] = {
+        NO_IOTHREADS,
         { "query-block", .reply = "[{\"device\": \"virtio0\", \"inserted\": "
                                   "{\"node-name\": \"#block7\"}}]" },
         { "blockdev-add", .with = "\"image\":\"#block7\",\"take-child-perms\"" },
@@ -334,6 +341,7 @@ static void the_image_of_no_device_is_not_opened_for_writing(void **unused)
 static void a_qemu_without_blkdebug_only_keeps_the_image_open(void **unused)
 {
     const struct exchange script[] = {
+        NO_IOTHREADS,
         { "query-block", .reply = "[]" },
         { "job-pause", .events = { JOB_IS("standby") } },
         { "blockdev-add", .with = "copy-on-read" },
@@ -349,6 +357,7 @@ static void a_qemu_without_blkdebug_only_keeps_the_image_open(void **unused)
 static void a_job_goes_on_when_the_image_cannot_be_kept_open(void **unused)
 {
     const struct exchange script[] = {
+        NO_IOTHREADS,
         { "query-block", .reply = "[]" },
         { "job-pause", .events = { JOB_IS("concluded") } },
         { "blockdev-add", .reply = "error: Unknown driver 'copy-on-read'" },
@@ -360,6 +369,18 @@ static void a_job_goes_on_when_the_image_cannot_be_kept_open(void **unused)
     (void)unused;
 
     assert_says(failure_of(script, guard_vda).text, "copy-on-read");
+}
+
+/* It would abort, and the guest with it. */
+static void an_old_qemu_with_iothreads_is_given_no_guard(void **unused)
+{
+    const struct exchange script[] = {
+        { "query-iothreads", .reply = "[{\"id\": \"io\"}]" },
+        { 0 },
+    };
+    (void)unused;
+
+    assert_says(failure_of(script, guard_vda).text, "would abort");
 }
 
 static void stopping_no_mirror_is_fine(void **unused)
@@ -409,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_guarded_mirror_has_a_reader_before_it_has_a_refuser),
         cmocka_unit_test(the_image_of_no_device_is_not_opened_for_writing),
         cmocka_unit_test(a_qemu_without_blkdebug_only_keeps_the_image_open),
+        cmocka_unit_test(an_old_qemu_with_iothreads_is_given_no_guard),
         cmocka_unit_test(a_job_goes_on_when_the_image_cannot_be_kept_open),
         cmocka_unit_test(stopping_no_mirror_is_fine),
         cmocka_unit_test(tries_again_while_a_node_is_still_in_use),
