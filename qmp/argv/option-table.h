@@ -59,9 +59,9 @@ struct option_step {
     const char *value; /* NULL: it takes none */
 };
 
-/* Take the next option of the line. False at the end of the line; false with `err` set for an option
- * that is not in the table, or lacks its value. With NULL for `err`, to look something up, an option
- * that is not in the table is stepped over:
+/* Take the next option of the line. False at the end of the line; false with `err` set for an
+ * option that is not in the table, or lacks its value. With NULL for `err`, to look something up,
+ * an option that is not in the table is stepped over:
  *
  *     struct option_step step = { .rest = words->child };
  *
