@@ -64,11 +64,13 @@ static bool say_why(const struct policy *policy, enum key key, struct error *err
     const struct setting *setting = policy->settings[key];
 
     if (setting->from)
-        return error_append(err, ": %s is '%s' (%s)", key_rows[key].name, setting->value,
-                            setting->from);
-    error_append(err, ": %s is not set", key_rows[key].name);
-    if (setting->value && *setting->value)
+        error_append(err, ": %s is '%s' (%s)", key_rows[key].name, setting->value, setting->from);
+    else
+        error_append(err, ": %s is not set", key_rows[key].name);
+    if (!setting->from && setting->value && *setting->value)
         error_append(err, ", which means '%s'", setting->value);
+    if (key == KEY_HYPERVISORS && setting->value && strchr(setting->value, '*'))
+        error_append(err, "; '*' is each whose VMs exist");
     return false;
 }
 

@@ -56,7 +56,7 @@ static void choose_section(struct policy *policy, const char *const names[], con
                   "the receiving host has no policy, so that nothing is permitted to '%s'",
                   policy->name);
     error_append(&policy->why,
-                 "; begin with these lines in %s/recv.conf there: \"[%s]\", \"vms = *\", "
+                 "; begin with these lines in that host's %s/recv.conf: \"[%s]\", \"vms = *\", "
                  "\"image-directories = /DIRECTORY\", \"users = USER\" (xmig-recv.conf(5))",
                  directory, policy->name);
 }

@@ -197,7 +197,8 @@ class Keys(Tls):
         fingerprint = re.escape(self.source.fingerprint())
         self.assert_refused(self.source.send(self.listen()), 3,
                             f"does not trust this host's key: run 'xmig keys trust {fingerprint}' there",
-                            "127.0.0.1: its certificate is signed by no authority")
+                            "127.0.0.1: its certificate is signed by no authority .*; if 'xmig keys show' prints "
+                            f"{fingerprint} there, run 'xmig keys trust {fingerprint}' here")
 
     def test_a_key_with_another_hosts_name_opens_nothing_here(self):
         self.trust_each_other()
@@ -205,7 +206,9 @@ class Keys(Tls):
         other.run("keys", "init")
         self.source.run("keys", "trust", other.fingerprint(), "localhost")
         self.source.run("keys", "trust", self.target.fingerprint(), "elsewhere")
-        self.assert_refused(self.source.send(self.listen()), 3, "nothing here vouches for the certificate")
+        self.assert_refused(self.source.send(self.listen()), 3,
+                            "the key of localhost:.* is not the one that is trusted here under that name, but "
+                            + re.escape(self.target.fingerprint()) + ": somebody is in between, or that host has a new key")
 
     def test_trust_that_is_withdrawn_counts_at_once(self):
         self.trust_each_other()
@@ -318,14 +321,24 @@ class Pki(PkiScene):
         other = Authority(self.folder, "other")
         dest = self.listen_with(other.issue("localhost"))
         self.assert_refused(self.send_with(dest, self.ours), 3,
-                            "nothing here vouches for the certificate of localhost",
-                            "127.0.0.1: it does not trust this host's certificate")
+                            "no authority in '.*ca.pem' \\(--cacert\\) vouches for the certificate of localhost:.* leave --cacert",
+                            "127.0.0.1: it does not trust this host's certificate: run 'xmig keys trust sha256//")
+        pin = "sha256//" + 43 * "A" + "="
+        self.assert_refused(self.source.send(dest, "--cert", self.ours, "--pinnedpubkey", pin), 3,
+                            "no authority of this host's vouches for .* --pinnedpubkey is looked at besides")
 
     def test_a_listener_with_another_key_than_the_pinned_one(self):
         dest = self.listen_with(self.theirs)
         self.assert_refused(self.send_with(dest, self.ours, "--pinnedpubkey", "sha256//" + 43 * "A" + "="), 3,
                             "the key of localhost:.* is not the one that --pinnedpubkey names, but sha256//",
                             "alpha.example: .* before its first word; if it does not take this host's name or key")
+
+    def test_a_file_that_is_not_there_is_named_before_anything_is_asked(self):
+        dest = self.listen_with(self.theirs)
+        for option in "--cert", "--key", "--cacert", "--crlfile", "--pinnedpubkey":
+            done = self.source.send(dest, *(("--cert", self.ours) if option == "--key" else ()), option, "/none.pem")
+            self.assert_refused(done, 3, f"cannot read '/none.pem' \\({option}\\): No such file")
+        self.assertNotIn("127.0.0.1: ", self.listener.text())
 
     def test_the_pinned_key_is_the_right_one(self):
         dest = self.listen_with(self.theirs)

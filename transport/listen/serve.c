@@ -187,6 +187,18 @@ static bool join_lane(struct serving *serving, const struct first_words *words, 
 
 /* ---- a connection ---- */
 
+/* For whoever reads the log here: a sender is told it, too. */
+static bool add_cure(const struct verify_rules *rules, struct error *err)
+{
+    char fingerprint[FINGERPRINT_TEXT];
+
+    if (!rules->is_stranger)
+        return false;
+    fingerprint_print(&rules->seen, fingerprint);
+    return error_append(err, "; if 'xmig keys show' prints %s there, run 'xmig keys trust %s' here",
+                        fingerprint, fingerprint);
+}
+
 static bool authenticate(struct serving *serving, int fd, struct error *err)
 {
     X509 *certificate;
@@ -194,7 +206,7 @@ static bool authenticate(struct serving *serving, int fd, struct error *err)
     serving->channel = ssl_channel_accept(serving->context->ssl, fd,
                                           serving->context->options->limits.handshake_ms, err);
     if (!serving->channel)
-        return false;
+        return add_cure(&serving->context->rules, err);
     certificate = ssl_channel_certificate(serving->channel);
     /* A resumed session's was looked at when that began. */
     if (!certificate || !fingerprint_of(certificate, &serving->fingerprint) ||

@@ -86,7 +86,12 @@ static bool open_all(struct sockets *sockets, const struct tls_place *place, con
             why = errno;
     freeaddrinfo(found);
     errno = why;
-    return sockets->count > 0 || error_set(err, ERROR_SYSTEM, "cannot listen at '%s': %m", address);
+    if (sockets->count > 0)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "cannot listen at '%s': %m%s", address,
+                     why == EADDRINUSE ? "; an 'xmig listen' that was asked to end is there until "
+                                         "its last move has ended"
+                                       : "");
 }
 
 /* ---- systemd ---- */

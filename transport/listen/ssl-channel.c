@@ -51,6 +51,8 @@ void ssl_channel_linger(struct channel *channel)
 /* What OpenSSL has against it, as a person would say it. */
 static bool explain_refusal(const SSL *ssl, struct error *err)
 {
+    struct fingerprint own;
+    char own_key[FINGERPRINT_TEXT] = "FINGERPRINT";
     unsigned long code = ERR_peek_error();
     const char *reason = verify_reason(SSL_get_verify_result(ssl));
 
@@ -76,8 +78,11 @@ static bool explain_refusal(const SSL *ssl, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "it takes this host's certificate for one that has been revoked");
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-        return error_set(err, ERROR_REFUSED,
-                         "it does not trust this host's certificate: run 'xmig keys trust' there");
+        if (fingerprint_of(SSL_get_certificate(ssl), &own))
+            fingerprint_print(&own, own_key);
+        return error_set(
+            err, ERROR_REFUSED,
+            "it does not trust this host's certificate: run 'xmig keys trust %s' there", own_key);
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
         return error_set(err, ERROR_REFUSED,
                          "it does not take this host's certificate: its own words have the reason");

@@ -87,7 +87,8 @@ bool tls_context_load(struct tls_context *context, const struct listen_options *
     SSL_CTX_set_session_id_context(ssl, name, sizeof(name));
     SSL_CTX_set_timeout(ssl, 300);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF); /* tickets: any child resumes them */
-    context->rules = (struct verify_rules){ &context->trusted, options->cacert != NULL, { { 0 } } };
+    context->rules =
+        (struct verify_rules){ .trusted = &context->trusted, .authority = options->cacert != NULL };
     verify_by(ssl, &context->rules);
     if (load_own(ssl, options, err) && load_others(context, ssl, err))
         return true;

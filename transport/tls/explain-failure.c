@@ -22,11 +22,51 @@ static bool says(const struct tls_failure *failure, const char *words)
 
 /* ---- the receiver's certificate ---- */
 
+/* With --cacert or --pinnedpubkey no key that `xmig keys` trusts counts. */
+static bool explain_unsigned(const struct tls_failure *failure, const char *fingerprint,
+                             struct error *err)
+{
+    const char *cacert = failure->settings->given.cacert;
+    char name[300];
+
+    name_of(failure, name);
+    if (cacert)
+        return error_set(err, ERROR_REFUSED,
+                         "no authority in '%s' (--cacert) vouches for the certificate of %s, "
+                         "whose key is %s: give the one that has signed it, or leave --cacert out, "
+                         "so that 'xmig keys trust' counts",
+                         cacert, name, fingerprint);
+    return error_set(err, ERROR_REFUSED,
+                     "no authority of this host's vouches for the certificate of %s, whose key is "
+                     "%s: --pinnedpubkey is looked at besides; give the authority by --cacert, or "
+                     "leave --pinnedpubkey out, so that 'xmig keys trust' counts",
+                     name, fingerprint);
+}
+
+/* A key of that name is trusted, and this is another one. */
+static bool is_another_key(const struct tls_failure *failure)
+{
+    const struct trusted *trusted = &failure->settings->trusted;
+
+    return trusted->count > 0 && !strcasecmp(trusted->keys[0].name, failure->place->host);
+}
+
 static bool explain_untrusted(const struct tls_failure *failure, struct error *err)
 {
+    const struct tls_settings *settings = failure->settings;
     char name[300], fingerprint[FINGERPRINT_TEXT];
 
     fingerprint_print(failure->seen, fingerprint);
+    if (settings->given.cacert || settings->given.pinnedpubkey)
+        return explain_unsigned(failure, fingerprint, err);
+    if (is_another_key(failure))
+        return error_set(err, ERROR_REFUSED,
+                         "the key of %s is not the one that is trusted here under that name, but "
+                         "%s: somebody is in between, or that host has a new key. If 'xmig keys "
+                         "show' prints it there, run 'xmig keys trust %s %s' here, and remove the "
+                         "old line from '%s'",
+                         name_of(failure, name), fingerprint, fingerprint, failure->place->host,
+                         settings->keys.trusted);
     return error_set(err, ERROR_REFUSED,
                      "nothing here vouches for the certificate of %s: if 'xmig keys show' prints "
                      "%s there, run 'xmig keys trust %s %s' here; or give the authority that has "
@@ -53,13 +93,9 @@ static bool explain_certificate(const struct tls_failure *failure, struct error 
     case X509_V_ERR_CERT_REVOKED:
         return error_set(err, ERROR_REFUSED,
                          "the certificate of %s has been revoked: that host needs a new one", name);
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        return explain_untrusted(failure, err);
     default:
+        if (verify_found_stranger(failure->verified))
+            return explain_untrusted(failure, err);
         return error_set(err, ERROR_REFUSED, "the certificate of %s %s", name,
                          reason ? reason : X509_verify_cert_error_string(failure->verified));
     }

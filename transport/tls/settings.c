@@ -105,6 +105,25 @@ static bool find_own_key(struct tls_settings *settings, struct error *err)
     return keys_check(&settings->keys, err);
 }
 
+/* libcurl says of a file that is not there what it would say of a wrong one. */
+static bool check_files(const struct tls_options *given, struct error *err)
+{
+    const struct {
+        const char *option, *path;
+    } files[] = { { "--cert", given->cert },
+                  { "--key", given->key },
+                  { "--cacert", given->cacert },
+                  { "--crlfile", given->crlfile },
+                  { "--pinnedpubkey", given->pinnedpubkey } };
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (files[i].path && strncmp(files[i].path, "sha256//", 8) != 0 &&
+            access(files[i].path, R_OK) < 0)
+            return error_set(err, ERROR_REFUSED, "cannot read '%s' (%s): %m", files[i].path,
+                             files[i].option);
+    return true;
+}
+
 /* An authority, or a key, that was named counts alone. */
 static bool find_trusted(struct tls_settings *settings, const char *host, struct error *err)
 {
@@ -125,7 +144,8 @@ bool tls_settings_read(struct tls_settings *settings, const cJSON *options, cons
     if (!fields_read(fields, options ? options : none, &settings->given, err))
         return error_prefix(err, "tls");
     keys_find(&settings->keys, settings->given.keys);
-    return find_own_key(settings, err) && find_trusted(settings, host, err);
+    return check_files(&settings->given, err) && find_own_key(settings, err) &&
+           find_trusted(settings, host, err);
 }
 
 void tls_settings_done(struct tls_settings *settings)

@@ -26,13 +26,18 @@ static int verify(X509_STORE_CTX *store, void *arg)
     struct verify_rules *rules = arg;
     const X509 *certificate = X509_STORE_CTX_get0_cert(store);
     int code = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; /* the peer hears that nobody knows it */
+    bool ok;
 
-    if (!certificate || !fingerprint_of(certificate, &rules->seen))
+    if (!certificate || !fingerprint_of(certificate, &rules->seen)) {
         code = X509_V_ERR_UNSPECIFIED;
-    else if (trusted_find(rules->trusted, &rules->seen))
+    } else if (trusted_find(rules->trusted, &rules->seen)) {
         code = by_date(certificate);
-    else if (rules->authority)
-        return X509_verify_cert(store);
+    } else if (rules->authority) {
+        ok = X509_verify_cert(store) > 0;
+        rules->is_stranger = !ok && verify_found_stranger(X509_STORE_CTX_get_error(store));
+        return ok;
+    }
+    rules->is_stranger = verify_found_stranger(code);
     X509_STORE_CTX_set_error(store, code);
     return code == X509_V_OK;
 }
@@ -42,8 +47,19 @@ void verify_by(SSL_CTX *context, struct verify_rules *rules)
     SSL_CTX_set_cert_verify_callback(context, verify, rules);
 }
 
+bool verify_found_stranger(long code)
+{
+    return code == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+           code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+           code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+           code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
 const char *verify_reason(long code)
 {
+    if (verify_found_stranger(code))
+        return "is signed by no authority that is trusted here, and its key is not trusted either";
     switch (code) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
         return "has expired";
@@ -56,12 +72,6 @@ const char *verify_reason(long code)
         return "cannot be looked up: the list of revoked ones (--crlfile) is out of date";
     case X509_V_ERR_UNABLE_TO_GET_CRL:
         return "cannot be looked up: no list of revoked ones (--crlfile) comes from its authority";
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        return "is signed by no authority that is trusted here, and its key is not trusted either";
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return "is another host's";
