@@ -73,8 +73,7 @@ static void tell(struct cleaning *cleaning, const cJSON *image, bool deleted)
             wrap_say(stdout, WRAP_INDENT, "%10s  %s", print_size(size, size_on_disk(path)), path);
         return;
     }
-    body = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(body, "id", cleaning->id);
+    body = json_new("id", cleaning->id);
     cJSON_AddStringToObject(body, "side", json_string_or(image, "side", ""));
     cJSON_AddStringToObject(body, "path", path);
     json_add_uint(body, "bytes", size_on_disk(path));

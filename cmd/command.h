@@ -42,7 +42,7 @@ int print_overview(const struct command *commands);
 /* `xmig complete …`, for which `commands` are all there are: returns 0. */
 int print_completions(const struct command *commands, int argc, char *argv[]);
 
-/* There is no such command: say which one may have been view. Returns 2. */
+/* There is no such command: say which one may have been meant. Returns 2. */
 int complain_about_command(const struct command *commands, const char *name);
 
 /* Print a help text: returns 0. */

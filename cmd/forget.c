@@ -48,8 +48,7 @@ static bool forget(struct forgetting *forgetting, const char *id, struct error *
 
     if (!leftovers_remove(&forgetting->directories, id, err))
         return false;
-    body = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(body, "id", id);
+    body = json_new("id", id);
     report_json(forgetting->report, "forgotten", body);
     if (!forgetting->json)
         printf("%s\n", id);

@@ -1,4 +1,4 @@
-/* xmig help: what each command is, and what somebody may have view. */
+/* xmig help: what each command is, and what somebody may have meant. */
 #include "command.h"
 
 #include <stdio.h>

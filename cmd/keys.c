@@ -68,8 +68,7 @@ static bool show(const struct showing *showing, struct error *err)
     fingerprint_print(&own, text);
     if (!showing->json)
         printf("this host  %s\n", text);
-    body = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(body, "fingerprint", text);
+    body = json_new("fingerprint", text);
     cJSON_AddStringToObject(body, "directory", keys->directory);
     show_trusted(&trusted, cJSON_AddArrayToObject(body, "trusted"), showing->json);
     report_json(showing->report, "keys", body);

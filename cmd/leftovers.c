@@ -109,9 +109,8 @@ bool leftovers_remove(const struct directories *directories, const char *id, str
 
 static void add(cJSON *found, enum side side, const cJSON *fact, const char *path)
 {
-    cJSON *image = must(cJSON_CreateObject());
+    cJSON *image = json_new("path", path);
 
-    cJSON_AddStringToObject(image, "path", path);
     cJSON_AddStringToObject(image, "side", side_name(side));
     cJSON_AddItemToObject(image, "fact", cJSON_Duplicate(fact, true));
     cJSON_AddItemToArray(found, image);

@@ -64,9 +64,8 @@ static void tell(struct listing *listing, const struct item *item)
     static const char *const workers[] = {
         [WORKER_NONE] = "none", [WORKER_AT_WORK] = "at-work", [WORKER_SILENT] = "silent"
     };
-    cJSON *body = must(cJSON_CreateObject());
+    cJSON *body = json_new("id", item->id);
 
-    cJSON_AddStringToObject(body, "id", item->id);
     cJSON_AddStringToObject(body, "side", side_name(item->side));
     cJSON_AddBoolToObject(body, "readable", !item->unreadable);
     add_text(body, "vm", item->vm);

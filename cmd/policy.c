@@ -66,9 +66,8 @@ static bool show(struct report *report, bool json, const char *directory, const 
     struct policy *policy = policy_load(directory, names);
     bool ok = policy_applies(policy, err);
     AUTO_JSON cJSON *lines = ok ? policy_describe(policy) : cJSON_CreateArray();
-    cJSON *body = must(cJSON_CreateObject());
+    cJSON *body = json_new("name", policy_name(policy));
 
-    cJSON_AddStringToObject(body, "name", policy_name(policy));
     cJSON_AddBoolToObject(body, "permits", ok);
     cJSON_AddItemToObject(body, "settings", cJSON_Duplicate(lines, true));
     report_json(report, "policy", body);

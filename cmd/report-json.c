@@ -159,9 +159,8 @@ static void add_transfers(cJSON *body, const struct transfers *transfers)
 
     for (size_t i = 0; i < transfers->count; i++) {
         const struct transfer *transfer = &transfers->list[i];
-        cJSON *object = must(cJSON_CreateObject());
+        cJSON *object = json_new("subject", transfer->subject);
 
-        cJSON_AddStringToObject(object, "subject", transfer->subject);
         json_add_uint(object, "done", transfer->done);
         json_add_uint(object, "total", transfer->total);
         if (transfer->sent)
@@ -194,9 +193,8 @@ static void add_what_became_of_the_vm(cJSON *body, const struct ending *ending,
 
 cJSON *json_of_ending(const struct ending *ending, const struct transfers *transfers)
 {
-    cJSON *body = must(cJSON_CreateObject());
+    cJSON *body = json_new("outcome", outcome_name((enum outcome)ending->status));
 
-    cJSON_AddStringToObject(body, "outcome", outcome_name((enum outcome)ending->status));
     json_add_uint(body, "status", (uint64_t)ending->status);
     add_error(body, &ending->result.error);
     if (!ending->no_vm) {

@@ -122,8 +122,7 @@ static bool make(struct reporting *reporting, const char *word, struct error *er
     journal_free(journal);
     if (!ok || !strcmp(path, "-"))
         return ok;
-    body = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(body, "id", reporting->id);
+    body = json_new("id", reporting->id);
     cJSON_AddStringToObject(body, "file", path);
     report_json(reporting->report, "report", body);
     if (!reporting->json)

@@ -278,9 +278,8 @@ static cJSON *tell_progress_there(void *arg)
     cJSON *transfers = report->transfers.count ? must(cJSON_CreateArray()) : NULL;
 
     for (size_t i = 0; i < report->transfers.count; i++) {
-        cJSON *transfer = must(cJSON_CreateObject());
+        cJSON *transfer = json_new("subject", report->transfers.list[i].subject);
 
-        cJSON_AddStringToObject(transfer, "subject", report->transfers.list[i].subject);
         json_add_progress(transfer, &report->transfers.list[i]);
         cJSON_AddItemToArray(transfers, transfer);
     }

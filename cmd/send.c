@@ -26,7 +26,7 @@ static const char help_text[] =
     "usage: xmig send [OPTION...] VM DEST\n"
     "\n"
     "Moves the running VM, with its local disks, to the host DEST. VM is qemu:NAME,\n"
-    "qemu:/path/to/qmp.sock, xen:NAME, or a name alone where only one of them is view.\n"
+    "qemu:/path/to/qmp.sock, xen:NAME, or a name alone where only one of them is meant.\n"
     "DEST is HOST, USER@HOST, ssh://[USER@]HOST[:PORT], tls://HOST:PORT where 'xmig listen'\n"
     "listens, or local: for this machine itself.\n"
     "\n"
@@ -278,8 +278,7 @@ static void fail_before(const struct sending *sending, struct result *result)
     if (result->error.kind != ERROR_REFUSED)
         return;
     result->outcome = OUTCOME_REFUSED;
-    refusal = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(refusal, "text", result->error.text);
+    refusal = json_new("text", result->error.text);
     if (who_refuses(sending))
         cJSON_AddStringToObject(refusal, "side", who_refuses(sending));
     cJSON_AddStringToObject(refusal, "stage", "");

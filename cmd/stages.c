@@ -33,9 +33,8 @@ static void add_or_null(cJSON *body, const char *name, const char *text)
 
 static void tell_stage(struct report *report, const struct stage *stage)
 {
-    cJSON *body = must(cJSON_CreateObject());
+    cJSON *body = json_new("name", stage->name);
 
-    cJSON_AddStringToObject(body, "name", stage->name);
     cJSON_AddStringToObject(body, "summary", stage->summary);
     add_or_null(body, "source", stage->send_summary);
     add_or_null(body, "target", stage->recv_summary);

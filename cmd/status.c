@@ -206,9 +206,8 @@ static cJSON *json_of(const struct migration_view *view, const struct progress *
     if (progress->stage[0])
         cJSON_AddStringToObject(body, "stage", progress->stage);
     for (size_t i = 0; i < progress->transfers.count; i++) {
-        cJSON *transfer = must(cJSON_CreateObject());
+        cJSON *transfer = json_new("subject", progress->transfers.list[i].subject);
 
-        cJSON_AddStringToObject(transfer, "subject", progress->transfers.list[i].subject);
         json_add_progress(transfer, &progress->transfers.list[i]);
         cJSON_AddItemToArray(transfers, transfer);
     }

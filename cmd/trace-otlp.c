@@ -55,9 +55,8 @@ static struct tie tie_to(const char *parent)
 
 static void add_text(cJSON *attributes, const char *key, const char *text)
 {
-    cJSON *attribute = must(cJSON_CreateObject());
+    cJSON *attribute = json_new("key", key);
 
-    cJSON_AddStringToObject(attribute, "key", key);
     cJSON_AddStringToObject(cJSON_AddObjectToObject(attribute, "value"), "stringValue", text);
     cJSON_AddItemToArray(attributes, attribute);
 }
@@ -116,9 +115,8 @@ static cJSON *span_of(const struct story *story, const struct tie *tie,
                       const struct trace_spans *spans, size_t i)
 {
     const struct trace_span *span = &spans->list[i];
-    cJSON *json = must(cJSON_CreateObject());
+    cJSON *json = json_new("traceId", tie->trace);
 
-    cJSON_AddStringToObject(json, "traceId", tie->trace);
     add_id(json, "spanId", tie, i);
     if (i > 0)
         add_id(json, "parentSpanId", tie, span->parent);

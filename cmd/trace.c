@@ -14,9 +14,8 @@ enum {
 
 static cJSON *event(const char *phase, const char *name, enum side side, int track)
 {
-    cJSON *json = must(cJSON_CreateObject());
+    cJSON *json = json_new("name", name);
 
-    cJSON_AddStringToObject(json, "name", name);
     cJSON_AddStringToObject(json, "ph", phase);
     cJSON_AddNumberToObject(json, "pid", side + 1);
     cJSON_AddNumberToObject(json, "tid", track);

@@ -48,9 +48,8 @@ struct looking {
 static void tell(struct looking *looking, const char *vm, const struct vm_params *params,
                  const struct error *err)
 {
-    cJSON *body = must(cJSON_CreateObject());
+    cJSON *body = json_new("vm", vm);
 
-    cJSON_AddStringToObject(body, "vm", vm);
     cJSON_AddBoolToObject(body, "movable", params != NULL);
     if (params) {
         json_add_uint(body, "memory", params->memory);

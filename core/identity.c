@@ -1,9 +1,10 @@
 /* Who is who: this machine and its boot, and names for migrations. */
 #include "xmig/journal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+
+#include "xmig/bytes.h"
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -13,22 +14,6 @@ static const char nobody[] = "00000000000000000000000000000000";
 static bool is_hex(const char *text, size_t len)
 {
     return strlen(text) == len && strspn(text, hex_digits) == len;
-}
-
-/* The first line of a small file. */
-static bool read_line(const char *path, char *line, size_t size, struct error *err)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got;
-
-    if (fd < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot open '%s': %m", path);
-    got = read(fd, line, size - 1);
-    if (got < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot read '%s': %m", path);
-    line[got] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-    return true;
 }
 
 static void random_hex(char *text, size_t len)
@@ -49,12 +34,11 @@ bool identity_read_at(struct identity *identity, const char *machine, struct err
 {
     static const char boot[] = "/proc/sys/kernel/random/boot_id";
 
-    if (!read_line(machine, identity->machine, sizeof(identity->machine), NULL) ||
-        !is_hex(identity->machine, 32))
+    if (!is_hex(bytes_read_line(AT_FDCWD, machine, identity->machine, sizeof(identity->machine)),
+                32))
         snprintf(identity->machine, sizeof(identity->machine), "%s", nobody);
-    if (!read_line(boot, identity->boot, sizeof(identity->boot), err))
-        return false;
-    return *identity->boot || error_set(err, ERROR_SYSTEM, "'%s' is empty", boot);
+    return *bytes_read_line(AT_FDCWD, boot, identity->boot, sizeof(identity->boot)) ||
+           error_set(err, ERROR_SYSTEM, "cannot read '%s'", boot);
 }
 
 bool identity_read(struct identity *identity, struct error *err)

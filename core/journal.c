@@ -8,13 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "xmig/directory.h"
+#include "xmig/text.h"
 #include "core/journal-parse.h"
 
 enum {
@@ -38,19 +38,6 @@ struct journal {
     bool crashed; /* the hook said so */
     bool broken;  /* a write or sync has failed: memory and disk may disagree */
 };
-
-static char *formatted(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *formatted(const char *format, ...)
-{
-    char *text;
-    va_list args;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    return text;
-}
 
 /* -- the file: read ---------------------------------------------------------------------- */
 

@@ -122,6 +122,14 @@ void json_add_uint(cJSON *object, const char *name, uint64_t value)
     cJSON_AddNumberToObject(object, name, (double)(value < most ? value : most));
 }
 
+cJSON *json_new(const char *name, const char *text)
+{
+    cJSON *object = must(cJSON_CreateObject());
+
+    cJSON_AddStringToObject(object, name, text);
+    return object;
+}
+
 cJSON *json_keep(cJSON *kept, cJSON *item)
 {
     if (item)

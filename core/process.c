@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
+#include "xmig/bytes.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 uint64_t process_start_time(pid_t pid)
 {
@@ -45,20 +47,31 @@ bool process_lives(pid_t pid, uint64_t start_time)
     return pid > 0 && start_time > 0 && process_start_time(pid) == start_time;
 }
 
+char *process_file(pid_t pid, const char *name, size_t *size)
+{
+    AUTO_FREE char *path = formatted("/proc/%d/%s", (int)pid, name);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? NULL : bytes_read_all(fd, size);
+}
+
+cJSON *process_words(const char *line, size_t size)
+{
+    cJSON *words = must(cJSON_CreateArray());
+
+    for (const char *word = line; word < line + size; word += strlen(word) + 1)
+        cJSON_AddItemToArray(words, must(cJSON_CreateString(word)));
+    return words;
+}
+
 mode_t process_umask(pid_t pid)
 {
-    char path[32], line[256];
-    unsigned mask = 022;
-    FILE *file;
+    size_t size;
+    AUTO_FREE char *status = process_file(pid, "status", &size);
+    const char *line = status ? strstr(status, "\nUmask:") : NULL;
+    unsigned mask;
 
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    file = fopen(path, "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (sscanf(line, "Umask: %o", &mask) == 1)
-            break;
-    if (file)
-        fclose(file);
-    return mask & 0777;
+    return line && sscanf(line, " Umask: %o", &mask) == 1 ? mask & 0777 : 022;
 }
 
 /* A signal restarts the time limit, which does no harm. */

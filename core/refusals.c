@@ -21,8 +21,7 @@ static void put_aside(struct error *err)
 
     if (is_aside(err))
         return;
-    refusal = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(refusal, "text", err->text);
+    refusal = json_new("text", err->text);
     cJSON_AddItemToArray(err->refusals, refusal);
 }
 

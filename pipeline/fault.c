@@ -2,9 +2,9 @@
 #include "xmig/move.h"
 
 #include <signal.h>
-#include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 const char *const fault_phase_names[FAULT_PHASES] = {
     [FAULT_CHECK] = "check", [FAULT_BEGIN] = "begin",   [FAULT_END] = "end",
@@ -20,12 +20,8 @@ const char *const fault_how_names[FAULT_HOWS] = {
 
 char *fault_print(const struct fault *fault)
 {
-    char *text;
-
-    if (asprintf(&text, "%s:%s:%s:%s", fault->point, fault_phase_names[fault->phase],
-                 side_name(fault->side), fault_how_names[fault->how]) < 0)
-        abort();
-    return text;
+    return formatted("%s:%s:%s:%s", fault->point, fault_phase_names[fault->phase],
+                     side_name(fault->side), fault_how_names[fault->how]);
 }
 
 static bool strike(struct migration *m, struct error *err)

@@ -10,6 +10,7 @@
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 #include "xmig/hypervisor.h"
+#include "xmig/text.h"
 
 enum {
     HELLO_MS = 60000
@@ -152,8 +153,7 @@ static void add_own_name(const struct migration *m, cJSON *body)
     }
     if (gethostname(host, sizeof(host) - 1) < 0 || !*host)
         return;
-    if (asprintf(&text, "%s%s%s", user ? user->pw_name : "", user ? "@" : "", host) < 0)
-        abort();
+    text = formatted("%s%s%s", user ? user->pw_name : "", user ? "@" : "", host);
     cJSON_AddStringToObject(body, "from", text);
 }
 

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "status-socket.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     LEASE_MS = 600000,
@@ -80,34 +82,22 @@ static bool make_private_dir(const char *path, struct error *err)
     return true;
 }
 
-static char *join(const char *dir, const char *name)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", dir, name) < 0)
-        abort();
-    return path;
-}
-
 bool migration_set_id(struct migration *m, const char *id, struct error *err)
 {
     snprintf(m->id, sizeof(m->id), "%s", id);
     free(m->own_state_dir);
     free(m->own_runtime_dir);
-    m->own_state_dir = join(m->state_dir, id);
-    m->own_runtime_dir = join(m->runtime_dir, id);
+    m->own_state_dir = formatted("%s/%s", m->state_dir, id);
+    m->own_runtime_dir = formatted("%s/%s", m->runtime_dir, id);
     return make_private_dir(m->runtime_dir, err) && make_private_dir(m->own_runtime_dir, err);
 }
 
-/* Is it a socket that only xmig on this side makes? The hypervisor's code removes its own sockets,
- * and in a `local:` move both sides share one directory.
+/* The hypervisor's code removes its own sockets, and in a `local:` move both sides share one
+ * directory.
  */
 static bool is_our_socket(const struct migration *m, const char *name)
 {
-    if (m->side == SIDE_RECV)
-        return !strcmp(name, "recv.sock") || !strcmp(name, "recv-status.sock");
-    return !strncmp(name, "lane-", 5) || !strncmp(name, "ssh-", 4) ||
-           !strcmp(name, "send-status.sock");
+    return transport_makes_socket(m->side, name) || status_is_socket(m->side, name);
 }
 
 void migration_sweep(const struct migration *m)

@@ -16,9 +16,23 @@ enum {
     STATUS_MAX = 256
 };
 
+static char *socket_name(enum side side)
+{
+    return formatted("%s-status.sock", side_name(side));
+}
+
+bool status_is_socket(enum side side, const char *name)
+{
+    AUTO_FREE char *ours = socket_name(side);
+
+    return !strcmp(name, ours);
+}
+
 static char *socket_path(const struct migration *m)
 {
-    return formatted("%s/%s-status.sock", m->own_runtime_dir, side_name(m->side));
+    AUTO_FREE char *name = socket_name(m->side);
+
+    return formatted("%s/%s", m->own_runtime_dir, name);
 }
 
 static char *limit_path(const struct migration *m)

@@ -8,6 +8,9 @@
 
 struct listener *status_listen(struct migration *m, struct error *err);
 
+/* Is this the name, without its directory, of the socket at which `side` answers? */
+bool status_is_socket(enum side side, const char *name);
+
 /* Does the process that says this wait for a peer that it has lost? */
 bool status_is_alone(const char *status);
 

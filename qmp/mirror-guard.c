@@ -62,9 +62,8 @@ static bool add(struct qmp *q, const char *guard, const char *image, const char 
                 struct error *err)
 {
     const char *const permissions[] = { "consistent-read" };
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new("driver", "blkdebug");
 
-    cJSON_AddStringToObject(arguments, "driver", "blkdebug");
     cJSON_AddStringToObject(arguments, "node-name", guard);
     cJSON_AddStringToObject(arguments, "image", image);
     cJSON_AddItemToObject(arguments, permission, cJSON_CreateStringArray(permissions, 1));
@@ -73,9 +72,8 @@ static bool add(struct qmp *q, const char *guard, const char *image, const char 
 
 static bool add_writer(struct qmp *q, const char *guard, const char *node, struct error *err)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new("driver", "copy-on-read");
 
-    cJSON_AddStringToObject(arguments, "driver", "copy-on-read");
     cJSON_AddStringToObject(arguments, "node-name", guard);
     cJSON_AddStringToObject(arguments, "file", node);
     return qmp_call(q, "blockdev-add", arguments, NULL, err);
@@ -83,9 +81,8 @@ static bool add_writer(struct qmp *q, const char *guard, const char *node, struc
 
 static bool call_job(struct qmp *q, const char *command, const char *name, struct error *err)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new("id", name);
 
-    cJSON_AddStringToObject(arguments, "id", name);
     return qmp_call(q, command, arguments, NULL, err);
 }
 

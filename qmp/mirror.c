@@ -52,9 +52,8 @@ static cJSON *nbd_node(const struct qmp_mirror *mirror)
  */
 static cJSON *without_unmap(cJSON *nbd)
 {
-    cJSON *node = must(cJSON_CreateObject());
+    cJSON *node = json_new("driver", "raw");
 
-    cJSON_AddStringToObject(node, "driver", "raw");
     cJSON_AddItemToObject(node, "file", nbd);
     return node;
 }
@@ -103,9 +102,8 @@ static bool stands_alone(struct qmp *q, const char *device)
 /* An error ends the job, and a job that has ended stays to be asked why. */
 static cJSON *job_arguments(const struct qmp_mirror *mirror, const char *name, const char *sync)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new("job-id", name);
 
-    cJSON_AddStringToObject(arguments, "job-id", name);
     cJSON_AddStringToObject(arguments, "device", mirror->device);
     cJSON_AddStringToObject(arguments, "target", name);
     cJSON_AddStringToObject(arguments, "sync", sync);

@@ -40,9 +40,8 @@ static bool has(const cJSON *names, const char *name)
 
 static void add_state(cJSON *states, const char *name, bool on)
 {
-    cJSON *state = must(cJSON_CreateObject());
+    cJSON *state = json_new("capability", name);
 
-    cJSON_AddStringToObject(state, "capability", name);
     cJSON_AddBoolToObject(state, "state", on);
     cJSON_AddItemToArray(states, state);
 }

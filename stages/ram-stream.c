@@ -50,7 +50,7 @@ static bool about_to_pause(void *arg, struct error *err)
 {
     struct migration *m = arg;
 
-    return verdict_record(m, RECORD_PAUSING, NULL, err);
+    return promise_record(m, RECORD_PAUSING, NULL, err);
 }
 
 static void paused(void *arg)

@@ -19,9 +19,8 @@ void abort_reason(const cJSON *abort, struct error *why)
 
 static void add_refusal(cJSON *refusals, const char *text)
 {
-    cJSON *refusal = must(cJSON_CreateObject());
+    cJSON *refusal = json_new("text", text);
 
-    cJSON_AddStringToObject(refusal, "text", text);
     cJSON_AddItemToArray(refusals, refusal);
 }
 

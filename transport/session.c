@@ -225,8 +225,7 @@ static void tell_history(struct session *session)
         lines = session->history.tell(session->history.arg);
     if (!lines)
         return;
-    body = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(body, "lines", lines);
+    body = json_new("lines", lines);
     (void)session_send(session, "history", body, NULL);
 }
 

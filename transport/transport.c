@@ -174,3 +174,10 @@ void transport_set_ticket(struct transport *transport, const char *id, const cha
     snprintf(transport->id, sizeof(transport->id), "%s", id);
     snprintf(transport->ticket, sizeof(transport->ticket), "%s", ticket);
 }
+
+bool transport_makes_socket(enum side side, const char *name)
+{
+    if (side == SIDE_RECV)
+        return !strcmp(name, "recv.sock");
+    return !strncmp(name, "lane-", 5) || !strncmp(name, "ssh-", 4);
+}

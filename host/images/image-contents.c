@@ -139,9 +139,8 @@ void image_contents_map(cJSON *mapping, const char *node, const char *disk, cons
     cJSON_AddStringToObject(map, "alias", alias);
     list = cJSON_AddArrayToObject(map, "bitmaps");
     cJSON_ArrayForEach (name, bitmaps) {
-        cJSON *item = must(cJSON_CreateObject());
+        cJSON *item = json_new("name", name->valuestring);
 
-        cJSON_AddStringToObject(item, "name", name->valuestring);
         cJSON_AddStringToObject(item, "alias", name->valuestring);
         cJSON_AddItemToArray(list, item);
     }

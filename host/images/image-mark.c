@@ -32,9 +32,8 @@ static uint64_t written_ns(const struct stat *st)
 
 static cJSON *add_mark(cJSON *marks, const char *path)
 {
-    cJSON *mark = must(cJSON_CreateObject());
+    cJSON *mark = json_new("path", path);
 
-    cJSON_AddStringToObject(mark, "path", path);
     cJSON_AddItemToArray(marks, mark);
     return mark;
 }

@@ -1,23 +1,13 @@
 /* Proof that an image is the same one at both hosts. */
 #include "host/images/shared-images.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "xmig/bytes.h"
 #include "xmig/text.h"
-
-/* The first line of a small file, without its end; "" if there is none. */
-static void read_line(const char *path, char *line, size_t size)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : read(fd, line, size - 1);
-
-    line[len > 0 ? len : 0] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-}
 
 /* What the kernel says of a block device that is the same on every host that sees it. */
 static void device_identity(dev_t device, char *identity, size_t size)
@@ -29,7 +19,7 @@ static void device_identity(dev_t device, char *identity, size_t size)
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !*identity; i++) {
         snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device), minor(device),
                  files[i]);
-        read_line(path, identity, size);
+        (void)bytes_read_line(AT_FDCWD, path, identity, size);
     }
 }
 
@@ -127,6 +117,6 @@ bool shared_prove(const struct disk_params *disk, struct error *err)
     }
     if (!disk->proof || !*disk->nonce || strncmp(disk->proof, image, strlen(image)) != 0)
         return not_the_same(image, err);
-    read_line(disk->proof, here, sizeof(here));
+    (void)bytes_read_line(AT_FDCWD, disk->proof, here, sizeof(here));
     return (!strcmp(here, disk->nonce) && access(image, R_OK) == 0) || not_the_same(image, err);
 }

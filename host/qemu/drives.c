@@ -228,9 +228,8 @@ static const cJSON *find_block(const cJSON *blocks, const char *device, const ch
 /* {"id": …} or {"device": …}, as the monitor's commands name a drive. */
 static cJSON *arguments_for(const char *device, const char *qdev)
 {
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new(*device ? "device" : "id", *device ? device : qdev);
 
-    cJSON_AddStringToObject(arguments, *device ? "device" : "id", *device ? device : qdev);
     return arguments;
 }
 

@@ -14,30 +14,6 @@
 #include "xmig/process.h"
 #include "xmig/text.h"
 
-char *qemu_read_proc(pid_t pid, const char *name, size_t *len)
-{
-    enum {
-        CHUNK = 65536
-    };
-    AUTO_FREE char *text = NULL;
-    AUTO_CLOSE int fd = -1;
-    char path[64];
-    ssize_t count;
-
-    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    *len = 0;
-    do {
-        text = must(realloc(text, *len + CHUNK + 1));
-        count = read(fd, text + *len, CHUNK);
-        *len += count > 0 ? (size_t)count : 0;
-    } while (count > 0);
-    text[*len] = '\0';
-    return steal(text);
-}
-
 static char *read_proc_link(pid_t pid, const char *name)
 {
     static const char deleted[] = " (deleted)"; /* QEMU was upgraded while it ran */
@@ -53,15 +29,6 @@ static char *read_proc_link(pid_t pid, const char *name)
     if ((size_t)len > strlen(deleted) && !strcmp(target + len - strlen(deleted), deleted))
         target[(size_t)len - strlen(deleted)] = '\0';
     return must(strdup(target));
-}
-
-static cJSON *split_words(const char *text, size_t len)
-{
-    cJSON *words = must(cJSON_CreateArray());
-
-    for (const char *word = text; word < text + len; word += strlen(word) + 1)
-        cJSON_AddItemToArray(words, must(cJSON_CreateString(word)));
-    return words;
 }
 
 static const char *last_part(const char *path)
@@ -123,7 +90,7 @@ static bool read_id(const char *status, const char *key, unsigned *id)
 static bool read_rights(struct qemu_process *process)
 {
     size_t len;
-    AUTO_FREE char *status = qemu_read_proc(process->pid, "status", &len);
+    AUTO_FREE char *status = process_file(process->pid, "status", &len);
 
     return status && read_id(status, "\nUid:", &process->uid) &&
            read_id(status, "\nGid:", &process->gid);
@@ -156,7 +123,7 @@ static cJSON *plain_words(const char *line, size_t len, const char *exe)
 
     if (len == 0 || !is_qemu(line, exe))
         return NULL;
-    words = split_words(line, len);
+    words = process_words(line, len);
     cJSON_DeleteItemFromArray(words, 0);
     return words;
 }
@@ -171,7 +138,7 @@ cJSON *qemu_words(const char *line, size_t len, const char *exe)
 static bool read_words(struct qemu_process *process)
 {
     size_t len;
-    AUTO_FREE char *line = qemu_read_proc(process->pid, "cmdline", &len);
+    AUTO_FREE char *line = process_file(process->pid, "cmdline", &len);
     AUTO_FREE char *exe = read_proc_link(process->pid, "exe");
 
     process->words = line ? plain_words(line, len, exe) : NULL;

@@ -38,9 +38,6 @@ char *qemu_program_unwrapped(const char *program);
  */
 cJSON *qemu_words(const char *line, size_t len, const char *exe);
 
-/* All of a file in /proc/PID, and a NUL behind it; the caller frees it. */
-char *qemu_read_proc(pid_t pid, const char *name, size_t *len);
-
 /* A QEMU called `name` that this user may not look at; 0: there is none. */
 pid_t qemu_process_of_others(const char *name);
 

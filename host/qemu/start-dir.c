@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "host/qemu/argv/argv.h"
+#include "xmig/process.h"
 #include "xmig/paths.h"
 #include "xmig/text.h"
 
@@ -131,7 +132,7 @@ static char *directory_by_files(pid_t pid, const cJSON *names)
 static char *directory_by_environment(pid_t pid)
 {
     size_t len;
-    AUTO_FREE char *environment = qemu_read_proc(pid, "environ", &len);
+    AUTO_FREE char *environment = process_file(pid, "environ", &len);
     const char *variable = environment;
 
     for (; variable && variable < environment + len; variable += strlen(variable) + 1)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "host/system/kernel-users.h"
+#include "xmig/bytes.h"
 #include "xmig/cleanup.h"
 #include "xmig/process.h"
 
@@ -15,21 +16,9 @@
  */
 static char *read_line(int process, size_t *len)
 {
-    enum {
-        CHUNK = 16384
-    };
     AUTO_CLOSE int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
-    AUTO_FREE char *line = NULL;
-    ssize_t count = 0;
 
-    *len = 0;
-    do {
-        line = must(realloc(line, *len + CHUNK + 1));
-        count = read(fd, line + *len, CHUNK);
-        *len += count > 0 ? (size_t)count : 0;
-    } while (count > 0);
-    line[*len] = '\0';
-    return steal(line);
+    return bytes_read_all(fd, len);
 }
 
 /* A descriptor's link has the rights with which the file was opened. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
+#include "xmig/bytes.h"
 #include "xmig/cleanup.h"
 
 struct looking {
@@ -14,17 +15,6 @@ struct looking {
     void *arg;
     int sys;
 };
-
-/* The first line of a file of /sys; "": there is none. */
-static const char *read_line(int dir, const char *name, char *line, size_t size)
-{
-    AUTO_CLOSE int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : read(fd, line, size - 1);
-
-    line[len > 0 ? len : 0] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-    return line;
-}
 
 static DIR *open_dir(int dir, const char *name)
 {
@@ -40,7 +30,7 @@ static bool is_read_only(int device)
 {
     char line[8];
 
-    return !strcmp(read_line(device, "ro", line, sizeof(line)), "1");
+    return !strcmp(bytes_read_line(device, "ro", line, sizeof(line)), "1");
 }
 
 static uint64_t number_of(int device)
@@ -48,7 +38,7 @@ static uint64_t number_of(int device)
     char line[32];
     unsigned major_number, minor_number;
 
-    if (sscanf(read_line(device, "dev", line, sizeof(line)), "%u:%u", &major_number,
+    if (sscanf(bytes_read_line(device, "dev", line, sizeof(line)), "%u:%u", &major_number,
                &minor_number) != 2)
         return 0;
     return makedev(major_number, minor_number);
@@ -72,7 +62,7 @@ static void look_at_loop(const struct looking *looking, int device, const char *
     char path[4096];
     struct stat st;
 
-    if (!*read_line(device, "loop/backing_file", path, sizeof(path)) || stat(path, &st) < 0 ||
+    if (!*bytes_read_line(device, "loop/backing_file", path, sizeof(path)) || stat(path, &st) < 0 ||
         is_read_only(device))
         return;
     beneath = image_identity(&st);

@@ -10,24 +10,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "xmig/bytes.h"
 #include "xmig/cleanup.h"
 
 /* ---- the log ---- */
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t done = write(fd, bytes, len);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        bytes += done;
-        len -= (size_t)done;
-    }
-    return true;
-}
 
 /* The newest half, from the beginning of a line. */
 static void shorten(int log, off_t size)
@@ -40,7 +26,7 @@ static void shorten(int log, off_t size)
     const char *line = got > 0 ? memchr(bytes, '\n', (size_t)got) : NULL;
 
     if (ftruncate(log, 0) == 0 && line)
-        (void)write_all(log, line + 1, (size_t)(bytes + got - line - 1));
+        (void)bytes_write(log, line + 1, (size_t)(bytes + got - line - 1));
 }
 
 /* Until nobody can write to the pipe any more. A full disk ends nothing. */
@@ -56,7 +42,7 @@ static void keep_log(int pipe, int log)
             continue;
         if (fstat(log, &st) == 0 && st.st_size + got > LAUNCH_LOG_MAX)
             shorten(log, st.st_size);
-        (void)write_all(log, bytes, (size_t)got);
+        (void)bytes_write(log, bytes, (size_t)got);
     }
 }
 

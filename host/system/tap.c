@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/field-rows.h"
+#include "xmig/bytes.h"
 #include "xmig/text.h"
 
 enum {
@@ -49,15 +50,11 @@ static bool has(const char *name, const char *rest)
 static char *read_text(const char *name, const char *rest)
 {
     AUTO_FREE char *path = sys_path(name, rest);
-    AUTO_CLOSE int fd = tap_is_name(name) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     char text[64];
-    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
-    if (len < 0)
+    if (!tap_is_name(name) || access(path, R_OK) < 0)
         return NULL;
-    text[len] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-    return must(strdup(text));
+    return must(strdup(bytes_read_line(AT_FDCWD, path, text, sizeof(text))));
 }
 
 static long read_number(const char *name, const char *rest, long otherwise)

@@ -7,7 +7,7 @@
 #include "xmig/move.h"
 
 /* Append to the journal, with --fault's points around it, and tell. */
-bool verdict_record(struct migration *m, enum record record, const cJSON *facts, struct error *err);
+bool promise_record(struct migration *m, enum record record, const cJSON *facts, struct error *err);
 
 /* Sender: write COMMIT, say GO, and stay until there is a verdict. */
 bool verdict_commit(struct migration *m, struct error *err);

@@ -29,6 +29,9 @@ bool json_true(const cJSON *object, const char *name);
  */
 void json_add_uint(cJSON *object, const char *name, uint64_t value);
 
+/* A new object with a first member, a text. The caller frees it. */
+cJSON *json_new(const char *name, const char *text);
+
 /* Hold `item` or `text`, which is taken, in the array `kept`, for whoever borrows it. An item may
  * be NULL, and is returned.
  */

@@ -86,7 +86,8 @@ struct migration {
     bool crashed; /* a simulated crash: do nothing more */
     uint64_t started_ms;
     uint64_t paused_ms;  /* sender: when the guest was paused; 0 */
-    uint64_t sent_ms;    /* sender: when the last of RAM was through; then when GO was said */
+    uint64_t sent_ms;    /* sender: when the last of RAM was through; 0 */
+    uint64_t go_ms;      /* sender: when GO was said last; 0 */
     uint64_t running_ms; /* sender: when the target was known to run it; 0 */
 };
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "xmig/error.h"
+#include "xmig/json.h"
 
 /* In clock ticks since the machine started (field 22 of /proc/PID/stat), or 0 when there
  * is no such process or it is a zombie.
@@ -14,6 +15,14 @@ uint64_t process_start_time(pid_t pid);
 
 /* Does that very process still run (or sleep, or is it stopped)? */
 bool process_lives(pid_t pid, uint64_t start_time);
+
+/* All of /proc/PID/NAME, with a NUL after it; the caller frees it. NULL: errno says why. */
+char *process_file(pid_t pid, const char *name, size_t *size);
+
+/* The NUL-terminated words of a command line, as /proc/PID/cmdline has them. The caller frees the
+ * array.
+ */
+cJSON *process_words(const char *line, size_t size);
 
 /* Its file mode creation mask; 022, the usual one, when that cannot be read. */
 mode_t process_umask(pid_t pid);

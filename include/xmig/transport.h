@@ -16,6 +16,7 @@
 #include "xmig/event.h"
 #include "xmig/json.h"
 #include "xmig/link.h"
+#include "xmig/side.h"
 
 struct transport;
 
@@ -89,9 +90,7 @@ struct transport {
 struct transport *transport_new(struct loop *loop, const char *dest,
                                 const struct transport_options *options, struct error *err);
 
-/* The same in a way of the caller's own, for tests: `ops` need not be in the table, and
- * `impl` is theirs.
- */
+/* The same, for tests: `ops` need not be in the table; `ops` and `impl` are the caller's. */
 struct transport *transport_new_custom(struct loop *loop, const struct transport_ops *ops,
                                        const char *dest, void *impl,
                                        const struct transport_options *options);
@@ -115,9 +114,7 @@ struct link *transport_control(struct transport *transport, bool anew, struct er
  */
 void transport_explain(struct transport *transport, struct link *link, struct error *err);
 
-/* What lanes are opened with: the migration's id, the ticket the peer gave, and where its door is
- * (NULL: it did not say).
- */
+/* What lanes are opened with: the id, the peer's ticket, and its door's path (NULL: not known). */
 void transport_set_ticket(struct transport *transport, const char *id, const char *ticket,
                           const char *door);
 
@@ -145,5 +142,8 @@ bool transport_lift_limit(struct transport *transport);
  * become of the peer. Doors are shut from now on: who connects sees the end, too.
  */
 void transport_cut_lanes(struct transport *transport);
+
+/* Is `name` that of a socket which a transport of `side` makes in a runtime directory? */
+bool transport_makes_socket(enum side side, const char *name);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "host/system/program.h"
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 enum {
     COMMAND_MS = 30000
@@ -14,11 +15,7 @@ enum {
 
 static char *variable(const char *name, const char *value)
 {
-    char *word;
-
-    if (asprintf(&word, "%s=%s", name, value) < 0)
-        abort();
-    return word;
+    return formatted("%s=%s", name, value);
 }
 
 /* A line each. */

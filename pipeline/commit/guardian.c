@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/text.h"
 
 /* Bytes of the file, each with a lock of its own. The kernel tells who holds it, and takes it
  * from the dead.
@@ -26,11 +26,7 @@ bool guardian_start(struct migration *m, struct error *err)
 
 static char *lock_path(const char *state_dir, const char *id, enum side side)
 {
-    char *path;
-
-    if (asprintf(&path, "%s/%s/%s.guardian", state_dir, id, side_name(side)) < 0)
-        abort();
-    return path;
+    return formatted("%s/%s/%s.guardian", state_dir, id, side_name(side));
 }
 
 static struct flock lock_of(enum lock_byte byte)

@@ -24,7 +24,7 @@ static bool choose(struct result *result, const char *text)
  */
 static bool is_as_drained(struct migration *m, const struct result *result, struct error *err)
 {
-    const cJSON *drained = verdict_note(m, FACT_DRAINED);
+    const cJSON *drained = noted_fact(m, FACT_DRAINED);
 
     if (result->state == RUN_PAUSED)
         return guest_unchanged(m->guest, err);
@@ -61,7 +61,7 @@ static bool go_forward(struct migration *m, const struct recover_options *option
     if (!may_go_forward(m, options, result))
         return true;
     if (!verdict_nobody_else(m, &err) || !verdict_note_forward(m, &err) ||
-        !verdict_record(m, RECORD_COMMIT, NULL, &err)) {
+        !promise_record(m, RECORD_COMMIT, NULL, &err)) {
         recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
         return true;
     }

@@ -80,7 +80,7 @@ void recover_part(struct migration *m, bool may_close, struct result *result)
     }
     error_clear(&err);
     if ((result->state == RUN_RUNNING || result->state == RUN_GONE || *m->guest->stopped) &&
-        !verdict_record(m, RECORD_CLOSED, NULL, &err))
+        !promise_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
 }
 
@@ -101,7 +101,7 @@ void recover_target_runs_it(struct migration *m, struct result *result)
     result->outcome = OUTCOME_DONE;
     error_clear(&result->error);
     if (!guest_destroy(m->guest, &err) || (journal_last(m->journal) != RECORD_CLOSED &&
-                                           !verdict_record(m, RECORD_CLOSED, NULL, &err)))
+                                           !promise_record(m, RECORD_CLOSED, NULL, &err)))
         recover_say(result, OUTCOME_CLEANUP, err.kind, err.text);
     recover_look(m, result);
 }
@@ -127,7 +127,7 @@ static void take_the_word(struct migration *m, const struct recover_options *opt
                     "--peer-is-dead");
         return;
     }
-    if (!verdict_record(m, RECORD_WORD, NULL, &err)) {
+    if (!promise_record(m, RECORD_WORD, NULL, &err)) {
         recover_say(result, OUTCOME_UNDECIDED, err.kind, err.text);
         return;
     }
@@ -151,12 +151,12 @@ bool recover_may_close(const struct recover_options *options, struct result *res
 static void end_the_old_copy(struct migration *m, const struct recover_options *options,
                              struct result *result)
 {
-    AUTO_JSON cJSON *facts = verdict_fact("why", "a person has seen to it");
+    AUTO_JSON cJSON *facts = json_new("why", "a person has seen to it");
     struct error err = { 0 };
 
     if (!recover_may_close(options, result))
         return;
-    if (!verdict_record(m, RECORD_DONE, facts, &err)) {
+    if (!promise_record(m, RECORD_DONE, facts, &err)) {
         recover_say(result, OUTCOME_NOWHERE, err.kind, err.text);
         return;
     }

@@ -53,7 +53,7 @@ static void abort_source(struct migration *m, const struct recover_options *opti
     if (recover_choice(m, options, result))
         return;
     if (journal_last(m->journal) != RECORD_ABORTED &&
-        !verdict_record(m, RECORD_ABORTED, NULL, &err)) {
+        !promise_record(m, RECORD_ABORTED, NULL, &err)) {
         recover_say(result, OUTCOME_PAUSED, err.kind, err.text);
         return;
     }
@@ -170,7 +170,7 @@ static bool is_undecided(struct migration *m, const struct recover_options *opti
 
 static bool take_the_word_here(struct migration *m, struct error *err)
 {
-    return journal_last(m->journal) != RECORD_PREPARED || verdict_record(m, RECORD_WORD, NULL, err);
+    return journal_last(m->journal) != RECORD_PREPARED || promise_record(m, RECORD_WORD, NULL, err);
 }
 
 static void finish_here(struct migration *m, struct result *result)

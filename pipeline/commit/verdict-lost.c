@@ -19,7 +19,7 @@ bool verdict_runs_again(struct migration *m)
     struct error err = { 0 };
     char who[160];
 
-    if (verdict_note(m, FACT_RUNS_AGAIN))
+    if (noted_fact(m, FACT_RUNS_AGAIN))
         return true;
     if (journal_last(m->journal) != RECORD_LOST || !copy_runs_again(m->copy, who, sizeof(who)))
         return false;
@@ -32,6 +32,6 @@ bool verdict_runs_again(struct migration *m)
 
 bool verdict_see_to(struct migration *m, struct error *err)
 {
-    return (verdict_note(m, FACT_SEEN_TO) || note(m, FACT_SEEN_TO, NULL, err)) &&
-           verdict_record(m, RECORD_CLOSED, NULL, err);
+    return (noted_fact(m, FACT_SEEN_TO) || note(m, FACT_SEEN_TO, NULL, err)) &&
+           promise_record(m, RECORD_CLOSED, NULL, err);
 }

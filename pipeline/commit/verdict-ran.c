@@ -13,7 +13,7 @@ static void note_run(struct migration *m, const struct error *why)
     struct error err = { 0 };
 
     m->ran = true;
-    if (verdict_note(m, FACT_RAN))
+    if (noted_fact(m, FACT_RAN))
         return;
     event_say(&m->events, EVENT_WARNING, m->at,
               "%s: it is paused and kept; 'xmig recover' at the source asks which copy goes on",
@@ -28,11 +28,11 @@ bool verdict_never_ran(struct migration *m, struct error *err)
     struct error why = { 0 };
     bool calm = copy_never_ran(m->copy, &why);
 
-    if (m->give_up_knowingly || verdict_note(m, FACT_GIVEN_UP))
+    if (m->give_up_knowingly || noted_fact(m, FACT_GIVEN_UP))
         return true;
     if (!calm && why.kind == ERROR_REFUSED)
         note_run(m, &why);
-    if (verdict_note(m, FACT_RAN))
+    if (noted_fact(m, FACT_RAN))
         m->ran = true;
     if (calm && m->ran)
         error_set(&why, ERROR_REFUSED, "the copy here has run");
@@ -46,7 +46,7 @@ bool verdict_note_given_up(struct migration *m, struct error *err)
     AUTO_JSON cJSON *fact = fact_new(FACT_GIVEN_UP);
 
     m->ran = false;
-    return !m->give_up_knowingly || verdict_note(m, FACT_GIVEN_UP) ||
+    return !m->give_up_knowingly || noted_fact(m, FACT_GIVEN_UP) ||
            journal_append(m->journal, RECORD_NOTE, fact, err);
 }
 

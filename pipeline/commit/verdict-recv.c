@@ -31,10 +31,10 @@ static bool copy_lives(struct migration *m)
 /* The guest is ours for good, and its copy is dead. Always false. */
 static bool lose_copy(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *facts = verdict_fact("why", err->text);
+    AUTO_JSON cJSON *facts = json_new("why", err->text);
     struct error why = { 0 };
 
-    if (!verdict_record(m, RECORD_LOST, facts, &why)) {
+    if (!promise_record(m, RECORD_LOST, facts, &why)) {
         *err = why;
         return false;
     }
@@ -57,7 +57,7 @@ static bool keep_what_ran(struct migration *m, struct error *err)
  */
 static bool relinquish(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *facts = verdict_fact("why", err->text);
+    AUTO_JSON cJSON *facts = json_new("why", err->text);
     struct error why = { 0 };
 
     if (err->kind == ERROR_CRASH)
@@ -66,7 +66,7 @@ static bool relinquish(struct migration *m, struct error *err)
         return lose_copy(m, err);
     if (!verdict_never_ran(m, NULL))
         return keep_what_ran(m, err);
-    if (!verdict_record(m, RECORD_RELINQUISHED, facts, &why)) {
+    if (!promise_record(m, RECORD_RELINQUISHED, facts, &why)) {
         *err = why;
         return false;
     }
@@ -91,7 +91,7 @@ static bool runs_all_the_same(struct migration *m, struct error *err)
 
 static bool resume_locked(struct migration *m, struct error *err)
 {
-    if (!verdict_record(m, RECORD_RESUMING, NULL, err))
+    if (!promise_record(m, RECORD_RESUMING, NULL, err))
         return false;
     if (copy_resume(m->copy, err))
         return true;
@@ -120,7 +120,7 @@ static bool conclude_run(struct migration *m, struct error *err)
 
     m->verdict = VERDICT_TARGET;
     if (journal_last(m->journal) != RECORD_RUNNING &&
-        !verdict_record(m, RECORD_RUNNING, NULL, &why)) {
+        !promise_record(m, RECORD_RUNNING, NULL, &why)) {
         if (why.kind == ERROR_CRASH) {
             *err = why;
             return false;
@@ -141,7 +141,7 @@ static bool run_it(struct migration *m, struct error *err)
 
 static bool own(struct migration *m, struct error *err)
 {
-    if (!verdict_record(m, RECORD_OWNED, NULL, err))
+    if (!promise_record(m, RECORD_OWNED, NULL, err))
         return false;
     return run_it(m, err);
 }
@@ -342,7 +342,7 @@ bool verdict_await(struct migration *m, struct error *err)
     AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
 
     copy_remember_sealed(m->copy, facts);
-    if (!verdict_record(m, RECORD_PREPARED, facts, err))
+    if (!promise_record(m, RECORD_PREPARED, facts, err))
         return false;
     /* From here on the sender may commit at any moment, as soon as it hears of it. */
     m->verdict = VERDICT_OPEN;
@@ -457,11 +457,11 @@ bool verdict_go_on(struct migration *m, bool peer_committed, struct error *err)
 
 bool verdict_give_back(struct migration *m, const struct error *why, struct error *err)
 {
-    AUTO_JSON cJSON *facts = verdict_fact("why", why->text);
+    AUTO_JSON cJSON *facts = json_new("why", why->text);
     enum record last = journal_last(m->journal);
 
     if (last == RECORD_BEGIN || last == RECORD_PREPARED)
-        return verdict_note_given_up(m, err) && verdict_record(m, RECORD_REFUSED, facts, err);
+        return verdict_note_given_up(m, err) && promise_record(m, RECORD_REFUSED, facts, err);
     return last != RECORD_REFUSED || verdict_note_given_up(m, err);
 }
 
@@ -470,7 +470,7 @@ bool verdict_destroyed(struct migration *m, struct error *err)
     enum record last = journal_last(m->journal);
 
     if ((last == RECORD_REFUSED || last == RECORD_RELINQUISHED) &&
-        !verdict_record(m, RECORD_DESTROYED, NULL, err))
+        !promise_record(m, RECORD_DESTROYED, NULL, err))
         return false;
     return true;
 }
@@ -487,7 +487,7 @@ static bool sender_has_settled(struct migration *m)
 
 bool verdict_discard(struct migration *m, struct error *err)
 {
-    return copy_disks_discard(m->copy, err) && verdict_record(m, RECORD_CLOSED, NULL, err);
+    return copy_disks_discard(m->copy, err) && promise_record(m, RECORD_CLOSED, NULL, err);
 }
 
 static bool part_with_complete_disks(struct migration *m, const char *why, struct error *err)
@@ -505,7 +505,7 @@ static bool part_with_complete_disks(struct migration *m, const char *why, struc
 bool verdict_part(struct migration *m, const char *why, struct error *err)
 {
     if (!(m->prepared ? part_with_complete_disks(m, why, err)
-                      : verdict_record(m, RECORD_CLOSED, NULL, err)))
+                      : promise_record(m, RECORD_CLOSED, NULL, err)))
         return false;
     if (journal_last(m->journal) == RECORD_CLOSED)
         verdict_tell(m, "returned", why);
@@ -570,7 +570,7 @@ void verdict_settle_in(struct migration *m)
     struct error err = { 0 };
 
     copy_after_resume(m->copy);
-    if (runs_here(m) && !verdict_record(m, RECORD_CLOSED, NULL, &err))
+    if (runs_here(m) && !promise_record(m, RECORD_CLOSED, NULL, &err))
         event_say(&m->events, EVENT_WARNING, NULL, "%s", err.text);
     if (err.kind == ERROR_CRASH)
         m->crashed = true;

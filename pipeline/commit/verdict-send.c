@@ -42,9 +42,10 @@ bool verdict_let_run(struct migration *m, struct error *err)
     return guest_resume(m->guest, err);
 }
 
-/* A part of the guest's pause, which began at `since_ms` and ends now. */
-static void tell_downtime(struct migration *m, const char *part, uint64_t since_ms)
+/* A part of the guest's pause, which ends now, and began when the part before it ended. */
+static void tell_downtime(struct migration *m, const char *part)
 {
+    uint64_t since_ms = m->go_ms ? m->go_ms : m->sent_ms;
     uint64_t now_ms = loop_now_ms();
 
     if (since_ms)
@@ -64,20 +65,20 @@ static bool conclude_running(struct migration *m, struct error *err)
     }
     m->verdict = VERDICT_TARGET;
     m->running_ms = loop_now_ms();
-    tell_downtime(m, "resume", m->sent_ms);
+    tell_downtime(m, "resume");
     /* A recover, or we before a break, may have written it already. */
     if (journal_last(m->journal) != RECORD_COMMIT)
         return true;
-    return verdict_record(m, RECORD_DONE, NULL, err);
+    return promise_record(m, RECORD_DONE, NULL, err);
 }
 
 static bool conclude_returned(struct migration *m, const cJSON *message, struct error *err)
 {
     struct error why = { 0 };
-    AUTO_JSON cJSON *facts = verdict_fact("proof", json_string_or(message, "record", "?"));
+    AUTO_JSON cJSON *facts = json_new("proof", json_string_or(message, "record", "?"));
 
     if (journal_last(m->journal) == RECORD_COMMIT &&
-        !verdict_record(m, RECORD_PROOF, facts, &why)) {
+        !promise_record(m, RECORD_PROOF, facts, &why)) {
         /* The receiver's own last word is proof enough, now and whenever it is asked again. */
         event_say(&m->events, EVENT_WARNING, m->at, "%s", why.text);
         if (why.kind == ERROR_CRASH) {
@@ -214,8 +215,8 @@ static bool say_go(struct migration *m, bool *open, struct error *err)
     *open = true;
     if (!send_go(m, err))
         return false;
-    tell_downtime(m, "handshake", m->sent_ms);
-    m->sent_ms = loop_now_ms();
+    tell_downtime(m, "handshake");
+    m->go_ms = loop_now_ms();
     message = session_expect_any(m->peer, answers, RESUME_MS, err);
     return message && hear(m, message, open, err);
 }
@@ -419,7 +420,7 @@ static bool look_and_commit(struct migration *m, struct error *err)
         !journal_lock(m->journal, err))
         return false;
     ok = guest_unchanged(m->guest, err) &&
-         verdict_append(m, RECORD_COMMIT, NULL, err); /* ← the point of no return */
+         promise_append(m, RECORD_COMMIT, NULL, err); /* ← the point of no return */
     journal_unlock(m->journal);
     return ok && fault_at(m, record_name(RECORD_COMMIT), FAULT_AFTER, err);
 }

@@ -9,33 +9,7 @@
 
 #include "xmig/cleanup.h"
 
-bool verdict_record(struct migration *m, enum record record, const cJSON *facts, struct error *err)
-{
-    const char *name = record_name(record);
-
-    return fault_at(m, name, FAULT_BEFORE, err) && verdict_append(m, record, facts, err) &&
-           fault_at(m, name, FAULT_AFTER, err);
-}
-
-bool verdict_append(struct migration *m, enum record record, const cJSON *facts, struct error *err)
-{
-    const char *name = record_name(record);
-
-    if (!journal_append(m->journal, record, facts, err))
-        return error_prefix(err, "%s", name);
-    event_emit(&m->events, (struct event){ .kind = EVENT_RECORD, .stage = m->at, .text = name });
-    return true;
-}
-
-cJSON *verdict_fact(const char *name, const char *text)
-{
-    cJSON *facts = must(cJSON_CreateObject());
-
-    cJSON_AddStringToObject(facts, name, text);
-    return facts;
-}
-
-const cJSON *verdict_note(const struct migration *m, enum fact fact)
+const cJSON *noted_fact(const struct migration *m, enum fact fact)
 {
     return fact_find(journal_records(m->journal), fact);
 }
@@ -49,7 +23,7 @@ bool verdict_note_forward(struct migration *m, struct error *err)
 
 bool verdict_goes_forward(const struct migration *m)
 {
-    return verdict_note(m, FACT_FORWARD) != NULL;
+    return noted_fact(m, FACT_FORWARD) != NULL;
 }
 
 void verdict_tell(struct migration *m, const char *state, const char *text)
@@ -58,7 +32,7 @@ void verdict_tell(struct migration *m, const char *state, const char *text)
 
     if (!m->peer)
         return;
-    body = verdict_fact("state", state);
+    body = json_new("state", state);
     cJSON_AddStringToObject(body, "record", record_name(journal_last(m->journal)));
     if (text)
         cJSON_AddStringToObject(body, "text", text);

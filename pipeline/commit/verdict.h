@@ -14,11 +14,8 @@ enum {
     VERDICT_QUERY_MS = 30000
 };
 
-/* An object of one member: a record's fact, or the first word of a message. The caller frees it. */
-cJSON *verdict_fact(const char *name, const char *text);
-
 /* The last note of this fact, borrowed; NULL: none. */
-const cJSON *verdict_note(const struct migration *m, enum fact fact);
+const cJSON *noted_fact(const struct migration *m, enum fact fact);
 
 /* A person has chosen the target's copy: from now on it may be handed over though it ran. */
 bool verdict_note_forward(struct migration *m, struct error *err);
@@ -26,8 +23,8 @@ bool verdict_note_forward(struct migration *m, struct error *err);
 /* Has a person chosen, in this run or in one before, that the target's copy goes on? */
 bool verdict_goes_forward(const struct migration *m);
 
-/* verdict_record() without the fault points around it. */
-bool verdict_append(struct migration *m, enum record record, const cJSON *facts, struct error *err);
+/* promise_record() without the fault points around it; promise.c. */
+bool promise_append(struct migration *m, enum record record, const cJSON *facts, struct error *err);
 
 /* ---- sender: verdict-send.c ---- */
 

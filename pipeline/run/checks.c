@@ -69,9 +69,8 @@ bool checks_gather_refusals(struct migration *m, struct error *err)
     if (err->kind != ERROR_REFUSED)
         return false;
     cJSON_ArrayForEach (each, theirs) {
-        cJSON *refusal = must(cJSON_CreateObject());
+        cJSON *refusal = json_new("text", json_string_or(each, "text", "?"));
 
-        cJSON_AddStringToObject(refusal, "text", json_string_or(each, "text", "?"));
         cJSON_AddStringToObject(refusal, "stage", json_string_or(each, "stage", ""));
         cJSON_AddItemToArray(m->refusals, refusal);
     }
@@ -99,9 +98,8 @@ static void add_plan(struct migration *m, const cJSON *steps, enum side side)
     const cJSON *step;
 
     cJSON_ArrayForEach (step, steps) {
-        cJSON *line = must(cJSON_CreateObject());
+        cJSON *line = json_new("side", side_name(side));
 
-        cJSON_AddStringToObject(line, "side", side_name(side));
         cJSON_AddStringToObject(line, "stage", json_string_or(step, "stage", ""));
         cJSON_AddStringToObject(line, "text", json_string_or(step, "text", ""));
         cJSON_AddItemToArray(m->plans, line);

@@ -69,9 +69,8 @@ static void start_guardian(struct migration *m)
  */
 static bool begin_journal(struct migration *m, struct error *err)
 {
-    AUTO_JSON cJSON *facts = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *facts = json_new("token", m->token);
 
-    cJSON_AddStringToObject(facts, "token", m->token);
     cJSON_AddStringToObject(facts, "host",
                             (m->guest ? m->guest->hypervisor : m->copy->hypervisor)->name);
     cJSON_AddStringToObject(facts, "vm", json_string_or(m->params, "name", m->vm ? m->vm : "?"));
@@ -241,7 +240,7 @@ static void close_journal(struct migration *m)
 {
     struct error err = { 0 };
 
-    if (!m->journal || verdict_record(m, RECORD_CLOSED, NULL, &err))
+    if (!m->journal || promise_record(m, RECORD_CLOSED, NULL, &err))
         return;
     if (err.kind == ERROR_CRASH)
         m->crashed = true;
@@ -268,7 +267,7 @@ static bool may_run_again(struct migration *m, const struct error *why, struct e
     }
     if (last == RECORD_PAUSING && m->heard_ready && verdict_hear_ran(m, why, err))
         return false;
-    aborted = last == RECORD_ABORTED || verdict_record(m, RECORD_ABORTED, facts, &problem);
+    aborted = last == RECORD_ABORTED || promise_record(m, RECORD_ABORTED, facts, &problem);
     if (problem.kind == ERROR_CRASH) {
         m->crashed = true;
         return false;

@@ -230,9 +230,8 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
 
 static void say(struct migration *m, const char *state, const struct error *why)
 {
-    cJSON *body = must(cJSON_CreateObject());
+    cJSON *body = json_new("state", state);
 
-    cJSON_AddStringToObject(body, "state", state);
     cJSON_AddStringToObject(body, "text", why->text);
     (void)session_send(m->peer, "verdict", body, NULL);
 }

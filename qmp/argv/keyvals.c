@@ -258,8 +258,7 @@ void keyvals_add(struct keyvals *kv, const char *key, const char *value)
     list = json_item(kv, key);
     if (!list)
         json_set(kv, key, list = must(cJSON_CreateArray()));
-    item = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(item, "str", value);
+    item = json_new("str", value);
     cJSON_AddItemToArray(list, item);
 }
 

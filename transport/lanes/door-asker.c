@@ -137,9 +137,8 @@ static void take_share(struct carrier *carrier, int fd, uint64_t number)
 
 static cJSON *lane_request(const char *ticket, const char *name)
 {
-    cJSON *request = must(cJSON_CreateObject());
+    cJSON *request = json_new("lane", name);
 
-    cJSON_AddStringToObject(request, "lane", name);
     cJSON_AddStringToObject(request, "ticket", ticket);
     return request;
 }

@@ -113,9 +113,8 @@ static bool answer_ok(const struct asker *asker)
 
 static void answer_error(const struct asker *asker, const char *text)
 {
-    cJSON *json = must(cJSON_CreateObject());
+    cJSON *json = json_new("error", text);
 
-    cJSON_AddStringToObject(json, "error", text);
     (void)answer(asker, json, NULL, 0);
 }
 
@@ -362,9 +361,8 @@ cJSON *receiver_door_carried(const struct receiver_door *door)
     cJSON *lanes = must(cJSON_CreateArray());
 
     for (size_t i = 0; i < LANE_SHARE_LANES && door->lanes[i]; i++) {
-        cJSON *lane = must(cJSON_CreateObject());
+        cJSON *lane = json_new("subject", door->lanes[i]);
 
-        cJSON_AddStringToObject(lane, "subject", door->lanes[i]);
         json_add_uint(lane, "sent", atomic_load(&door->share->carried[i]));
         cJSON_AddItemToArray(lanes, lane);
     }

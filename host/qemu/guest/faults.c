@@ -5,9 +5,8 @@
 static bool is_ide_disk(struct qemu_guest *vm, const char *path)
 {
     AUTO_JSON cJSON *type = NULL;
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new("path", path);
 
-    cJSON_AddStringToObject(arguments, "path", path);
     cJSON_AddStringToObject(arguments, "property", "type");
     return qmp_call(vm->qemu.q, "qom-get", arguments, &type, NULL) && cJSON_IsString(type) &&
            !strncmp(type->valuestring, "ide-", 4);
@@ -69,8 +68,7 @@ bool qemu_check_flash(struct qemu_guest *vm, struct error *err)
 
     if (!has_flash(vm) || json_true(vm->base.context.options.despite, FAULT_PFLASH_MODE))
         return true;
-    arguments = must(cJSON_CreateObject());
-    cJSON_AddStringToObject(arguments, "command-line", "info mtree");
+    arguments = json_new("command-line", "info mtree");
     if (!qmp_call(vm->qemu.q, "human-monitor-command", arguments, &tree, err))
         return false;
     return !cJSON_IsString(tree) || !is_in_command(tree->valuestring) ||

@@ -2,11 +2,11 @@
  * disks durable. The guest stands still meanwhile, so all that can be done earlier is done earlier
  * (toolstack-view.c).
  */
-#include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include "host/xen/copy/copy.h"
+#include "xmig/bytes.h"
 #include "xmig/text.h"
 
 enum {
@@ -28,21 +28,12 @@ static bool write_state(const struct xen_copy *vm, const char *path, struct erro
 {
     const struct timeval limit = { .tv_sec = WRITE_S };
     AUTO_CLOSE int fd = connect_unix(path, err);
-    const char *rest = vm->device_state;
-    size_t left = vm->device_state_size;
 
     if (fd < 0)
         return false;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    while (left > 0) {
-        ssize_t written = write(fd, rest, left);
-
-        if (written <= 0)
-            return error_set(err, ERROR_SYSTEM, "cannot hand the device state over: %m");
-        rest += written;
-        left -= (size_t)written;
-    }
-    return true;
+    return bytes_write(fd, vm->device_state, vm->device_state_size) ||
+           error_set(err, ERROR_SYSTEM, "cannot hand the device state over: %m");
 }
 
 static bool await_loaded(struct xen_copy *vm, size_t mark, struct error *err)

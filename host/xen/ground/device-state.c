@@ -2,13 +2,13 @@
 #include "host/xen/ground/device-state.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 #include <openssl/evp.h>
 
+#include "xmig/bytes.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -27,38 +27,17 @@ static const char magic[] = "XMIGDEV1";
 
 static bool write_all(int fd, const void *data, size_t size, struct error *err)
 {
-    const char *rest = data;
-
-    while (size > 0) {
-        ssize_t written = write(fd, rest, size);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return error_set(err, ERROR_LOST, "cannot send the device state: %m");
-        rest += written;
-        size -= (size_t)written;
-    }
-    return true;
+    return bytes_write(fd, data, size) ||
+           error_set(err, ERROR_LOST, "cannot send the device state: %m");
 }
 
 static bool read_all(int fd, void *data, size_t size, struct error *err)
 {
-    char *rest = data;
+    ssize_t got = bytes_read(fd, data, size);
 
-    while (size > 0) {
-        ssize_t got = read(fd, rest, size);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return error_set(err, ERROR_LOST, "cannot read: %m");
-        if (got == 0)
-            return error_set(err, ERROR_LOST, "it ended too early");
-        rest += got;
-        size -= (size_t)got;
-    }
-    return true;
+    if (got < 0)
+        return error_set(err, ERROR_LOST, "cannot read: %m");
+    return (size_t)got == size || error_set(err, ERROR_LOST, "it ended too early");
 }
 
 static void digest(const void *data, size_t size, unsigned char out[DIGEST_SIZE])

@@ -14,24 +14,20 @@
 #include "xmig/process.h"
 #include "xmig/text.h"
 
-/* The command line of process `pid` without the program: /proc has it as NUL-terminated words. */
+/* The command line of process `pid` without the program. */
 static cJSON *read_words(pid_t pid, struct error *err)
 {
-    AUTO_FREE char *path = formatted("/proc/%d/cmdline", (int)pid);
-    AUTO_FREE char *word = NULL;
-    AUTO_JSON cJSON *words = must(cJSON_CreateArray());
-    size_t size = 0;
-    FILE *file = fopen(path, "re");
+    size_t size;
+    AUTO_FREE char *line = process_file(pid, "cmdline", &size);
+    cJSON *words;
 
-    if (!file) {
+    if (!line) {
         error_set(err, ERROR_REFUSED, "its device model (process %d) does not run: %m", (int)pid);
         return NULL;
     }
-    while (getdelim(&word, &size, '\0', file) > 0)
-        cJSON_AddItemToArray(words, must(cJSON_CreateString(word)));
-    fclose(file);
+    words = process_words(line, size);
     cJSON_DeleteItemFromArray(words, 0);
-    return steal(words);
+    return words;
 }
 
 static bool read_device_model(struct xen_guest *vm, struct error *err)

@@ -69,9 +69,8 @@ static void tell_downtime(struct xen_guest *vm, const char *part, uint64_t since
 static bool save_devices(struct sending *sending, struct error *err)
 {
     struct xen_guest *vm = sending->vm;
-    cJSON *arguments = must(cJSON_CreateObject());
+    cJSON *arguments = json_new("filename", sending->state_path);
 
-    cJSON_AddStringToObject(arguments, "filename", sending->state_path);
     cJSON_AddBoolToObject(arguments, "live", !vm->base.context.options.mirrors_disks);
     return qmp_call_within(vm->xen.q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
 }
