@@ -11,13 +11,15 @@
 #include "wrap.h"
 
 static const char help_text[] =
-    "usage: xmig lane [--via SOCKET] ID TICKET NAME\n"
+    "usage: xmig lane [--via SOCKET | --framed] ID TICKET NAME\n"
     "\n"
     "Carries one stream of migration ID (a disk, or RAM) between standard input and\n"
     "output and the hypervisor that receives. 'xmig send' starts it on the target, through\n"
     "ssh; there is no need to type it.\n"
     "\n"
     "      --via SOCKET  start from the source: SOCKET leads to the receiver's door\n"
+    "      --framed      what passes by standard input and output is framed: the receiver's\n"
+    "                    door starts it so, for a source with --via\n"
     "  -h, --help        this text\n";
 
 static bool join_here(const struct lane_options *options, struct error *err)
@@ -25,7 +27,7 @@ static bool join_here(const struct lane_options *options, struct error *err)
     struct directories directories;
     bool ok = directories_make(&directories, err) &&
               lane_join(directories.runtime_dir, options->id, options->ticket, options->name,
-                        STDIN_FILENO, STDOUT_FILENO, err);
+                        STDIN_FILENO, STDOUT_FILENO, options->framed, err);
 
     directories_done(&directories);
     return ok;

@@ -28,6 +28,7 @@ bool parse_lane(struct lane_options *options, int argc, char *argv[], struct err
 {
     static const struct option_row rows[] = {
         TEXT_OPTION("via", 0, via),
+        FLAG_OPTION("framed", 0, framed),
         FLAG_OPTION("help", 'h', help),
         { 0 },
     };

@@ -58,6 +58,7 @@ struct recv_options {
 struct lane_options {
     bool help;
     const char *via; /* NULL: this is the target */
+    bool framed;
     const char *id;
     const char *ticket;
     const char *name;

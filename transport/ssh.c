@@ -6,6 +6,7 @@
  */
 #include "transport/internal.h"
 #include "transport/lanes/ssh-lanes.h"
+#include "transport/ssh-config.h"
 #include "transport/ssh.h"
 
 #include <arpa/inet.h>
@@ -35,10 +36,12 @@ struct ssh {
     struct argv program; /* "ssh", or the words of --rsh */
     bool is_openssh;     /* … and takes its options */
     struct ssh_dest dest;
+    char *config;        /* what `ssh -G` says; NULL: not known */
     char *ciphers;       /* NULL: as ssh likes */
     char *control_path;  /* the master's socket */
     char *control_value; /* the same as ssh reads it */
     bool master_runs;
+    bool has_warned; /* what a login makes ssh say, it has said */
     struct ssh_lanes lanes;
     bool went_past; /* the last connection was one of its own, past the master */
 };
@@ -138,67 +141,6 @@ void ssh_dest_done(struct ssh_dest *dest)
     free(dest->port);
 }
 
-/* The value of "ciphers" in what `ssh -G` says, or NULL. */
-static char *configured_ciphers(const char *config)
-{
-    static const char key[] = "ciphers ";
-    const char *line = config;
-
-    while (line && strncmp(line, key, strlen(key))) {
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
-    }
-    if (!line)
-        return NULL;
-    line += strlen(key);
-    return must(strndup(line, strcspn(line, "\r\n")));
-}
-
-static bool list_has(const char *list, const char *name, size_t len)
-{
-    while (*list) {
-        size_t item = strcspn(list, ",");
-
-        if (item == len && !strncmp(list, name, len))
-            return true;
-        list += item + (list[item] == ',');
-    }
-    return false;
-}
-
-/* Append the items of `from` that are not in `unless` but in `only` (NULL: anything). */
-static void list_append(FILE *out, const char *from, const char *only, const char *unless)
-{
-    while (*from) {
-        size_t item = strcspn(from, ",");
-
-        if ((!only || list_has(only, from, item)) && !list_has(unless, from, item))
-            fprintf(out, "%s%.*s", ftell(out) > 0 ? "," : "", (int)item, from);
-        from += item + (from[item] == ',');
-    }
-}
-
-/* The built-in ones stay, behind ours: a server may know no others. */
-char *ssh_choose_ciphers(const char *resolved, const char *built_in, bool has_aes)
-{
-    static const char fast[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
-                               "chacha20-poly1305@openssh.com";
-    AUTO_FREE char *users = configured_ciphers(resolved);
-    AUTO_FREE char *known = configured_ciphers(built_in);
-    char *list = NULL;
-    size_t size;
-    FILE *out;
-
-    if (!has_aes || !users || !known || strcmp(users, known))
-        return NULL;
-    out = must(open_memstream(&list, &size));
-    list_append(out, fast, known, "");
-    list_append(out, known, NULL, fast);
-    if (fclose(out))
-        abort();
-    return list;
-}
-
 /* "flags : … aes …" on x86, "Features : … aes …" on ARM */
 static bool cpu_has_aes(void)
 {
@@ -247,25 +189,27 @@ static void add_port(struct argv *argv, const struct ssh *ssh)
     argv_add(argv, ssh->dest.port);
 }
 
-/* An ssh that cannot tell gets no advice. */
-static char *find_ciphers(struct loop *loop, const struct ssh *ssh)
+/* What `ssh -G` says of the destination, in `ssh->config`; NULL: this ssh cannot tell. */
+static bool read_config(struct loop *loop, struct ssh *ssh, struct error *err)
 {
-    AUTO_FREE char *resolved = NULL;
     AUTO_FREE char *built_in = NULL;
     AUTO_ARGV struct argv users = { 0 };
     AUTO_ARGV struct argv nobodys = { 0 };
 
-    if (!cpu_has_aes())
-        return NULL;
     argv_add_all(&users, ssh->program.words);
     add_port(&users, ssh);
     argv_add(&users, "-G");
     add_target(&users, ssh);
     argv_add(&nobodys, ssh->program.words[0]);
     argv_add_all(&nobodys, (const char *const[]){ "-F", "none", "-G", "--", "localhost", NULL });
-    resolved = output_of(loop, users.words);
-    built_in = resolved ? output_of(loop, nobodys.words) : NULL;
-    return built_in ? ssh_choose_ciphers(resolved, built_in, true) : NULL;
+    free(ssh->config);
+    ssh->config = output_of(loop, users.words);
+    built_in = output_of(loop, nobodys.words);
+    if (!ssh->config)
+        return !built_in || ssh_check_user(ssh->dest.host, err);
+    free(ssh->ciphers);
+    ssh->ciphers = built_in ? ssh_choose_ciphers(ssh->config, built_in, cpu_has_aes()) : NULL;
+    return true;
 }
 
 static const char *base_name(const char *path)
@@ -318,6 +262,7 @@ static void ssh_free(struct ssh *ssh)
     ssh_dest_done(&ssh->dest);
     argv_done(&ssh->program);
     free(ssh->rsh);
+    free(ssh->config);
     free(ssh->ciphers);
     free(ssh->control_path);
     free(ssh->control_value);
@@ -371,6 +316,9 @@ static void add_ssh(struct argv *argv, const struct ssh *ssh, const char *master
         argv_add(argv, "-c");
         argv_add(argv, ssh->ciphers);
     }
+    /* A lane is idle as long as the guest does not write to its disk. */
+    if (ssh_config_differs(ssh->config, "channeltimeout", "none"))
+        argv_add_all(argv, (const char *const[]){ "-o", "ChannelTimeout=none", NULL });
     add_port(argv, ssh);
     argv_add(argv, "-S");
     argv_add(argv, socket);
@@ -427,6 +375,7 @@ static bool start_master(struct loop *loop, struct ssh *ssh, struct error *err)
     if (!child)
         return false;
     ssh->master_runs = await_master(loop, ssh, child, err);
+    ssh->has_warned = ssh->has_warned || ssh->master_runs;
     child_free(child);
     return ssh->master_runs;
 }
@@ -464,9 +413,7 @@ static bool ssh_open(struct transport *transport, struct error *err)
         return false;
     if (!ssh->is_openssh || ssh->master_runs)
         return true;
-    free(ssh->ciphers);
-    ssh->ciphers = find_ciphers(transport->loop, ssh);
-    return start_master(transport->loop, ssh, err);
+    return read_config(transport->loop, ssh, err) && start_master(transport->loop, ssh, err);
 }
 
 /* A lane for which the master is refused a session becomes no login of its own: with passwords, or
@@ -487,7 +434,11 @@ static void add_connection(struct argv *argv, const struct ssh *ssh, bool is_lan
     if (ssh->went_past)
         argv_add_all(
             argv, (const char *const[]){ "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", NULL });
-    else if (is_lane)
+    /* The master has said already that the key exchange is not of the newest kind. */
+    if (ssh->went_past && ssh->has_warned &&
+        ssh_config_differs(ssh->config, "warnweakcrypto", "no"))
+        argv_add_all(argv, (const char *const[]){ "-o", "WarnWeakCrypto=no", NULL });
+    if (is_lane && !ssh->went_past)
         stay_within_master(argv);
     add_target(argv, ssh);
 }

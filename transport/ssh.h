@@ -14,13 +14,4 @@ struct ssh_dest {
 bool ssh_parse_dest(const char *text, struct ssh_dest *dest, struct error *err);
 void ssh_dest_done(struct ssh_dest *dest);
 
-/**
- * The ciphers to ask for, fastest first, as `ssh -c` takes them; the caller frees them.
- *
- * @param resolved  what `ssh -G HOST` says
- * @param built_in  what `ssh -F none -G HOST` says
- * @return NULL: ssh's own choice, or the user's, is the one
- */
-char *ssh_choose_ciphers(const char *resolved, const char *built_in, bool has_aes);
-
 #endif

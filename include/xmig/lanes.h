@@ -71,9 +71,11 @@ bool receiver_door_ok(const struct receiver_door *door, struct error *err);
 /**
  * What `xmig lane` does: ask the receiver's door for lane `name`, then move
  * bytes between it and `in`/`out` until both directions have ended. Blocks.
+ *
+ * @param framed  what passes by `in` and `out` is framed (RELAY_BEAT_FRAMES_A)
  */
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
-               int in, int out, struct error *err);
+               int in, int out, bool framed, struct error *err);
 
 /* Ask the receiver's door for lane `name`: a descriptor that leads to the hypervisor, and is the
  * caller's to close, or -1; and what the lane has in common with others (transport/lanes/share.h).

@@ -210,7 +210,7 @@ static void *join_a_lane(void *arg)
     if (joining->damaged)
         (void)recv(joining->fd, lost, sizeof(lost), MSG_WAITALL);
     (void)lane_join(joining->runtime_dir, joining->id, joining->ticket, joining->name, joining->fd,
-                    joining->fd, NULL);
+                    joining->fd, false, NULL);
     shutdown(joining->fd, SHUT_RDWR);
     close(joining->fd);
     free(joining->runtime_dir);

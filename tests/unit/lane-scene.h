@@ -167,7 +167,7 @@ static inline int be_lane(char **words)
     struct error err = { 0 };
 
     if (lane_join(getenv("TEST_LANE_DIR"), words[0], words[1], words[2], STDIN_FILENO,
-                  STDOUT_FILENO, &err))
+                  STDOUT_FILENO, words[3] != NULL, &err))
         return 0;
     fprintf(stderr, "%s\n", err.text);
     return 1;

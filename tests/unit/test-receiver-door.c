@@ -16,7 +16,7 @@ static void *join_lane(void *arg)
     struct asking *asking = arg;
 
     asking->ok = lane_join(asking->scene->base, asking->id, asking->ticket, asking->name,
-                           asking->in, asking->out, &asking->err);
+                           asking->in, asking->out, false, &asking->err);
     __atomic_store_n(&asking->through, true, __ATOMIC_RELEASE);
     return NULL;
 }
@@ -81,7 +81,7 @@ static void says_that_nobody_receives(void **unused)
     struct error err = { 0 };
     (void)unused;
 
-    assert_false(lane_join(scene->base, "fedcba9876543210", TICKET, "ram", 0, 1, &err));
+    assert_false(lane_join(scene->base, "fedcba9876543210", TICKET, "ram", 0, 1, false, &err));
     assert_int_equal(err.kind, ERROR_LOST);
     assert_false(receiver_door_hand_over(scene->base, "fedcba9876543210", 0, 1, SOON_MS, &err));
     assert_int_equal(err.kind, ERROR_LOST);
@@ -95,7 +95,7 @@ static void no_id_leads_to_another_directory(void **unused)
     struct error err = { 0 };
     (void)unused;
 
-    assert_false(lane_join("/tmp", "../../../../x", TICKET, "ram", 0, 1, &err));
+    assert_false(lane_join("/tmp", "../../../../x", TICKET, "ram", 0, 1, false, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_false(receiver_door_hand_over("/tmp", "", 0, 1, SOON_MS, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
@@ -343,7 +343,7 @@ static void a_probe_ends_with_its_reader(void **unused)
     assert_int_equal(pipe(out), 0);
     close(in[1]);
     errno = EINTR;
-    assert_true(lane_join("/none", ID, TICKET, "probe", in[0], out[1], &err));
+    assert_true(lane_join("/none", ID, TICKET, "probe", in[0], out[1], false, &err));
     close(in[0]);
     close(out[0]);
     close(out[1]);

@@ -22,6 +22,7 @@ struct relay {
     int a_in, a_out, b;
     bool ok;
     struct carrier carrier;
+    enum relay_beat beat;
     struct error err;
     pthread_t thread;
 };
@@ -30,7 +31,8 @@ static void *run(void *arg)
 {
     struct relay *relay = arg;
 
-    relay->ok = relay_lane(relay->a_in, relay->a_out, relay->b, &relay->carrier, &relay->err);
+    relay->ok =
+        relay_lane(relay->a_in, relay->a_out, relay->b, &relay->carrier, relay->beat, &relay->err);
     close(relay->a_in);
     if (relay->a_out != relay->a_in)
         close(relay->a_out);
@@ -303,6 +305,97 @@ static void ends_while_bytes_wait_for_their_turn(void **unused)
     close(fd);
 }
 
+/* Two relays with a framed connection between them. */
+static void frames_and_unframes_every_byte_both_ways(void **unused)
+{
+    int a, b;
+    struct relay relays[2] = { between_sockets(&a, &b), { .beat = RELAY_BEAT_FRAMES_A } };
+    struct traffic_pair traffic;
+    (void)unused;
+
+    relays[0].beat = RELAY_BEAT_FRAMES_B;
+    relays[1].a_in = relays[1].a_out = b;
+    relays[1].b = new_socket(&b);
+    start(&relays[0]);
+    start(&relays[1]);
+    traffic = traffic_start_pair(a, a, b, MUCH);
+    assert_true(traffic_end_pair(&traffic));
+    assert_true(end(&relays[0]));
+    assert_true(end(&relays[1]));
+    close(a);
+    close(b);
+}
+
+static void hears(int fd, const char *bytes, size_t len)
+{
+    char heard[16];
+
+    assert_int_equal(traffic_read_block(fd, heard, len), len);
+    assert_memory_equal(heard, bytes, len);
+}
+
+static void a_frame_without_bytes_passes_where_nothing_else_does(void **unused)
+{
+    int a, b;
+    struct relay relay = between_sockets(&a, &b);
+    (void)unused;
+
+    relay.beat = RELAY_BEAT_FRAMES_B;
+    start(&relay);
+    hears(b, "\0\0\0\0", 4);
+    say(a, "hello");
+    hears(b, "\0\0\0\5hello", 9);
+    hears(b, "\0\0\0\0", 4);
+    assert_int_equal(write(b, "\0\0\0\0\0\0", 6), 6);
+    assert_int_equal(write(b, "\0\2hi\0\0\0\1", 8), 8);
+    hear(a, "hi");
+    say(b, "!");
+    hear(a, "!");
+    close(b);
+    assert_true(end(&relay));
+    close(a);
+}
+
+static void an_end_within_a_frame_is_told(void **unused)
+{
+    int a, b;
+    struct relay relay = between_sockets(&a, &b);
+    (void)unused;
+
+    relay.beat = RELAY_BEAT_FRAMES_B;
+    start(&relay);
+    assert_int_equal(write(b, "\0\0\0\5hel", 7), 7);
+    hear(a, "hel");
+    close(b);
+    assert_true(is_at_end(a));
+    close(a);
+    assert_false(end(&relay));
+    assert_string_equal(relay.err.text, "the lane ended in the middle of a frame");
+}
+
+/* Standard error is a pipe here, for as long as nothing else has anything to say. */
+static void a_byte_of_words_is_said_where_nothing_passes(void **unused)
+{
+    int a, b, words[2], own = dup(STDERR_FILENO);
+    struct relay relay = between_sockets(&a, &b);
+    (void)unused;
+
+    assert_int_equal(pipe(words), 0);
+    dup2(words[1], STDERR_FILENO);
+    relay.beat = RELAY_BEAT_WORDS;
+    start(&relay);
+    hears(words[0], "", 1);
+    say(a, "hello");
+    hear(b, "hello");
+    close(a);
+    close(b);
+    assert_true(end(&relay));
+    dup2(own, STDERR_FILENO);
+    close(own);
+    close(words[0]);
+    close(words[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +409,10 @@ int main(void)
         cmocka_unit_test(copies_where_splice_cannot),
         cmocka_unit_test(counts_what_comes_and_keeps_to_a_limit_that_comes_later),
         cmocka_unit_test(ends_while_bytes_wait_for_their_turn),
+        cmocka_unit_test(frames_and_unframes_every_byte_both_ways),
+        cmocka_unit_test(a_frame_without_bytes_passes_where_nothing_else_does),
+        cmocka_unit_test(an_end_within_a_frame_is_told),
+        cmocka_unit_test(a_byte_of_words_is_said_where_nothing_passes),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -4,6 +4,7 @@
 #include "tests/unit/helpers.h"
 #include "transport/internal.h"
 #include "transport/lanes/rate.h"
+#include "transport/ssh-config.h"
 #include "transport/ssh.h"
 
 #include <signal.h>

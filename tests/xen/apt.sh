@@ -42,6 +42,7 @@ apt_sources() { # SUITE
     while IFS='|' read -r label codename uri _; do
         option="[arch=amd64 signed-by=$keyring]"
         case $label:$codename in
+        Debian-Security:* | Debian:*-updates) [[ $suite != sid ]] || continue ;;& # it has neither
         Debian-Security:*) echo "deb $option $uri $suite-security main" ;;
         Debian:*-updates) echo "deb $option $uri $suite-updates main" ;;
         Debian:*-*) ;; # backports and the like
@@ -85,7 +86,7 @@ apt_bootstrap() { # SUITE ROOT PACKAGE,...
 
     [[ $1 != *-backports ]] || options+=(--aptopt="APT::Default-Release \"$1\"")
     while IFS= read -r option; do options+=(--aptopt="$option"); done < <(
-        apt-config dump | grep -E '^Acquire::(https?::|Retries)' | grep -v '""'
+        apt-config dump | grep -E '^Acquire::(https?::|Retries|Check-Valid-Until)' | grep -v '""'
     )
     mmdebstrap --quiet --mode=root --variant=apt --architectures=amd64 \
         --aptopt='Apt::Install-Recommends "false"' "${options[@]}" \

@@ -101,25 +101,26 @@ static cJSON *ask(int door_fd, const cJSON *request, const int fds[], size_t cou
     return NULL;
 }
 
-/* Where no descriptor belongs to the answer. */
-static bool ask_for_nothing(int door_fd, const cJSON *request, const int fds[], size_t count,
-                            uint64_t timeout_ms, struct error *err)
+/* Where no descriptor belongs to the answer, which is the caller's. */
+static cJSON *ask_for_nothing(int door_fd, const cJSON *request, const int fds[], size_t count,
+                              uint64_t timeout_ms, struct error *err)
 {
     int given[2];
-    AUTO_JSON cJSON *answer = ask(door_fd, request, fds, count, timeout_ms, given, err);
+    cJSON *answer = ask(door_fd, request, fds, count, timeout_ms, given, err);
 
     cleanup_close(&given[0]);
     cleanup_close(&given[1]);
-    return answer != NULL;
+    return answer;
 }
 
-/* Write one byte; then wait until the reader closes the connection. */
-static bool be_probe(int in, int out, struct error *err)
+/* Write one byte, or a frame of one; then wait until the reader closes the connection. */
+static bool be_probe(int in, int out, bool framed, struct error *err)
 {
-    char byte = '+';
-    ssize_t count;
+    static const char frame[] = { 0, 0, 0, 1, '+' };
+    ssize_t count = framed ? sizeof(frame) : 1;
+    char byte;
 
-    if (write(out, &byte, 1) != 1)
+    if (write(out, frame + sizeof(frame) - count, (size_t)count) != count)
         return error_set(err, ERROR_LOST, "cannot answer: %m");
     do
         count = read(in, &byte, 1);
@@ -167,17 +168,18 @@ int lane_open(const char *runtime_dir, const char *id, const char *ticket, const
 }
 
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
-               int in, int out, struct error *err)
+               int in, int out, bool framed, struct error *err)
 {
+    enum relay_beat beat = framed ? RELAY_BEAT_FRAMES_A : RELAY_BEAT_WORDS;
     AUTO_CLOSE int lane_fd = -1;
     struct carrier carrier;
 
     if (!strcmp(name, LANE_PROBE))
-        return be_probe(in, out, err);
+        return be_probe(in, out, framed, err);
     lane_fd = lane_open(runtime_dir, id, ticket, name, &carrier, err);
     if (lane_fd < 0)
         return false;
-    return relay_lane(in, out, lane_fd, &carrier, err) || error_prefix(err, "lane %s", name);
+    return relay_lane(in, out, lane_fd, &carrier, beat, err) || error_prefix(err, "lane %s", name);
 }
 
 bool lane_join_via(const char *socket, const char *ticket, const char *name, int in, int out,
@@ -185,12 +187,16 @@ bool lane_join_via(const char *socket, const char *ticket, const char *name, int
 {
     AUTO_CLOSE int door_fd = connect_unix(socket, err);
     AUTO_JSON cJSON *request = lane_request(ticket, name);
+    AUTO_JSON cJSON *answer = NULL;
+    enum relay_beat beat;
 
     if (door_fd < 0)
         return false;
     cJSON_AddTrueToObject(request, "relay");
-    if (!ask_for_nothing(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, err) ||
-        !relay_both(in, out, door_fd, err))
+    cJSON_AddTrueToObject(request, "frames");
+    answer = ask_for_nothing(door_fd, request, NULL, 0, LANE_TIMEOUT_MS, err);
+    beat = json_true(answer, "frames") ? RELAY_BEAT_FRAMES_B : RELAY_BEAT_NONE;
+    if (!answer || !relay_lane(in, out, door_fd, &(struct carrier){ 0 }, beat, err))
         return error_prefix(err, "lane %s", name);
     return true;
 }
@@ -204,8 +210,8 @@ bool receiver_door_hand_over(const char *runtime_dir, const char *id, int in, in
     AUTO_CLOSE int door_fd = knock(runtime_dir, id, err);
     AUTO_CLOSE int ours = -1;
     AUTO_JSON cJSON *request = must(cJSON_CreateObject());
+    AUTO_JSON cJSON *answer = NULL;
     int both[2];
-    bool ok;
 
     if (door_fd < 0)
         return false;
@@ -213,9 +219,10 @@ bool receiver_door_hand_over(const char *runtime_dir, const char *id, int in, in
         return error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
     ours = both[0];
     cJSON_AddTrueToObject(request, "control");
-    ok = ask_for_nothing(door_fd, request, (const int[]){ both[1], both[1] }, 2, timeout_ms, err);
+    answer =
+        ask_for_nothing(door_fd, request, (const int[]){ both[1], both[1] }, 2, timeout_ms, err);
     close(both[1]);
-    if (!ok)
+    if (!answer)
         return error_prefix(err, "migration %s", id);
     /* How it ends is a matter between the two who talk. */
     (void)relay_both(in, out, ours, NULL);

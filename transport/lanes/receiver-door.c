@@ -5,7 +5,8 @@
  * true} with two descriptors (SCM_RIGHTS). Answered by a line, {"ok": true}, for a lane with its
  * number and two descriptors, the lane's and that of the memory that lanes share, or {"error":
  * TEXT}. Who comes through a forwarded socket cannot take a descriptor, and says so with "relay":
- * true: after the line the connection itself is the lane.
+ * true: after the line the connection itself is the lane; with "frames": true, which the answer
+ * repeats, as frames.
  */
 #include "xmig/transport.h"
 
@@ -111,6 +112,16 @@ static bool answer_ok(const struct asker *asker)
     return answer(asker, json, NULL, 0);
 }
 
+static bool answer_relayed(const struct asker *asker, bool framed)
+{
+    cJSON *json = must(cJSON_CreateObject());
+
+    cJSON_AddTrueToObject(json, "ok");
+    if (framed)
+        cJSON_AddTrueToObject(json, "frames");
+    return answer(asker, json, NULL, 0);
+}
+
 static void answer_error(const struct asker *asker, const char *text)
 {
     cJSON *json = json_new("error", text);
@@ -127,13 +138,15 @@ static bool is_ticket(const struct receiver_door *door, const char *ticket)
 }
 
 /* The lane's other end is an `xmig lane` of this machine, as it is over a session of ssh. */
-static bool start_relay(const struct asker *asker, const char *name, struct error *err)
+static bool start_relay(const struct asker *asker, const char *name, bool framed, struct error *err)
 {
     const struct receiver_door *door = asker->door;
-    const char *const words[] = { "/proc/self/exe", "lane", door->id, door->ticket, name, NULL };
+    const char *const words[] = {
+        "/proc/self/exe", "lane", door->id, door->ticket, name, framed ? "--framed" : NULL, NULL,
+    };
     struct child *child;
 
-    if (!answer_ok(asker))
+    if (!answer_relayed(asker, framed))
         return true;
     child = child_start(door->loop, words, asker->fd, asker->fd, STDERR_FILENO, err);
     child_release(child);
@@ -199,7 +212,7 @@ static void give_lane(const struct asker *asker, const cJSON *request)
         return;
     }
     if (json_true(request, "relay")) {
-        if (!start_relay(asker, name, &err))
+        if (!start_relay(asker, name, json_true(request, "frames"), &err))
             answer_error(asker, err.text);
         return;
     }

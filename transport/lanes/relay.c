@@ -15,6 +15,14 @@ enum {
     PIPE_SIZE = 1024 * 1024, /* what an unprivileged user may have */
     COPY_SIZE = 256 * 1024,
     SOCKET_BUFFER_SIZE = 4 * 1024 * 1024, /* some of a mirror's requests, of 1 MiB each */
+    FRAME_HEAD = 4,
+    BEAT_MS = 2000,
+};
+
+enum framing {
+    BARE,
+    FRAMES,   /* what is written is framed */
+    UNFRAMES, /* … what is read */
 };
 
 struct direction {
@@ -28,6 +36,10 @@ struct direction {
     struct error *lost; /* set when bytes were lost */
     struct carrier carrier;
     struct turn turn; /* of the bytes that are to be written */
+    enum framing framing;
+    unsigned char head[FRAME_HEAD]; /* of the frame that is read */
+    size_t head_len;
+    size_t rest; /* of that frame's bytes */
 };
 
 static bool is_pending(const struct direction *way)
@@ -96,11 +108,75 @@ static ssize_t take_to_buffer(struct direction *way, int from, size_t most)
     return count;
 }
 
+/* ---- frames ---- */
+
+static void put_length(char *head, size_t length)
+{
+    for (size_t i = FRAME_HEAD; i-- > 0; length >>= 8)
+        head[i] = (char)(length & 0xff);
+}
+
+static void take_head_byte(struct direction *way, char byte)
+{
+    way->head[way->head_len++] = (unsigned char)byte;
+    if (way->head_len < FRAME_HEAD)
+        return;
+    way->rest = 0;
+    for (size_t i = 0; i < FRAME_HEAD; i++)
+        way->rest = way->rest << 8 | way->head[i];
+    way->head_len = 0;
+}
+
+/* Leave in the buffer only what the frames hold, and return how much that is. */
+static size_t unframe(struct direction *way, size_t count)
+{
+    size_t at = 0, kept = 0;
+
+    while (at < count) {
+        size_t part = count - at < way->rest ? count - at : way->rest;
+
+        if (part == 0) {
+            take_head_byte(way, way->buffer[at++]);
+            continue;
+        }
+        memmove(way->buffer + kept, way->buffer + at, part);
+        kept += part;
+        at += part;
+        way->rest -= part;
+    }
+    return kept;
+}
+
+static ssize_t take_framed(struct direction *way)
+{
+    size_t room = way->framing == FRAMES ? FRAME_HEAD : 0;
+    size_t most = carrier_portion(&way->carrier, COPY_SIZE - room);
+    ssize_t count = read(way->from, way->buffer + room, most);
+
+    way->start = way->end = 0;
+    if (count == 0 && (way->rest > 0 || way->head_len > 0))
+        error_set(way->lost, ERROR_LOST, "the lane ended in the middle of a frame");
+    if (count <= 0)
+        return count;
+    if (way->framing == FRAMES) {
+        put_length(way->buffer, (size_t)count);
+        way->end = (size_t)count + room;
+    } else {
+        way->end = unframe(way, (size_t)count);
+    }
+    get_turn(way, (ssize_t)(way->end - room));
+    return count;
+}
+
+/* ---- bytes ---- */
+
 /* Take the bytes that splice() has left in the pipe before new ones. */
 static ssize_t take(struct direction *way)
 {
     ssize_t count;
 
+    if (way->framing != BARE)
+        return take_framed(way);
     if (!way->buffer)
         return take_to_pipe(way);
     if (way->piped) {
@@ -217,32 +293,66 @@ static int patience_ms(const struct direction *limited)
     return limited->over || !wait ? -1 : wait;
 }
 
+/* A word waits for room: one that blocked would hold up the lane. */
+static void say_beat(void)
+{
+    struct pollfd polled = { .fd = STDERR_FILENO, .events = POLLOUT };
+    ssize_t unused =
+        poll(&polled, 1, 0) == 1 && (polled.revents & POLLOUT) ? write(STDERR_FILENO, "", 1) : 0;
+    (void)unused;
+}
+
+static void add_beat(struct direction *way)
+{
+    if (way->framing != FRAMES || way->over || way->ended || is_pending(way))
+        return;
+    put_length(way->buffer, 0);
+    way->start = 0;
+    way->end = FRAME_HEAD;
+}
+
+/* Nothing has passed for a while. */
+static void do_beat(struct direction ways[2], enum relay_beat beat)
+{
+    if (beat == RELAY_BEAT_WORDS)
+        say_beat();
+    add_beat(&ways[0]);
+    add_beat(&ways[1]);
+}
+
 /* No deadline: the ends close when their owners are through or dead, and a dead link is
  * found by ssh's own keep-alive.
  */
-static bool move_until_over(struct direction ways[2], struct error *err)
+static bool move_until_over(struct direction ways[2], enum relay_beat beat, struct error *err)
 {
     while (!ways[0].over || !ways[1].over) {
         struct pollfd polled[4];
+        int wait, seen;
+        bool is_idle;
 
         say_what_to_wait_for(&ways[0], &polled[0]);
         say_what_to_wait_for(&ways[1], &polled[2]);
-        if (poll(polled, 4, patience_ms(&ways[0])) < 0) {
-            if (errno == EINTR)
-                continue;
+        wait = patience_ms(&ways[0]);
+        is_idle = wait < 0 && beat != RELAY_BEAT_NONE;
+        seen = poll(polled, 4, is_idle ? BEAT_MS : wait);
+        if (seen < 0 && errno == EINTR)
+            continue;
+        if (seen < 0)
             return error_set(err, ERROR_SYSTEM, "cannot poll: %m");
-        }
+        if (seen == 0 && is_idle)
+            do_beat(ways, beat);
         if (!move(&ways[0], &polled[0], err) || !move(&ways[1], &polled[2], err))
             return false;
     }
     return true;
 }
 
-static bool begin(struct direction *way, int from, int to, struct error *lost, struct error *err)
+static bool begin(struct direction *way, int from, int to, enum framing framing, struct error *lost,
+                  struct error *err)
 {
     const int buffer = SOCKET_BUFFER_SIZE;
 
-    *way = (struct direction){ .from = from, .to = to, .lost = lost };
+    *way = (struct direction){ .from = from, .to = to, .framing = framing, .lost = lost };
     if (pipe2(way->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
     /* A smaller one, at this user's limit for pipes, serves too. What sshd writes to is often
@@ -254,6 +364,8 @@ static bool begin(struct direction *way, int from, int to, struct error *lost, s
            setsockopt(to, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)));
     fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
     fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
+    if (framing != BARE)
+        begin_copying(way);
     return true;
 }
 
@@ -266,23 +378,26 @@ static void finish(struct direction *way)
 
 bool relay_both(int a_in, int a_out, int b, struct error *err)
 {
-    return relay_lane(a_in, a_out, b, &(struct carrier){ 0 }, err);
+    return relay_lane(a_in, a_out, b, &(struct carrier){ 0 }, RELAY_BEAT_NONE, err);
 }
 
-bool relay_lane(int a_in, int a_out, int b, const struct carrier *carrier, struct error *err)
+bool relay_lane(int a_in, int a_out, int b, const struct carrier *carrier, enum relay_beat beat,
+                struct error *err)
 {
+    bool a = beat == RELAY_BEAT_FRAMES_A, framed = a || beat == RELAY_BEAT_FRAMES_B;
+    enum framing out = a ? UNFRAMES : FRAMES, back = a ? FRAMES : UNFRAMES;
     struct direction ways[2];
     struct error lost = { 0 };
     bool ok;
 
-    if (!begin(&ways[0], a_in, b, &lost, err))
+    if (!begin(&ways[0], a_in, b, framed ? out : BARE, &lost, err))
         return false;
-    if (!begin(&ways[1], b, a_out, &lost, err)) {
+    if (!begin(&ways[1], b, a_out, framed ? back : BARE, &lost, err)) {
         finish(&ways[0]);
         return false;
     }
     ways[0].carrier = *carrier;
-    ok = move_until_over(ways, err);
+    ok = move_until_over(ways, beat, err);
     finish(&ways[0]);
     finish(&ways[1]);
     if (!ok || !lost.kind)

@@ -40,7 +40,18 @@ struct turn carrier_take(const struct carrier *carrier, size_t size);
 /* Milliseconds until then; 0: now. */
 int carrier_wait_ms(const struct carrier *carrier, const struct turn *turn);
 
-/* relay_both(), where what comes by `a_in` is limited and counted. */
-bool relay_lane(int a_in, int a_out, int b, const struct carrier *carrier, struct error *err);
+/* A server may close what has carried nothing for a while (ChannelTimeout of sshd's), and a lane
+ * carries nothing as long as the guest writes nothing. What is written then, every few seconds:
+ */
+enum relay_beat {
+    RELAY_BEAT_NONE,
+    RELAY_BEAT_WORDS,    /* a NUL on our standard error, which the sender drops */
+    RELAY_BEAT_FRAMES_A, /* a frame without bytes: what passes by `a_in` and `a_out` is framed, … */
+    RELAY_BEAT_FRAMES_B, /* … by `b`: a length (4 bytes, big endian), then so many bytes */
+};
+
+/* relay_both() with a beat, where what comes by `a_in` is limited and counted. */
+bool relay_lane(int a_in, int a_out, int b, const struct carrier *carrier, enum relay_beat beat,
+                struct error *err);
 
 #endif
