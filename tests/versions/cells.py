@@ -172,7 +172,7 @@ def newer_machine(lab, source, target, machine):
     cell = Cell(lab, machine)
     try:
         cell.start(lab.host(source, 0))
-        return says(cell.refused(lab.host(target, 1)), f"knows no machine '{machine}'")
+        return says(cell.refused(lab.host(target, 1)), f"knows no machine '{machine}': move the VM to")
     finally:
         cell.end()
 

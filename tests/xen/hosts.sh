@@ -26,8 +26,10 @@ monitor() { # HOST LINE
 }
 
 describe_host() { # SPEC: SUITE[+oxenstored][-FEATURE]
-    local spec=${1%%-*} lacks=${1#"${1%%-*}"} store=xenstored suite
+    local spec=${1/-backports/_backports} lacks store=xenstored suite
+    lacks=${spec#"${spec%%-*}"} spec=${spec%%-*}
     suite=${spec%%+*}
+    suite=${suite/_/-}
     [[ $spec != *+* ]] || store=${spec#*+}
     [[ $store == xenstored || $store == oxenstored ]] || die "unknown xenstore daemon '$store'"
     [[ -e $LAB_DIR/image/$suite ]] || (build "$suite" >&2) || exit 1

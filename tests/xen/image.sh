@@ -173,8 +173,8 @@ cached() { # DESTINATION BUILDER ARGUMENT...
     ("$@" "$to.part") >"$to.log" 2>&1 & # not `( ) ||`, which would switch errexit off
     wait $! || die "cannot build it, see $to.log"
     mv "$to.part" "$to"
-    for old in "${to%-*}"-*; do
-        [[ $old == "$to"* ]] || in_use "$old" || rm -rf "$old"
+    for old in "${to%-*}"-*; do # a key comes next, not the rest of a longer name, as trixie-backports
+        [[ $old == "$to"* || ! ${old#"${to%-*}"-} =~ ^[0-9a-f]{16} ]] || in_use "$old" || rm -rf "$old"
     done
 }
 

@@ -35,11 +35,21 @@ static bool check_program(struct qemu_copy *vm, struct error *err)
     return vm->program || line_program_missing(wanted, err);
 }
 
+static bool check_machine_type(struct qemu_copy *vm, struct error *err)
+{
+    if (qemu_check_help(vm, "machine", vm->params.qemu.machine, err))
+        return true;
+    if (err && err->kind == ERROR_REFUSED)
+        error_append(err, ": move the VM to a host whose QEMU has it, or start it again with one "
+                          "that both have");
+    return false;
+}
+
 static bool check_machine(struct qemu_copy *vm, struct error *err)
 {
     const struct qemu_machine *qemu = &vm->params.qemu;
 
-    if (!error_goes_on(err, qemu_check_help(vm, "machine", qemu->machine, err)) ||
+    if (!error_goes_on(err, check_machine_type(vm, err)) ||
         !error_goes_on(err, qemu_check_help(vm, "accel", qemu->accelerator, err)))
         return false;
     if (!strcmp(qemu->accelerator, "kvm") && access("/dev/kvm", R_OK | W_OK) < 0)
