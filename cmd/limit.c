@@ -56,6 +56,9 @@ static bool set(const struct migration_view *view, uint64_t rate, char **status,
         return error_set(err, ERROR_REFUSED,
                          "the source limits what it sends: run 'xmig limit %s RATE' on %s",
                          view->m.id, view_peer(view));
+    if (journal_last(view->m.journal) != RECORD_BEGIN)
+        return error_set(err, ERROR_REFUSED, "migration %s is not limited any more: %s", view->m.id,
+                         journal_meaning(view->m.journal));
     return status_limit(&view->m, rate, status, err) &&
            (!rate || status_is_limited(*status) ||
             error_set(err, ERROR_REFUSED,

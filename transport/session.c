@@ -104,12 +104,13 @@ enum {
 static void ping(struct session *session)
 {
     const struct session_history *history = &session->history;
-    cJSON *body, *progress;
+    cJSON *body, *progress = NULL;
 
     if (!history->compare || session->muted || stream_unsent(session->stream) >= BACKLOG_MAX)
         return;
     body = clocks_ask(&session->clocks);
-    progress = history->tell_progress ? history->tell_progress(history->report) : NULL;
+    if (session->side == SIDE_SEND && history->tell_progress)
+        progress = history->tell_progress(history->report);
     if (progress)
         cJSON_AddItemToObject(body, "progress", progress);
     (void)session_send(session, "ping", body, NULL);

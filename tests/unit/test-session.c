@@ -220,6 +220,76 @@ static void says_nothing_that_is_too_long(void **unused)
     end(&scene);
 }
 
+static cJSON *progress(void *arg)
+{
+    (void)arg;
+    return must(cJSON_Parse("[{\"subject\":\"ram\",\"sent\":5}]"));
+}
+
+static void take_clock(void *arg, const struct session_clock *clock)
+{
+    (void)arg;
+    (void)clock;
+}
+
+static void take_limit(void *arg, uint64_t bytes_per_s)
+{
+    *(uint64_t *)arg = bytes_per_s;
+}
+
+static bool peer_hears_word(struct scene *scene, const char *word)
+{
+    AUTO_FREE char *said = peer_hears(scene);
+
+    return strstr(said, word) != NULL;
+}
+
+/* What the target has heard of the source's progress is not told back. */
+static void the_source_tells_its_progress_and_the_target_what_has_come(void **unused)
+{
+    for (enum side side = SIDE_SEND; side <= SIDE_RECV; side++) {
+        struct scene scene = begin_as(side);
+
+        session_share(scene.session,
+                      (struct session_history){ .compare = take_clock, .tell_progress = progress });
+        assert_true(turn(&scene, NULL));
+        assert_int_equal(peer_hears_word(&scene, "progress"), side == SIDE_SEND);
+        if (side == SIDE_RECV)
+            session_carry(scene.session, (struct session_lanes){ .carried = progress });
+        peer_says(&scene, "{\"type\":\"ping\",\"sent_us\":7}");
+        assert_true(turn(&scene, NULL));
+        assert_int_equal(peer_hears_word(&scene, "progress"), side == SIDE_RECV);
+        end(&scene);
+    }
+    (void)unused;
+}
+
+static void a_limit_is_told_and_heard_but_not_after_an_abort(void **unused)
+{
+    struct scene scene = begin();
+    uint64_t limit = 0;
+    (void)unused;
+
+    session_limit(scene.session, 4096);
+    assert_true(turn(&scene, NULL));
+    assert_peer_hears(&scene, "{\"bytes_per_s\":4096,\"type\":\"limit\"}");
+    session_mute(scene.session);
+    session_limit(scene.session, 1);
+    assert_true(session_send(scene.session, "settled", NULL, NULL));
+    assert_true(turn(&scene, NULL));
+    assert_peer_hears(&scene, "{\"type\":\"settled\"}");
+    end(&scene);
+
+    scene = begin_as(SIDE_RECV);
+    peer_says(&scene, "{\"type\":\"limit\",\"bytes_per_s\":1}"); /* it is of no use yet */
+    assert_true(turn(&scene, NULL));
+    session_carry(scene.session, (struct session_lanes){ .limit = take_limit, .arg = &limit });
+    peer_says(&scene, "{\"type\":\"limit\",\"bytes_per_s\":4096}");
+    assert_true(turn(&scene, NULL));
+    assert_int_equal(limit, 4096);
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +307,8 @@ int main(void)
         cmocka_unit_test(knows_a_message_that_is_too_long_at_its_first_bytes),
         cmocka_unit_test(breaks_off_at_a_message_without_a_type),
         cmocka_unit_test(says_nothing_that_is_too_long),
+        cmocka_unit_test(the_source_tells_its_progress_and_the_target_what_has_come),
+        cmocka_unit_test(a_limit_is_told_and_heard_but_not_after_an_abort),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
