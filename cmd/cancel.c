@@ -55,6 +55,10 @@ static bool can_be_cancelled(const struct migration_view *view, struct error *er
 
     if (!view_is_at_work(view, err))
         return false;
+    if (!reopen_is_first_owner(&view->m))
+        return error_set(err, ERROR_REFUSED,
+                         "'xmig recover' is settling migration %s already: 'xmig status' shows it",
+                         view->m.id);
     if (last == RECORD_BEGIN || (last == RECORD_PAUSING && view->m.side == SIDE_SEND))
         return true;
     if (last == RECORD_PREPARED)

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,13 +15,26 @@
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
 
-/* Ctrl-C reaches both processes, and the one that does the move answers it. */
-static void await(pid_t child, int fd, char id[17], int *status)
+/* The process that does the move answers what calls it off. Ctrl-C reaches both by itself. */
+static void pass_on(int signals, pid_t child)
 {
+    struct signalfd_siginfo info;
+
+    if (read(signals, &info, sizeof(info)) == sizeof(info) && info.ssi_code != SI_KERNEL)
+        kill(child, (int)info.ssi_signo);
+}
+
+static void await(pid_t child, int fd, const sigset_t *caught, char id[17], int *status)
+{
+    AUTO_CLOSE int signals = signalfd(-1, caught, SFD_CLOEXEC);
+    struct pollfd polled[] = { { .fd = fd, .events = POLLIN },
+                               { .fd = signals, .events = POLLIN } };
     ssize_t got;
     int ended;
 
-    signal(SIGINT, SIG_IGN);
+    while (poll(polled, 2, -1) < 0 || !polled[0].revents)
+        if (polled[1].revents)
+            pass_on(signals, child);
     got = read(fd, id, 16);
     id[got == 16 ? 16 : 0] = '\0';
     *status = 0;
@@ -40,23 +55,30 @@ static void enter_scope(void)
 
 bool detach_begin(int *fd, char id[17], int *status, struct error *err)
 {
+    AUTO_CLOSE int begun = -1;
+    sigset_t caught, before;
     int both[2];
     pid_t child;
 
+    sigemptyset(&caught);
+    sigaddset(&caught, SIGINT);
+    sigaddset(&caught, SIGTERM);
     signal(SIGCHLD, SIG_DFL); /* ignored, a child's exit status would be lost */
     if (pipe2(both, O_CLOEXEC) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
+    sigprocmask(SIG_BLOCK, &caught, &before);
     child = fork();
-    if (child < 0) {
-        close(both[0]);
-        close(both[1]);
-        return error_set(err, ERROR_SYSTEM, "cannot start a process: %m");
-    }
-    close(both[child != 0]);
+    if (child < 0)
+        error_set(err, ERROR_SYSTEM, "cannot start a process: %m");
+    begun = both[0];
     *fd = both[1];
-    if (child)
-        await(child, both[0], id, status);
-    else
+    if (child) {
+        close(*fd);
+        if (child > 0)
+            await(child, begun, &caught, id, status);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (child == 0)
         enter_scope();
     return child == 0;
 }

@@ -107,9 +107,12 @@ static void answer(void *arg, int fd)
     print_limit(m, limit);
     if (m->alone_until_s)
         print_until(m->alone_until_s, until);
-    len = snprintf(line, sizeof(line), "process %d is at %s%s%s%s", (int)getpid(),
-                   m->at ? m->at : "its beginning", m->alone_until_s ? lost_the_other[m->side] : "",
-                   until, limit);
+    len = snprintf(line, sizeof(line), "process %d %s%s%s%s%s", (int)getpid(),
+                   m->settling ? "is settling it" : "is at ",
+                   m->settling ? ""
+                   : m->at     ? m->at
+                               : "its beginning",
+                   m->alone_until_s ? lost_the_other[m->side] : "", until, limit);
     (void)send(fd, line, (size_t)len, MSG_NOSIGNAL);
     close(fd);
 }

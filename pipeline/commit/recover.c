@@ -243,6 +243,8 @@ void recover_run(struct migration *m, const struct recover_options *options, str
     m->settling = true;
     if (!reopen_as_owner(m, &result->error) || !reopen_host(m, &result->error))
         return;
+    if (!m->unattended) /* a guardian's attempt holds nobody up */
+        m->status = status_listen(m, NULL);
     if (m->side == SIDE_SEND)
         recover_sender(m, options, result);
     else

@@ -43,6 +43,11 @@ bool reopen_as_owner(struct migration *m, struct error *err)
            journal_refresh(m->journal, err);
 }
 
+bool reopen_is_first_owner(const struct migration *m)
+{
+    return owner(m) == journal_find(m->journal, RECORD_BEGIN);
+}
+
 bool reopen_owner_lives(const struct migration *m)
 {
     return !journal_rebooted_since(m->journal, owner(m)) &&

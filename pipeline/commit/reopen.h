@@ -19,6 +19,9 @@ bool reopen_as_owner(struct migration *m, struct error *err);
 /* Make the host that the journal names, and let it find its VM again. */
 bool reopen_host(struct migration *m, struct error *err);
 
+/* Is the process that began the migration the last that took it on? */
+bool reopen_is_first_owner(const struct migration *m);
+
 /* The living process that has the migration; 0: none. */
 pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time);
 
