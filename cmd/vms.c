@@ -1,6 +1,7 @@
 /* xmig vms: the VMs of this host, and whether they can be moved. */
 #include "command.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,6 +150,7 @@ static int vms(const struct vms_options *options)
     struct error err = { 0 };
     int status;
 
+    signal(SIGPIPE, SIG_IGN); /* a QEMU may end, or hang up, while it is asked */
     looking.report = report_new("xmig vms", &output, stdout, stderr);
     if (directories_make(&looking.directories, &err)) {
         look_at_all(&looking);

@@ -3,6 +3,9 @@
 
 #include <sys/stat.h>
 
+#include "host/qemu/argv/argv.h"
+#include "xmig/cleanup.h"
+
 /* Set the name at `arg` to NULL when a process has it. */
 static void clear_if_found(void *arg, const struct qemu_process *process)
 {
@@ -30,9 +33,42 @@ static void add_name(void *arg, const struct qemu_process *process)
         cJSON_AddItemToArray(arg, must(cJSON_CreateString(process->name)));
 }
 
+struct telling_apart {
+    const cJSON *all;
+    cJSON *names;
+};
+
+static bool is_shared(const cJSON *all, const char *name)
+{
+    const cJSON *each;
+    int count = 0;
+
+    cJSON_ArrayForEach (each, all)
+        count += !strcmp(each->valuestring, name);
+    return count > 1;
+}
+
+/* Two VMs of one name are told apart by their sockets. */
+static void add_distinct(void *arg, const struct qemu_process *process)
+{
+    const struct telling_apart *apart = arg;
+    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->cwd);
+    const char *name = process->name;
+
+    if (!name)
+        return;
+    if (is_shared(apart->all, name) && sockets->child)
+        name = sockets->child->valuestring;
+    cJSON_AddItemToArray(apart->names, must(cJSON_CreateString(name)));
+}
+
 static void vms(cJSON *names)
 {
-    qemu_process_each(add_name, names);
+    AUTO_JSON cJSON *all = must(cJSON_CreateArray());
+    struct telling_apart apart = { all, names };
+
+    qemu_process_each(add_name, all);
+    qemu_process_each(add_distinct, &apart);
 }
 
 const struct hypervisor qemu_hypervisor = {

@@ -62,6 +62,9 @@ bool program_run(struct loop *loop, const char *const words[], char **output, ui
         return false;
     ok = child_wait(child, timeout_ms, &status, err);
     child_free(child);
+    if (!ok && err && err->kind == ERROR_TIMEOUT)
+        error_set(err, ERROR_TIMEOUT, "it was killed, for it had not ended within %llu s",
+                  (unsigned long long)timeout_ms / 1000);
     if (!ok)
         return error_prefix(err, "%s", words[0]);
     text = program_tail(fd, OUTPUT_MAX);

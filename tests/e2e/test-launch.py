@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
 
 from moving import XMIG
@@ -74,6 +75,53 @@ class Program(unittest.TestCase):
         self.assertIn("NoNewPrivs:\t1", said)
         said, _ = self.launch("grep NoNewPrivs /proc/$$/status", "--may-gain-rights")
         self.assertTrue(said.endswith("NoNewPrivs:\t0\n"), said)
+
+
+class Shown(unittest.TestCase):
+    """What `xmig vms` says of VMs that are in its way."""
+
+    HANGS_UP = ("import socket\n"
+                "listener = socket.socket(socket.AF_UNIX)\n"
+                "listener.bind('broken')\n"
+                "listener.listen()\n"
+                "while True:\n"
+                "    listener.accept()[0].close()\n")
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="xmig-vms-")
+        self.addCleanup(self.folder.cleanup)
+
+    def start(self, *words, **more):
+        process = subprocess.Popen(words, cwd=self.folder.name, **more)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+    def wait_for(self, name):
+        end = time.monotonic() + 60
+        while not os.path.exists(f"{self.folder.name}/{name}"):
+            self.assertLess(time.monotonic(), end)
+
+    def test_each_has_its_line(self):
+        for name in "one", "two":
+            self.start("qemu-system-x86_64", "-name", "twins", "-S", "-nodefaults", "-display", "none", "-m", "16",
+                       "-machine", "q35,accel=tcg", "-qmp", f"unix:{name},server=on,wait=off")
+            self.wait_for(name)
+        program = f"{self.folder.name}/qemu-system-x86_64"
+        shutil.copy("/usr/bin/python3", program)
+        with open(f"{self.folder.name}/script", "w", encoding="ascii") as file:
+            file.write(self.HANGS_UP)
+        self.start(program, "script", "-name", "broken", "-qmp", "unix:broken,server=on,wait=off",
+                   env=dict(os.environ, PYTHONHOME="/usr"))
+        self.wait_for("broken")
+        environment = dict(os.environ, XMIG_STATE_DIR=f"{self.folder.name}/s", XMIG_RUNTIME_DIR=f"{self.folder.name}/r")
+        done = subprocess.run([XMIG, "vms", "--json"], env=environment, stdout=subprocess.PIPE, text=True, check=True,
+                              timeout=300)
+        said = [json.loads(line) for line in done.stdout.splitlines()]
+        reasons = {line["vm"]: line.get("text", "") for line in said if line["type"] == "vm"}
+        for name in "one", "two":
+            self.assertIn("does not run", reasons[f"qemu:{self.folder.name}/{name}"])
+        self.assertIn("broken", reasons["qemu:broken"])
+        self.assertNotIn("qemu:twins", reasons)
 
 
 class Target(unittest.TestCase):

@@ -95,6 +95,18 @@ static void a_path_elsewhere_counts_if_the_policy_names_it(void **state)
     policy_free(policy);
 }
 
+static void one_that_does_not_end_is_killed_and_that_is_said(void **state)
+{
+    struct loop *loop = loop_new();
+    struct error err = { 0 };
+    (void)state;
+
+    assert_false(program_run(loop, (const char *const[]){ "/bin/sleep", "600", NULL }, NULL, 1000,
+                             &err));
+    assert_string_equal(err.text, "/bin/sleep: it was killed, for it had not ended within 1 s");
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +114,7 @@ int main(void)
         cmocka_unit_test(a_path_counts_where_this_hosts_programs_are),
         cmocka_unit_test(a_path_elsewhere_is_no_program),
         cmocka_unit_test(a_path_elsewhere_counts_if_the_policy_names_it),
+        cmocka_unit_test(one_that_does_not_end_is_killed_and_that_is_said),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
