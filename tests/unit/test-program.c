@@ -101,8 +101,8 @@ static void one_that_does_not_end_is_killed_and_that_is_said(void **state)
     struct error err = { 0 };
     (void)state;
 
-    assert_false(program_run(loop, (const char *const[]){ "/bin/sleep", "600", NULL }, NULL, 1000,
-                             &err));
+    assert_false(
+        program_run(loop, (const char *const[]){ "/bin/sleep", "600", NULL }, NULL, 1000, &err));
     assert_string_equal(err.text, "/bin/sleep: it was killed, for it had not ended within 1 s");
     loop_free(loop);
 }
