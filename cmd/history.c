@@ -363,10 +363,19 @@ static void compare(void *arg, const struct session_clock *clock)
     history_line(arg, "clock", body);
 }
 
+static void carried(void *arg, const cJSON *progress)
+{
+    cJSON *body = must(cJSON_CreateObject());
+
+    cJSON_AddItemToObject(body, "transfers", must(cJSON_Duplicate(progress, true)));
+    history_line(arg, "carried", body);
+}
+
 struct session_history history_shared(struct history *history)
 {
-    return (
-        struct session_history){ .tell = tell, .hear = hear, .compare = compare, .arg = history };
+    return (struct session_history){
+        .tell = tell, .hear = hear, .compare = compare, .carried = carried, .arg = history
+    };
 }
 
 void history_done(struct history *history)

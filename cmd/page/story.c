@@ -241,6 +241,8 @@ static void take(const struct reading *reading, const cJSON *line)
         take_sample(story, line, reading->ms);
     else if (is_type(line, "record") || is_type(line, "warning") || is_type(line, "note"))
         take_word(reading, line);
+    else if (is_type(line, "carried"))
+        take_last_numbers(story, line);
     else if (is_type(line, "result"))
         take_result(story, line);
 }

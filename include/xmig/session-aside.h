@@ -17,6 +17,8 @@ struct session_history {
     /* The peer's, once; and what the clocks show. Called from callbacks: must not wait. */
     void (*hear)(void *arg, const char *lines);
     void (*compare)(void *arg, const struct session_clock *clock);
+    /* At the target: what its lanes have carried in the end, as in session_lanes. */
+    void (*carried)(void *arg, const cJSON *progress);
     void *arg;
     /* How far each disk and RAM is: an array of what docs/wire-protocol.md has under `progress`.
      * The source tells it with a ping; the session frees it. The target hears it, and the source

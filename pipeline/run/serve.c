@@ -133,6 +133,14 @@ static cJSON *carried(void *arg)
     return receiver_door_carried(m->door);
 }
 
+static void keep_carried(const struct migration *m)
+{
+    AUTO_JSON cJSON *progress = m->history.carried && !m->crashed ? carried((void *)m) : NULL;
+
+    if (progress)
+        m->history.carried(m->history.arg, progress);
+}
+
 static void limit_lanes(void *arg, uint64_t bytes_per_s)
 {
     const struct migration *m = arg;
@@ -225,6 +233,7 @@ static void serve_move(struct serving *serving, const cJSON *hello, struct resul
     handshake_share(m, hello);
     session_carry(m->peer, (struct session_lanes){ carried, limit_lanes, m });
     pipeline_run(m, result);
+    keep_carried(m);
     answer_pending(m, result);
 }
 
