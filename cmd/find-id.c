@@ -1,4 +1,4 @@
-/* Which migration does a person mean? */
+/* Finds the migration that a person means. */
 #include "find-id.h"
 
 #include <stdio.h>
@@ -18,7 +18,9 @@ struct finding {
     size_t count[2];
 };
 
-/* "qemu:web" is "web", too; "qemu:/run/web.sock" only itself. */
+/* Does `word` mean the VM called `name`? The VM "qemu:web" may be called "web", too, but a VM named
+ * by its socket only "qemu:/run/web.sock".
+ */
 static bool is_name(const char *name, const char *word)
 {
     const char *rest = strchr(name, ':');
@@ -47,7 +49,7 @@ static void add(struct finding *finding, bool unfinished, const char *id)
 
     for (size_t i = 0; i < *count && i < LISTED_MAX; i++)
         if (!strcmp(finding->ids[unfinished][i], id))
-            return; /* its other side */
+            return; /* the journal of the other side has added it */
     if (*count < LISTED_MAX)
         snprintf(finding->ids[unfinished][*count], sizeof(finding->ids[0][0]), "%s", id);
     ++*count;

@@ -1,5 +1,5 @@
-/* Writing a migration's history, and reading it. The file is bounded: when it has grown large,
- * every second sample goes, and from then on samples come half as often.
+/* Writes a migration's history, and reads it. The size of the file is bounded: when it has grown
+ * large, every second sample is removed, and from then on samples are taken half as often.
  */
 #include "history.h"
 
@@ -91,7 +91,7 @@ static bool is_sample(const cJSON *line)
     return !strcmp(type, "progress") || !strcmp(type, "clock");
 }
 
-/* Of each subject one sample an interval stays. */
+/* Keeps one sample of each subject in each interval. */
 static bool stays(struct thinning *thinning, const cJSON *line, uint64_t interval_ms)
 {
     const char *subject = json_string_or(line, "subject", "");
@@ -110,7 +110,7 @@ static bool stays(struct thinning *thinning, const cJSON *line, uint64_t interva
     return true;
 }
 
-/* The bytes that are left; the caller frees them. */
+/* The text of the lines that stay, `*size` bytes; the caller frees it. */
 static char *thinned(const cJSON *lines, uint64_t interval_ms, size_t *size)
 {
     struct thinning thinning = { 0 };
@@ -232,7 +232,7 @@ static void take_progress(struct history *history, const struct transfers *trans
         sample(history, i, transfers);
 }
 
-/* The first and the last of a stage are told whenever they come. */
+/* The last sample of each subject is written even if its interval is not over. */
 static void tell_last(struct history *history, const struct transfers *transfers)
 {
     for (size_t i = 0; i < transfers->count; i++)
@@ -240,7 +240,9 @@ static void tell_last(struct history *history, const struct transfers *transfers
             sample(history, i, transfers);
 }
 
-/* While the guest stands still, lines are kept in memory: a slow disk is not what it waits for. */
+/* While the guest is paused, lines are kept in memory, so that a slow disk cannot make the pause
+ * longer.
+ */
 static void follow_guest(struct history *history, const struct event *event)
 {
     enum record record = event->kind == EVENT_RECORD ? record_from_name(event->text) : RECORD_NONE;
@@ -326,7 +328,7 @@ static char *tell(void *arg)
     return history->path ? read_file(history->path) : NULL;
 }
 
-/* In a local: move both sides write to one directory. */
+/* In a `local:` move both sides write to one directory, so the peer's history is here already. */
 static bool is_kept_here(const struct history *history)
 {
     AUTO_FREE char *journal =
@@ -335,7 +337,7 @@ static bool is_kept_here(const struct history *history)
     return access(journal, F_OK) == 0;
 }
 
-/* Only what are lines, as a later reader would take them. */
+/* Keeps only what parses as lines of a history; a later reader would skip the rest. */
 static void hear(void *arg, const char *text)
 {
     struct history *history = arg;

@@ -1,6 +1,7 @@
-/* A migration's history: what happened when, beside its journal, for `xmig report` and
- * `xmig status`. Each side has a file of its own, of the lines that --json prints, with the host's
- * CLOCK_BOOTTIME in each; docs/man/xmig-history.5 describes it. Best effort: nothing waits for it.
+/* A migration's history: a file beside the journal that says what happened when, for `xmig report`
+ * and `xmig status`. Each side has its own, with the lines that --json prints and the host's
+ * CLOCK_BOOTTIME in each; docs/man/xmig-history.5 describes it. A history that cannot be written
+ * fails nothing.
  */
 #ifndef XMIG_CMD_HISTORY_H
 #define XMIG_CMD_HISTORY_H
@@ -28,27 +29,32 @@ struct history {
 
 void history_init(struct history *history);
 
-/* Keep the history of `side` in `directory`, from when that exists: a dry run leaves nothing. */
+/* Write the history of `side` in `directory` as soon as that directory exists. A dry run makes
+ * none.
+ */
 void history_place(struct history *history, const char *directory, enum side side);
 
 /* `transfers` are up to date with the event; `transfer` is the event's own, or NULL. */
 void history_event(struct history *history, const struct event *event,
                    const struct transfers *transfers, const struct transfer *transfer);
 
-/* A line of `type` with the members of `body` (taken; NULL: none). Nothing without a place. */
+/* Write a line of `type` with the members of `body` (taken; NULL: none). Before history_place()
+ * nothing is written.
+ */
 void history_line(struct history *history, const char *type, cJSON *body);
 
-/* To share it with the peer, whose history is kept beside this one. */
+/* The functions by which a session sends this history to the peer, and keeps the peer's beside it.
+ */
 struct session_history history_shared(struct history *history);
 
-/* Writes what waits. */
+/* Writes the lines that are still kept in memory. */
 void history_done(struct history *history);
 
-/* All lines, an array of objects; empty where there is none. Whatever is no line is left out. The
- * caller frees it.
+/* Read the history of `side`: an array with an object for each line, empty if there is no file.
+ * Text that is no line is left out. The caller frees the array.
  */
 cJSON *history_read(const char *directory, enum side side);
-/* The same of a history that is being written, which may have no directory. */
+/* The same for the history that this process writes, which may have no directory yet. */
 cJSON *history_lines(struct history *history);
 cJSON *history_read_file(const char *path);
 

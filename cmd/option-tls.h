@@ -1,14 +1,16 @@
-/* The options by which a peer is reached over TLS: curl's, under curl's names. */
+/* The options of a connection over TLS. They have the names and meanings of curl's options. */
 #ifndef XMIG_CMD_OPTION_TLS_H
 #define XMIG_CMD_OPTION_TLS_H
 
 #include "option-syntax.h"
 
-/* Each is remembered in a `cJSON *`, which is made when it is NULL, and the caller's to free. */
+/* Each adds its option to the member, a `cJSON *`: an object that is made when the member is NULL,
+ * and that the caller frees.
+ */
 option_taker take_tls_file, take_tls_text, take_tls_proxy, take_tls_resolve, take_tls_ip,
     take_tls_timeout;
 
-/* For a table of options that have a member `tls`. */
+/* Rows for the option table of a command whose options have a member `tls`. */
 #define TLS_OPTION_ROWS                                                                            \
     VALUE_OPTION("cacert", 0, tls, take_tls_file), VALUE_OPTION("cert", 'E', tls, take_tls_file),  \
         VALUE_OPTION("key", 0, tls, take_tls_file),                                                \
@@ -24,7 +26,7 @@ option_taker take_tls_file, take_tls_text, take_tls_proxy, take_tls_resolve, tak
         "ipv6", '6', false, offsetof(OPTIONS_OF, tls), take_tls_ip                                 \
     }
 
-/* For the lines of a help text that explain them. */
+/* The lines of a help text that explain these options. */
 #define TLS_OPTION_HELP                                                                            \
     "      --cacert FILE         authorities that may vouch for the target's certificate\n"        \
     "  -E, --cert FILE           this host's certificate, with those between it and its\n"         \
@@ -49,7 +51,9 @@ option_taker take_tls_file, take_tls_text, take_tls_proxy, take_tls_resolve, tak
  */
 bool tls_way(const char *dest, const cJSON *given, const char *rsh, cJSON **way, struct error *err);
 
-/* The same for a way that a journal has remembered, and that some options change. */
+/* The same for `xmig recover`: `remembered` are the options that the journal has, and `given`
+ * changes some of them.
+ */
 bool tls_way_again(const char *dest, const cJSON *given, const cJSON *remembered, cJSON **way,
                    struct error *err);
 

@@ -1,4 +1,4 @@
-/* argv → a struct, for the commands that have few options. */
+/* Reads the command lines of the commands with few options into structs. */
 #include "option-syntax.h"
 
 #include <getopt.h>

@@ -1,4 +1,4 @@
-/* argv → a struct, for xmig send. */
+/* Reads the command line of xmig send into a struct. */
 #include "options.h"
 
 #include "option-pairs.h"

@@ -1,4 +1,6 @@
-/* argv → a struct. What makes no sense is refused in one line; nothing is printed. */
+/* Reads command lines into structs. A command line that makes no sense is refused with one line;
+ * nothing is printed.
+ */
 #ifndef XMIG_CMD_OPTIONS_H
 #define XMIG_CMD_OPTIONS_H
 

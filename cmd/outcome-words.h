@@ -1,4 +1,4 @@
-/* How a command ended: its exit status, where the VM is now, and what to do next. */
+/* The last words of a command: its exit status, where the VM is now, and what to do next. */
 #ifndef XMIG_CMD_OUTCOME_WORDS_H
 #define XMIG_CMD_OUTCOME_WORDS_H
 
@@ -21,18 +21,18 @@ struct ending {
     struct result result;
     int status; /* the exit status */
     enum place where;
-    bool no_vm;            /* the command is not about one VM: print no place */
+    bool no_vm;            /* the command is not about one VM: say nothing of where it is */
     bool moved;            /* this command has moved it */
     const cJSON *refusals; /* what the checks refuse: {"side", "stage", "text"}; NULL */
-    const char *target;    /* the other host's name, for these */
+    const char *target;    /* the other host's name, for the refusals */
     char text[640];        /* where the VM is, and how it is: for a person */
     char next[512];        /* what to do; "": nothing */
 };
 
-/* DEST as messages name it. */
+/* The host of a DEST, as messages name it. */
 const char *target_name(const char *dest);
 
-/* A move, as the command line and `send` know it; the rest is in struct result. */
+/* What `send` knows of a move besides its struct result. */
 struct sent {
     const char *vm;     /* as the user wrote it */
     const char *name;   /* as the hypervisor calls it; NULL: not known */
@@ -42,7 +42,7 @@ struct sent {
     bool dry_run;
     bool attached;    /* the VM was found */
     bool has_journal; /* it was begun: xmig recover knows it */
-    int signal;       /* the one that interrupted the move; 0 */
+    int signal;       /* the signal that interrupted the move; 0: none */
     const cJSON *refusals;
 };
 

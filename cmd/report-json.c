@@ -1,4 +1,4 @@
-/* --json. What is promised of these lines stands in docs/man/xmig-json.5: change both. */
+/* The lines of --json. docs/man/xmig-json.5 promises what is in them: change both together. */
 #include "report-json.h"
 
 #include <inttypes.h>
@@ -88,7 +88,9 @@ void json_add_progress(cJSON *body, const struct transfer *transfer)
         json_add_uint(body, "dirty_rate", transfer->dirty_rate);
 }
 
-/* Mirrors are asked several times a second; a subject's first and last lines are told. */
+/* Is a line of progress due? Mirrors are asked several times a second, too often for lines; the
+ * first and the last sample of a subject always get one.
+ */
 static bool is_due(struct json_report *json, size_t i, const struct transfer *transfer,
                    uint64_t now_ms)
 {

@@ -16,7 +16,9 @@ struct json_report {
  */
 char *json_line(cJSON *line, const char *type, cJSON *body);
 
-/* What the lines of an event have; its progress is added to it. The caller frees it. */
+/* An event's line: its type, its members (the caller frees the object), and what a transfer adds to
+ * them.
+ */
 const char *json_event_type(const struct event *event);
 cJSON *json_of_event(const struct event *event);
 void json_add_progress(cJSON *body, const struct transfer *transfer);
@@ -24,15 +26,19 @@ void json_add_progress(cJSON *body, const struct transfer *transfer);
 /* A line of `type` with the members of `body` (taken; NULL: none). */
 void json_report_line(struct json_report *json, const char *type, cJSON *body);
 
-/* `transfer` is the event's own, or NULL. */
+/* Write an event's line, if it has one. `transfer` is the transfer that the event is about, or
+ * NULL.
+ */
 void json_report_event(struct json_report *json, const struct event *event,
                        const struct transfers *transfers, const struct transfer *transfer,
                        uint64_t now_ms);
 
-/* What a result consists of; the caller frees it. NULL: nothing was moved by this process. */
+/* The members of the result's line; the caller frees the object. `transfers` is NULL when this
+ * process has moved nothing.
+ */
 cJSON *json_of_ending(const struct ending *ending, const struct transfers *transfers);
 
-/* The last line. */
+/* Write the last line, the result. */
 void json_report_result(struct json_report *json, const struct ending *ending,
                         const struct transfers *transfers);
 

@@ -1,4 +1,4 @@
-/* Events → people, programs and the log. */
+/* Turns events into lines for people, JSON for programs, the log and the history. */
 #include "report.h"
 
 #include <inttypes.h>
@@ -50,7 +50,9 @@ struct report {
 
 /* ---- people ---- */
 
-/* Nothing of ours stands in a line that another program has begun. */
+/* Remove what is drawn. When another program has begun a line, end that line first, so that ours
+ * begins on its own.
+ */
 static void erase(struct report *report)
 {
     if (report->within_line)
@@ -90,13 +92,13 @@ static void draw(struct report *report)
     fflush(report->errors);
 }
 
-/* A terminal shows whole words. */
+/* Print a line for people, broken between words on a terminal. */
 static void say(struct report *report, const char *text)
 {
     wrap_say(report->errors, WRAP_INDENT, "%s: %s", report->name, text);
 }
 
-/* A line that stays, above what is drawn. */
+/* Print a line that stays, above what is drawn over. */
 static void print_line(struct report *report, const char *text)
 {
     erase(report);
@@ -147,7 +149,7 @@ static void tell_progress(struct report *report, uint64_t now_ms)
     print_line(report, line);
 }
 
-/* The event as a line; NULL: a drawing shows it. The caller frees it. */
+/* The event as a line for people; NULL: the drawing shows the event. The caller frees the line. */
 static char *event_line(const struct event *event)
 {
     const struct stage *stage = event->stage ? stage_find(event->stage) : NULL;
@@ -236,7 +238,9 @@ static void remember_downtime(struct report *report, const struct event *event)
     report->downtime_count++;
 }
 
-/* `told`: what the source has measured, at the target; or NULL. */
+/* Take a sample of progress. `told` is what the source has measured, when this is the target; else
+ * NULL.
+ */
 static void take_progress(struct report *report, const struct event *event, const cJSON *told)
 {
     uint64_t now_ms = loop_now_ms();
@@ -271,7 +275,9 @@ static void on_event(void *arg, const struct event *event)
 
 /* ---- the peer's progress ---- */
 
-/* The source knows how far a move is, and the target how much has come: each tells the other. */
+/* Only the source knows how far a move is, and only the target how much has arrived: each tells the
+ * other.
+ */
 static cJSON *tell_progress_there(void *arg)
 {
     const struct report *report = arg;
@@ -359,7 +365,9 @@ static void end_line(struct report *report, bool is_error, const char *format, .
         say(report, line);
 }
 
-/* Each with the host it speaks of, unless it is the way from one to the other. */
+/* Print each refusal with the host that it is about. A refusal about the way between the hosts
+ * names none.
+ */
 static void end_refusals(struct report *report, const struct ending *ending)
 {
     const cJSON *refusal;

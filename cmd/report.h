@@ -1,5 +1,5 @@
-/* What is happening, told to everybody who wants to know: to people on standard error, to
- * programs on standard output (--json), and to the migration's log.
+/* Reports what is happening: to people on standard error, to programs on standard output (--json),
+ * and to the migration's log.
  */
 #ifndef XMIG_CMD_REPORT_H
 #define XMIG_CMD_REPORT_H
@@ -10,8 +10,8 @@
 
 struct report;
 
-/* `name` stands before what is said to people; `out` and `errors` are where programs and
- * people listen. All borrowed.
+/* `name` is printed before each line for people; `out` is the stream for programs, `errors` the one
+ * for people. All are borrowed.
  */
 struct report *report_new(const char *name, const struct output_options *output, FILE *out,
                           FILE *errors);
@@ -30,30 +30,32 @@ cJSON *report_lines(struct report *report);
 void report_say(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* What is waited for before the first stage, for somebody at a terminal. The line stays: ssh, which
- * asks and complains there by itself, writes below it.
+/* Print, on a terminal, what the command waits for before the first stage. The line is not drawn
+ * over, for ssh may ask for a password below it.
  */
 void report_doing(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* So much RAM follows the disks: for how long all of it will take. */
+/* How much RAM will be moved after the disks; the estimate of the time left includes it. */
 void report_expect_ram(struct report *report, uint64_t bytes);
 
-/* What programs that reach the target say by themselves, printable and as it comes: a part of a
- * line, or some. `from` stands before each line.
+/* Pass on what another program, such as ssh, prints: a part of a line, or several lines, made
+ * printable. `from` is printed before each line.
  */
 void report_pass_on(struct report *report, const char *from, const char *text);
 
 /* A line for programs, with the members of `body` (taken). */
 void report_json(struct report *report, const char *type, cJSON *body);
 
-/* What --dry-run found: an array of {"side", "stage", "text"}. */
+/* Print the plans of --dry-run: an array of {"side", "stage", "text"}. */
 void report_plans(struct report *report, const cJSON *plans);
 
-/* Exactly once, as the last. Returns the exit status. */
+/* Print how the command ended. Call this exactly once, as the last function. Returns the exit
+ * status.
+ */
 int report_end(struct report *report, const struct ending *ending);
 
-/* Where results for people go that are not a report of what is happening. */
+/* The stream for a command's results for people, such as a plan. */
 FILE *report_words(const struct report *report);
 
 #endif

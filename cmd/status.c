@@ -34,8 +34,8 @@ static const char help_text[] =
 
 enum {
     INDENT = 6,
-    STEP_MS = 1000, /* a process writes its history about as often */
-    LINE_STEPS = 5  /* where nothing can be drawn over */
+    STEP_MS = 1000, /* a process writes its history about this often */
+    LINE_STEPS = 5  /* without a terminal, one look in so many gets a line */
 };
 
 struct status_options {
@@ -59,9 +59,9 @@ struct watching {
 /* ---- what its history tells ---- */
 
 struct progress {
-    char stage[32]; /* "": none yet */
+    char stage[32]; /* "": no stage has begun */
     struct transfers transfers;
-    uint64_t max_downtime_ms, max_pause_ms; /* 0: not known here, or no limit */
+    uint64_t max_downtime_ms, max_pause_ms; /* 0: no limit, or this host does not know it */
 };
 
 static void take_transfer(struct transfers *transfers, const cJSON *line)
@@ -102,7 +102,7 @@ static void read_progress(const struct migration_view *view, struct progress *pr
     }
 }
 
-/* The stage's place in the list of all, from 1; 0: it has none. */
+/* The stage's number in the catalog, from 1; 0: no such stage. */
 static size_t stage_number(const char *name)
 {
     for (size_t i = 0; stage_catalog[i]; i++)
@@ -156,7 +156,7 @@ static void say_transfers(FILE *out, const struct progress *progress)
     fprintf(out, "\n");
 }
 
-/* What people read, in lines. The caller frees it. */
+/* The status as lines for a person. The caller frees the text. */
 static char *words_of(const struct migration_view *view, const struct progress *progress)
 {
     const enum side side = view->m.side;
@@ -218,7 +218,9 @@ static cJSON *json_of(const struct migration_view *view, const struct progress *
     return body;
 }
 
-/* Whatever has not changed is not said twice; what only grows is said now and then. */
+/* Is `text` worth printing? A status that has not changed is printed once, and progress only now
+ * and then.
+ */
 static bool is_news(struct watching *watching, const char *text)
 {
     bool is_due = watching->draws || watching->options->json || watching->steps++ % LINE_STEPS == 0;

@@ -1,4 +1,4 @@
-/* The same for a collector of OpenTelemetry's: OTLP/HTTP with JSON, by libcurl. */
+/* Sends a trace to a collector of OpenTelemetry: OTLP/HTTP with JSON, by libcurl. */
 #include "trace.h"
 
 #include <ctype.h>
@@ -18,11 +18,11 @@ enum {
     STATUS_ERROR = 2
 };
 
-/* What ties the spans together. */
+/* The ids that tie the spans together. */
 struct tie {
     char trace[33];
-    char parent[17]; /* "": the move is nobody's part */
-    char first[17];  /* of the spans' ids */
+    char parent[17]; /* "": the move is not part of another trace */
+    char first[17];  /* the first half of each span's id */
 };
 
 static bool is_hex(const char *text, size_t count)
@@ -61,7 +61,7 @@ static void add_text(cJSON *attributes, const char *key, const char *text)
     cJSON_AddItemToArray(attributes, attribute);
 }
 
-/* 64 bits are text in the JSON of OTLP. */
+/* OTLP's JSON has numbers of 64 bits as text. */
 static void add_time(cJSON *json, const char *name, const struct story *story, double ms)
 {
     AUTO_FREE char *text =
@@ -94,7 +94,7 @@ static void add_words(cJSON *span, const struct story *story)
     }
 }
 
-/* The first span is the move, and tells what became of it. */
+/* The first span is the whole move: add its outcome. */
 static void add_outcome(cJSON *span, const struct story *story)
 {
     cJSON *attributes = cJSON_GetObjectItemCaseSensitive(span, "attributes");
@@ -168,7 +168,9 @@ char *trace_otlp(const struct story *story, const char *parent)
 
 /* ---- sending ---- */
 
-/* The environment's word for traces, or else for all that is told; NULL: neither. */
+/* The value of the environment's variable `traces`, which is for traces alone, or else of `all`,
+ * which is for every signal; NULL: neither is set.
+ */
 static const char *word_of(const char *traces, const char *all)
 {
     const char *word = getenv(traces);
@@ -178,7 +180,7 @@ static const char *word_of(const char *traces, const char *all)
     return word && *word ? word : NULL;
 }
 
-/* Where to; NULL: nowhere. The caller frees it. */
+/* The collector's URL; NULL: the environment names none. The caller frees it. */
 static char *address(void)
 {
     const char *traces = word_of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "");
@@ -189,7 +191,9 @@ static char *address(void)
     return formatted("%s%sv1/traces", all, all[strlen(all) - 1] == '/' ? "" : "/");
 }
 
-/* "NAME=VALUE,NAME=VALUE", in which a value may be written with %XX. */
+/* Further HTTP headers: the environment has them as "NAME=VALUE,NAME=VALUE", where a value may
+ * contain %XX.
+ */
 static struct curl_slist *headers(CURL *easy)
 {
     const char *words = word_of("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
@@ -214,7 +218,7 @@ static struct curl_slist *headers(CURL *easy)
     return list;
 }
 
-/* Until the collector must have answered. */
+/* How long the collector may take to answer. */
 static long patience_ms(void)
 {
     const char *word = word_of("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");

@@ -1,4 +1,4 @@
-/* A story → spans. */
+/* Makes the spans of a trace from a move's story. */
 #include "trace-spans.h"
 
 #include "xmig/cleanup.h"
@@ -11,7 +11,9 @@ static size_t add(struct trace_spans *spans, const char *name, const char *kind,
     return spans->count++;
 }
 
-/* What is before the first stage, between two and after the last has a name of its own. */
+/* Add a span for each stage, and one for each gap: before the first stage, between two, and after
+ * the last.
+ */
 static void add_stages(struct trace_spans *spans, const struct story *story, enum side side)
 {
     const struct told *told = &story->sides[side];

@@ -7,7 +7,7 @@
 #include "xmig/cleanup.h"
 
 enum {
-    STAGES = 1, /* tracks of a host */
+    STAGES = 1, /* the rows that each host has in the viewer */
     PAUSE,
     WORDS
 };
@@ -22,7 +22,7 @@ static cJSON *event(const char *phase, const char *name, enum side side, int tra
     return json;
 }
 
-/* In µs since the migration began. */
+/* Add a time: `ms` of the story as µs since the migration began. */
 static void add_time(cJSON *json, const char *name, double ms)
 {
     cJSON_AddNumberToObject(json, name, round(ms * 1000));
@@ -57,7 +57,7 @@ static void add_word(cJSON *events, const struct story *story, const struct word
     cJSON_AddItemToArray(events, json);
 }
 
-/* Curves: how much has moved, and at what rate. */
+/* Add a point of two curves: how much has moved, and at what rate. */
 static void add_sample(cJSON *events, const struct story *story, const char *subject,
                        const struct sample *sample)
 {

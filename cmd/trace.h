@@ -1,5 +1,5 @@
-/* A migration as spans of time, for programs that show traces: Chrome's and Perfetto's JSON, and
- * OpenTelemetry's, which is sent to a collector.
+/* Writes a migration as a trace: as JSON for the viewers of Chrome and Perfetto, and as OTLP for a
+ * collector of OpenTelemetry.
  */
 #ifndef XMIG_CMD_TRACE_H
 #define XMIG_CMD_TRACE_H
@@ -9,16 +9,16 @@
 #include "cmd/page/story.h"
 #include "xmig/error.h"
 
-/* --trace: an array of events, as Chrome has them. */
+/* Print the file of --trace: an array of events in Chrome's format. */
 void trace_print(FILE *out, const struct story *story);
 
-/* Both hosts' spans in OTLP's JSON, in the trace of `parent` (a TRACEPARENT; NULL or no such: in a
- * new trace). The caller frees it.
+/* The spans of both hosts as OTLP's JSON. They belong to the trace of `parent`, a TRACEPARENT, or
+ * to a new one if `parent` is NULL or malformed. The caller frees the text.
  */
 char *trace_otlp(const struct story *story, const char *parent);
 
-/* Send that where the environment's OTEL_EXPORTER_OTLP_ENDPOINT says, if anywhere: takes seconds at
- * most. False: the collector did not take it.
+/* Send the spans to the collector that the environment names (OTEL_EXPORTER_OTLP_ENDPOINT), if
+ * there is one; this takes a few seconds at most. False: the collector did not accept them.
  */
 bool trace_export(const struct story *story, struct error *err);
 

@@ -1,4 +1,6 @@
-/* The parameters' members that every hypervisor says. */
+/* The members of the parameters that every hypervisor has: rows for the reader and the writer of
+ * core/fields.c.
+ */
 #include "xmig/vm-params.h"
 
 #include "core/field-rows.h"

@@ -1,4 +1,4 @@
-/* Which key judges a need, and how a refusal reads. */
+/* Judges needs: which key of the policy decides about a need, and the words of a refusal. */
 #include <inttypes.h>
 
 #include "policy/match.h"
@@ -8,7 +8,7 @@
 
 struct judge {
     enum key key;
-    const char *what; /* for people; %s is the need's own text */
+    const char *what; /* what people are told; %s becomes the need's text */
 };
 
 static const struct judge judges[] = {
@@ -44,7 +44,7 @@ static char *ports_written(const struct need *need)
     return formatted("%s%sport %" PRIu64, where, space, need->amount);
 }
 
-/* The need's own text, as people write it. The caller frees it. */
+/* The need's text as people would write it. The caller frees it. */
 static char *written(const struct need *need)
 {
     char number[UNITS_TEXT_MAX];
@@ -58,7 +58,7 @@ static char *written(const struct need *need)
     return ports_written(need);
 }
 
-/* What the file says, so that its owner knows what to change. */
+/* Add to the refusal what the policy file says, so that its owner knows what to change. */
 static bool say_why(const struct policy *policy, enum key key, struct error *err)
 {
     const struct setting *setting = policy->settings[key];

@@ -11,7 +11,7 @@ enum {
     SIZE_MAX_BYTES = 1024 * 1024
 };
 
-/* Whoever may write a policy may do what it permits. */
+/* Refuse a file that others may write: they could permit themselves anything. */
 static bool check_owner(const char *path, const struct stat *st, struct error *err)
 {
     if (st->st_uid != 0 && st->st_uid != geteuid())
@@ -69,7 +69,7 @@ static int is_conf(const struct dirent *entry)
     return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".conf");
 }
 
-/* Not alphasort(), whose order is the locale's. */
+/* Sort by bytes: the order of alphasort() depends on the locale. */
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);

@@ -1,4 +1,4 @@
-/* Settings, line by line. */
+/* Reads settings, line by line. */
 #include "policy/ini.h"
 
 #include "xmig/cleanup.h"
@@ -13,7 +13,7 @@ static bool is_comment(char c)
     return c == '#' || c == ';';
 }
 
-/* Without the blanks around it, in place. */
+/* `text` without the blanks around it; changes it in place. */
 static char *trimmed(char *text)
 {
     size_t len;
@@ -34,7 +34,7 @@ static void cut_comment(char *text)
             *c = '\0';
 }
 
-/* A name or value with such a byte would not look like what it is. */
+/* Refuse control characters: a name or value with one would look like another on a terminal. */
 static bool check_bytes(const char *text, size_t size, struct error *err)
 {
     for (size_t i = 0; i < size; i++)
@@ -44,7 +44,7 @@ static bool check_bytes(const char *text, size_t size, struct error *err)
     return true;
 }
 
-/* The section that the text begins goes to `*section`; the caller frees that one. */
+/* Read "[section]". The section's name goes to `*section`, and is the caller's to free. */
 static bool take_section(char *text, char **section, struct error *err)
 {
     size_t len = strlen(text);
@@ -75,7 +75,7 @@ static bool take_setting(char *text, struct ini_line *line, struct error *err)
     return line->section || error_set(err, ERROR_REFUSED, "'%s' stands in no section", line->key);
 }
 
-/* `copy` is one line, and may be written to. */
+/* Read one line, `copy`, which is changed. */
 static bool take_line(char *copy, struct ini_line *line, char **section, ini_taker *take, void *arg,
                       struct error *err)
 {

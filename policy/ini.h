@@ -8,7 +8,7 @@
 
 #include "xmig/error.h"
 
-/* One line that says something. All is borrowed. */
+/* A line that is neither empty nor a comment. All members are borrowed. */
 struct ini_line {
     const char *file;
     int number;

@@ -14,13 +14,15 @@ static bool is_within(const struct setting *setting, const struct need *need)
     return !setting->is_limit || need->amount <= setting->number;
 }
 
-/* Zero is a lease without an end. */
+/* Does the lease end in the permitted time? A lease of 0 never ends. */
 static bool ends_in_time(const struct setting *setting, const struct need *need)
 {
     return !setting->is_limit || (need->amount > 0 && need->amount <= setting->number);
 }
 
-/* VMs that are made up must be permitted by their hypervisor's own name. */
+/* A simulated VM must be permitted by the name "simulated": a pattern such as * does not count for
+ * it.
+ */
 static bool is_hypervisor(const struct setting *setting, const struct need *need)
 {
     const cJSON *word;

@@ -38,7 +38,7 @@ enum key_type {
     TYPE_YES
 };
 
-/* What a key is set to. */
+/* The value of a key. */
 struct setting {
     cJSON *words;    /* array of strings; NULL: the key has a number */
     uint64_t number; /* TYPE_YES: 1 for yes */
@@ -53,7 +53,7 @@ struct key_row {
     const char *otherwise; /* what it is where no file sets it; NULL: no limit */
     const char *says;      /* "may move these VMs here" */
     const char *says_none; /* the same where the list is empty, or there is no limit */
-    /* Does what is set permit this need? NULL: not a matter of needs. */
+    /* Does the key's value permit this need? NULL: no need is judged by this key. */
     bool (*permits)(const struct setting *setting, const struct need *need);
 };
 

@@ -1,4 +1,4 @@
-/* Words of a policy against what a VM needs. What cannot be told for sure does not fit. */
+/* Compares words of a policy with what a VM needs. In doubt they do not match. */
 #include "policy/match.h"
 
 #include <arpa/inet.h>
@@ -32,7 +32,9 @@ bool match_name(const struct setting *setting, const struct need *need)
 
 /* ---- paths ---- */
 
-/* The kernel follows links before it takes "..", which a text cannot. */
+/* Is `path` free of ".."? The kernel applies ".." after it has followed a link, and a comparison of
+ * texts cannot.
+ */
 static bool is_plain(const char *path)
 {
     size_t len = strlen(path);
@@ -45,8 +47,8 @@ bool match_path(const struct setting *setting, const struct need *need)
     return is_plain(need->what) && fits(setting->words, need->what, FNM_PATHNAME);
 }
 
-/* As far as the path exists, with its links followed; the rest as it is said. NULL for a link that
- * leads nowhere: who writes there makes what it names. The caller frees it.
+/* `path` with links followed as far as it exists; the rest is unchanged. NULL for a link whose
+ * target is missing: writing there would create the target. The caller frees the result.
  */
 static char *resolved(const char *path)
 {
@@ -110,7 +112,9 @@ bool match_readable(const struct setting *setting, const struct need *need)
 
 /* ---- volumes ---- */
 
-/* "VG-LV" as "VG/LV", where "--" stands for a dash. NULL: it is no volume. The caller frees it. */
+/* Translate a name of the device mapper, "VG-LV", into "VG/LV"; "--" in it means a dash. NULL: the
+ * name is not that of a volume. The caller frees the result.
+ */
 static char *unmapped(const char *name)
 {
     AUTO_FREE char *volume = must(strdup(name));
@@ -128,7 +132,9 @@ static char *unmapped(const char *name)
     return parts == 2 ? steal(volume) : NULL;
 }
 
-/* "VG/LV", by whatever name; NULL: it is no volume. The caller frees it. */
+/* The volume that `path` leads to, as "VG/LV"; NULL: `path` is not a volume. The caller frees the
+ * result.
+ */
 static char *volume_of(const char *path)
 {
     const char *name = path + strlen("/dev/");
@@ -171,11 +177,11 @@ enum {
 };
 
 struct listener {
-    char host[64]; /* "*": all addresses */
+    char host[64]; /* "*" means all addresses */
     unsigned long from, to;
 };
 
-/* An address as it is compared: numbers in one way of writing them. */
+/* Write an address in one way, so that equal addresses are equal texts. */
 static void take_host(char host[64], const char *text, size_t len)
 {
     unsigned char bytes[sizeof(struct in6_addr)];

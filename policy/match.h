@@ -6,17 +6,19 @@
 
 typedef bool setting_matcher(const struct setting *setting, const struct need *need);
 
-/* Names and paths with * ? [ ]; in a path these stand for no "/". */
+/* The policy's word is a pattern with * ? [ ]; in a path these never match a "/". */
 setting_matcher match_name, match_path;
-/* Below one of the directories, with links followed on both sides. */
+/* The path is below one of the policy's directories, after links were followed on both sides. */
 setting_matcher match_below;
-/* The same, or what distributions install for all to read. */
+/* The same, or a file that a distribution installs for everybody to read. */
 setting_matcher match_readable;
-/* "VG/LV", "/dev/VG/LV" or "/dev/mapper/VG-LV" of one of the groups; of one of the volumes. */
+/* A volume of one of the policy's groups; one of its volumes. Each may be written "VG/LV",
+ * "/dev/VG/LV" or "/dev/mapper/VG-LV".
+ */
 setting_matcher match_group, match_volume;
-/* A bridge's or tap's name; a script's path. */
+/* The name of a bridge or tap, or the path of a script. */
 setting_matcher match_network;
-/* Each address and port that may be listened at. */
+/* An address and ports at which the VM would listen, all within one of the policy's words. */
 setting_matcher match_address;
 
 /* Is this an address as TYPE_ADDRESSES has them? */

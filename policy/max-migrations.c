@@ -1,5 +1,5 @@
-/* The places of max-migrations. Each is a file that the receiver keeps locked as long as it lives,
- * so that a place is free again however its receiver ends.
+/* Counts a sender's migrations (max-migrations). Each takes one of so many places, a file that the
+ * receiver keeps locked as long as it lives: so the place is free again however the receiver ends.
  */
 #include <errno.h>
 #include <fcntl.h>

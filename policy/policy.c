@@ -1,4 +1,4 @@
-/* Which section applies to a sender, and what holds by it. */
+/* Finds the section that applies to a sender, and the settings that follow from it. */
 #include "policy/policy.h"
 #include "xmig/units.h"
 
@@ -35,7 +35,7 @@ static void take_names(struct policy *policy, const char *const names[])
     policy->queue = must(strdup(policy->own ? policy->own->name : names[0]));
 }
 
-/* The first name is the most particular; the others are the same sender's. */
+/* Choose the section of the first name that has one: the names begin with the most particular. */
 static void choose_section(struct policy *policy, const char *const names[], const char *directory)
 {
     const struct section *common = sections_find(&policy->sections, "default");

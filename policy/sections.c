@@ -1,4 +1,4 @@
-/* Lines of policy files, as sections. */
+/* Turns the lines of policy files into sections. */
 #include "policy/sections.h"
 
 #include "policy/ini.h"

@@ -1,4 +1,6 @@
-/* How much of each disk and of RAM had moved, and how fast. */
+/* Draws, for each disk and for RAM, how much had moved over time, and at what rate; with a table of
+ * the numbers.
+ */
 #include "html.h"
 
 #include <math.h>
@@ -34,7 +36,9 @@ static double dirty_rate_of(const struct sample *sample)
     return sample->dirty_rate;
 }
 
-/* Above the highest value, and a round number of some unit of bytes. */
+/* The top of a chart: a round number of bytes, KiB, MiB and so on, a little above the highest
+ * `value`.
+ */
 static double ceiling_of(double value)
 {
     double unit = value > 0 ? pow(1024, floor(log2(value) / 10)) : 1;
@@ -57,7 +61,9 @@ static void draw_path(FILE *out, const struct series *series, const struct scale
     fputs("\"/>", out);
 }
 
-/* `one` is filled; `other` is a line, and may be NULL. */
+/* Draw two curves into one chart. The area below `one` is filled; `other` is a line, and may be
+ * NULL.
+ */
 static void draw_chart(FILE *out, const struct story *story, const struct series *series,
                        const char *what, const struct curve *one, const struct curve *other,
                        const char *unit)

@@ -1,21 +1,23 @@
-/* Directories that are still there after a power failure. */
+/* Makes directories durably: they are still there after a power failure. */
 #ifndef XMIG_DIRECTORY_H
 #define XMIG_DIRECTORY_H
 
 #include "xmig/error.h"
 
-/* Make the names in it durable. */
+/* Make the names of the files in the directory `path` durable. */
 bool directory_sync(const char *path, struct error *err);
 
-/* Make one, durably, mode 0700; `*made` is false when it was there already, which is fine. */
+/* Make a directory, durably, with mode 0700. `*made` is false if the directory was there already,
+ * which is no error.
+ */
 bool directory_make(const char *path, bool *made, struct error *err);
 
-/* Could directory_make_all() make it, or is it there, and can files be made in it? Touches nothing.
- * ERROR_REFUSED.
+/* Can files be made in the directory `path`, once directory_make_all() has made it if it is
+ * missing? Changes nothing. False: ERROR_REFUSED.
  */
 bool directory_can_make(const char *path, struct error *err);
 
-/* Like mkdir -p. */
+/* Make the directory `path` and those above it, as `mkdir -p` does. */
 bool directory_make_all(const char *path, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The one thing that leaves the core while a migration runs. `xmig` renders
- * events as progress lines for people and as NDJSON for programs.
+/* Events: how the code below cmd/ tells what is happening, for it never prints. cmd/report.c turns
+ * events into lines for people and JSON for programs.
  */
 #ifndef XMIG_EVENT_H
 #define XMIG_EVENT_H
@@ -9,7 +9,7 @@
 
 enum event_kind {
     EVENT_STAGE_BEGIN, /* a stage's run begins on this side */
-    EVENT_STAGE_END,   /* … has ended on both sides; elapsed_ms */
+    EVENT_STAGE_END,   /* a stage has ended on both sides, after elapsed_ms */
     EVENT_UNDO,        /* a stage is being undone */
     EVENT_PROGRESS,    /* subject has moved done of total bytes */
     EVENT_RECORD,      /* the journal now says: text is the record's name */
@@ -27,8 +27,8 @@ struct event {
     uint64_t done;       /* bytes */
     uint64_t total;      /* bytes; 0: not known */
     uint64_t elapsed_ms;
-    uint64_t at_ms;      /* loop_now_ms() when it was so; 0: now */
-    uint64_t sent;       /* bytes that went out for it; 0: not known */
+    uint64_t at_ms;      /* when it happened, by loop_now_ms(); 0: now */
+    uint64_t sent;       /* bytes sent for it: compressed, fewer than `done`; 0: not known */
     uint64_t dirty_rate; /* bytes a second that the guest writes anew; 0: not known */
 };
 
@@ -37,7 +37,7 @@ struct event_sink {
     void *arg;
 };
 
-/* Fine with an empty sink. Strings are borrowed for the call. */
+/* Tell an event. An empty sink ignores it. Strings are borrowed for the call. */
 void event_emit(const struct event_sink *sink, struct event event);
 
 /* A formatted EVENT_NOTE, EVENT_WARNING or EVENT_DEBUG. */

@@ -1,4 +1,4 @@
-/* Who has been here before, and how often strangers may come. */
+/* Remembers addresses that have authenticated lately, and limits how often others may begin. */
 #include "transport/listen/known-addresses.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
-/* The addresses that somebody has authenticated from lately: at a flood they go first. */
+/* Addresses from which somebody has authenticated lately. When too many connections come, these are
+ * served first.
+ */
 #ifndef XMIG_TRANSPORT_LISTEN_KNOWN_ADDRESSES_H
 #define XMIG_TRANSPORT_LISTEN_KNOWN_ADDRESSES_H
 
@@ -17,13 +19,15 @@ struct known_addresses {
     } entries[KNOWN_MAX];
 };
 
-/* The one that was not seen for the longest time makes room. */
+/* When the list is full, the address that was not seen for the longest time is dropped. */
 void known_addresses_add(struct known_addresses *known, const struct origin *origin,
                          uint64_t now_ms);
 bool known_addresses_has(const struct known_addresses *known, const struct origin *origin,
                          uint64_t now_ms, uint64_t within_ms);
 
-/* So many a second, and as many at once after a second without any. */
+/* A budget of `per_second` things a second. After a second without any, so many are permitted at
+ * once.
+ */
 struct budget {
     unsigned per_second;
     uint64_t from_ms; /* when the next one is paid for */

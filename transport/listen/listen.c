@@ -33,12 +33,12 @@ enum {
     LINES_A_SECOND = 20,
     KILL_MS = 3000, /* after a child's own deadline */
     REST_MS = 200,
-    REST_SAID_MS = 10 * 1000, /* one line tells of rests that follow each other so closely */
+    REST_SAID_MS = 10 * 1000, /* shortages so close share a line of the log */
 };
 
-/* Accepted, and has not said a word. */
+/* A connection that was accepted, and has sent nothing yet. */
 struct waiting {
-    int fd; /* -1: it has gone */
+    int fd; /* -1: closed */
     struct origin origin;
     bool is_known;
     bool is_ready; /* there is something to read */
@@ -103,7 +103,9 @@ static void say(struct listener *listener, const char *format, ...)
 
 /* ---- shortages ---- */
 
-/* What lacks now may be there in a moment; poll() would tell of the same connection until then. */
+/* Pause accepting for a moment when the system lacks something: until then poll() would report the
+ * same connection again and again.
+ */
 static void rest(struct listener *listener, const char *what)
 {
     if (!listener->rests_until_ms || listener->now_ms > listener->rests_until_ms + REST_SAID_MS)
@@ -118,7 +120,7 @@ static bool is_resting(const struct listener *listener)
 
 /* ---- children ---- */
 
-/* Handshakes of known addresses, or of strangers, that are under way. */
+/* Count the handshakes under way, of known addresses or of strangers. */
 static size_t handshakes(const struct listener *listener, bool known)
 {
     size_t count = 0;
@@ -128,7 +130,7 @@ static size_t handshakes(const struct listener *listener, bool known)
     return count;
 }
 
-/* Of one peer, or of all. */
+/* Count the migrations of one peer, or of all (NULL). */
 static size_t migrations(const struct listener *listener, const struct fingerprint *peer)
 {
     size_t count = 0;
@@ -163,7 +165,7 @@ static void permit(struct listener *listener, struct child *child)
     (void)send(child->fd, &permission, sizeof(permission), MSG_NOSIGNAL);
 }
 
-/* False: it has ended. */
+/* Read a child's message. False: the child has ended. */
 static bool hear(struct listener *listener, struct child *child)
 {
     struct word word;
@@ -204,7 +206,7 @@ static void bury(struct listener *listener, size_t number)
     *child = listener->children[--listener->child_count];
 }
 
-/* In the child nothing of the others' connections stays open. */
+/* Become a child: close everything that belongs to other connections. */
 static _Noreturn void be_child(struct listener *listener, int fd, int parent,
                                const struct origin *origin)
 {
@@ -261,7 +263,9 @@ static void remove_gone(struct listener *listener)
     listener->waiting_count = kept;
 }
 
-/* Strangers make room first, and those first who have waited longest. */
+/* Close a waiting connection to make room: a stranger's before a known address's, and the oldest
+ * first.
+ */
 static bool make_room(struct listener *listener, bool is_known)
 {
     for (int known = 0; known <= is_known; known++)
@@ -328,7 +332,7 @@ static void start_ready(struct listener *listener, bool known)
             (void)budget_take(&listener->strangers, listener->now_ms);
         if (tls_context_refresh(&listener->context, &err)) {
             start_child(listener, waiting);
-        } else { /* what has been revoked meanwhile may be in the file that cannot be read */
+        } else { /* the file that cannot be read may revoke a certificate */
             say(listener, "%s: nobody is let in, for the files have changed: %s",
                 waiting->origin.address, err.text);
             close(steal_fd(&waiting->fd));
@@ -384,7 +388,7 @@ static void begin_to_end(struct listener *listener)
     while (read(listener->signals, &info, sizeof(info)) > 0)
         ;
     if (listener->ending) {
-        listener->child_count = 0; /* they go on without us */
+        listener->child_count = 0; /* the children go on by themselves */
         return;
     }
     listener->ending = true;
@@ -392,7 +396,9 @@ static void begin_to_end(struct listener *listener)
         count == 1 ? "is" : "are");
 }
 
-/* Those that are under way may need more lanes: they are accepted until the end. */
+/* Does the listener go on? While migrations are under way it accepts connections, for these may
+ * need more lanes.
+ */
 static bool goes_on(struct listener *listener)
 {
     if (!listener->ending || migrations(listener, NULL) > 0)
@@ -403,7 +409,7 @@ static bool goes_on(struct listener *listener)
     return listener->child_count > 0;
 }
 
-/* Sockets, those who wait, children: in this order in `polled`. */
+/* Fill `polled`: the listening sockets, the waiting connections, then the children. */
 static size_t fill(struct listener *listener)
 {
     size_t count = 0;
@@ -425,7 +431,9 @@ static size_t fill(struct listener *listener)
     return count;
 }
 
-/* From the last one on, for the last one takes the place of one that has ended. */
+/* Hear the children from the last one on, because the last one takes the place of one that has
+ * ended.
+ */
 static void hear_children(struct listener *listener, const struct pollfd *seen)
 {
     for (size_t i = listener->child_count; i-- > 0;)

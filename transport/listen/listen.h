@@ -20,7 +20,7 @@ struct listen_limits {
     size_t migrations;   /* `xmig recv`s */
     size_t per_peer;     /* … of one peer */
     uint64_t handshake_ms;
-    uint64_t known_ms; /* "lately" */
+    uint64_t known_ms; /* how long an authenticated address counts as known */
 };
 
 extern const struct listen_limits listen_default_limits;

@@ -1,4 +1,6 @@
-/* A child of the listener's: shakes hands, hears what is wanted, and moves bytes. */
+/* A child process of the listener: shakes hands, reads which command the peer wants, and moves
+ * bytes.
+ */
 #include "transport/listen/serve.h"
 
 #include <errno.h>
@@ -25,7 +27,7 @@ struct serving {
     struct channel *channel;
     char *name; /* NULL: no fit one */
     struct fingerprint fingerprint;
-    bool answered; /* from here on the stream is others' */
+    bool answered; /* the first frame was answered: the stream is the command's now */
 };
 
 /* ---- to the parent ---- */
@@ -81,7 +83,7 @@ static _Noreturn void be_recv(const struct serving *serving, int fd)
     _exit(126);
 }
 
-/* Returns our end of its standard input and output, or -1. */
+/* Start `xmig recv`. Returns our end of its standard input and output, or -1. */
 static int start_recv(const struct serving *serving, pid_t *pid, struct error *err)
 {
     int both[2];
@@ -101,7 +103,7 @@ static int start_recv(const struct serving *serving, pid_t *pid, struct error *e
     return -1;
 }
 
-/* Whose migration was it? Its journal knows, if it had begun. */
+/* Find out whose migration a lane belongs to: its journal says so, if the migration has begun. */
 struct search {
     const char *state_dir;
     struct identity identity;
@@ -146,7 +148,9 @@ static bool move_bytes(struct serving *serving, int fd, const struct carrier *ca
                         err);
 }
 
-/* xmig recv may outlive the connection; as long as it lives this process counts for it. */
+/* Serve `xmig recv`. It may outlive the connection; this process stays as long, because the parent
+ * counts migrations by its children.
+ */
 static bool receive(struct serving *serving, struct error *err)
 {
     AUTO_CLOSE int fd = -1;
@@ -208,7 +212,7 @@ static bool authenticate(struct serving *serving, int fd, struct error *err)
     if (!serving->channel)
         return add_cure(&serving->context->rules, err);
     certificate = ssl_channel_certificate(serving->channel);
-    /* A resumed session's was looked at when that began. */
+    /* The certificate of a resumed session was checked when that session began. */
     if (!certificate || !fingerprint_of(certificate, &serving->fingerprint) ||
         X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
         X509_free(certificate);
@@ -241,7 +245,7 @@ static bool serve(struct serving *serving, struct error *err)
     return false;
 }
 
-/* A hang-up or a Ctrl-C at the listener's terminal is not for those who are served. */
+/* Ignore a hang-up or a Ctrl-C at the listener's terminal: connections that are served go on. */
 static void take_signals(void)
 {
     sigset_t none;

@@ -6,7 +6,7 @@
 #include "transport/listen/sockets.h"
 #include "transport/tls/fingerprint.h"
 
-/* What the child tells its parent, one a message, over a SOCK_SEQPACKET. */
+/* What the child tells its parent over a SOCK_SEQPACKET socket, one word in each message. */
 enum word_kind {
     WORD_KNOWN,  /* authenticated: `peer` is the fingerprint */
     WORD_ASKS,   /* may it start `xmig recv`? Answered by a struct permission */

@@ -56,7 +56,8 @@ static bool open_one(struct sockets *sockets, const struct addrinfo *found, bool
     return true;
 }
 
-/* Without an address: one socket for both kinds of them, where there is IPv6. */
+/* Open the sockets. Without an address one socket listens for IPv4 and IPv6, if this host has IPv6.
+ */
 static bool open_all(struct sockets *sockets, const struct tls_place *place, const char *address,
                      struct error *err)
 {

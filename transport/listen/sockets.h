@@ -1,4 +1,4 @@
-/* The sockets at which a listener listens, and the addresses of who comes. */
+/* The sockets of a listener, and the addresses of its peers. */
 #ifndef XMIG_TRANSPORT_LISTEN_SOCKETS_H
 #define XMIG_TRANSPORT_LISTEN_SOCKETS_H
 
@@ -28,7 +28,9 @@ bool sockets_check(const char *address, struct error *err);
 /* Has the service manager given us sockets? */
 bool sockets_are_given(void);
 
-/* Who is at the other end: an address without its port; of IPv6 the network, for limits. */
+/* The other end of a connection: its address without the port, and, for limits, its group: of IPv6
+ * the network.
+ */
 struct origin {
     char address[ORIGIN_MAX];
     char group[ORIGIN_MAX];

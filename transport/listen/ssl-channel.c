@@ -1,4 +1,4 @@
-/* A connection that was accepted. */
+/* The channel of an accepted connection, by OpenSSL. */
 #include "transport/listen/ssl-channel.h"
 
 #include <fcntl.h>
@@ -48,7 +48,7 @@ void ssl_channel_linger(struct channel *channel)
 
 /* ---- the handshake ---- */
 
-/* What OpenSSL has against it, as a person would say it. */
+/* Explain in plain words why the handshake failed. */
 static bool explain_refusal(const SSL *ssl, struct error *err)
 {
     struct fingerprint own;

@@ -1,4 +1,4 @@
-/* The listener's keys and authorities, and when they change. */
+/* Loads the listener's keys and authorities, and again when their files change. */
 #include "transport/listen/tls-context.h"
 
 #include <openssl/err.h>
@@ -61,7 +61,9 @@ static bool load_revoked(SSL_CTX *ssl, const char *path, struct error *err)
     return true;
 }
 
-/* Certificates of the web's authorities open nothing: who is one must be said. */
+/* Load whom to trust. The authorities that the system trusts for web sites count for nothing here:
+ * the user must name an authority.
+ */
 static bool load_others(struct tls_context *context, SSL_CTX *ssl, struct error *err)
 {
     const struct listen_options *options = context->options;
@@ -135,7 +137,7 @@ bool tls_context_refresh(struct tls_context *context, struct error *err)
     return true;
 }
 
-/* The first DNS name, else the common name. */
+/* The name in a certificate: the first DNS name, or else the common name. */
 static char *name_in(const X509 *certificate)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);

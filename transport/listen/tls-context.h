@@ -1,4 +1,4 @@
-/* By which keys a listener knows itself and others. */
+/* The listener's own key, and the keys and authorities by which it knows others. */
 #ifndef XMIG_TRANSPORT_LISTEN_TLS_CONTEXT_H
 #define XMIG_TRANSPORT_LISTEN_TLS_CONTEXT_H
 

@@ -1,5 +1,5 @@
-/* One end of an encrypted connection, whichever library made it: libcurl at the sender
- * (curl-channel.c), OpenSSL at the receiver (ssl-channel.c). Nothing here waits but the last three.
+/* A channel is one end of an encrypted connection, made by libcurl at the sender (curl-channel.c)
+ * or by OpenSSL at the receiver (ssl-channel.c). Only the last three functions wait.
  */
 #ifndef XMIG_TRANSPORT_TLS_CHANNEL_H
 #define XMIG_TRANSPORT_TLS_CHANNEL_H
@@ -16,18 +16,20 @@ struct channel;
 enum {
     CHANNEL_AGAIN = -1,      /* nothing now: poll() the channel's descriptor */
     CHANNEL_LOST = -2,       /* `err` says why */
-    CHANNEL_DEAD_MS = 120000 /* what is not acknowledged for so long: the link is dead */
+    CHANNEL_DEAD_MS = 120000 /* the link is dead when bytes are not acknowledged for so long */
 };
 
 struct channel_ops {
-    /* How many bytes, 0 at the peer's end of stream, or one of the above. A library keeps bytes
-     * that poll() knows nothing of: read until CHANNEL_AGAIN first.
+    /* Return the count of bytes, 0 at the end of the peer's stream, or one of the above. The
+     * library may hold decrypted bytes of which poll() knows nothing, so read until CHANNEL_AGAIN
+     * before poll().
      */
     ssize_t (*read)(struct channel *channel, void *bytes, size_t size, struct error *err);
     ssize_t (*write)(struct channel *channel, const void *bytes, size_t size, struct error *err);
-    /* Let go what a library has gathered of that. 0, or one of the above. */
+    /* Send the written bytes that the library still holds. Returns 0, or one of the above. */
     ssize_t (*flush)(struct channel *channel, struct error *err);
-    /* Tell the peer, after that, that nothing more follows; it may go on. 0, or one of the above.
+    /* Then tell the peer that nothing more follows; the peer may go on sending. Returns 0, or one
+     * of the above.
      */
     ssize_t (*finish)(struct channel *channel, struct error *err);
     void (*free)(struct channel *channel);
@@ -35,14 +37,14 @@ struct channel_ops {
 
 struct channel {
     const struct channel_ops *ops;
-    int fd;   /* to poll(); the channel's own */
+    int fd;   /* for poll(); closed with the channel */
     SSL *ssl; /* for ssl-bytes.h */
 };
 
 void channel_free(struct channel *channel);
 
-/* Exactly so many bytes, within `timeout_ms`; ERROR_CANCELLED as soon as `stop` (-1: none) can be
- * read, by which another thread ends the wait.
+/* Read or write exactly `size` bytes within `timeout_ms`. Another thread ends the wait by making
+ * `stop` (-1: none) readable: ERROR_CANCELLED.
  */
 bool channel_read_all(struct channel *channel, void *bytes, size_t size, int stop,
                       uint64_t timeout_ms, struct error *err);
@@ -50,7 +52,7 @@ bool channel_write_all(struct channel *channel, const void *bytes, size_t size, 
                        uint64_t timeout_ms, struct error *err);
 
 struct pump_options {
-    struct carrier carrier; /* limits, and counts, what comes by the channel */
+    struct carrier carrier; /* limits and counts the bytes that come by the channel */
     void (*delivered)(
         void *arg); /* all that came from `fd`, and its end, have been passed on; NULL */
     void *arg;

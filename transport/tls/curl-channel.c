@@ -92,7 +92,9 @@ void curl_way_free(struct curl_way *way)
 
 /* ---- bytes ---- */
 
-/* Also of a certificate of ours that the receiver did not take: it says so in its first word. */
+/* Explain a failure. A receiver that refuses our certificate says so only after the handshake, so
+ * that the first read fails.
+ */
 static ssize_t fail(struct curl_channel *curl, CURLcode code, struct error *err)
 {
     struct tls_failure failure = {
@@ -151,7 +153,7 @@ static void curl_free_channel(struct channel *channel)
 
 /* ---- connecting ---- */
 
-/* No child of ours inherits it. */
+/* Open the socket such that child processes do not inherit it. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     const unsigned dead_ms = CHANNEL_DEAD_MS;
@@ -208,7 +210,9 @@ static void set_way(struct curl_channel *curl)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 }
 
-/* By key alone nobody needs a name, or an authority: then none is read. */
+/* Say what is trusted. Where keys alone are trusted, names and authorities do not matter, and no
+ * file of authorities is read.
+ */
 static void set_keys(struct curl_channel *curl)
 {
     const struct tls_settings *settings = curl->way->settings;
@@ -219,7 +223,7 @@ static void set_keys(struct curl_channel *curl)
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
     curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->certificate);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key);
-    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, ""); /* nobody is asked for one */
+    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, ""); /* asks nobody at the terminal */
     if (by_key) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
@@ -247,7 +251,7 @@ static bool find_result(CURLM *multi, CURLcode *code)
     return false;
 }
 
-/* libcurl's own limit ends the wait. */
+/* Connect. The wait is ended by libcurl's own time limit. */
 static bool connect_now(struct curl_channel *curl, int stop, struct error *err)
 {
     CURLcode code = CURLE_OK;

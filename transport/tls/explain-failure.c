@@ -1,4 +1,4 @@
-/* Refusals of the TLS layer, of proxies and of the network, in words. */
+/* Explains in words why a connection failed: the certificates, the proxy or the network. */
 #include "transport/tls/explain-failure.h"
 
 #include <stdio.h>
@@ -139,7 +139,7 @@ static bool explain_own_trust(const struct tls_failure *failure, struct error *e
                      name_of(failure, name), fingerprint, failure->settings->certificate);
 }
 
-/* Alerts, as OpenSSL writes them. False: the text is none. */
+/* Explain an alert by the text that OpenSSL has for it. False: the text is not about an alert. */
 static bool explain_alert(const struct tls_failure *failure, struct error *err)
 {
     static const struct {
@@ -186,7 +186,7 @@ static bool explain_handshake(const struct tls_failure *failure, struct error *e
         says(failure, "http request") || says(failure, "bad record type"))
         return error_set(err, ERROR_REFUSED,
                          "%s does not speak TLS: is that the port of 'xmig listen'?", name);
-    /* Unspecified: no certificate has been looked at. */
+    /* X509_V_ERR_UNSPECIFIED: the handshake did not come as far as a certificate */
     if (failure->verified != X509_V_OK && failure->verified != X509_V_ERR_UNSPECIFIED)
         return explain_certificate(failure, err);
     return error_set(err, ERROR_LOST,
@@ -197,7 +197,7 @@ static bool explain_handshake(const struct tls_failure *failure, struct error *e
 
 /* ---- the network ---- */
 
-/* A proxy's host and port, without the password that may stand before them. */
+/* The proxy's host and port, without the user and password that may stand before them. */
 static const char *proxy_of(const struct tls_failure *failure)
 {
     const char *given = failure->settings->given.proxy;
@@ -241,7 +241,7 @@ static bool explain_proxy(const struct tls_failure *failure, struct error *err)
                      proxy_of(failure), name_of(failure, name), (int)length, failure->text);
 }
 
-/* Alerts about our own certificate come when the connection has been made. */
+/* An alert about our own certificate comes after the connection has been made. */
 static bool explain_break(const struct tls_failure *failure, struct error *err)
 {
     char name[300];
@@ -274,7 +274,7 @@ static bool explain_network(const struct tls_failure *failure, struct error *err
                      name, failure->text);
 }
 
-/* `path` is what the option `what` has named. */
+/* Explain a file that cannot be used; the option `what` has named it. */
 static bool explain_file(const struct tls_failure *failure, const char *what, const char *path,
                          struct error *err)
 {

@@ -51,7 +51,9 @@ void fingerprint_print(const struct fingerprint *fingerprint, char text[FINGERPR
                     sizeof(fingerprint->hash));
 }
 
-/* 44 characters, the last of them '=', stand for 33 bytes, the last of them none. */
+/* The base64 of 32 bytes has 44 characters, the last of them '='; the decoder fills 33 bytes, of
+ * which the last one does not count.
+ */
 bool fingerprint_parse(const char *text, struct fingerprint *fingerprint, struct error *err)
 {
     unsigned char bytes[33];

@@ -1,5 +1,6 @@
-/* What is said on a connection before its bytes belong to others: the sender's words for xmig, and
- * the receiver's answer. Each is a frame (transport/frame.h) of at most FIRST_FRAME_MAX bytes.
+/* The first frame of each connection: the sender names the command of xmig that it wants, and the
+ * receiver answers. After these two the connection carries that command's bytes. Each is a frame
+ * (transport/frame.h) of at most FIRST_FRAME_MAX bytes.
  */
 #ifndef XMIG_TRANSPORT_TLS_FIRST_FRAME_H
 #define XMIG_TRANSPORT_TLS_FIRST_FRAME_H
@@ -16,7 +17,7 @@ enum {
  */
 cJSON *words_to_frame(const char *const words[]);
 
-/* What the words ask for; all that is no such frame is refused. */
+/* The command that a first frame asks for; any other frame is refused. */
 struct first_words {
     bool is_lane; /* else `recv` */
     const char *id, *ticket, *name;
@@ -26,7 +27,7 @@ bool words_of_frame(const cJSON *frame, struct first_words *words, struct error 
 bool answer_is_ok(const cJSON *answer, struct error *err);
 bool answer_say(struct channel *channel, const struct error *why, struct error *err);
 
-/* One frame, whole. The caller frees it; NULL. `stop`: see channel_read_all(). */
+/* Read one frame; the caller frees it. NULL: `err` says why. For `stop` see channel_read_all(). */
 cJSON *first_frame_read(struct channel *channel, int stop, uint64_t timeout_ms, struct error *err);
 bool first_frame_write(struct channel *channel, const cJSON *frame, int stop, uint64_t timeout_ms,
                        struct error *err);

@@ -67,7 +67,9 @@ static void add_extension(X509 *certificate, int kind, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-/* As others may call this host: its name, and that with the domain. */
+/* Put the names into the certificate by which others may call this host: with the domain, and
+ * without.
+ */
 static void add_names(X509 *certificate)
 {
     const struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM };
@@ -89,7 +91,9 @@ static void add_names(X509 *certificate)
     add_extension(certificate, NID_subject_alt_name, names);
 }
 
-/* The key counts, and is exchanged by people: its certificate ends later than that. */
+/* Make the certificate. Only its key matters, which people exchange, so the certificate is valid
+ * for longer than any key will be used.
+ */
 static X509 *make_certificate(EVP_PKEY *key)
 {
     enum {
@@ -125,7 +129,7 @@ static bool write_certificate(const struct keys *keys, EVP_PKEY *key, struct err
     return file && whole_file_end(file, keys->certificate, err);
 }
 
-/* The key comes last: where it is, all is. */
+/* Write the certificate first, and the key last: where there is a key, both files are complete. */
 static bool write_both(const struct keys *keys, struct error *err)
 {
     EVP_PKEY *key = must(EVP_EC_gen("P-256"));
@@ -144,7 +148,7 @@ static EVP_PKEY *read_key(const struct keys *keys, struct error *err)
 
     if (!file)
         return NULL;
-    key = PEM_read_PrivateKey(file, NULL, NULL, (void *)""); /* nobody is asked for a password */
+    key = PEM_read_PrivateKey(file, NULL, NULL, (void *)""); /* asks nobody at the terminal */
     fclose(file);
     if (!key)
         error_set(err, ERROR_REFUSED,
@@ -165,7 +169,7 @@ static bool is_certificate_of(const char *path, const EVP_PKEY *key)
     return fits;
 }
 
-/* A certificate that got lost is made again: others know this host by its key. */
+/* Make a missing certificate again. Others know this host by its key, which stays. */
 static bool complete(const struct keys *keys, struct error *err)
 {
     EVP_PKEY *key = read_key(keys, err);

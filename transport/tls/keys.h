@@ -11,7 +11,7 @@ struct keys {
     char *trusted; /* trusted-keys.h */
 };
 
-/* Where they are in `directory`, or would be. Touches nothing. */
+/* The paths of the files in `directory`, which need not exist. Touches nothing. */
 void keys_find(struct keys *keys, const char *directory);
 void keys_done(struct keys *keys);
 

@@ -1,4 +1,4 @@
-/* Bytes both ways between a socket and an encrypted connection. */
+/* Moves bytes both ways between a socket and an encrypted connection. */
 #include "transport/tls/channel.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ enum {
 
 struct direction {
     char *bytes;
-    size_t start, end; /* what is still to be written */
+    size_t start, end; /* the bytes from `start` to `end` are still to be written */
     bool gathered;     /* … or has been written, but not all of it sent */
     bool ended;        /* no more will come */
     bool over;         /* … and its end has been passed on, or nobody takes any more */
@@ -105,13 +105,15 @@ static bool move_out(struct pump *pump, short fd_events, struct error *err)
 
 /* ---- in ---- */
 
-/* Milliseconds until what is pending may be written; 0: at once. */
+/* How long the rate limit makes the pending bytes wait, in milliseconds; 0: not at all. */
 static int wait_ms(const struct pump *pump)
 {
     return is_pending(&pump->in) ? carrier_wait_ms(&pump->options->carrier, &pump->turn) : 0;
 }
 
-/* Until there is no more, or no more room: what the library has decrypted, no poll() tells of. */
+/* Read until there are no more bytes, or no more room: poll() does not tell of bytes that the
+ * library has decrypted already.
+ */
 static bool read_channel(struct pump *pump, struct error *err)
 {
     struct direction *way = &pump->in;
@@ -152,7 +154,7 @@ static bool write_fd(struct pump *pump, struct error *err)
     return true;
 }
 
-/* One bufferful, so that the other direction has its turn. */
+/* Move one buffer of bytes, so that the other direction gets its turn. */
 static bool move_in(struct pump *pump, bool readable, struct error *err)
 {
     struct direction *way = &pump->in;
@@ -172,7 +174,9 @@ static bool move_in(struct pump *pump, bool readable, struct error *err)
 
 /* ---- both ---- */
 
-/* An end whose state is of no interest now is left out: poll() always tells of a hang-up. */
+/* Say what poll() shall wait for. Leave out an end that has nothing to do now, because poll() would
+ * report its hang-up all the time.
+ */
 static void say_what_to_wait_for(const struct pump *pump, struct pollfd wanted[3])
 {
     const struct direction *out = &pump->out, *in = &pump->in;
@@ -188,7 +192,8 @@ static void say_what_to_wait_for(const struct pump *pump, struct pollfd wanted[3
     wanted[2] = (struct pollfd){ .fd = pump->stop, .events = POLLIN };
 }
 
-/* What no reading or writing tells: an end that is closed, and not only shut down. */
+/* Notice that an end was closed, and not only shut down, which neither reading nor writing tells.
+ */
 static void notice_the_end(struct pump *pump, const struct pollfd seen[3])
 {
     if (seen[0].revents & GONE && !pump->in.over)
@@ -208,8 +213,9 @@ static int patience_ms(const struct pump *pump)
     return pump->in.over || !wait ? -1 : wait;
 }
 
-/* No deadline: the ends close when their owners are through or dead, and TCP finds a dead link, by
- * its keep-alive or by what stays unacknowledged for CHANNEL_DEAD_MS.
+/* Move bytes until both directions have ended. There is no deadline: the ends close when their
+ * owners are done or dead, and TCP finds a dead link, by its keep-alive or by bytes that stay
+ * unacknowledged for CHANNEL_DEAD_MS.
  */
 static bool run(struct pump *pump, struct error *err)
 {

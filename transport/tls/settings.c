@@ -1,4 +1,4 @@
-/* Where to, and by which keys. */
+/* Reads the address of the receiver, and the keys to use. */
 #include "transport/tls/settings.h"
 
 #include <ctype.h>
@@ -27,7 +27,7 @@ static const struct field fields[] = {
     { 0 },
 };
 
-/* A name with a colon needs brackets. */
+/* Split HOST:PORT. An address with colons needs brackets. */
 const char *place_split(const char *text, char **host)
 {
     const char *bracket = *text == '[' ? strchr(text, ']') : NULL;
@@ -49,7 +49,7 @@ int port_parse(const char *text, const char **rest)
     return port <= 65535 ? (int)port : -1;
 }
 
-/* What curl could take for something else than a name. */
+/* Is `text` a host's name or address, and nothing that curl would read as another part of a URL? */
 static bool is_host(const char *host)
 {
     if (!*host || *host == '-')
@@ -88,7 +88,8 @@ void tls_place_done(struct tls_place *place)
     place->host = NULL;
 }
 
-/* As curl does, a certificate's file may hold its key, too. */
+/* Find this host's certificate and key. As with curl, the certificate's file may contain the key.
+ */
 static bool find_own_key(struct tls_settings *settings, struct error *err)
 {
     settings->certificate = settings->given.cert;
@@ -124,7 +125,7 @@ static bool check_files(const struct tls_options *given, struct error *err)
     return true;
 }
 
-/* An authority, or a key, that was named counts alone. */
+/* Find who is trusted. If an authority or a key was named, only that one is. */
 static bool find_trusted(struct tls_settings *settings, const char *host, struct error *err)
 {
     if (settings->given.cacert || settings->given.pinnedpubkey)

@@ -1,5 +1,5 @@
-/* How a sender reaches a receiver over TLS, in curl's words. They are one JSON object, from the
- * command line to the journal, so that `xmig recover` need not be told again.
+/* How a sender reaches a receiver over TLS, in the words of curl's options. The journal keeps the
+ * options, as one JSON object, so that `xmig recover` need not be told them again.
  */
 #ifndef XMIG_TRANSPORT_TLS_SETTINGS_H
 #define XMIG_TRANSPORT_TLS_SETTINGS_H
@@ -8,7 +8,7 @@
 #include "transport/tls/trusted-keys.h"
 #include "xmig/fields.h"
 
-/* HOST:PORT, as in a destination. */
+/* The HOST:PORT of a destination. */
 struct tls_place {
     char *host; /* without brackets */
     int port;
@@ -16,14 +16,13 @@ struct tls_place {
 bool tls_place_parse(const char *text, struct tls_place *place, struct error *err);
 void tls_place_done(struct tls_place *place);
 
-/* The two parts of it, for whoever permits another host, or another port: where the port's text
- * begins, and the host, the caller's to free; NULL: there are no two. A port is -1 where there is
- * none, and `rest` is what follows.
+/* Split HOST:PORT for callers that permit other hosts or ports. Returns where the text of the port
+ * begins; `*host` is the caller's to free. NULL: the text has not these two parts.
  */
 const char *place_split(const char *text, char **host);
 int port_parse(const char *text, const char **rest);
 
-/* NULL, 0 or "": left out. */
+/* The options of a connection. NULL, 0 or "": not given. */
 struct tls_options {
     const char *cacert, *cert, *key, *crlfile, *pinnedpubkey, *proxy, *noproxy, *interface;
     const cJSON *resolve; /* strings */
@@ -37,12 +36,14 @@ struct tls_settings {
     struct keys keys;
     const char *certificate; /* ours */
     const char *key;
-    /* Keys that are trusted without an authority. None: an authority must vouch for the peer. */
+    /* Keys that are trusted without an authority. If there are none, an authority must vouch for
+     * the peer.
+     */
     struct trusted trusted;
 };
 
-/* `options` is borrowed; NULL: all are left out. What is left out is found here, where `host` is to
- * be reached; ERROR_REFUSED names what is missing.
+/* Read `options` (borrowed; NULL: none were given), and find what they leave out in this host's own
+ * keys. `host` is the receiver. ERROR_REFUSED names what is missing.
  */
 bool tls_settings_read(struct tls_settings *settings, const cJSON *options, const char *host,
                        struct error *err);

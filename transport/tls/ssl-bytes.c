@@ -11,7 +11,7 @@ enum {
     GATHERED = 128 * 1024 /* 8 records */
 };
 
-/* OpenSSL calls the system for each record of 16 KiB. */
+/* Put a buffer under OpenSSL, which else makes a system call for each record of 16 KiB. */
 void ssl_bytes_gather(struct channel *channel)
 {
     BIO *buffer = must(BIO_new(BIO_f_buffer()));
@@ -72,8 +72,8 @@ ssize_t ssl_bytes_flush(struct channel *channel, struct error *err)
     return BIO_should_retry(out) ? CHANNEL_AGAIN : lost(err);
 }
 
-/* The second SSL_shutdown() would read what the peer still says, and drop it. The alert fits into
- * the buffer, which is empty now.
+/* Call SSL_shutdown() once only: a second call would read and drop what the peer still sends. The
+ * alert fits into the buffer, which is empty now.
  */
 ssize_t ssl_bytes_finish(struct channel *channel, struct error *err)
 {

@@ -1,5 +1,5 @@
-/* The way by TLS, to a host where `xmig listen` listens: each connection is a thread of its own,
- * which makes it, says the words of it, and moves its bytes.
+/* The transport over TLS, to a host where `xmig listen` listens. Each connection has a thread of
+ * its own, which connects, sends the first frame, and moves the bytes.
  */
 #include "transport/internal.h"
 
@@ -26,15 +26,15 @@ struct tls {
     struct error failure; /* of the last control connection that failed */
 };
 
-/* What belongs to one connection. */
+/* One connection. */
 struct connection {
     struct link *link;
     struct tls *tls;
     int ours;     /* a copy of the socket that dial() was given */
-    int stop;     /* an eventfd: the thread shall end */
+    int stop;     /* an eventfd; readable: the thread shall end */
     cJSON *words; /* the first frame */
     bool is_control;
-    struct error err; /* the thread's until it is over */
+    struct error err; /* only the thread uses these until it has ended */
     bool ok;
     pthread_t thread;
     atomic_bool delivered; /* all that came from `ours` */
@@ -118,7 +118,7 @@ static void cut(struct link *link)
     uv_close((uv_handle_t *)&connection->over, free_connection);
 }
 
-/* A thread cannot outlive the program: what was said last has a moment to be sent. */
+/* Give the thread a moment to send the last bytes: the thread cannot outlive the program. */
 static void leave(struct link *link)
 {
     const struct connection *connection = link->impl;
@@ -130,7 +130,7 @@ static void leave(struct link *link)
     cut(link);
 }
 
-/* Signals are the loop's thread's. */
+/* Start the thread with all signals blocked: only the loop's thread handles signals. */
 static void start_thread(struct connection *connection)
 {
     sigset_t all, before;

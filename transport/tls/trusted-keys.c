@@ -106,7 +106,9 @@ void trusted_narrow(struct trusted *trusted, const char *host)
     trusted->count = named;
 }
 
-/* Other lines, and what a person has written beside them, stay as they are. */
+/* Copy the file with the key's line added or changed. All other lines stay as they are, with their
+ * comments.
+ */
 static void write_lines(FILE *out, FILE *in, const struct trusted_key *key)
 {
     AUTO_FREE char *line = NULL;

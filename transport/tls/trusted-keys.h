@@ -28,13 +28,16 @@ void trusted_done(struct trusted *trusted);
 const struct trusted_key *trusted_find(const struct trusted *trusted,
                                        const struct fingerprint *fingerprint);
 
-/* Leave only what a connection to `host` may lead to: the keys of that name, if there are any. */
+/* Keep only the keys that are named `host`, if there are any: a connection to `host` may lead to no
+ * other.
+ */
 void trusted_narrow(struct trusted *trusted, const char *host);
 
 /* Add a line to the file, or give the key's line another name; all other lines stay. */
 bool trusted_add(const char *path, const struct trusted_key *key, struct error *err);
 
-/* May it stand in the file, and in a policy? Letters, digits and ".-_@:". */
+/* May this name be written in the file, and in a policy? It may have letters, digits and ".-_@:".
+ */
 bool trusted_name_is_fit(const char *name);
 
 #endif

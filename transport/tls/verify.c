@@ -4,10 +4,10 @@
 void verify_tune(SSL_CTX *context)
 {
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-    /* A write that was interrupted may be tried again with more, from another place. */
+    /* A write that would block may be repeated with more bytes, and from another address. */
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_cert_list(context, 32 * 1024);
-    /* Several records by one call of the system. */
+    /* Read several records by one system call. */
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, 128 * 1024);
 }
@@ -25,7 +25,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
 {
     struct verify_rules *rules = arg;
     const X509 *certificate = X509_STORE_CTX_get0_cert(store);
-    int code = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; /* the peer hears that nobody knows it */
+    int code = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT; /* the alert: not known */
     bool ok;
 
     if (!certificate || !fingerprint_of(certificate, &rules->seen)) {

@@ -1,4 +1,4 @@
-/* What both sides ask of each other's certificates, and of the protocol. */
+/* The rules by which both sides check each other's certificate, and settings of the protocol. */
 #ifndef XMIG_TRANSPORT_TLS_VERIFY_H
 #define XMIG_TRANSPORT_TLS_VERIFY_H
 
@@ -6,12 +6,12 @@
 
 #include "transport/tls/trusted-keys.h"
 
-/* TLS 1.3 only, and what makes it fast. */
+/* Permit TLS 1.3 only, and make it fast. */
 void verify_tune(SSL_CTX *context);
 
 struct verify_rules {
-    const struct trusted *trusted; /* whose key is one of these needs nobody to vouch for it */
-    bool authority;                /* for others OpenSSL's own rules, and the context's, decide */
+    const struct trusted *trusted; /* a certificate with one of these keys needs no authority */
+    bool authority;                /* about others OpenSSL and the context's authorities decide */
     struct fingerprint seen;       /* of the certificate that was looked at last */
     bool is_stranger;              /* nobody vouches for that one */
 };

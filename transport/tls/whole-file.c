@@ -9,7 +9,7 @@
 #include "xmig/paths.h"
 #include "xmig/text.h"
 
-/* Another writer is through in a moment, or dead, which unlocks it. */
+/* Wait for the lock: another writer is done in a moment, or dead, which frees the lock. */
 int whole_file_lock(const char *path, struct error *err)
 {
     AUTO_FREE char *directory = path_directory(path);

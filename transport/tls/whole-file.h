@@ -1,5 +1,4 @@
-/* Small files that are replaced as a whole: a reader, and whoever comes after a crash, sees the old
- * one or the new one.
+/* Replaces small files as a whole: a reader sees the old file or the new one, also after a crash.
  */
 #ifndef XMIG_TRANSPORT_TLS_WHOLE_FILE_H
 #define XMIG_TRANSPORT_TLS_WHOLE_FILE_H
@@ -14,10 +13,10 @@
  */
 int whole_file_lock(const char *path, struct error *err);
 
-/* What is to become of `path`; NULL: `err` says why. */
+/* Begin a new version of the file `path`, and return it for writing; NULL: `err` says why. */
 FILE *whole_file_begin(const char *path, mode_t mode, struct error *err);
 
-/* Let the file (taken) be `path` from now on, durably. False: nothing of it is left. */
+/* Put the written file (taken) in the place of `path`, durably. False: the new version is gone. */
 bool whole_file_end(FILE *file, const char *path, struct error *err);
 
 #endif
