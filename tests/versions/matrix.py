@@ -21,6 +21,7 @@ import time
 
 import cells
 import hosts
+import option_lines
 import vm
 
 VERSIONS = tuple(hosts.SUITES)
@@ -82,6 +83,8 @@ def all_cells():
     for source, target, machine in (("10.0", "7.2", "pc-i440fx-10.0"), ("11.1", "10.0", "pc-q35-11.1"),
                                     ("7.2", "11.1", "pc-i440fx-2.6")):
         found[f"{source}-{target} machine {machine}"] = with_hosts(cells.newer_machine, source, target, machine)
+    for outcome, line in option_lines.lines():
+        found["7.2-11.1 line " + line] = with_hosts(option_lines.cell, "7.2", "11.1", outcome, line)
     return found
 
 
