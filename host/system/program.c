@@ -46,13 +46,11 @@ static bool check_status(const char *program, int status, char *output, struct e
            error_set(err, ERROR_SYSTEM, "%s failed (status %d): %s", program, status, line);
 }
 
-bool program_run(struct loop *loop, const char *const words[], char **output, uint64_t timeout_ms,
-                 struct error *err)
+bool program_output(struct loop *loop, const char *const words[], char **output, int *status,
+                    uint64_t timeout_ms, struct error *err)
 {
     AUTO_CLOSE int fd = memfd_create("output", MFD_CLOEXEC);
-    AUTO_FREE char *text = NULL;
     struct child *child;
-    int status;
     bool ok;
 
     if (fd < 0)
@@ -60,15 +58,25 @@ bool program_run(struct loop *loop, const char *const words[], char **output, ui
     child = child_start(loop, words, -1, fd, fd, err);
     if (!child)
         return false;
-    ok = child_wait(child, timeout_ms, &status, err);
+    ok = child_wait(child, timeout_ms, status, err);
     child_free(child);
     if (!ok && err && err->kind == ERROR_TIMEOUT)
         error_set(err, ERROR_TIMEOUT, "it was killed, for it had not ended within %llu s",
                   (unsigned long long)timeout_ms / 1000);
     if (!ok)
         return error_prefix(err, "%s", words[0]);
-    text = program_tail(fd, OUTPUT_MAX);
-    if (!check_status(words[0], status, text, err))
+    *output = program_tail(fd, OUTPUT_MAX);
+    return true;
+}
+
+bool program_run(struct loop *loop, const char *const words[], char **output, uint64_t timeout_ms,
+                 struct error *err)
+{
+    AUTO_FREE char *text = NULL;
+    int status;
+
+    if (!program_output(loop, words, &text, &status, timeout_ms, err) ||
+        !check_status(words[0], status, text, err))
         return false;
     if (output)
         *output = steal(text);

@@ -13,6 +13,10 @@
 bool program_run(struct loop *loop, const char *const words[], char **output, uint64_t timeout_ms,
                  struct error *err);
 
+/* The same, whatever the status is. */
+bool program_output(struct loop *loop, const char *const words[], char **output, int *status,
+                    uint64_t timeout_ms, struct error *err);
+
 /* All of a file, up to `limit` bytes from its end; the caller frees it. "" if there is none. */
 char *program_tail(int fd, size_t limit);
 

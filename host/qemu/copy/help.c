@@ -17,6 +17,30 @@ static cJSON *answers_of(struct qemu_copy *vm)
     return vm->help;
 }
 
+/* With the options of -spice, "spice options:\n…", QEMU ends as after a mistake. */
+static bool lists_options(const char *answer, const char *option)
+{
+    AUTO_FREE char *heading = formatted("%s options:\n", option);
+
+    return !strncmp(answer, heading, strlen(heading));
+}
+
+/* NULL: the program does not say. The caller frees the answer. */
+static char *ask(struct qemu_copy *vm, const char *const words[], const char *option,
+                 struct error *err)
+{
+    AUTO_FREE char *answer = NULL;
+    int status;
+
+    if (!program_output(vm->base.context.loop, words, &answer, &status, QEMU_HELP_MS, err))
+        return NULL;
+    if (status == 0 || lists_options(answer, option))
+        return steal(answer);
+    error_set(err, ERROR_SYSTEM, "%s does not answer '%s' (status %d)", vm->program, words[1],
+              status);
+    return NULL;
+}
+
 const char *qemu_help(struct qemu_copy *vm, const char *option, const char *what, struct error *err)
 {
     cJSON *answers = answers_of(vm);
@@ -27,8 +51,7 @@ const char *qemu_help(struct qemu_copy *vm, const char *option, const char *what
     AUTO_FREE char *answer = NULL;
 
     if (!known) {
-        if (!program_run(vm->base.context.loop, words, &answer, QEMU_HELP_MS, err))
-            answer = NULL;
+        answer = ask(vm, words, option, err);
         cJSON_AddItemToObject(answers, question,
                               must(answer ? cJSON_CreateString(answer) : cJSON_CreateNull()));
         known = cJSON_GetObjectItemCaseSensitive(answers, question);
