@@ -39,13 +39,10 @@ static bool parse(struct cancel_options *options, int argc, char *argv[], struct
         FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    static const char *const names[] = { "ID or VM", NULL };
 
     *options = (struct cancel_options){ 0 };
-    if (!take_all(rows, options, argc, argv, err))
-        return false;
-    return options->help ||
-           take_operands(argc, argv, names, (const char **const[]){ &options->which }, err);
+    return take_all(rows, options, argc, argv, err) &&
+           (options->help || take_operand(argc, argv, "ID or VM", false, &options->which, err));
 }
 
 /* Past these records a signal decides nothing, at the source and at the target. */

@@ -148,6 +148,14 @@ bool take_no_operands(int argc, char *argv[], struct error *err)
     return take_operands(argc, argv, (const char *const[]){ NULL }, NULL, err);
 }
 
+bool take_operand(int argc, char *argv[], const char *name, bool optional, const char **place,
+                  struct error *err)
+{
+    return (optional && optind == argc) ||
+           take_operands(argc, argv, (const char *const[]){ name, NULL },
+                         (const char **const[]){ place }, err);
+}
+
 bool choose(const char *option, const char *value, const char *const names[], int *chosen,
             struct error *err)
 {

@@ -74,6 +74,9 @@ bool take_leading(const struct option_row *rows, void *options, int argc, char *
 bool take_operands(int argc, char *argv[], const char *const names[], const char **const places[],
                    struct error *err);
 bool take_no_operands(int argc, char *argv[], struct error *err);
+/* One, called `name` in messages, which may be left out where it is `optional`. */
+bool take_operand(int argc, char *argv[], const char *name, bool optional, const char **place,
+                  struct error *err);
 
 /* Which of `names` (NULL-terminated) is `value`? */
 bool choose(const char *option, const char *value, const char *const names[], int *chosen,

@@ -86,8 +86,7 @@ bool parse_unit(struct unit_options *options, int argc, char *argv[], struct err
 
     *options = (struct unit_options){ 0 };
     return take_all(rows, options, argc, argv, err) &&
-           (options->help || take_operands(argc, argv, (const char *const[]){ "ID or VM", NULL },
-                                           (const char **const[]){ &options->which }, err));
+           (options->help || take_operand(argc, argv, "ID or VM", false, &options->which, err));
 }
 
 #undef OPTIONS_OF
@@ -100,14 +99,10 @@ bool parse_list(struct list_options *options, int argc, char *argv[], struct err
         FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    static const char *const names[] = { "ID or VM", NULL };
 
     *options = (struct list_options){ 0 };
-    if (!take_all(rows, options, argc, argv, err))
-        return false;
-    if (options->help || optind == argc)
-        return true;
-    return take_operands(argc, argv, names, (const char **const[]){ &options->which }, err);
+    return take_all(rows, options, argc, argv, err) &&
+           (options->help || take_operand(argc, argv, "ID or VM", true, &options->which, err));
 }
 
 /* Each says that the VM goes on at another place, or that no host can be asked. */
@@ -153,18 +148,15 @@ bool parse_recover(struct recover_command_options *options, int argc, char *argv
         FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    static const char *const names[] = { "ID", NULL };
 
     *options = (struct recover_command_options){ .output.progress = PROGRESS_NEVER };
     if (!take_all(rows, options, argc, argv, err))
         return false;
     if (options->help)
         return true;
-    if (options->all
-            ? !take_no_operands(argc, argv, err)
-            : !take_operands(argc, argv, names, (const char **const[]){ &options->id }, err))
-        return false;
-    return check_choice(&options->recover, options->all, err);
+    return (options->all ? take_no_operands(argc, argv, err)
+                         : take_operand(argc, argv, "ID", false, &options->id, err)) &&
+           check_choice(&options->recover, options->all, err);
 }
 
 static bool take_count(void *member, const struct option_row *row, const char *value,
@@ -195,12 +187,8 @@ bool parse_listen(struct listen_command_options *options, int argc, char *argv[]
         FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    static const char *const names[] = { "[ADDR]:PORT", NULL };
 
     *options = (struct listen_command_options){ 0 };
-    if (!take_all(rows, options, argc, argv, err))
-        return false;
-    if (options->help || optind == argc)
-        return true;
-    return take_operands(argc, argv, names, (const char **const[]){ &options->address }, err);
+    return take_all(rows, options, argc, argv, err) &&
+           (options->help || take_operand(argc, argv, "[ADDR]:PORT", true, &options->address, err));
 }

@@ -10,15 +10,21 @@
 #include "report-json.h"
 #include "xmig/cleanup.h"
 
-void recover_silently(const struct directories *directories, const char *id, struct result *result,
-                      bool *finished)
+/* The options of an attempt that prints nothing by itself. */
+static struct recover_command_options quietly(const char *id, enum side side)
 {
-    const struct recover_command_options options = {
+    return (struct recover_command_options){
         .output = { .quiet = true, .progress = PROGRESS_NEVER },
         .id = id,
         .has_side = true,
-        .side = SIDE_SEND,
+        .side = side,
     };
+}
+
+void recover_silently(const struct directories *directories, const char *id, struct result *result,
+                      bool *finished)
+{
+    const struct recover_command_options options = quietly(id, SIDE_SEND);
     struct report *report = report_new("xmig", &options.output, stdout, stderr);
     struct recovering recovering = { .options = &options,
                                      .directories = directories,
@@ -66,17 +72,12 @@ static void see_need(void *arg, const struct recovering *recovering, const struc
 enum unattended recover_unattended(const struct directories *directories, const char *id,
                                    enum side side, bool lease_is_over)
 {
-    const struct recover_command_options options = {
-        .output = { .quiet = true, .progress = PROGRESS_NEVER },
-        .id = id,
-        .has_side = true,
-        .side = side,
-        .unattended = true,
-        .who = "the guardian: ",
-        .recover.lease_is_over = lease_is_over,
-    };
+    struct recover_command_options options = quietly(id, side);
     bool needs;
 
+    options.unattended = true;
+    options.who = "the guardian: ";
+    options.recover.lease_is_over = lease_is_over;
     run_unattended(directories, &options, stderr, see_need, &needs);
     return needs ? UNATTENDED_NEEDS_A_PERSON : UNATTENDED_GOES_ON;
 }
@@ -89,17 +90,12 @@ static void see_ending(void *arg, const struct recovering *recovering, const str
 
 cJSON *recover_one_of_all(const struct directories *directories, const char *id, enum side side)
 {
-    const struct recover_command_options options = {
-        .output = { .quiet = true, .progress = PROGRESS_NEVER },
-        .id = id,
-        .has_side = true,
-        .side = side,
-        .unattended = true,
-        .who = "recover --all: ",
-    };
+    struct recover_command_options options = quietly(id, side);
     FILE *nowhere = must(fopen("/dev/null", "we"));
     cJSON *body = NULL;
 
+    options.unattended = true;
+    options.who = "recover --all: ";
     run_unattended(directories, &options, nowhere, see_ending, &body);
     fclose(nowhere);
     return body;

@@ -385,14 +385,10 @@ static bool parse(struct status_options *options, int argc, char *argv[], struct
         FLAG_OPTION("help", 'h', help),
         { 0 },
     };
-    static const char *const names[] = { "ID or VM", NULL };
 
     *options = (struct status_options){ 0 };
-    if (!take_all(rows, options, argc, argv, err))
-        return false;
-    if (options->help || optind == argc)
-        return true;
-    return take_operands(argc, argv, names, (const char **const[]){ &options->which }, err);
+    return take_all(rows, options, argc, argv, err) &&
+           (options->help || take_operand(argc, argv, "ID or VM", true, &options->which, err));
 }
 
 int command_status(int argc, char *argv[])

@@ -2,8 +2,6 @@
 #include "host/qemu/find.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
