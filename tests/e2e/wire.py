@@ -207,6 +207,8 @@ def ask_door(path, request, fds=(), timeout=10):
 def open_lane(path, ticket, name):
     """A lane as a socket, through the door; None: refused."""
     _, fds = ask_door(path, {"lane": name, "ticket": ticket})
+    for memory in fds[1:]:  # that lanes share
+        os.close(memory)
     return socket.socket(fileno=fds[0]) if fds else None
 
 
