@@ -106,7 +106,7 @@ class Facts:
             if scheme == "unix":
                 path, comma, rest = path.partition(",")
                 name = f"unix:{self.whole(path)}{comma}{rest}"
-            found[device["label"]] = "pty" if scheme == "pty" else name
+            found[re.sub(r"^#chr\d+$", "#", device["label"])] = "pty" if scheme == "pty" else name
             _ = colon
         return found
 

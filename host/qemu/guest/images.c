@@ -75,6 +75,8 @@ static bool is_opened_anew(const struct qemu_guest *vm, const struct source_disk
 {
     const cJSON *word;
 
+    if (!strncmp(disk->said[0], "/dev/fdset/", 11))
+        return false; /* a descriptor is no name; -add-fd is refused by itself */
     cJSON_ArrayForEach (word, vm->process.words)
         if (*disk->params.drive || strstr(word->valuestring, "auto-read-only"))
             return true;

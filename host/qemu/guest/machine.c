@@ -385,9 +385,25 @@ static void tell_passwords(struct qemu_guest *vm)
         event_say(&vm->base.context.events, EVENT_WARNING, NULL, text, "SPICE", "spice");
 }
 
+/* The screen of -M isapc: QEMU 7.2 sends its state, and aborts as it loads that ("mr->alias"). */
+static bool check_isa_cirrus(struct qemu_guest *vm, struct error *err)
+{
+    AUTO_JSON cJSON *children =
+        strcmp(vm->machine, "isapc") ? NULL : read_children(vm, "/machine/unattached", err);
+    const cJSON *child;
+
+    cJSON_ArrayForEach (child, children)
+        if (!strcmp(json_string_or(child, "type", ""), "child<isa-cirrus-vga>"))
+            return error_set(err, ERROR_REFUSED,
+                             "no QEMU can load the state of the VM's screen, an isa-cirrus-vga: "
+                             "restart the guest with -vga std, or with -vga none");
+    return true;
+}
+
 bool machine_check(struct qemu_guest *vm, const cJSON *machine, struct error *err)
 {
     if (!error_goes_on(err, check_exports(vm, err)) ||
+        !error_goes_on(err, check_isa_cirrus(vm, err)) ||
         !error_goes_on(err, check_gdbserver(vm, json_get(machine, "chardevs"), err)))
         return false;
     tell_passwords(vm);
