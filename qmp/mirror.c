@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "qmp/block-image.h"
 #include "qmp/commands.h"
 #include "qmp/mirror-guard.h"
 
@@ -86,6 +87,18 @@ static const cJSON *find_inserted(const cJSON *blocks, const char *device)
     return NULL;
 }
 
+/* How many filters lie above the image: QEMU counts each as an image. */
+static uint64_t filters_above(const cJSON *inserted)
+{
+    const cJSON *image = json_get(inserted, "image");
+    const cJSON *beneath = block_image_beneath(image);
+    uint64_t count = 0;
+
+    for (; image && image != beneath; image = json_get(image, "backing-image"))
+        count++;
+    return count;
+}
+
 /* Is there nothing beneath the image? What QEMU does not say is not so. */
 static bool stands_alone(struct qmp *q, const char *device)
 {
@@ -95,7 +108,7 @@ static bool stands_alone(struct qmp *q, const char *device)
     if (!qmp_call(q, "query-block", NULL, &blocks, NULL))
         return false;
     inserted = find_inserted(blocks, device);
-    return json_uint_or(inserted, "backing_file_depth", 1) == 0 &&
+    return json_uint_or(inserted, "backing_file_depth", UINT64_MAX) == filters_above(inserted) &&
            !cJSON_GetObjectItemCaseSensitive(inserted, "backing_file");
 }
 

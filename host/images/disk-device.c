@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "host/images/disk-mapping.h"
+#include "host/system/image-users.h"
 #include "xmig/cleanup.h"
 
 enum {
@@ -24,7 +25,7 @@ bool disk_device_is(const char *path)
 }
 
 /* A volume has whole extents, and need not come out right: a larger one serves. */
-static bool check_size(const struct disk_params *disk, int fd, struct error *err)
+static bool check_size(const struct disk_params *disk, bool by_mapping, int fd, struct error *err)
 {
     const char *path = disk->image;
     uint64_t wanted = disk->size;
@@ -37,7 +38,7 @@ static bool check_size(const struct disk_params *disk, int fd, struct error *err
                          "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64
                          ": make it that large (lvextend -L %" PRIu64 "b %s)",
                          path, size, wanted, wanted, path);
-    return size == wanted || disk_mapping_check(err) ||
+    return size == wanted || !by_mapping || disk_mapping_check(err) ||
            error_prefix(err, "'%s' has %" PRIu64 " bytes, and the disk has %" PRIu64, path, size,
                         wanted);
 }
@@ -64,24 +65,73 @@ static bool check_content(const struct disk_params *disk, int fd, struct error *
                      disk->image, disk->name);
 }
 
-/* A device that a fence has made read-only stays so until a person says `xmig fence off`. */
+/* A device that a fence has made read-only stays so until a person says `xmig fence off`. Linux may
+ * open it for writing all the same.
+ */
+static bool check_writable(const char *path, int fd, struct error *err)
+{
+    int read_only = 0;
+
+    return ioctl(fd, BLKROGET, &read_only) < 0 || !read_only ||
+           error_set(err, ERROR_REFUSED,
+                     "'%s' is read-only here. If it was a disk of a VM that has moved away, "
+                     "and that copy is of no use any more: xmig fence off %s",
+                     path, path);
+}
+
 static bool refuse_to_open(const char *path, struct error *err)
 {
     int cause = errno;
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    int read_only = 0;
 
-    if (fd >= 0 && ioctl(fd, BLKROGET, &read_only) == 0 && read_only)
-        return error_set(err, ERROR_REFUSED,
-                         "'%s' is read-only here. If it was a disk of a VM that has moved away, "
-                         "and that copy is of no use any more: xmig fence off %s",
-                         path, path);
+    if (fd >= 0 && !check_writable(path, fd, err))
+        return false;
     errno = cause;
     return error_set(err, ERROR_REFUSED, "cannot use '%s': %m", path);
 }
 
+/* ---- who else has it ---- */
+
+struct looking {
+    const char *path;
+    struct error *err;
+    bool found;
+};
+
+static void refuse_other(void *arg, const struct image_user *other)
+{
+    struct looking *looking = arg;
+
+    looking->found = true;
+    error_set(looking->err, ERROR_REFUSED, "'%s' is open for writing by %s of the target",
+              looking->path, other->who);
+}
+
+/* A program like QEMU opens a device without saying that it wants it for itself. */
+static bool check_unused(const char *path, const struct stat *st, struct error *err)
+{
+    struct image_identity image = image_identity(st);
+    struct image_users_search search = { .images = &image,
+                                         .image_count = 1,
+                                         .id = path, /* of no migration's */
+                                         .leaves_kernel_out = true };
+    struct looking looking = { .path = path, .err = err };
+
+    image_users_each(&search, refuse_other, &looking);
+    return !looking.found;
+}
+
+int disk_device_hold(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+    if (fd < 0)
+        error_set(err, ERROR_SYSTEM, "cannot have '%s' for ourselves: %m", path);
+    return fd;
+}
+
 /* Exclusively opened, it is neither mounted nor part of anything. */
-bool disk_device_check(const struct disk_params *disk, struct error *err)
+bool disk_device_check(const struct disk_params *disk, bool by_mapping, struct error *err)
 {
     const char *path = disk->image;
     AUTO_CLOSE int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
@@ -95,7 +145,8 @@ bool disk_device_check(const struct disk_params *disk, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "its format is '%s', and a block device takes only raw disks",
                          disk->format);
-    return check_size(disk, fd, err) && check_content(disk, fd, err);
+    return check_writable(path, fd, err) && check_unused(path, &st, err) &&
+           check_size(disk, by_mapping, fd, err) && check_content(disk, fd, err);
 }
 
 bool disk_device_exceeds(const struct disk_params *disk)

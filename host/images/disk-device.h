@@ -10,9 +10,15 @@
 bool disk_device_is(const char *path);
 
 /* May the block device that is the disk's `image` hold it? It must be large enough, in nobody's
- * use, and without data, unless that may be overwritten. Touches nothing.
+ * use, and without data, unless that may be overwritten. Touches nothing. `by_mapping`: the device
+ * mapper has to show the guest less of a larger one.
  */
-bool disk_device_check(const struct disk_params *disk, struct error *err);
+bool disk_device_check(const struct disk_params *disk, bool by_mapping, struct error *err);
+
+/* Open the device so that nobody can mount it, or make anything of it, as long as it is open; -1:
+ * somebody has.
+ */
+int disk_device_hold(const char *path, struct error *err);
 
 /* Is it, which may hold the disk, larger than that? */
 bool disk_device_exceeds(const struct disk_params *disk);

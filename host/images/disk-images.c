@@ -19,6 +19,7 @@
 #include "host/images/disk-sync.h"
 #include "host/images/qcow2-options.h"
 #include "xmig/paths.h"
+#include "host/system/block-device.h"
 #include "host/system/file-identity.h"
 #include "host/system/private-directory.h"
 #include "host/system/program.h"
@@ -92,15 +93,39 @@ static bool check_format(const struct disk_params *disk, struct error *err)
     return true;
 }
 
-bool disk_images_check(const struct disk_params *disk, struct error *err)
+/* The device of that name, or a place for a file; two names may lead to one device. */
+static bool is_same_image(const char *one, const char *other)
+{
+    struct stat st, other_st;
+
+    if (!strcmp(one, other))
+        return true;
+    return stat(one, &st) == 0 && stat(other, &other_st) == 0 && S_ISBLK(st.st_mode) &&
+           S_ISBLK(other_st.st_mode) && st.st_rdev == other_st.st_rdev;
+}
+
+static bool check_alone(const struct disk_images *images, const struct disk_params *disk,
+                        struct error *err)
+{
+    for (size_t i = 0; i < images->disk_count && &images->disks[i] != disk; i++)
+        if (is_same_image(images->disks[i].image, disk->image))
+            return error_set(err, ERROR_REFUSED, "'%s' cannot be the image of disk '%s' as well",
+                             disk->image, images->disks[i].name);
+    return true;
+}
+
+bool disk_images_check(const struct disk_images *images, const struct disk_params *disk,
+                       struct error *err)
 {
     const char *path = disk->image;
     AUTO_FREE char *dir = path_directory(path);
     AUTO_CLOSE int place = -1;
     struct stat st;
 
+    if (!check_alone(images, disk, err))
+        return false;
     if (disk_device_is(path))
-        return disk_device_check(disk, err);
+        return disk_device_check(disk, images->maps_larger, err);
     if (*path != '/' || access(dir, W_OK | X_OK) < 0)
         return error_set(err, ERROR_REFUSED, "cannot make '%s': %m", path);
     place = private_directory_open(dir, owner_of(disk), err);
@@ -135,6 +160,7 @@ static void plan_disk(const struct disk_images *images, const struct disk_params
     char size[UNITS_TEXT_MAX];
     const char *text = print_size(size, disk->size);
     const char *why_full = thin_why_full(images, disk);
+    bool larger = disk_device_is(image) && disk_device_exceeds(disk);
 
     if (disk->device)
         plan_say(plan,
@@ -144,7 +170,11 @@ static void plan_disk(const struct disk_images *images, const struct disk_params
     else if (!images->context->options.mirrors_disks)
         plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
     else if (disk_device_is(image))
-        plan_say(plan, "disk %s: overwrite the block device '%s' (%s)", name, image, text);
+        plan_say(plan,
+                 "disk %s: overwrite %s%s%sthe block device '%s'%s: what it holds is lost, also if "
+                 "the move is undone",
+                 name, larger ? "the first " : "", larger ? text : "", larger ? " of " : "", image,
+                 larger ? ", of which the guest is shown no more" : "");
     else
         plan_say(plan, "disk %s: create '%s' (%s, %s%s, %s)", name, image, disk->format,
                  why_full ? "fully allocated: " : "thin", why_full ? why_full : "", text);
@@ -282,11 +312,34 @@ static bool create_mapping(struct disk_images *images, const struct disk_params 
     return true;
 }
 
+/* Between the check and now its name may have come to lead to another device, which is then refused
+ * here; from now on it is known which one it is.
+ */
+static bool take_device(struct disk_images *images, const struct disk_params *disk,
+                        struct error *err)
+{
+    cJSON *fact = fact_new(FACT_DEVICE);
+    int fd;
+
+    cJSON_AddStringToObject(fact, "path", disk->image);
+    cJSON_AddItemToArray(images->facts, fact);
+    if (!disk_device_check(disk, images->maps_larger, err))
+        return false;
+    fd = disk_device_hold(disk->image, err);
+    if (fd < 0)
+        return false;
+    images->held = must(realloc(images->held, (images->held_count + 1) * sizeof(int)));
+    images->held[images->held_count++] = fd;
+    return block_device_add(fact, fd, err) &&
+           images->context->note(images->context->note_arg, fact, err);
+}
+
 static bool create(struct disk_images *images, const struct disk_params *disk, struct error *err)
 {
     if (disk->device)
         return create_mapping(images, disk, err);
-    return disk_device_is(disk->image) || create_image(images, disk, err);
+    return disk_device_is(disk->image) ? take_device(images, disk, err)
+                                       : create_image(images, disk, err);
 }
 
 bool disk_images_create(struct disk_images *images, struct error *err)
@@ -341,6 +394,11 @@ static bool is_mapping(const cJSON *fact)
     return fact_of(fact) == FACT_MAPPING;
 }
 
+static bool is_device(const cJSON *fact)
+{
+    return fact_of(fact) == FACT_DEVICE;
+}
+
 static bool remove_mapping(struct disk_images *images, const cJSON *fact, struct error *err)
 {
     return disk_mapping_remove(images->context->loop, json_string_or(fact, "path", ""), err);
@@ -350,6 +408,8 @@ static bool discard(struct disk_images *images, const cJSON *fact, struct error 
 {
     if (is_mapping(fact))
         return remove_mapping(images, fact, err);
+    if (is_device(fact))
+        return true; /* it was there before */
     return json_get(fact, "paths") ? discard_unnoted(images, fact, err)
                                    : discard_image(images, fact, err);
 }
@@ -372,7 +432,7 @@ static bool keep_image(struct disk_images *images, const cJSON *fact, struct err
 
     if (is_mapping(fact))
         return remove_mapping(images, fact, err);
-    if (!file_identity_has(path, fact))
+    if (is_device(fact) || !file_identity_has(path, fact))
         return true; /* it is kept already */
     if (!path_rename(path, kept, err))
         return false;
@@ -419,6 +479,11 @@ bool disk_images_have_names(const struct disk_images *images, struct error *err)
     cJSON_ArrayForEach (fact, images->facts) {
         const char *path = json_string_or(fact, "path", "");
 
+        if (is_device(fact) && !block_device_has(path, fact))
+            return error_set(err, ERROR_SYSTEM,
+                             "'%s' at the target is not the block device any more that it was when "
+                             "this move began",
+                             path);
         if (fact_of(fact) != FACT_IMAGE || file_identity_has(path, fact))
             continue;
         return error_set(err, ERROR_SYSTEM,
@@ -482,6 +547,10 @@ const struct disk_params *disk_images_find(const struct disk_images *images, con
 void disk_images_done(struct disk_images *images)
 {
     forget_disks(images);
+    for (size_t i = 0; i < images->held_count; i++)
+        close(images->held[i]);
+    free(steal(images->held));
+    images->held_count = 0;
     cJSON_Delete(steal(images->facts));
 }
 
@@ -492,7 +561,8 @@ void disk_images_reattach(struct disk_images *images, const cJSON *records)
     cJSON_ArrayForEach (record, records) {
         enum fact fact = fact_of(record);
 
-        if (fact == FACT_IMAGE || fact == FACT_IMAGES || fact == FACT_MAPPING)
+        if (fact == FACT_IMAGE || fact == FACT_IMAGES || fact == FACT_MAPPING ||
+            fact == FACT_DEVICE)
             cJSON_AddItemToArray(images->facts, must(cJSON_Duplicate(record, true)));
     }
 }

@@ -12,8 +12,11 @@
 struct disk_images {
     const struct vm_context *context; /* borrowed */
     unsigned qemu;                    /* QEMU_VERSION() of what will write them; 0: not known */
+    bool maps_larger; /* of a larger block device the guest is shown a mapping, or by QEMU a part */
     struct disk_params *disks;
     size_t disk_count;
+    int *held; /* descriptors of block devices that nobody else may use meanwhile */
+    size_t held_count;
     cJSON *facts; /* what the journal knows of those made here */
 };
 
@@ -24,7 +27,8 @@ void disk_images_done(struct disk_images *images);
 bool disk_images_take(struct disk_images *images, const cJSON *disks, struct error *err);
 
 /* May the image of this disk be made? Touches nothing. */
-bool disk_images_check(const struct disk_params *disk, struct error *err);
+bool disk_images_check(const struct disk_images *images, const struct disk_params *disk,
+                       struct error *err);
 
 /* Of a block device that is larger than this disk the guest is shown a mapping: it is `image` from
  * now on, and the device `device`.

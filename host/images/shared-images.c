@@ -4,29 +4,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
+#include "host/system/block-device.h"
+#include "qmp/argv/block-driver.h"
 #include "xmig/bytes.h"
 #include "xmig/text.h"
-
-/* What the kernel says of a block device that is the same on every host that sees it. */
-static void device_identity(dev_t device, char *identity, size_t size)
-{
-    static const char *const files[] = { "dm/uuid", "wwid", "device/wwid" };
-    char path[128];
-
-    *identity = '\0';
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !*identity; i++) {
-        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device), minor(device),
-                 files[i]);
-        (void)bytes_read_line(AT_FDCWD, path, identity, size);
-    }
-}
 
 static bool offer_device(const char *image, dev_t device, struct disk_params *disk,
                          struct error *err)
 {
-    device_identity(device, disk->device_identity, sizeof(disk->device_identity));
+    block_device_identity(device, disk->device_identity, sizeof(disk->device_identity));
     return *disk->device_identity ||
            error_set(err, ERROR_REFUSED,
                      "the block device '%s' has no WWID or LV UUID by which the target could "
@@ -86,8 +73,8 @@ bool shared_offer(const char *image, const char *id, bool word, struct disk_para
     if (stat(image, &st) < 0)
         return error_set(err, ERROR_REFUSED,
                          "'%s' is neither a file nor a block device: whether the target has the "
-                         "same one cannot be proven",
-                         image);
+                         "same one cannot be proven; if it does, say so with --shared %s",
+                         image, disk->name);
     if (S_ISBLK(st.st_mode))
         return offer_device(image, st.st_rdev, disk, err);
     return offer_file(image, id, disk, proofs, err);
@@ -109,10 +96,10 @@ bool shared_prove(const struct disk_params *disk, struct error *err)
     struct stat st;
 
     if (disk->shared_by_word)
-        return access(image, R_OK) == 0 ||
+        return !block_name_is_local(image) || access(image, R_OK) == 0 ||
                error_set(err, ERROR_REFUSED, "'%s' is not at the target: %m", image);
     if (*disk->device_identity && stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
-        device_identity(st.st_rdev, here, sizeof(here));
+        block_device_identity(st.st_rdev, here, sizeof(here));
         return !strcmp(here, disk->device_identity) || not_the_same(image, err);
     }
     if (!disk->proof || !*disk->nonce || strncmp(disk->proof, image, strlen(image)) != 0)

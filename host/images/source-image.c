@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "qmp/argv/block-driver.h"
 #include "xmig/paths.h"
 
 static const cJSON *specific(const cJSON *image)
@@ -78,12 +79,26 @@ static bool check_data_file(const cJSON *image, struct error *err)
 
 bool source_image_check(const char *format, const cJSON *image, struct error *err)
 {
+    const char *reason;
+
     if (!check_encryption(image, err) || !check_data_file(image, err))
         return false;
     if (!strcmp(format, "raw") || !strcmp(format, "qcow2"))
         return true;
-    return error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved",
-                     format);
+    reason = block_driver_reason(format);
+    error_set(err, ERROR_REFUSED, "it is of format '%s'; 'raw' and 'qcow2' can be moved", format);
+    return reason ? error_append(err, ": %s", reason) : false;
+}
+
+bool source_image_check_overwrite(const struct vm_options *options, struct error *err)
+{
+    const cJSON *choice;
+
+    cJSON_ArrayForEach (choice, options->overwrite)
+        if (!json_string_or(options->disk_targets, choice->string, NULL))
+            return error_set(err, ERROR_REFUSED, "--overwrite %s: only what --disk %s=PATH names",
+                             choice->string, choice->string);
+    return true;
 }
 
 char *source_image_target(const struct vm_options *options, const char *name, const char *path,

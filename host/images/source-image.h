@@ -13,6 +13,9 @@ cJSON *source_image_options(const char *format, const cJSON *image);
 /* Can an image of this format be made at the target? */
 bool source_image_check(const char *format, const cJSON *image, struct error *err);
 
+/* --overwrite: only where --disk says which block device. */
+bool source_image_check_overwrite(const struct vm_options *options, struct error *err);
+
 /* Where the image of disk `name` of the VM `vm` shall lie at the target; the caller frees it. */
 char *source_image_target(const struct vm_options *options, const char *name, const char *path,
                           bool is_block_device, const char *vm, struct error *err);

@@ -2,7 +2,9 @@
 #include "host/needs/line.h"
 
 #include "host/needs/disks.h"
+#include "qmp/argv/image-place.h"
 #include "qmp/argv/port.h"
+#include "qmp/block-image.h"
 #include "xmig/text.h"
 
 static bool is(const char *text, const char *word)
@@ -183,46 +185,92 @@ static void visit_image(const struct needs_line *line, const char *key, const ch
         line_add(line, NEED_FILE, path);
 }
 
+enum {
+    NODES_MAX = 8 /* one above another */
+};
+
+struct node_search {
+    const struct keyvals *kv;
+    const char *node;
+    bool found;
+};
+
+static void look_at_node(void *arg, const char *prefix)
+{
+    struct node_search *search = arg;
+    AUTO_FREE char *key = formatted("%snode-name", prefix);
+
+    search->found = search->found || is(keyvals_get(search->kv, key), search->node);
+}
+
 /* The file of the node that a -blockdev stands on; NULL: not known. The caller frees it. */
 static char *file_of_node(const struct needs_line *line, const char *node)
 {
+    AUTO_FREE char *name = must(strdup(node));
     struct option_step step = { .rest = line->words->child };
 
-    while (node && option_next(line->table, &step, NULL)) {
+    for (int references = 0; references < NODES_MAX && option_next(line->table, &step, NULL);) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
+        AUTO_PLACE struct image_place place = { 0 };
+        struct node_search search = { .kv = &kv, .node = name };
 
-        if (is(step.name, "blockdev") && keyvals_parse(step.value, &kv, NULL) &&
-            is(keyvals_get(&kv, "node-name"), node) && keyvals_get(&kv, "filename"))
-            return must(strdup(keyvals_get(&kv, "filename")));
+        if (!is(step.name, "blockdev") || !keyvals_parse(step.value, &kv, NULL) ||
+            !image_place_find(&kv, false, &place))
+            continue;
+        image_place_each(&place, look_at_node, &search);
+        if (!search.found)
+            continue;
+        if (!place.refers)
+            return must(strdup(keyvals_get(&kv, place.key)));
+        free(name);
+        name = must(strdup(keyvals_get(&kv, place.key)));
+        step.rest = line->words->child;
+        references++;
     }
     return NULL;
 }
 
-static const char *file_of(const struct keyvals *kv)
-{
-    static const char *const keys[] = { "file", "file.filename", "filename", NULL };
+struct formats {
+    const struct image_place *place;
+    const struct keyvals *kv;
+    bool may_lead; /* to other files than the one that is named */
+};
 
-    for (const char *const *key = keys; *key; key++)
-        if (keyvals_get(kv, *key))
-            return keyvals_get(kv, *key);
-    return NULL;
+/* A -drive finds a format by itself where none is said, and -blockdev takes no word for unsaid. */
+static void look_at_format(void *arg, const char *prefix)
+{
+    static const char *const leading[] = { "qcow2", "qcow",      "qed",   "vmdk",  "vdi", "vhdx",
+                                           "vpc",   "parallels", "bochs", "cloop", "dmg", NULL };
+    struct formats *formats = arg;
+    const struct image_place *place = formats->place;
+    const char *driver = image_place_driver(place, formats->kv, prefix);
+    bool opens = !place->refers && !strcmp(prefix, place->opener);
+
+    if (!place->is_drive)
+        formats->may_lead |= word_is_among(driver, leading);
+    else if (driver)
+        formats->may_lead |= !format_is_plain(driver) && !block_is_filter(driver);
+    else if (!opens || !*prefix)
+        formats->may_lead = true;
+    else /* what lies right beneath a filter can be of any format */
+        formats->may_lead |= strcmp(prefix, "file.") != 0 ||
+                             block_is_filter(image_place_driver(place, formats->kv, ""));
 }
 
 static void need_format(const struct needs_line *line, const struct keyvals *kv)
 {
-    static const char *const formats[] = { "qcow2", "qcow",      "qed",   "vmdk",  "vdi", "vhdx",
-                                           "vpc",   "parallels", "bochs", "cloop", "dmg", NULL };
-    bool is_node = is(line->option, "blockdev");
-    const char *said = file_of(kv);
-    const char *format = keyvals_get(kv, is_node ? "driver" : "format");
-    AUTO_FREE char *found = is_node ? file_of_node(line, keyvals_get(kv, "file")) : NULL;
-    const char *path = found ? found : said;
+    AUTO_PLACE struct image_place place = { 0 };
+    struct formats formats = { .place = &place, .kv = kv };
+    AUTO_FREE char *found = NULL;
     AUTO_FREE char *text = NULL;
+    const char *path;
 
-    if (!is_node && !format)
-        format = keyvals_get(kv, "driver");
-    if (!path || (is_node ? !word_is_among(format, formats) : format_is_plain(format)) ||
-        line_has_disk(line, path) || !strncmp(path, "/usr/share/", 11))
+    if (!image_place_find(kv, !is(line->option, "blockdev"), &place))
+        return;
+    image_place_each(&place, look_at_format, &formats);
+    found = place.refers ? file_of_node(line, keyvals_get(kv, place.key)) : NULL;
+    path = found ? found : keyvals_get(kv, place.key);
+    if (!formats.may_lead || line_has_disk(line, path) || !strncmp(path, "/usr/share/", 11))
         return;
     text = formatted("'%s', which may lead to other files: it is not said to be raw", path);
     line_add(line, NEED_UNKNOWN, text);

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "qmp/block-image.h"
 #include "xmig/paths.h"
 
 /* ---- I/O limits ---- */
@@ -74,9 +75,10 @@ static cJSON *read_drive(const cJSON *block, const char *cwd)
 {
     const cJSON *inserted = json_get(block, "inserted");
     AUTO_JSON cJSON *limits = inserted ? read_limits(inserted) : NULL;
+    const cJSON *image = block_image_beneath(json_get(inserted, "image"));
     AUTO_FREE char *name = name_of(block);
-    AUTO_FREE char *source =
-        absolute(cwd, json_string_or(json_get(inserted, "image"), "filename", ""));
+    AUTO_FREE char *file = block_image_file(image);
+    AUTO_FREE char *source = absolute(cwd, file);
     struct qemu_drive drive = {
         .name = name,
         .device = json_string_or(block, "device", ""),
@@ -87,7 +89,7 @@ static cJSON *read_drive(const cJSON *block, const char *cwd)
 
     if (drive.medium) {
         drive.source = source;
-        drive.format = json_string_or(inserted, "drv", "");
+        drive.format = json_string_or(image, "format", "");
         drive.node = json_string_or(inserted, "node-name", "");
     }
     return fields_new(qemu_drive_fields, &drive);
@@ -237,8 +239,8 @@ static bool set_medium(struct qemu *vm, const cJSON *blocks, const struct qemu_m
                        struct error *err)
 {
     const cJSON *block = find_block(blocks, medium->device, medium->qdev);
-    const char *here =
-        json_string_or(json_get(json_get(block, "inserted"), "image"), "filename", "");
+    AUTO_FREE char *here =
+        block_image_file(block_image_beneath(json_get(json_get(block, "inserted"), "image")));
     cJSON *arguments;
 
     if (!strcmp(here, medium->image))

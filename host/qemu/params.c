@@ -5,6 +5,7 @@
 
 enum {
     VERSION_MAX = 1000,
+    LOG_LEVEL_MAX = 100,
     QUEUE_MAX = 32768, /* of virtio's specification */
     UMASK_USUAL = 022,
     UMASK_MAX = 0777
@@ -63,6 +64,34 @@ const struct field qemu_queue_fields[] = {
     { 0 },
 };
 
+static bool is_path(const char *path)
+{
+    return *path == '/' && !strchr(path, ',');
+}
+
+/* What is one word of an option of swtpm's. */
+static bool is_words(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-=,")] == '\0';
+}
+
+#undef FIELDS_OF
+#define FIELDS_OF struct qemu_tpm
+const struct field qemu_tpm_fields[] = {
+    TEXT(program),
+    FLAG(version_2),
+    TEXT(folder, .is_valid = is_path),
+    TEXT(socket, .is_valid = is_path),
+    TEXT(log, OPTIONAL, .is_valid = is_path),
+    TEXT(pidfile, OPTIONAL, .is_valid = is_path),
+    TEXT(flags, OPTIONAL, .is_valid = is_words),
+    TEXT(locality, OPTIONAL, .is_valid = is_words),
+    TEXT(seccomp, OPTIONAL, .is_valid = is_words),
+    NUMBER(log_level, OPTIONAL, .max = LOG_LEVEL_MAX),
+    FLAG(terminates, OPTIONAL),
+    { 0 },
+};
+
 #undef FIELDS_OF
 #define FIELDS_OF struct qemu_machine
 static const struct field machine_fields[] = {
@@ -92,6 +121,8 @@ static const struct field machine_fields[] = {
     EACH(media, qemu_medium_fields),
     EACH(queues, qemu_queue_fields, OPTIONAL),
     TEXTS(uso, OPTIONAL),
+    OBJECT(throttles, OPTIONAL),
+    EACH(tpms, qemu_tpm_fields, OPTIONAL),
     { 0 },
 };
 

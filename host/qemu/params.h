@@ -41,6 +41,18 @@ struct qemu_queue {
     uint64_t after_reset; /* what QEMU at the source makes of them then */
 };
 
+/* The program that emulates the VM's TPM. */
+struct qemu_tpm {
+    const char *program;
+    bool version_2;
+    const char *folder;                     /* of its state, at the target */
+    const char *socket;                     /* at which QEMU finds it there */
+    const char *log, *pidfile;              /* NULL: none */
+    const char *flags, *locality, *seccomp; /* its own words; NULL: none */
+    uint64_t log_level;
+    bool terminates; /* it ends with its connection */
+};
+
 struct qemu_machine {
     const char *program, *machine, *accelerator;
     bool program_chosen;   /* --device-model: else it is the source's */
@@ -53,14 +65,16 @@ struct qemu_machine {
     const cJSON *words; /* the command line, without the program */
     /* What the line asks of the target: see struct argv_result. */
     const cJSON *outputs, *sockets, *pidfiles, *searched, *audio, *bridges;
-    const cJSON *needs;  /* struct needed_file */
-    const cJSON *ports;  /* struct qemu_port */
-    const cJSON *slots;  /* {"ID": "4.0"} */
-    const cJSON *taps;   /* struct qemu_tap */
-    const cJSON *drives; /* struct qemu_drive */
-    const cJSON *media;  /* struct qemu_medium */
-    const cJSON *queues; /* struct qemu_queue */
-    const cJSON *uso;    /* names of network cards of which the guest uses this */
+    const cJSON *needs;     /* struct needed_file */
+    const cJSON *ports;     /* struct qemu_port */
+    const cJSON *slots;     /* {"ID": "4.0"} */
+    const cJSON *taps;      /* struct qemu_tap */
+    const cJSON *drives;    /* struct qemu_drive */
+    const cJSON *media;     /* struct qemu_medium */
+    const cJSON *queues;    /* struct qemu_queue */
+    const cJSON *uso;       /* names of network cards of which the guest uses this */
+    const cJSON *throttles; /* {"GROUP": limits}; NULL: there are none */
+    const cJSON *tpms;      /* struct qemu_tpm: one or none */
 };
 
 struct qemu_params {
@@ -71,7 +85,7 @@ struct qemu_params {
 };
 
 extern const struct field qemu_tap_fields[], qemu_drive_fields[], qemu_medium_fields[],
-    qemu_queue_fields[], qemu_fields[];
+    qemu_queue_fields[], qemu_fields[], qemu_tpm_fields[];
 
 /* All is borrowed from `json`. */
 bool qemu_params_read(const cJSON *json, struct qemu_params *params, struct error *err);

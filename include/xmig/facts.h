@@ -22,9 +22,11 @@ enum fact {
     FACT_MADE,         /* a simulated machine */
     FACT_IMAGES,       /* images are about to be made */
     FACT_IMAGE,        /* one was made */
+    FACT_DEVICE,       /* a block device is about to be written to */
     FACT_MAPPING,      /* a device mapper's, in front of a larger device */
     FACT_MACHINE,      /* QEMU is about to be started */
     FACT_PROCESS,      /* … and was */
+    FACT_TPM,          /* the program that emulates its TPM, and where that keeps its state */
     FACT_FILES,        /* the files that it has made */
     FACT_PORT,         /* a tap was made a port of a bridge */
     FACT_DOMAIN,       /* Xen: a domain was made */

@@ -30,15 +30,38 @@ static void look_at_driver(void *arg, const char *driver)
         *unknown = driver;
 }
 
+/* Why some of the others are not. */
+static const char *const reasons[][2] = {
+    { "quorum", "it keeps several images alike, and xmig would make one of them" },
+    { "replication", "it keeps another host's image like its own" },
+    { "blkdebug", "it makes errors, to test QEMU" },
+    { "blkverify", "it compares two images, to test QEMU" },
+    { "blkreplay", "it belongs to a recording" },
+    { "blklogwrites", "it keeps a log of all writes in a file of this host" },
+    { "vvfat", "it shows the guest a directory of this host" },
+    { "nvme", "it takes the device from this host" },
+};
+
+const char *block_driver_reason(const char *driver)
+{
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (!strcmp(driver, reasons[i][0]))
+            return reasons[i][1];
+    return NULL;
+}
+
 bool block_drivers_check(const struct keyvals *kv, struct error *err)
 {
-    const char *unknown = NULL;
+    const char *unknown = NULL, *reason;
 
     keyvals_each_of(kv, "driver", look_at_driver, &unknown);
     keyvals_each_of(kv, "format", look_at_driver, &unknown);
-    return !unknown ||
-           error_set(err, ERROR_REFUSED,
-                     "a VM with a disk of QEMU's block driver '%s' cannot be moved", unknown);
+    if (!unknown)
+        return true;
+    reason = block_driver_reason(unknown);
+    return error_set(err, ERROR_REFUSED,
+                     "a VM with a disk of QEMU's block driver '%s' cannot be moved: %s", unknown,
+                     reason ? reason : "xmig does not know what it does");
 }
 
 bool block_name_check(const char *name, struct error *err)
@@ -75,8 +98,13 @@ static void peer_of_name(struct rewriting *r, const char *name)
     const char *host = strstr(name, "://");
     AUTO_FREE char *authority = NULL;
 
-    if (!strncmp(name, "null-", 5) || !strncmp(name, "nbd:unix:", 9))
+    if (!strncmp(name, "null-", 5))
         return;
+    if (!strncmp(name, "nbd:unix:", 9)) {
+        authority = must(strndup(name + 9, strcspn(name + 9, ":")));
+        rewriting_list(r->result->connects, authority);
+        return;
+    }
     if (!host && !strncmp(name, "nbd:", 4)) {
         size_t len = strcspn(name + 4, ":") + 1;
 

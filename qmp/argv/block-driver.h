@@ -10,6 +10,9 @@
 bool block_drivers_check(const struct keyvals *kv, struct error *err);
 bool block_name_check(const char *name, struct error *err);
 
+/* Why a disk behind a node of this driver is not moved; NULL: nobody has said. */
+const char *block_driver_reason(const char *driver);
+
 /* A disk in a network, or in another notation, is not a file of this host. */
 bool block_name_is_local(const char *name);
 

@@ -1,7 +1,10 @@
 /* Reading and writing the arguments of QEMU's options. */
 #include "qmp/argv/keyvals.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+
+#include "xmig/text.h"
 
 /* ---- text ---- */
 
@@ -169,13 +172,14 @@ static void json_set(struct keyvals *kv, const char *key, cJSON *value)
 
 static void json_remove_prefixed(struct keyvals *kv, const char *prefix)
 {
-    cJSON *item = kv->json->child;
+    cJSON *parent = json_parent(kv->json, &prefix);
+    cJSON *item = parent->child;
 
     while (item) {
         cJSON *next = item->next;
 
         if (!strncmp(item->string, prefix, strlen(prefix)))
-            cJSON_Delete(cJSON_DetachItemViaPointer(kv->json, item));
+            cJSON_Delete(cJSON_DetachItemViaPointer(parent, item));
         item = next;
     }
 }
@@ -245,6 +249,16 @@ void keyvals_set(struct keyvals *kv, const char *key, const char *value)
     }
     free(item->value);
     item->value = must(strdup(value));
+}
+
+void keyvals_set_number(struct keyvals *kv, const char *key, uint64_t number)
+{
+    AUTO_FREE char *text = formatted("%" PRIu64, number);
+
+    if (kv->json)
+        json_set(kv, key, must(cJSON_CreateRaw(text)));
+    else
+        keyvals_set(kv, key, text);
 }
 
 void keyvals_add(struct keyvals *kv, const char *key, const char *value)

@@ -34,6 +34,8 @@ const char *keyvals_get_implied(const struct keyvals *kv, const char *key);
 bool keyvals_flag(const struct keyvals *kv, const char *key);
 
 void keyvals_set(struct keyvals *kv, const char *key, const char *value);
+/* A number: in JSON QEMU takes no text for one. */
+void keyvals_set_number(struct keyvals *kv, const char *key, uint64_t number);
 void keyvals_set_implied(struct keyvals *kv, const char *key, const char *value);
 /* Add a value to a key that may appear several times; in JSON such a key is a list of {"str": …}.
  */

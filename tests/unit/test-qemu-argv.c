@@ -425,7 +425,7 @@ static void refuses_what_cannot_be_made_again(void **unused)
     is_refused("-netdev tap,id=n,fd=3", "descriptor");
     is_refused("-chardev socket,id=c,fd=3,server=on", "descriptor");
     is_refused("-netdev vhost-user,id=n,chardev=c", "vhost-user");
-    is_refused("-virtfs local,path=/,mount_tag=a,security_model=none", "virtfs");
+    is_refused("-virtfs proxy,socket=s,mount_tag=a", "only a folder");
     is_refused("-blockdev driver=qcow2,node-name=d,file=f,backing=b", "backing");
     is_refused("-readconfig vm.cfg", "readconfig");
 }

@@ -38,6 +38,7 @@ bool argv_rewrite(const cJSON *words, struct argv_vm *vm, struct argv_result *re
                                           .new_name = vm->new_name,
                                           .result = result },
                                 .vm = vm,
+                                .words = words,
                                 .nodes = nodes };
     int refused = error_aside(err);
     bool ok = rewriting_run(&q.base, words, err);

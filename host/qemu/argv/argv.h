@@ -66,6 +66,14 @@ bool argv_arrived(const cJSON *words, const struct disk_params *disks, const cha
  */
 cJSON *argv_expand(const cJSON *words, const char *cwd, cJSON *files);
 
+/* Does the guest write into its images, and not into temporary files? Else ERROR_REFUSED. */
+bool argv_keeps_writes(const cJSON *words, struct error *err);
+
+/* Show the guest only the first `size` bytes of the raw image `path`: change the words of an array
+ * that opens it. False: the line has no node that could (ERROR_REFUSED).
+ */
+bool argv_show_part(cJSON *words, const char *path, uint64_t size, struct error *err);
+
 /* The name that -name gives, or NULL. The caller frees the name. */
 char *argv_name(const cJSON *words);
 
@@ -73,6 +81,11 @@ char *argv_name(const cJSON *words);
  * "tcp:HOST:PORT". The caller frees the array.
  */
 cJSON *argv_qmp_sockets(const cJSON *words, const char *cwd);
+
+/* The socket at which the program listens that is the VM's TPM (-tpmdev emulator), as the line has
+ * it; NULL: the VM has none. The caller frees it.
+ */
+char *argv_tpm_socket(const cJSON *words);
 
 /* Is the option on the line? */
 bool argv_has(const cJSON *words, const char *option);

@@ -2,8 +2,8 @@
 #include "host/qemu/argv/rewriters.h"
 
 /* Sound drivers that lead to the desktop of the person who started the VM. */
-static const char *const of_desktop[] = { "alsa", "coreaudio", "dsound", "jack",  "oss",
-                                          "pa",   "pipewire",  "sdl",    "sndio", NULL };
+static const char *const of_desktop[] = { "alsa", "coreaudio", "dbus", "dsound", "jack", "oss",
+                                          "pa",   "pipewire",  "sdl",  "sndio",  NULL };
 
 static void copy(struct keyvals *to, const struct keyvals *from, const char *key)
 {

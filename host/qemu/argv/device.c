@@ -3,21 +3,9 @@
 
 /* Prefixes of devices that are, or lead to, a piece of hardware or a process of this host. */
 static const char *const bound_devices[] = {
-    "vfio-",
-    "usb-host",
-    "usb-mtp",
-    "pci-assign",
-    "xen-",
-    "virtio-9p",
-    "vhost-user-",
-    "vhost-scsi",
-    "vhost-vdpa-",
-    "scsi-block",
-    "ivshmem",
-    "scsi-generic",
-    "ccid-card-passthru",
-    "u2f-passthru",
-    NULL,
+    "vfio-",        "usb-host",           "usb-mtp",      "pci-assign", "xen-",
+    "vhost-user-",  "vhost-scsi",         "vhost-vdpa-",  "scsi-block", "ivshmem",
+    "scsi-generic", "ccid-card-emulated", "u2f-passthru", NULL,
 };
 
 static const char *const bound_networks[] = { "vhost-user", "vhost-vdpa", "netmap",

@@ -1,9 +1,7 @@
 /* Options that name disk images. Those of disks that move get the target's image; all others
  * are read-only media, which the target must have.
  */
-#include <stdio.h>
-
-#include "host/qemu/argv/rewriters.h"
+#include "host/qemu/argv/moved-image.h"
 #include "host/qemu/params.h"
 #include "xmig/paths.h"
 #include "xmig/text.h"
@@ -24,10 +22,7 @@ static struct argv_disk *find_name(const struct argv_vm *vm, bool as_said, const
     return NULL;
 }
 
-/* The disk that has this image; `*top`: as its top layer, and not as one that lies beneath. QEMU's
- * own word for the image is compared first, for the path may lead to another file by now.
- */
-static struct argv_disk *find_disk(const struct argv_vm *vm, const char *path, bool *top)
+struct argv_disk *rewriting_find_disk(const struct argv_vm *vm, const char *path, bool *top)
 {
     AUTO_FREE char *real = path_real(vm->cwd, path);
     struct argv_disk *disk = find_name(vm, true, path);
@@ -43,45 +38,61 @@ static const char *without_scheme(const char *name)
     return strncmp(name, "file:", 5) ? name : name + 5;
 }
 
-static bool claim(struct argv_disk *disk, const char *format, struct error *err)
+/* ---- -drive file=json:{…} ---- */
+
+/* A key that says the same as one of the line is not needed: the line's counts. */
+static bool is_said(const struct keyvals *kv, const char *key)
 {
-    if (disk->found)
-        return error_set(err, ERROR_REFUSED, "the disk image '%s' is opened twice", disk->paths[0]);
-    disk->found = true;
-    disk->format_at_target = format;
-    return true;
+    return keyvals_get(kv, key) || (!strcmp(key, "driver") && keyvals_get(kv, "format"));
 }
 
-static const char *known_format(const char *name)
+static void spread(struct keyvals *kv, const char *prefix, const cJSON *json)
 {
-    if (name && !strcmp(name, "raw"))
-        return "raw";
-    if (name && !strcmp(name, "qcow2"))
-        return "qcow2";
-    return NULL;
+    const cJSON *item;
+    int number = 0;
+
+    cJSON_ArrayForEach (item, json) {
+        AUTO_FREE char *key = cJSON_IsArray(json) ? formatted("%s%d", prefix, number++)
+                                                  : formatted("%s%s", prefix, item->string);
+        AUTO_FREE char *deeper = formatted("%s.", key);
+        AUTO_FREE char *text = json_print(item);
+
+        if (cJSON_IsObject(item) || cJSON_IsArray(item))
+            spread(kv, deeper, item);
+        else if (!is_said(kv, key) && cJSON_IsBool(item))
+            keyvals_set_flag(kv, key, cJSON_IsTrue(item));
+        else if (!is_said(kv, key))
+            keyvals_set(kv, key, cJSON_IsString(item) ? item->valuestring : text);
+    }
+}
+
+/* Write such a name as the keys that it is short for, so that those are looked at. */
+static void json_name_spread(struct keyvals *kv)
+{
+    static const char scheme[] = "json:";
+    const char *name = keyvals_get(kv, "file");
+    AUTO_JSON cJSON *json = NULL;
+
+    if (name && !strncmp(name, scheme, strlen(scheme)))
+        json = cJSON_Parse(name + strlen(scheme));
+    if (!cJSON_IsObject(json) || !json->child)
+        return;
+    keyvals_remove(kv, "file");
+    spread(kv, "", json);
 }
 
 /* ---- -drive ---- */
 
-/* The first of `keys` that has a value, or NULL. */
-static const char *first_key(const struct keyvals *kv, const char *const keys[])
-{
-    for (size_t i = 0; keys[i]; i++)
-        if (keyvals_get(kv, keys[i]))
-            return keys[i];
-    return NULL;
-}
-
 /* With a snapshot on top of it the image on the command line may be in another format than
  * the disk has now; the target's is what the command line says.
  */
-static bool choose_format(const struct argv_disk *disk, const struct keyvals *kv, bool top,
-                          const char **format, struct error *err)
+static bool choose_format(const struct argv_disk *disk, const struct keyvals *kv,
+                          const struct image_place *place, bool top, const char **format,
+                          struct error *err)
 {
-    const char *said =
-        keyvals_get(kv, "format") ? keyvals_get(kv, "format") : keyvals_get(kv, "driver");
+    const char *said = place->format ? image_place_driver(place, kv, place->format) : "raw";
 
-    *format = said ? known_format(said) : disk->format;
+    *format = said ? moved_image_known_format(said) : disk->format;
     if (!*format || (!said && !top))
         return error_set(err, ERROR_REFUSED,
                          "the disk image '%s' is opened without a format, or in one that xmig does "
@@ -90,33 +101,11 @@ static bool choose_format(const struct argv_disk *disk, const struct keyvals *kv
     return true;
 }
 
-/* Remove the keys that describe the old image, and not the disk. */
-static void forget_image(struct keyvals *kv)
-{
-    keyvals_remove_prefixed(kv, "backing");
-    keyvals_remove(kv, "offset");
-    keyvals_remove(kv, "size");
-}
-
-/* From 9.1 on QEMU leaves a hole in a raw image where zeroes are written only if told to unmap. The
- * guest sees no other device; but what it trims is then given back, which is what makes the image
- * thin.
- */
-static bool keep_thin(struct keyvals *kv, const struct argv_disk *disk)
-{
-    const char *said = keyvals_get(kv, "discard");
-
-    if (!said && !disk->stays_full && !strcmp(disk->format_at_target, "raw"))
-        keyvals_set(kv, "discard", "unmap");
-    said = keyvals_get(kv, "discard");
-    return said && (!strcmp(said, "unmap") || !strcmp(said, "on"));
-}
-
 /* An image whose name ends in another format's would be a trap for the next person to open it. */
 static bool name_for_format(struct argv_disk *disk, struct error *err)
 {
     const char *dot = strrchr(disk->target, '.');
-    const char *said = dot ? known_format(dot + 1) : NULL;
+    const char *said = dot ? moved_image_known_format(dot + 1) : NULL;
 
     if (!said || !strcmp(said, disk->format_at_target))
         return true;
@@ -130,21 +119,15 @@ static bool name_for_format(struct argv_disk *disk, struct error *err)
     return true;
 }
 
-static bool move_drive(struct keyvals *kv, const char *key, struct argv_disk *disk, bool top,
-                       struct error *err)
+static bool move_drive(struct keyvals *kv, const struct image_place *place, struct argv_disk *disk,
+                       bool top, struct error *err)
 {
     const char *format;
 
-    if (!choose_format(disk, kv, top, &format, err) || !claim(disk, format, err) ||
-        (!top && !name_for_format(disk, err)))
+    if (!choose_format(disk, kv, place, top, &format, err) ||
+        !moved_image_claim(disk, format, err) || (!top && !name_for_format(disk, err)))
         return false;
-    forget_image(kv);
-    keyvals_set(kv, key, disk->target);
-    if (keyvals_get(kv, "file.driver"))
-        keyvals_set(kv, "file.driver", "file");
-    if (!keyvals_get(kv, "driver"))
-        keyvals_set(kv, "format", format);
-    disk->unmaps = keep_thin(kv, disk);
+    moved_image_open(kv, place, disk);
     return true;
 }
 
@@ -182,12 +165,13 @@ static bool can_be_opened(const struct argv_vm *vm, const struct keyvals *kv)
 /* The target's drive is empty at its start, and gets its medium then. */
 static void empty_drive(struct keyvals *kv)
 {
-    static const char *const about_image[] = { "file", "filename", "format", "driver" };
+    static const char *const about_image[] = { "file",   "filename", "format",
+                                               "driver", "offset",   "size" };
 
     for (size_t i = 0; i < sizeof(about_image) / sizeof(about_image[0]); i++)
         keyvals_remove(kv, about_image[i]);
     keyvals_remove_prefixed(kv, "file.");
-    forget_image(kv);
+    keyvals_remove_prefixed(kv, "backing");
 }
 
 bool rewriting_node_stays(const struct argv_vm *vm, const char *node)
@@ -201,37 +185,69 @@ bool rewriting_node_stays(const struct argv_vm *vm, const char *node)
     return false;
 }
 
-bool rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
+static bool rewrite_medium(struct rewriting *r, struct keyvals *kv, const struct image_place *place,
+                           const char *file)
 {
-    static const char *const keys[] = { "file", "file.filename", "filename", NULL };
     const struct argv_vm *vm = qemu_of(r)->vm;
-    const char *key = first_key(kv, keys);
-    const char *file = key ? without_scheme(keyvals_get(kv, key)) : NULL;
-    struct argv_disk *disk;
-    bool top;
 
-    if (keyvals_flag(kv, "snapshot"))
-        return error_set(err, ERROR_REFUSED,
-                         "a disk with snapshot=on lives in a temporary file: it cannot be moved");
-    if (!block_drivers_check(kv, err))
-        return false;
-    block_peers(r, kv, file);
-    if (file && !block_name_is_local(file))
-        return block_name_check(file, err);
-    if (!file)
-        return true;
-    disk = find_disk(vm, file, &top);
-    if (disk)
-        return move_drive(kv, key, disk, top, err);
     if (*file && vm->media && can_be_opened(vm, kv) && !stays(vm, file)) {
         empty_drive(kv);
     } else if (*file) {
         AUTO_FREE char *path = rewriting_need(r, file);
 
-        keyvals_set(kv, key, path);
+        keyvals_set(kv, place->key, path);
         rewriting_other_paths(r, kv);
     }
     return true;
+}
+
+static bool refuse_snapshot(const char *option, const char *value, struct error *err)
+{
+    return error_set(
+        err, ERROR_REFUSED,
+        "'-%s%s%s' has all that the guest writes put into a temporary file, which is "
+        "gone when QEMU ends: what is there cannot be moved; to keep it, write it into "
+        "the image (commit all), and start the VM without that word",
+        option, value ? " " : "", value ? value : "");
+}
+
+bool argv_keeps_writes(const cJSON *words, struct error *err)
+{
+    struct option_step step = { .rest = words->child };
+
+    while (option_next(&qemu_options, &step, NULL)) {
+        AUTO_KEYVALS struct keyvals kv = { 0 };
+
+        if (!strcmp(step.name, "snapshot") ||
+            (!strcmp(step.name, "drive") && keyvals_parse(step.value, &kv, NULL) &&
+             keyvals_flag(&kv, "snapshot")))
+            return refuse_snapshot(step.name, step.value, err);
+    }
+    return true;
+}
+
+bool rewrite_drive(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    AUTO_PLACE struct image_place place = { 0 };
+    const char *file;
+    struct argv_disk *disk;
+    bool top;
+
+    if (keyvals_flag(kv, "snapshot"))
+        return refuse_snapshot(r->option, r->value, err);
+    json_name_spread(kv);
+    if (!block_drivers_check(kv, err))
+        return false;
+    file = image_place_find(kv, true, &place) ? without_scheme(keyvals_get(kv, place.key)) : NULL;
+    block_peers(r, kv, file);
+    if (file && !block_name_is_local(file))
+        return block_name_check(file, err);
+    if (!file || place.refers) {
+        rewriting_other_paths(r, kv);
+        return true;
+    }
+    disk = rewriting_find_disk(qemu_of(r)->vm, file, &top);
+    return disk ? move_drive(kv, &place, disk, top, err) : rewrite_medium(r, kv, &place, file);
 }
 
 /* ---- -hda FILE and its kind, which are short for a -drive ---- */
@@ -260,83 +276,5 @@ bool rewrite_hda(struct rewriting *r, const char *value, struct error *err)
     if (!rewrite_drive(r, &kv, err))
         return false;
     rewriting_emit_keyvals(r, "drive", &kv);
-    return true;
-}
-
-/* ---- -blockdev ---- */
-
-/* The driver of the node that has `key`: "file.filename" → "file.driver". */
-static void use_plain_file(struct keyvals *kv, const char *key)
-{
-    int len = (int)(strlen(key) - strlen("filename"));
-    AUTO_FREE char *driver = formatted("%.*sdriver", len, key);
-
-    keyvals_set(kv, driver, "file");
-}
-
-/* A node that is written to by way of others is thin only if each of them lets zeroes pass. */
-static void remember_node(struct qemu_rewriting *q, const struct keyvals *kv,
-                          const struct argv_disk *disk)
-{
-    const char *node = keyvals_get(kv, "node-name");
-
-    if (node)
-        json_add_uint(q->nodes, node, (uint64_t)(disk - q->vm->disks));
-}
-
-static void keep_thin_above(struct qemu_rewriting *q, struct keyvals *kv)
-{
-    const char *file = keyvals_get(kv, "file");
-    uint64_t i = file ? json_uint_or(q->nodes, file, UINT64_MAX) : UINT64_MAX;
-    struct argv_disk *disk = i < q->vm->disk_count ? &q->vm->disks[i] : NULL;
-
-    if (!disk)
-        return;
-    disk->unmaps = keep_thin(kv, disk) && disk->unmaps;
-    remember_node(q, kv, disk);
-}
-
-static bool move_blockdev(struct qemu_rewriting *q, struct keyvals *kv, const char *key,
-                          struct argv_disk *disk, bool top, struct error *err)
-{
-    if (!top)
-        return error_set(err, ERROR_REFUSED,
-                         "the disk image '%s' lies on others that have a -blockdev of their own: "
-                         "commit or pull them first",
-                         disk->paths[0]);
-    if (!claim(disk, disk->format, err))
-        return false;
-    forget_image(kv);
-    keyvals_set(kv, key, disk->target);
-    use_plain_file(kv, key);
-    disk->unmaps = keep_thin(kv, disk);
-    remember_node(q, kv, disk);
-    return true;
-}
-
-bool rewrite_blockdev(struct rewriting *r, struct keyvals *kv, struct error *err)
-{
-    static const char *const keys[] = { "filename", "file.filename", "file.file.filename", NULL };
-    struct qemu_rewriting *q = qemu_of(r);
-    const char *backing = keyvals_get(kv, "backing");
-    const char *key = first_key(kv, keys);
-    struct argv_disk *disk;
-    bool top;
-
-    if (!block_drivers_check(kv, err))
-        return false;
-    if (backing && *backing)
-        return error_set(err, ERROR_REFUSED,
-                         "a -blockdev with another as its backing cannot be moved: commit or pull "
-                         "it first");
-    if (key) {
-        disk = find_disk(q->vm, keyvals_get(kv, key), &top);
-        if (disk)
-            return move_blockdev(q, kv, key, disk, top, err);
-        rewriting_path_key(r, kv, key, rewriting_need);
-    }
-    block_peers(r, kv, NULL);
-    rewriting_other_paths(r, kv);
-    keep_thin_above(q, kv);
     return true;
 }

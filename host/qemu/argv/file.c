@@ -80,6 +80,23 @@ bool rewrite_boot(struct rewriting *r, struct keyvals *kv, struct error *err)
     return true;
 }
 
+/* A folder that the guest can mount by 9p. QEMU itself says whether the guest has mounted it, which
+ * cannot be moved; the target's has to be there.
+ */
+bool rewrite_shared_folder(struct rewriting *r, struct keyvals *kv, struct error *err)
+{
+    const char *driver = keyvals_get_implied(kv, "fsdriver");
+
+    if (!driver || strcmp(driver, "local") != 0)
+        return error_set(
+            err, ERROR_REFUSED,
+            "the VM's '-%s %s' is served by another process of this host, or by a test: "
+            "only a folder (local) can be moved, which the guest has not mounted",
+            r->option, r->value);
+    rewriting_path_key(r, kv, "path", rewriting_need);
+    return true;
+}
+
 /* Several files, separated by colons: -acpitable file=A:B. */
 static char *need_each(struct rewriting *r, const char *value)
 {

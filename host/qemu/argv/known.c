@@ -140,7 +140,9 @@ static bool check_properties(const struct argv_known *known, const struct kind_r
  */
 static bool has_spice(const struct argv_known *known)
 {
-    return known->help(known->arg, "spice", "help") != NULL;
+    const char *help = known->help(known->arg, "spice", "help");
+
+    return help && strstr(help, "disable-ticketing");
 }
 
 static bool is_listed(const struct argv_known *known, const struct kind_row *row, const char *kind)

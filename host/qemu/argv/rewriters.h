@@ -9,6 +9,7 @@
 struct qemu_rewriting {
     struct rewriting base;
     struct argv_vm *vm;
+    const cJSON *words;
     cJSON *nodes; /* of moved disks: the -blockdev's name → the disk's number */
     bool has_machine;
     bool has_accelerator;
@@ -27,7 +28,7 @@ static inline struct qemu_rewriting *qemu_of(struct rewriting *r)
 option_changer rewrite_machine, rewrite_name;
 option_rewriter rewrite_accel, rewrite_enable_kvm, rewrite_icount, rewrite_runas, rewrite_run_with;
 option_rewriter rewrite_vmid;
-/* disk.c */
+/* disk.c, blockdev.c */
 option_changer rewrite_drive, rewrite_blockdev;
 option_rewriter rewrite_hda;
 /* monitor.c */
@@ -37,6 +38,8 @@ option_changer rewrite_vnc, rewrite_spice;
 option_rewriter rewrite_display, rewrite_nographic, rewrite_window;
 /* device.c, object.c */
 option_changer rewrite_device, rewrite_object, rewrite_net;
+/* tpm.c */
+option_changer rewrite_tpmdev;
 option_rewriter rewrite_usbdevice;
 /* config.c */
 option_rewriter rewrite_readconfig;
@@ -44,7 +47,7 @@ option_rewriter rewrite_readconfig;
 option_changer rewrite_audio;
 /* file.c */
 option_changer rewrite_option_rom, rewrite_inputs_within, rewrite_acpitable, rewrite_trace;
-option_changer rewrite_boot;
+option_changer rewrite_boot, rewrite_shared_folder;
 option_rewriter rewrite_input, rewrite_mem_path, rewrite_pidfile, rewrite_log;
 
 /* ---- file.c ---- */
@@ -55,7 +58,17 @@ rewriting_path rewriting_memory;
 /* `key` has a file that QEMU looks for in its own directories, unless the path itself exists. */
 void rewriting_searched_key(struct rewriting *r, struct keyvals *kv, const char *key);
 
+/* ---- tpm.c ---- */
+
+/* Is the character device `id` that of the VM's TPM, whose socket xmig's own swtpm makes? */
+bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const char *id);
+
 /* ---- disk.c ---- */
+
+/* The disk that has this image; `*top`: as its top layer, and not as one that lies beneath. QEMU's
+ * own word for the image is compared first, for the path may lead to another file by now.
+ */
+struct argv_disk *rewriting_find_disk(const struct argv_vm *vm, const char *path, bool *top);
 
 /* Is the block node the medium of a drive that can be opened, and will it be so at the target? */
 bool rewriting_node_stays(const struct argv_vm *vm, const char *node);

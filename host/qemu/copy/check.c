@@ -1,5 +1,6 @@
 /* May this VM come here? Looks at everything that would otherwise fail in the middle. */
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -217,15 +218,45 @@ static bool check_rights(const struct qemu_copy *vm, const struct disk_params *d
                      (unsigned)vm->uid, (unsigned)disk->uid, (unsigned)disk->mode);
 }
 
+static bool is_in_group(uid_t uid, gid_t wanted)
+{
+    enum {
+        GROUPS_MAX = 256
+    };
+    const struct passwd *user = getpwuid(uid);
+    gid_t groups[GROUPS_MAX];
+    int count = GROUPS_MAX;
+
+    if (!user || getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (groups[i] == wanted)
+            return true;
+    return false;
+}
+
+/* A block device keeps its owner. */
+static bool check_device_rights(const struct qemu_copy *vm, const char *path, struct error *err)
+{
+    struct stat st;
+
+    if (vm->uid == 0 || stat(path, &st) < 0 || (st.st_mode & 0006) == 0006 ||
+        (st.st_uid == vm->uid && (st.st_mode & 0600) == 0600) ||
+        ((st.st_mode & 0060) == 0060 && is_in_group(vm->uid, st.st_gid)))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "QEMU runs as user %u, who may not write to '%s' at the target: give it to "
+                     "that user there (by a rule of udev's, which counts after a boot, too)",
+                     (unsigned)vm->uid, path);
+}
+
 static bool check_disk(struct qemu_copy *vm, const struct disk_params *disk, struct error *err)
 {
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
-    if (disk_device_is(disk->image))
-        return error_set(
-            err, ERROR_REFUSED,
-            "its image cannot become a block device at the target: name a file with --disk");
-    return check_rights(vm, disk, err) && disk_images_check(disk, err);
+    return (disk_device_is(disk->image) ? check_device_rights(vm, disk->image, err)
+                                        : check_rights(vm, disk, err)) &&
+           disk_images_check(&vm->images, disk, err);
 }
 
 static bool check_disks(struct qemu_copy *vm, struct error *err)
@@ -239,6 +270,20 @@ static bool check_disks(struct qemu_copy *vm, struct error *err)
             return false;
     return !vm->base.context.options.mirrors_disks || error_aside(err) > refused ||
            room_check(&vm->images, vm->notes, err);
+}
+
+/* Show the guest no more of a larger block device than its disk has. */
+static bool fit_devices(struct qemu_copy *vm, struct error *err)
+{
+    for (size_t i = 0;
+         vm->words && vm->base.context.options.mirrors_disks && i < vm->images.disk_count; i++) {
+        const struct disk_params *disk = &vm->images.disks[i];
+
+        if (disk_device_is(disk->image) && disk_device_exceeds(disk) &&
+            !argv_show_part(vm->words, disk->image, disk->size, err))
+            return error_prefix(err, "disk '%s'", disk->name);
+    }
+    return true;
 }
 
 /* ---- the public face ---- */
@@ -260,7 +305,8 @@ bool qemu_check_target(struct copy *copy, const cJSON *params, struct error *err
            check_media(vm, err) && check_files(vm, err) && qemu_check_line(qemu, err) &&
            offloads_check(vm, err) && taps_check(vm, qemu->taps, err) &&
            bridges_check(qemu->bridges, err) &&
-           error_goes_on(err, check_memory(vm->params.memory, err)) && check_disks(vm, err);
+           error_goes_on(err, check_memory(vm->params.memory, err)) && check_disks(vm, err) &&
+           fit_devices(vm, err) && tpm_check(vm, err);
 }
 
 void qemu_plan_recv(struct copy *copy, struct plan *plan)
@@ -273,6 +319,7 @@ void qemu_plan_recv(struct copy *copy, struct plan *plan)
     taps_plan(vm->params.qemu.taps, plan);
     plan_say(plan, "run %s as '%s'; its log is '%s'", vm->program, vm->params.name, log);
     qemu_plan_line(vm, plan);
+    tpm_plan(vm, plan);
     cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);
 }

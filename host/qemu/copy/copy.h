@@ -21,11 +21,13 @@ struct qemu_copy {
     struct child *child;
     char *program;
     cJSON *help;  /* what the program has printed, by question; NULL: it was not asked */
-    cJSON *words; /* the command line, as this program has it; NULL: not yet */
+    cJSON *words; /* the command line, as this program and its disks have it; NULL: not yet */
     char *log;
     struct disk_images images;
     struct argv_result line; /* what the command line does here */
     cJSON *machine;          /* the fact of the machine started here; NULL */
+    struct child *tpm_child; /* swtpm; NULL: the VM has no TPM, or another process started it */
+    cJSON *tpm;              /* its fact; NULL */
     cJSON *files;            /* the fact of the files that it has made; NULL */
     cJSON *sealed;           /* PREPARED's facts; NULL */
     cJSON *ports;            /* facts of the taps made ports of a bridge here; NULL */
@@ -100,8 +102,21 @@ void qemu_copy_done(struct qemu_copy *vm);
 
 /* Start the machine of the parameters, paused, and connect to it. */
 bool qemu_start(struct qemu_copy *vm, struct error *err);
+/* start-line.c: write down what starts it at boot. */
+bool qemu_write_start_line(const struct qemu_copy *vm, struct error *err);
 /* Add the last words of its log to an error that they may explain. Always false. */
 bool qemu_explain(struct qemu_copy *vm, struct error *err);
+
+/* ---- tpm.c: the program that emulates its TPM ---- */
+
+bool tpm_check(const struct qemu_copy *vm, struct error *err);
+void tpm_needs(const cJSON *tpms, const struct policy *policy, struct needs *needs);
+void tpm_plan(const struct qemu_copy *vm, struct plan *plan);
+/* Its command line, with the program, which the caller frees; NULL: the VM has no TPM. */
+cJSON *tpm_words(const struct qemu_copy *vm);
+bool tpm_start(struct qemu_copy *vm, struct error *err);
+/* End it, once QEMU has ended, and remove its state. */
+bool tpm_stop(struct qemu_copy *vm, struct error *err);
 
 /* ---- files.c: what it leaves in the file system ---- */
 

@@ -46,7 +46,11 @@ const char *qemu_help(struct qemu_copy *vm, const char *option, const char *what
     cJSON *answers = answers_of(vm);
     AUTO_FREE char *dashed = formatted("-%s", option);
     AUTO_FREE char *question = formatted("%s %s", dashed, what ? what : "");
-    const char *const words[] = { vm->program, dashed, what, NULL };
+    const char *const plain[] = { vm->program, dashed, what, NULL };
+    /* QEMU 7.2 answers this one, and then says that it has failed. */
+    const char *const failing[] = { "/bin/sh",   "-c",   "\"$@\" || :", "sh",
+                                    vm->program, dashed, what,          NULL };
+    const char *const *words = strcmp(option, "spice") ? plain : failing;
     const cJSON *known = cJSON_GetObjectItemCaseSensitive(answers, question);
     AUTO_FREE char *answer = NULL;
 

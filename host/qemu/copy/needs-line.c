@@ -93,6 +93,17 @@ static void add_network(const struct needs_line *line, const struct keyvals *kv)
     line_visit(line, kv, visit_command);
 }
 
+/* ---- folders ---- */
+
+/* What the guest mounts it may write to. */
+static void add_shared_folder(const struct needs_line *line, const struct keyvals *kv)
+{
+    const char *path = keyvals_get(kv, "path");
+
+    if (path && !keyvals_flag(kv, "readonly"))
+        line_add(line, NEED_FILE, path);
+}
+
 /* ---- users ---- */
 
 static void add_user(const struct needs_line *line, const struct keyvals *kv)
@@ -182,6 +193,8 @@ static void add_option(const struct needs_line *line, const struct keyvals *kv)
 
     if (word_is_among(line->option, networks))
         add_network(line, kv);
+    if (is(line->option, "fsdev") || is(line->option, "virtfs"))
+        add_shared_folder(line, kv);
     if (is(line->option, "runas") || is(line->option, "run-with"))
         add_user(line, kv);
 }

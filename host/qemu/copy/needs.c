@@ -88,6 +88,7 @@ bool machine_needs(const struct qemu_params *params, const struct policy *policy
     add_program(&params->qemu, policy, needs);
     add_user(&params->qemu, needs);
     disks_need(disks, mirrored, needs);
+    tpm_needs(params->qemu.tpms, policy, needs);
     add_media(&params->qemu, needs);
     add_bridges(&params->qemu, needs);
     if (!line_needs(&params->qemu, disks, mirrored, needs, err))

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -13,6 +12,7 @@
 #include "host/system/launch.h"
 #include "host/system/program.h"
 #include "host/qemu/copy/copy.h"
+#include "host/qemu/copy/launch-words.h"
 #include "xmig/process.h"
 #include "xmig/facts.h"
 #include "xmig/text.h"
@@ -36,81 +36,7 @@ static bool make_socket_directory(struct qemu_copy *vm, struct error *err)
 
 /* ---- the command line ---- */
 
-struct line {
-    char **words; /* NULL-terminated */
-    size_t count;
-};
-
-__attribute__((format(printf, 2, 3))) static void append(struct line *line, const char *format, ...)
-{
-    va_list args;
-
-    line->words = must(realloc(line->words, (line->count + 2) * sizeof(*line->words)));
-    va_start(args, format);
-    line->words[line->count++] = vformatted(format, args);
-    va_end(args);
-    line->words[line->count] = NULL;
-}
-
-static void line_done(struct line *line)
-{
-    for (size_t i = 0; i < line->count; i++)
-        free(line->words[i]);
-    free(line->words);
-}
-
-static bool has_systemd(bool of_user)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    AUTO_FREE char *manager = runtime ? formatted("%s/%s", runtime, "systemd/private") : NULL;
-    AUTO_FREE char *program = program_find("systemd-run");
-
-    if (!program || access("/run/systemd/system", F_OK) < 0)
-        return false;
-    return !of_user || (manager && access(manager, F_OK) == 0);
-}
-
-static void add_scope(struct qemu_copy *vm, struct line *line)
-{
-    bool of_user = geteuid() != 0;
-
-    if (!has_systemd(of_user))
-        return;
-    append(line, "systemd-run");
-    if (of_user)
-        append(line, "--user");
-    append(line, "--scope");
-    append(line, "--quiet");
-    append(line, "--collect");
-    append(line, "--unit=xmig-qemu-%s", vm->base.context.id);
-    append(line, "--");
-}
-
-/* The path names our pid, because "self" may be systemd-run when it is opened. */
-static void add_launch(struct qemu_copy *vm, struct line *line)
-{
-    append(line, "/proc/%d/exe", (int)getpid());
-    append(line, "launch");
-    append(line, "--umask=%o", (unsigned)vm->params.qemu.umask);
-    if ((geteuid() != 0 || !vm->as_self) && vm->line.bridges->child)
-        append(line, "--may-gain-rights");
-    append(line, "--");
-}
-
-static void add_user(struct qemu_copy *vm, struct line *line)
-{
-    const struct passwd *user = vm->as_self ? NULL : getpwuid(vm->uid);
-
-    if (vm->as_self)
-        return;
-    append(line, "setpriv");
-    append(line, "--reuid=%u", (unsigned)vm->uid);
-    append(line, "--regid=%u", user ? (unsigned)user->pw_gid : (unsigned)vm->uid);
-    append(line, user ? "--init-groups" : "--clear-groups");
-    append(line, "--");
-}
-
-static void add_monitor(struct qemu_copy *vm, struct line *line)
+static void add_monitor(struct qemu_copy *vm, struct launch_words *line)
 {
     AUTO_KEYVALS struct keyvals kv = { 0 };
     AUTO_FREE char *text = NULL;
@@ -118,51 +44,25 @@ static void add_monitor(struct qemu_copy *vm, struct line *line)
     keyvals_parse("socket,id=" ARGV_OWN_MONITOR ",server=on,wait=off", &kv, NULL);
     keyvals_set(&kv, "path", vm->qemu.socket);
     text = keyvals_print(&kv);
-    append(line, "-chardev");
-    append(line, "%s", text);
-    append(line, "-mon");
-    append(line, "chardev=" ARGV_OWN_MONITOR ",mode=control");
+    launch_words_append(line, "-chardev");
+    launch_words_append(line, "%s", text);
+    launch_words_append(line, "-mon");
+    launch_words_append(line, "chardev=" ARGV_OWN_MONITOR ",mode=control");
 }
 
-static void make_line(struct qemu_copy *vm, struct line *line)
+static void make_line(struct qemu_copy *vm, struct launch_words *line)
 {
     AUTO_JSON cJSON *words = queues_let_in(vm);
     const cJSON *word;
 
-    add_scope(vm, line);
-    add_launch(vm, line);
-    add_user(vm, line);
-    append(line, "%s", vm->program);
+    launch_words_begin(vm, "qemu", line);
+    launch_words_append(line, "%s", vm->program);
     cJSON_ArrayForEach (word, words)
-        append(line, "%s", word->valuestring);
+        launch_words_append(line, "%s", word->valuestring);
     add_monitor(vm, line);
-    append(line, "-S");
-    append(line, "-incoming");
-    append(line, "defer");
-}
-
-/* What starts the VM by hand, or at boot, once it is this host's: without what only a migration
- * needs. `xmig unit` reads it.
- */
-static bool write_start_line(const struct qemu_copy *vm, struct error *err)
-{
-    AUTO_FREE char *path = formatted("%s/%s", vm->base.context.state_dir, "start.json");
-    const struct passwd *user = vm->as_self ? NULL : getpwuid(vm->uid);
-    AUTO_JSON cJSON *start = must(cJSON_CreateObject());
-    AUTO_FREE char *text = NULL;
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    cJSON_AddStringToObject(start, "program", vm->program);
-    cJSON_AddItemToObject(start, "words", cJSON_Duplicate(vm->words, true));
-    json_add_uint(start, "umask", vm->params.qemu.umask);
-    if (!vm->as_self) {
-        AUTO_FREE char *number = formatted("%u", (unsigned)vm->uid);
-
-        cJSON_AddStringToObject(start, "user", user ? user->pw_name : number);
-    }
-    text = json_print(start);
-    return (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text)) ||
-           error_set(err, ERROR_SYSTEM, "cannot write '%s': %m", path);
+    launch_words_append(line, "-S");
+    launch_words_append(line, "-incoming");
+    launch_words_append(line, "defer");
 }
 
 /* ---- the log ---- */
@@ -225,12 +125,12 @@ static bool note_process(struct qemu_copy *vm, struct error *err)
 
 static bool launch(struct qemu_copy *vm, int log, struct error *err)
 {
-    struct line line = { 0 };
+    struct launch_words line = { 0 };
 
     make_line(vm, &line);
     vm->child =
         child_start(vm->base.context.loop, (const char *const *)line.words, -1, log, log, err);
-    line_done(&line);
+    launch_words_done(&line);
     if (!vm->child)
         return false;
     vm->qemu.pid = child_pid(vm->child);
@@ -267,7 +167,7 @@ bool qemu_start(struct qemu_copy *vm, struct error *err)
     free(vm->qemu.socket);
     vm->qemu.socket = qemu_socket(vm, "qmp");
     log = open_log(vm, err);
-    if (log < 0 || !note_machine(vm, err) || !write_start_line(vm, err))
+    if (log < 0 || !note_machine(vm, err) || !qemu_write_start_line(vm, err) || !tpm_start(vm, err))
         return false;
     if (!line_pipes_make(&vm->line, vm->uid, err) || !launch(vm, log, err)) {
         (void)qemu_note_files(vm, NULL);

@@ -1,11 +1,13 @@
 /* The target's side: an empty machine that waits, is filled, and runs. */
 
 #include "host/images/image-contents.h"
+#include "qmp/block-image.h"
 #include "xmig/paths.h"
 #include "host/qemu/guest/machine.h"
 #include "qmp/settings.h"
 #include "xmig/journal.h"
 #include "host/qemu/taps.h"
+#include "host/qemu/throttles.h"
 #include "xmig/process.h"
 #include "xmig/facts.h"
 #include "xmig/text.h"
@@ -39,13 +41,29 @@ static bool is_disk(const cJSON *block, const struct disk_params *disk)
     return *disk->qdev && !strcmp(json_string_or(block, "qdev", ""), disk->qdev);
 }
 
-static const cJSON *find_block(const cJSON *blocks, const struct disk_params *disk)
+/* {"blocks", "nodes"}: what find_node() looks through. */
+static cJSON *read_nodes(struct qemu_copy *vm, struct error *err)
+{
+    cJSON *blocks = NULL, *nodes = NULL;
+    AUTO_JSON cJSON *all = must(cJSON_CreateObject());
+
+    if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
+        return NULL;
+    cJSON_AddItemToObject(all, "blocks", blocks);
+    if (!qmp_call(vm->qemu.q, "query-named-block-nodes", NULL, &nodes, err))
+        return NULL;
+    cJSON_AddItemToObject(all, "nodes", nodes);
+    return steal(all);
+}
+
+/* The node of the disk's image: beneath filters, for their limits are the guest's. */
+static const cJSON *find_node(const cJSON *all, const struct disk_params *disk)
 {
     const cJSON *block;
 
-    cJSON_ArrayForEach (block, blocks)
+    cJSON_ArrayForEach (block, json_get(all, "blocks"))
         if (is_disk(block, disk))
-            return block;
+            return block_node_beneath(json_get(all, "nodes"), json_get(block, "inserted"));
     return NULL;
 }
 
@@ -60,11 +78,11 @@ static bool check_size(const cJSON *inserted, uint64_t there, struct error *err)
                      (unsigned long long)here, (unsigned long long)there);
 }
 
-static bool export_disk(struct qemu_copy *vm, const cJSON *blocks, const struct disk_params *disk,
+static bool export_disk(struct qemu_copy *vm, const cJSON *nodes, const struct disk_params *disk,
                         struct error *err)
 {
     const char *name = disk->name;
-    const cJSON *inserted = json_get(find_block(blocks, disk), "inserted");
+    const cJSON *inserted = find_node(nodes, disk);
     const char *node = json_string_or(inserted, "node-name", NULL);
     AUTO_FREE char *id = NULL;
 
@@ -83,13 +101,15 @@ static bool export_disks(struct qemu_copy *vm, struct error *err)
         NO_LIMIT = 0
     };
     AUTO_FREE char *socket = qemu_socket(vm, "nbd");
-    AUTO_JSON cJSON *blocks = NULL;
+    AUTO_JSON cJSON *nodes = NULL;
 
-    if (!qmp_nbd_server_start(vm->qemu.q, socket, NO_LIMIT, err) ||
-        !qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
+    if (!qmp_nbd_server_start(vm->qemu.q, socket, NO_LIMIT, err))
+        return false;
+    nodes = read_nodes(vm, err);
+    if (!nodes)
         return false;
     for (size_t i = 0; i < vm->images.disk_count; i++)
-        if (!export_disk(vm, blocks, &vm->images.disks[i], err))
+        if (!export_disk(vm, nodes, &vm->images.disks[i], err))
             return false;
     return true;
 }
@@ -98,14 +118,14 @@ static bool export_disks(struct qemu_copy *vm, struct error *err)
 
 static bool map_bitmaps(struct qemu_copy *vm, cJSON *parameters, struct error *err)
 {
-    AUTO_JSON cJSON *blocks = NULL;
+    AUTO_JSON cJSON *nodes = read_nodes(vm, err);
     cJSON *mapping = NULL;
 
-    if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
+    if (!nodes)
         return false;
     for (size_t i = 0; i < vm->images.disk_count; i++) {
         const struct disk_params *disk = &vm->images.disks[i];
-        const cJSON *inserted = json_get(find_block(blocks, disk), "inserted");
+        const cJSON *inserted = find_node(nodes, disk);
 
         if (!disk->bitmaps || !disk->bitmaps->child)
             continue;
@@ -149,6 +169,7 @@ static bool make_present(struct qemu_copy *vm, struct error *err)
     const struct qemu_machine *qemu = &vm->params.qemu;
 
     return pci_check(&vm->qemu, qemu->slots, err) &&
+           throttles_set(&vm->qemu, qemu->throttles, err) &&
            (drives_set(&vm->qemu, qemu->media, qemu->drives, err) || qemu_explain(vm, err));
 }
 
@@ -359,6 +380,8 @@ bool qemu_copy_destroy(struct copy *copy, struct error *err)
     if (vm->qemu.pid && !process_kill(vm->qemu.pid, vm->qemu.start_time, KILL_MS, err))
         return error_prefix(err, "QEMU");
     child_free(steal(vm->child));
+    if (!tpm_stop(vm, err))
+        return false;
     if (vm->machine)
         qemu_sweep(vm);
     vm->qemu.pid = 0;
@@ -407,6 +430,10 @@ static void take_fact(struct qemu_copy *vm, const cJSON *record)
     case FACT_PORT:
         taps_noted(vm, cJSON_Duplicate(record, true));
         break;
+    case FACT_TPM:
+        cJSON_Delete(vm->tpm);
+        vm->tpm = cJSON_Duplicate(record, true);
+        break;
     case FACT_PROCESS:
         vm->qemu.pid = (pid_t)json_uint_or(record, "qemu_pid", 0);
         vm->qemu.start_time = json_uint_or(record, "start_time", 0);
@@ -436,8 +463,11 @@ bool qemu_copy_reattach(struct qemu_copy *vm, const cJSON *records, struct error
 void qemu_copy_done(struct qemu_copy *vm)
 {
     child_release(steal(vm->child));
+    child_release(steal(vm->tpm_child));
+    cJSON_Delete(vm->tpm);
     disk_images_done(&vm->images);
     argv_result_done(&vm->line);
+    cJSON_Delete(vm->words);
     cJSON_Delete(vm->machine);
     cJSON_Delete(vm->files);
     cJSON_Delete(vm->sealed);
@@ -445,7 +475,6 @@ void qemu_copy_done(struct qemu_copy *vm)
     cJSON_Delete(vm->settings);
     cJSON_Delete(vm->notes);
     cJSON_Delete(vm->help);
-    cJSON_Delete(vm->words);
     free(vm->program);
     free(vm->log);
 }

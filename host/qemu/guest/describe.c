@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/images/disk-device.h"
 #include "host/images/file-hash.h"
 #include "xmig/process.h"
 #include "xmig/paths.h"
@@ -15,6 +16,7 @@
 #include "host/images/thin.h"
 #include "xmig/units.h"
 #include "host/qemu/drives.h"
+#include "qmp/argv/block-driver.h"
 
 /* ---- asking ---- */
 
@@ -147,7 +149,8 @@ static bool describe_disk(struct qemu_guest *vm, const struct source_disk *disk,
 {
     struct disk_params params = disk->params;
 
-    if (!source_image_add_owner(&params, disk->paths[0], err))
+    if (block_name_is_local(disk->paths[0]) &&
+        !source_image_add_owner(&params, disk->paths[0], err))
         return false;
     if (!vm->base.context.options.mirrors_disks)
         return offer_image(vm, disk, &params, disks, err);
@@ -158,7 +161,7 @@ static bool describe_disk(struct qemu_guest *vm, const struct source_disk *disk,
                          disk->params.name, disk->params.name);
     params.format = moved->format_at_target;
     params.unmaps = moved->unmaps;
-    params.skips_zeroes = qmp_is_at_least(vm->qemu.q, 10, 1);
+    params.skips_zeroes = qmp_is_at_least(vm->qemu.q, 10, 1) && !disk_device_is(disk->params.image);
     if (strcmp(params.format, "qcow2") != 0 || strcmp(disk->params.format, "qcow2") != 0)
         params.options = NULL;
     cJSON_AddItemToArray(disks, fields_new(disk_fields, &params));
@@ -193,8 +196,8 @@ static char *user_name(uid_t uid)
     return user ? must(strdup(user->pw_name)) : NULL;
 }
 
-static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *out,
-                             struct error *err)
+static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJSON *tpms,
+                             cJSON *out, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
     AUTO_FREE char *user = user_name(vm->process.uid);
@@ -227,6 +230,8 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, cJSON *o
             .drives = json_get(vm->present, "drives"),
             .queues = json_get(vm->present, "queues"),
             .uso = uso,
+            .tpms = tpms,
+            .throttles = json_get(vm->present, "throttles"),
             .uid = vm->process.uid,
             .umask = process_umask(vm->qemu.pid),
             .user = user,
@@ -282,19 +287,17 @@ static bool read_present(struct qemu_guest *vm, struct error *err)
 
 static bool read_all(struct qemu_guest *vm, struct error *err)
 {
-    return read_machine(vm, err) && read_accelerator(vm, err) && read_memory(vm, err) &&
-           read_present(vm, err) && source_disks_read(vm, err);
+    return argv_keeps_writes(vm->process.words, err) && read_machine(vm, err) &&
+           read_accelerator(vm, err) && read_memory(vm, err) && read_present(vm, err) &&
+           source_disks_read(vm, err);
 }
 
 /* Refuse options for another hypervisor, and options that match nothing of this VM. */
 static bool check_options(struct qemu_guest *vm, struct error *err)
 {
     const struct vm_options *options = &vm->base.context.options;
-    const cJSON *overwrite = options->overwrite ? options->overwrite->child : NULL;
 
-    if (overwrite &&
-        !error_goes_on(err, error_set(err, ERROR_REFUSED, "--overwrite %s is only for Xen guests",
-                                      overwrite->string)))
+    if (!error_goes_on(err, source_image_check_overwrite(options, err)))
         return false;
     return taps_check_choices(json_get(vm->present, "taps"), vm->argv.bridges, options->bridges,
                               err);
@@ -304,6 +307,7 @@ bool qemu_describe(struct guest *guest, cJSON *params, struct error *err)
 {
     struct qemu_guest *vm = qemu_guest_of(guest);
     AUTO_JSON cJSON *disks = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *tpms = must(cJSON_CreateArray());
     AUTO_FREE struct argv_disk *moved = NULL;
 
     if (!read_all(vm, err))
@@ -313,8 +317,9 @@ bool qemu_describe(struct guest *guest, cJSON *params, struct error *err)
     if (!rewrite_command_line(vm, moved, err) || !error_goes_on(err, check_options(vm, err)))
         return false;
     choose_ram_mode(vm);
-    return error_goes_on(err, qemu_check_faults(vm, err)) &&
-           describe_disks(vm, moved, disks, err) && describe_machine(vm, disks, params, err) &&
+    return error_goes_on(err, qemu_check_faults(vm, err)) && qemu_tpm_describe(vm, tpms, err) &&
+           describe_disks(vm, moved, disks, err) &&
+           describe_machine(vm, disks, tpms, params, err) &&
            error_goes_on(err, qemu_fence_describe(vm, err)) &&
            error_goes_on(err, qemu_others_check(vm, err));
 }

@@ -7,6 +7,7 @@
 #include "host/qemu/guest/machine.h"
 #include "host/images/source-image.h"
 #include "host/qemu/drives.h"
+#include "qmp/block-image.h"
 
 /* ---- reading one disk ---- */
 
@@ -27,7 +28,7 @@ static size_t chain_length(const cJSON *image)
 {
     size_t count = 0;
 
-    for (; image; image = json_get(image, "backing-image"))
+    for (; image; image = block_image_next(image))
         count++;
     return count;
 }
@@ -39,21 +40,27 @@ static bool read_chain(struct source_disk *disk, const cJSON *image, struct erro
 
     disk->said = must(calloc(count + 1, sizeof(*disk->said)));
     disk->paths = must(calloc(count + 1, sizeof(*disk->paths)));
-    for (; image; image = json_get(image, "backing-image")) {
-        const char *name = json_string(image, "filename", err);
-
-        if (!name)
+    for (; image; image = block_image_next(image)) {
+        if (!json_string(image, "filename", err))
             return error_prefix(err, "query-block");
-        disk->said[i++] = must(strdup(name));
+        disk->said[i++] = block_image_file(image);
         disk->params.allocated += json_uint_or(image, "actual-size", 0);
     }
     return true;
 }
 
-static bool read_format(struct qemu_guest *vm, struct source_disk *disk, const cJSON *inserted,
+/* A node that opens a file, and is of no format, shows the guest what is in it. */
+static const char *format_of(const cJSON *within, const cJSON *image)
+{
+    const char *format = json_string_or(image, "format", json_string_or(within, "drv", ""));
+
+    return !strcmp(format, "file") || !strcmp(format, "host_device") ? "raw" : format;
+}
+
+static bool read_format(struct qemu_guest *vm, struct source_disk *disk, const cJSON *within,
                         const cJSON *image, struct error *err)
 {
-    const char *format = json_string_or(inserted, "drv", "");
+    const char *format = format_of(within, image);
 
     disk->params.format = format;
     disk->params.options = json_keep(vm->kept, source_image_options(format, image));
@@ -101,6 +108,7 @@ static bool choose_target(struct qemu_guest *vm, struct source_disk *disk, struc
                                        disk->is_block_device, vm->name, err);
 
     disk->params.source = disk->paths[0];
+    disk->params.overwrite = json_true(vm->base.context.options.overwrite, disk->params.name);
     if (target)
         source_disk_set_image(vm, disk, target);
     return target != NULL;
@@ -111,25 +119,27 @@ static void read_names(struct qemu_guest *vm, struct source_disk *disk, const cJ
 {
     const char *drive = json_string_or(block, "device", "");
     const char *qdev = json_string_or(block, "qdev", "");
+    const char *node = json_string_or(inserted, "node-name", "");
 
-    disk->node = json_string_or(inserted, "node-name", "");
-    disk->device = *drive ? drive : disk->node;
-    disk->params.name = json_keep_text(vm->kept, choose_name(drive, disk->node, qdev));
+    disk->device = *drive ? drive : node;
+    disk->params.name = json_keep_text(vm->kept, choose_name(drive, node, qdev));
     disk->params.drive = drive;
     disk->params.qdev = qdev;
-    disk->params.node = *drive ? "" : disk->node;
+    disk->params.node = *drive ? "" : node;
 }
 
 static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJSON *block,
-                      struct error *err)
+                      const cJSON *nodes, struct error *err)
 {
     const cJSON *inserted = json_get(block, "inserted");
-    const cJSON *image = json_object(inserted, "image", err);
+    const cJSON *within = block_node_beneath(nodes, inserted);
+    const cJSON *image = block_image_beneath(json_object(inserted, "image", err));
 
     read_names(vm, disk, block, inserted);
+    disk->node = json_string_or(within, "node-name", "");
     if (!image || !json_uint(image, "virtual-size", &disk->params.size, err))
         return error_prefix(err, "query-block");
-    return read_format(vm, disk, inserted, image, err) && read_contents(vm, disk, inserted, err) &&
+    return read_format(vm, disk, within, image, err) && read_contents(vm, disk, within, err) &&
            read_chain(disk, image, err);
 }
 
@@ -155,14 +165,15 @@ static bool check_name(const struct qemu_guest *vm, const char *name, struct err
     return true;
 }
 
-static bool add_disk(struct qemu_guest *vm, const cJSON *block, struct error *err)
+static bool add_disk(struct qemu_guest *vm, const cJSON *block, const cJSON *nodes,
+                     struct error *err)
 {
     struct source_disk *disk;
 
     vm->disks = must(realloc(vm->disks, (vm->disk_count + 1) * sizeof(*disk)));
     disk = &vm->disks[vm->disk_count];
     *disk = (struct source_disk){ .params.written = DISK_WRITTEN_UNKNOWN };
-    if (!read_disk(vm, disk, block, err)) {
+    if (!read_disk(vm, disk, block, nodes, err)) {
         vm->disk_count++; /* to be freed */
         return error_prefix(err, "disk '%s'", disk->params.name);
     }
@@ -252,19 +263,37 @@ static bool check_choices(struct qemu_guest *vm, struct error *err)
     return true;
 }
 
+static bool has_filters(const cJSON *blocks)
+{
+    const cJSON *block;
+
+    cJSON_ArrayForEach (block, blocks) {
+        const cJSON *image = json_get(json_get(block, "inserted"), "image");
+
+        if (image != block_image_beneath(image))
+            return true;
+    }
+    return false;
+}
+
 bool source_disks_read(struct qemu_guest *vm, struct error *err)
 {
-    cJSON *blocks = NULL;
+    cJSON *blocks = NULL, *nodes = NULL;
     int refused = error_aside(err);
     const cJSON *block;
 
     source_disks_done(vm);
+    vm->kept = must(cJSON_CreateArray());
     if (!qmp_call(vm->qemu.q, "query-block", NULL, &blocks, err))
         return false;
-    vm->kept = must(cJSON_CreateArray());
     json_keep(vm->kept, blocks);
+    if (has_filters(blocks)) {
+        if (!qmp_call(vm->qemu.q, "query-named-block-nodes", NULL, &nodes, err))
+            return false;
+        json_keep(vm->kept, nodes);
+    }
     cJSON_ArrayForEach (block, blocks)
-        if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, err)))
+        if (is_writable(block) && !error_goes_on(err, add_disk(vm, block, nodes, err)))
             return false;
     if (!error_none_since(err, refused) || !source_images_find(vm, err) ||
         !source_images_hold(vm, err))

@@ -93,6 +93,9 @@ void qemu_managed_remember(const struct qemu_guest *vm, cJSON *facts);
 void qemu_managed_plan(const struct qemu_guest *vm, struct plan *plan);
 void qemu_managed_tell(const struct qemu_guest *vm);
 
+/* tpm.c: add the parameters of the program that emulates the VM's TPM, if there is one. */
+bool qemu_tpm_describe(struct qemu_guest *vm, cJSON *tpms, struct error *err);
+
 /* ---- source.c ---- */
 
 bool qemu_remember(struct guest *guest, cJSON *facts, struct error *err);

@@ -1,6 +1,7 @@
 /* The source's images are what QEMU has open, not what has their names by now. */
 #include "xmig/paths.h"
 #include "host/images/open-files.h"
+#include "qmp/argv/block-driver.h"
 #include "host/qemu/guest/guest.h"
 
 static bool refuse_deleted(const struct open_file *file, struct error *err)
@@ -55,7 +56,8 @@ static bool find_the_rest(struct qemu_guest *vm, struct open_files *files, struc
         if (file && !take_name(file, &disk->paths[i], err))
             return false;
         if (!file)
-            disk->paths[i] = path_real(vm->process.cwd, said);
+            disk->paths[i] =
+                block_name_is_local(said) ? path_real(vm->process.cwd, said) : must(strdup(said));
         if (!file && i == 0 && vm->base.context.options.mirrors_disks)
             return error_set(err, ERROR_REFUSED,
                              "none of the files that QEMU has open is known to be its image '%s': "
@@ -77,6 +79,8 @@ static bool is_opened_anew(const struct qemu_guest *vm, const struct source_disk
 
     if (!strncmp(disk->said[0], "/dev/fdset/", 11))
         return false; /* a descriptor is no name; -add-fd is refused by itself */
+    if (!block_name_is_local(disk->said[0]))
+        return false;
     cJSON_ArrayForEach (word, vm->process.words)
         if (*disk->params.drive || strstr(word->valuestring, "auto-read-only"))
             return true;

@@ -67,7 +67,7 @@ size_t line_count_anonymous(const cJSON *words, const char *machine)
             count += by_default;
         else if (!strcmp(step.name, "device"))
             count += has_no_id(step.value);
-        else if (!strcmp(step.name, "watchdog"))
+        else if (!strcmp(step.name, "watchdog") || !strcmp(step.name, "virtfs"))
             count++;
         else if (!strcmp(step.name, "drive"))
             count += makes_virtio(step.value, by_default);

@@ -8,6 +8,7 @@
 
 #include "qmp/argv/keyvals.h"
 #include "host/qemu/taps.h"
+#include "host/qemu/throttles.h"
 #include "host/qemu/drives.h"
 
 static const char *text_of(const cJSON *item)
@@ -184,6 +185,7 @@ cJSON *machine_read(struct qemu_guest *vm, struct error *err)
         take(machine, "objects", read_objects(vm, err)) &&
         take(machine, "chardevs", read_chardevs(vm, err)) && take_networks(vm, machine, err) &&
         take(machine, "forwards", read_forwards(vm, err)) &&
+        take(machine, "throttles", throttles_read(&vm->qemu, vm->process.words, err)) &&
         take(machine, "drives", drives_read(&vm->qemu, vm->process.start_dir, err)))
         return steal(machine);
     error_prefix(err, "cannot tell what the VM consists of");
@@ -482,5 +484,10 @@ bool machine_is_still(struct qemu_guest *vm, const cJSON *before, struct error *
         return error_set(err, ERROR_SYSTEM,
                          "the guest was booted anew while the VM was being moved, which made the "
                          "queues of its virtio devices longer or shorter: try again");
+    if (!cJSON_Compare(json_get(before, "throttles"), json_get(now, "throttles"), true))
+        return error_set(
+            err, ERROR_SYSTEM,
+            "the limits of a throttle group were changed while the VM was being moved: "
+            "try again");
     return same_drives(json_get(before, "drives"), json_get(now, "drives"), err);
 }

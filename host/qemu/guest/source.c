@@ -1,4 +1,5 @@
 /* The source's side while it is moved: its mirrors, its paused copy, and that copy's end. */
+#include "host/images/disk-device.h"
 #include "host/images/image-fence.h"
 #include "host/qemu/guest/guest.h"
 #include "qmp/mirror-guard.h"
@@ -98,7 +99,6 @@ bool qemu_mirror_start(struct guest *guest, const char *disk, const char *path, 
         .id = guest->context.id,
         .disk = disk,
         .socket = path,
-        .target_is_zero = true,
     };
 
     if (!source)
@@ -106,6 +106,7 @@ bool qemu_mirror_start(struct guest *guest, const char *disk, const char *path, 
     mirror.device = source->device;
     mirror.size = source->params.size;
     mirror.full = source->params.full;
+    mirror.target_is_zero = !disk_device_is(source->params.image);
     if (!qemu_let_in(&vm->qemu, path, vm->process.uid, err) ||
         !qmp_mirror_start(vm->qemu.q, &mirror, err))
         return false;
@@ -247,6 +248,7 @@ static bool end_process(struct qemu_guest *vm, struct error *err)
 bool qemu_guest_destroy(struct guest *guest, struct error *err)
 {
     struct qemu_guest *vm = qemu_guest_of(guest);
+    const cJSON *note;
     enum run_state state;
 
     if (vm->qemu.q)
@@ -258,6 +260,8 @@ bool qemu_guest_destroy(struct guest *guest, struct error *err)
     vm->destroyed = true;
     qemu_fence_tell(vm);
     qemu_managed_tell(vm);
+    cJSON_ArrayForEach (note, vm->argv.notes)
+        event_say(&guest->context.events, EVENT_NOTE, NULL, "%s", note->valuestring);
     return true;
 }
 

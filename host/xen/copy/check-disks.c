@@ -42,7 +42,7 @@ static bool check_disk(struct xen_copy *vm, struct disk_params *disk, struct err
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
     if ((disk_device_is(disk->image) && !check_device_free(vm, disk->image, err)) ||
-        !disk_images_check(disk, err))
+        !disk_images_check(&vm->images, disk, err))
         return false;
     disk_images_settle(&vm->images, disk);
     return true;

@@ -135,5 +135,6 @@ struct copy *xen_copy_new(void)
     vm->ram = vm->ram_lane = -1;
     xen_init(&vm->xen, &vm->base.context);
     disk_images_init(&vm->images, &vm->base.context);
+    vm->images.maps_larger = true;
     return &vm->base;
 }

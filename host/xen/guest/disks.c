@@ -102,10 +102,8 @@ static bool check_choices(struct xen_guest *vm, struct error *err)
     cJSON_ArrayForEach (choice, options->disk_targets)
         if (!has_name(vm, choice->string, false))
             return error_set(err, ERROR_REFUSED, "the VM has no disk called '%s'", choice->string);
-    cJSON_ArrayForEach (choice, options->overwrite)
-        if (!json_string_or(options->disk_targets, choice->string, NULL))
-            return error_set(err, ERROR_REFUSED, "--overwrite %s: only what --disk %s=PATH names",
-                             choice->string, choice->string);
+    if (!source_image_check_overwrite(options, err))
+        return false;
     cJSON_ArrayForEach (choice, options->shared)
         if (options->mirrors_disks || !has_name(vm, choice->string, false))
             return error_set(err, ERROR_REFUSED,
