@@ -24,7 +24,8 @@ def of_process(pid, name):
 
 
 def find_qemu():
-    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+    """The last one: with -daemonize the first only waits until that has begun."""
+    for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int, reverse=True):
         try:
             if re.search(r"/\.?qemu-system-", os.readlink(f"/proc/{pid}/exe")):
                 return int(pid)
