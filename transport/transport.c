@@ -105,6 +105,17 @@ bool transport_limit(struct transport *transport, uint64_t bytes_per_s)
     return transport->peer_is_told;
 }
 
+bool transport_lift_limit(struct transport *transport)
+{
+    bool is_told = transport->peer_is_told;
+
+    (void)transport_limit(transport, 0);
+    transport->is_lifted = true;
+    if (!transport->allowed)
+        rate_lift(transport->rate);
+    return is_told;
+}
+
 void transport_allow(struct transport *transport, uint64_t bytes_per_s)
 {
     transport->allowed = bytes_per_s;

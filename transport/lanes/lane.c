@@ -146,17 +146,6 @@ bool transport_lanes_ok(const struct transport *transport, struct error *err)
     return !transport->lane_failure.kind;
 }
 
-bool transport_lift_limit(struct transport *transport)
-{
-    bool is_told = transport->peer_is_told;
-
-    (void)transport_limit(transport, 0);
-    transport->is_lifted = true;
-    if (!transport->allowed)
-        rate_lift(transport->rate);
-    return is_told;
-}
-
 void transport_cut_lanes(struct transport *transport)
 {
     transport->lanes_are_cut = true;

@@ -94,8 +94,7 @@ static FILE *open_file(const char *path, struct error *err)
     return NULL;
 }
 
-/* The words that the file stands for; NULL: it cannot be read. */
-static cJSON *read_file(const char *path, struct error *err)
+cJSON *config_words(const char *path, struct error *err)
 {
     AUTO_JSON cJSON *words = must(cJSON_CreateArray());
     struct config config = { .words = words };
@@ -113,56 +112,12 @@ static cJSON *read_file(const char *path, struct error *err)
     return ok ? steal(words) : NULL;
 }
 
-/* NULL: that is not known, for where a relative path begins is not. */
-static char *path_of(const char *cwd, const char *path)
-{
-    return *path == '/' || cwd ? path_absolute(cwd, path) : NULL;
-}
-
-static void copy_until(cJSON *to, const cJSON **word, const cJSON *end)
-{
-    for (; *word && *word != end; *word = (*word)->next)
-        cJSON_AddItemToArray(to, must(cJSON_Duplicate(*word, false)));
-}
-
-/* The word before the one that has the value: the option itself. */
-static const cJSON *option_word(const cJSON *from, const char *value)
-{
-    while (from->next && from->next->valuestring != value)
-        from = from->next;
-    return from;
-}
-
-cJSON *argv_expand(const cJSON *words, const char *cwd, cJSON *files)
-{
-    cJSON *expanded = must(cJSON_CreateArray());
-    struct option_step step = { .rest = words->child };
-    const cJSON *word = words->child;
-
-    while (option_next(&qemu_options, &step, NULL)) {
-        bool is_config = !strcmp(step.name, "readconfig");
-        AUTO_FREE char *path = is_config ? path_of(cwd, step.value) : NULL;
-        AUTO_JSON cJSON *found = path ? read_file(path, NULL) : NULL;
-
-        if (!found)
-            continue;
-        copy_until(expanded, &word, option_word(word, step.value));
-        while (found->child)
-            cJSON_AddItemToArray(expanded, cJSON_DetachItemFromArray(found, 0));
-        word = step.rest;
-        if (files)
-            cJSON_AddItemToArray(files, must(cJSON_CreateString(path)));
-    }
-    copy_until(expanded, &word, NULL);
-    return expanded;
-}
-
 /* One that is still on the line was not understood. What another host sends has none. */
 bool rewrite_readconfig(struct rewriting *r, const char *value, struct error *err)
 {
     AUTO_FREE char *path = path_absolute(r->cwd, value);
     struct error why = { 0 };
-    AUTO_JSON cJSON *words = r->name ? read_file(path, &why) : NULL;
+    AUTO_JSON cJSON *words = r->name ? config_words(path, &why) : NULL;
 
     if (!r->name)
         return rewriting_refuse(r, value, err);

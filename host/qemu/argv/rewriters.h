@@ -58,6 +58,11 @@ rewriting_path rewriting_memory;
 /* `key` has a file that QEMU looks for in its own directories, unless the path itself exists. */
 void rewriting_searched_key(struct rewriting *r, struct keyvals *kv, const char *key);
 
+/* ---- config.c ---- */
+
+/* The words that a -readconfig file stands for; NULL: it cannot be read. The caller frees them. */
+cJSON *config_words(const char *path, struct error *err);
+
 /* ---- tpm.c ---- */
 
 /* Is the character device `id` that of the VM's TPM, whose socket xmig's own swtpm makes? */
