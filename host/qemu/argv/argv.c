@@ -88,3 +88,13 @@ bool argv_arrived(const cJSON *words, const struct disk_params *disks, const cha
     }
     return ok && arrived_check(&qemu_options, words, result, images, err);
 }
+
+bool argv_keeps_writes(const cJSON *words, struct error *err)
+{
+    return rewriting_keeps_writes(&qemu_options, words, err);
+}
+
+char *argv_tpm_socket(const cJSON *words)
+{
+    return rewriting_tpm_socket(&qemu_options, words);
+}

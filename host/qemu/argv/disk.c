@@ -211,11 +211,11 @@ static bool refuse_snapshot(const char *option, const char *value, struct error 
         option, value ? " " : "", value ? value : "");
 }
 
-bool argv_keeps_writes(const cJSON *words, struct error *err)
+bool rewriting_keeps_writes(const struct option_table *table, const cJSON *words, struct error *err)
 {
     struct option_step step = { .rest = words->child };
 
-    while (option_next(&qemu_options, &step, NULL)) {
+    while (option_next(table, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
 
         if (!strcmp(step.name, "snapshot") ||

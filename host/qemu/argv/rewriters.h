@@ -68,7 +68,14 @@ cJSON *config_words(const char *path, struct error *err);
 /* Is the character device `id` that of the VM's TPM, whose socket xmig's own swtpm makes? */
 bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const char *id);
 
+/* As argv_tpm_socket(). */
+char *rewriting_tpm_socket(const struct option_table *table, const cJSON *words);
+
 /* ---- disk.c ---- */
+
+/* As argv_keeps_writes(). */
+bool rewriting_keeps_writes(const struct option_table *table, const cJSON *words,
+                            struct error *err);
 
 /* The disk that has this image; `*top`: as its top layer, and not as one that lies beneath. QEMU's
  * own word for the image is compared first, for the path may lead to another file by now.

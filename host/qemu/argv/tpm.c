@@ -7,11 +7,11 @@ static bool is(const char *text, const char *word)
 }
 
 /* The id of the TPM's character device; the caller frees it. NULL: there is no TPM. */
-static char *chardev_of(const cJSON *words)
+static char *chardev_of(const struct option_table *table, const cJSON *words)
 {
     struct option_step step = { .rest = words->child };
 
-    while (option_next(&qemu_options, &step, NULL)) {
+    while (option_next(table, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
 
         if (is(step.name, "tpmdev") && keyvals_parse(step.value, &kv, NULL) &&
@@ -23,17 +23,17 @@ static char *chardev_of(const cJSON *words)
 
 bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const char *id)
 {
-    AUTO_FREE char *chardev = chardev_of(q->words);
+    AUTO_FREE char *chardev = chardev_of(q->base.table, q->words);
 
     return chardev && is(id, chardev);
 }
 
-char *argv_tpm_socket(const cJSON *words)
+char *rewriting_tpm_socket(const struct option_table *table, const cJSON *words)
 {
-    AUTO_FREE char *chardev = chardev_of(words);
+    AUTO_FREE char *chardev = chardev_of(table, words);
     struct option_step step = { .rest = words->child };
 
-    while (chardev && option_next(&qemu_options, &step, NULL)) {
+    while (chardev && option_next(table, &step, NULL)) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
 
         if (is(step.name, "chardev") && keyvals_parse(step.value, &kv, NULL) &&
@@ -46,7 +46,7 @@ char *argv_tpm_socket(const cJSON *words)
 bool rewrite_tpmdev(struct rewriting *r, struct keyvals *kv, struct error *err)
 {
     const char *type = keyvals_get_implied(kv, "type");
-    AUTO_FREE char *socket = argv_tpm_socket(qemu_of(r)->words);
+    AUTO_FREE char *socket = rewriting_tpm_socket(r->table, qemu_of(r)->words);
 
     if (!is(type, "emulator"))
         return error_set(
