@@ -24,6 +24,18 @@ bool disk_device_is(const char *path)
     return !strncmp(path, "/dev/", 5) && strncmp(path, "/dev/shm/", 9) != 0;
 }
 
+/* A disk that ends within one of the device's sectors has an end that cannot be written. */
+static bool check_sectors(const struct disk_params *disk, int fd, struct error *err)
+{
+    int sector;
+
+    return ioctl(fd, BLKSSZGET, &sector) < 0 || disk->size % (uint64_t)sector == 0 ||
+           error_set(err, ERROR_REFUSED,
+                     "the disk has %" PRIu64 " bytes, which are no whole sectors of '%s' (%d "
+                     "bytes each): give a device that has smaller ones, or an image file",
+                     disk->size, disk->image, sector);
+}
+
 /* A volume has whole extents, and need not come out right: a larger one serves. */
 static bool check_size(const struct disk_params *disk, bool by_mapping, int fd, struct error *err)
 {
@@ -146,7 +158,8 @@ bool disk_device_check(const struct disk_params *disk, bool by_mapping, struct e
                          "its format is '%s', and a block device takes only raw disks",
                          disk->format);
     return check_writable(path, fd, err) && check_unused(path, &st, err) &&
-           check_size(disk, by_mapping, fd, err) && check_content(disk, fd, err);
+           check_size(disk, by_mapping, fd, err) && check_sectors(disk, fd, err) &&
+           check_content(disk, fd, err);
 }
 
 bool disk_device_exceeds(const struct disk_params *disk)

@@ -188,11 +188,11 @@ class Parts(Disks):
 
 
 @contextlib.contextmanager
-def device(path, size):
+def device(path, size, sector=512):
     """A loop device of zeroes."""
     with open(path, "wb") as file:
         file.truncate(size)
-    name = subprocess.run(["losetup", "-f", "--show", path], check=True, stdout=subprocess.PIPE,
+    name = subprocess.run(["losetup", "--sector-size", str(sector), "-f", "--show", path], check=True, stdout=subprocess.PIPE,
                           text=True).stdout.strip()
     try:
         yield name
@@ -309,6 +309,12 @@ class Devices(Disks):
                 self.assert_refused(scene.send("--disk", f"v0={used}"), "busy")
             finally:
                 os.close(descriptor)
+
+    def test_a_disk_that_ends_within_a_sector_of_the_device_is_refused(self):
+        with Scene() as scene, device(scene.path("target"), 8 * MIB, sector=4096) as target:
+            path = self.filled(scene, "d.raw", 4 * MIB + 512)
+            scene.start(*scene.drive(path, "raw"))
+            self.assert_refused(scene.send("--disk", f"v0={target}"), "no whole sectors", "4096 bytes each")
 
     def test_a_device_that_a_fence_has_made_read_only_is_refused(self):
         with Scene() as scene, device(scene.path("target"), 4 * MIB) as target:
