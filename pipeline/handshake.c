@@ -26,7 +26,7 @@ static const struct message_rule query_rules[] = {
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
 /* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
-const char *const handshake_features[] = { "look", LANE_LZ4, "history", "limit", NULL };
+const char *const handshake_features[] = { "look", LANE_LZ4, "history", "limit", "beat", NULL };
 
 static bool has_feature(const cJSON *theirs, const char *name)
 {
@@ -42,6 +42,8 @@ void handshake_share(struct migration *m, const cJSON *theirs)
 {
     if (has_feature(theirs, "history"))
         session_share(m->peer, m->history);
+    if (m->door && has_feature(theirs, "beat"))
+        receiver_door_beat(m->door);
 }
 
 /* A question is over before clocks could be compared. */

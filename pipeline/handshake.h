@@ -24,7 +24,9 @@ struct query {
  */
 bool handshake_query(struct migration *m, struct query query, struct error *err);
 
-/* Share the history with the peer whose hello this is, if it can. */
+/* What the peer whose hello this is can do: share the history with it, let idle lanes say that they
+ * live.
+ */
 void handshake_share(struct migration *m, const cJSON *theirs);
 
 /* Receiver: hear the hello on m->peer. The caller frees it. */

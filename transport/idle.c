@@ -16,13 +16,13 @@ void idle_begin(struct idle *idle)
 }
 
 /* Overflow makes another number, too, and that is all that counts. */
-static uint64_t moved(const cJSON *ping)
+static uint64_t sum_of(const cJSON *transfers, const char *key)
 {
     const cJSON *transfer;
     uint64_t sum = 0;
 
-    cJSON_ArrayForEach (transfer, json_get(ping, "progress"))
-        sum += json_uint_or(transfer, "done", 0);
+    cJSON_ArrayForEach (transfer, transfers)
+        sum += json_uint_or(transfer, key, 0);
     return sum;
 }
 
@@ -36,13 +36,22 @@ static bool is_progress(struct idle *idle, const char *type, const cJSON *messag
             return false;
     if (strcmp(type, "ping") != 0)
         return true;
-    idle->moved = moved(message);
+    idle->moved = sum_of(json_get(message, "progress"), "done");
     return idle->moved != before;
 }
 
 void idle_hear(struct idle *idle, const char *type, const cJSON *message)
 {
     if (is_progress(idle, type, message))
+        idle->since_ms = loop_now_ms();
+}
+
+void idle_look(struct idle *idle, const cJSON *carried)
+{
+    uint64_t before = idle->carried;
+
+    idle->carried = sum_of(carried, "sent");
+    if (idle->carried != before)
         idle->since_ms = loop_now_ms();
 }
 

@@ -10,6 +10,7 @@
 struct idle {
     uint64_t since_ms; /* of loop_now_ms() */
     uint64_t moved;    /* the bytes of all transfers, as the peer has told them last */
+    uint64_t carried;  /* the bytes that the peer's lanes have brought */
 };
 
 void idle_begin(struct idle *idle);
@@ -18,6 +19,11 @@ void idle_begin(struct idle *idle);
  * does.
  */
 void idle_hear(struct idle *idle, const char *type, const cJSON *message);
+
+/* How much each lane has brought, as session_lanes.carried() says. A block device that is filled
+ * with zeroes moves nothing that the peer would tell, and takes hours.
+ */
+void idle_look(struct idle *idle, const cJSON *carried);
 
 /* Has it lasted too long? An hour, or less for a peer that is to be lost soon. */
 bool idle_is_over(const struct idle *idle, const struct session_timing *timing, struct error *why);

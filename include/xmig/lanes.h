@@ -55,6 +55,8 @@ struct receiver_door *receiver_door_new(struct loop *loop, const char *runtime_d
 void receiver_door_limit(struct receiver_door *door, uint64_t bytes_per_s);
 /* The same at any time, for lanes that are there already, as the source asks (0: no limit). */
 void receiver_door_limit_lanes(struct receiver_door *door, uint64_t bytes_per_s);
+/* The sender drops what an idle lane says on its standard error: lanes may. */
+void receiver_door_beat(struct receiver_door *door);
 /* How much each lane has brought so far, as it came: an array of {"subject", "sent"} for the
  * caller. */
 cJSON *receiver_door_carried(const struct receiver_door *door);

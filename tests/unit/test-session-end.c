@@ -391,6 +391,31 @@ static void a_sender_that_moves_bytes_is_waited_for(void **unused)
     end(&scene);
 }
 
+static cJSON *brought(void *arg)
+{
+    int *bytes = arg;
+    cJSON *lanes = must(cJSON_CreateArray());
+    cJSON *lane = json_new("subject", "disk/d0");
+
+    json_add_uint(lane, "sent", (uint64_t)++ * bytes);
+    cJSON_AddItemToArray(lanes, lane);
+    return lanes;
+}
+
+/* QEMU's mirror fills a block device with zeroes, for hours, and tells nothing of it. */
+static void a_sender_whose_lanes_bring_bytes_is_waited_for(void **unused)
+{
+    struct scene scene = begin_as(SIDE_RECV);
+    int bytes = 0;
+    (void)unused;
+
+    session_carry(scene.session, (struct session_lanes){ .carried = brought, .arg = &bytes });
+    live_for_a_while(&scene, "{\"type\":\"alive\"}");
+    live_for_a_while(&scene, "{\"type\":\"ping\",\"progress\":[{\"done\":7}]}");
+    live_for_a_while(&scene, "{\"type\":\"alive\"}");
+    end(&scene);
+}
+
 /* One that is muted waits with a complete copy: its lease begins. */
 static void a_sender_that_only_lives_is_lost_to_a_copy_that_waits(void **unused)
 {
@@ -522,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_silent_peer_is_lost),
         cmocka_unit_test(a_sender_that_only_lives_is_not_waited_for),
         cmocka_unit_test(a_sender_that_moves_bytes_is_waited_for),
+        cmocka_unit_test(a_sender_whose_lanes_bring_bytes_is_waited_for),
         cmocka_unit_test(a_sender_that_only_lives_is_lost_to_a_copy_that_waits),
         cmocka_unit_test(a_receiver_that_only_lives_is_waited_for),
         cmocka_unit_test(a_peer_that_says_anything_at_all_is_not_lost),

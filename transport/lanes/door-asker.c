@@ -170,8 +170,8 @@ int lane_open(const char *runtime_dir, const char *id, const char *ticket, const
 bool lane_join(const char *runtime_dir, const char *id, const char *ticket, const char *name,
                int in, int out, bool framed, struct error *err)
 {
-    enum relay_beat beat = framed ? RELAY_BEAT_FRAMES_A : RELAY_BEAT_WORDS;
     AUTO_CLOSE int lane_fd = -1;
+    enum relay_beat beat;
     struct carrier carrier;
 
     if (!strcmp(name, LANE_PROBE))
@@ -179,6 +179,8 @@ bool lane_join(const char *runtime_dir, const char *id, const char *ticket, cons
     lane_fd = lane_open(runtime_dir, id, ticket, name, &carrier, err);
     if (lane_fd < 0)
         return false;
+    beat = carrier.share && atomic_load(&carrier.share->beats) ? RELAY_BEAT_WORDS : RELAY_BEAT_NONE;
+    beat = framed ? RELAY_BEAT_FRAMES_A : beat;
     return relay_lane(in, out, lane_fd, &carrier, beat, err) || error_prefix(err, "lane %s", name);
 }
 

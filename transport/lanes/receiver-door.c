@@ -369,6 +369,11 @@ void receiver_door_limit_lanes(struct receiver_door *door, uint64_t bytes_per_s)
     rate_set(&door->share->rate, bytes_per_s);
 }
 
+void receiver_door_beat(struct receiver_door *door)
+{
+    atomic_store(&door->share->beats, true);
+}
+
 cJSON *receiver_door_carried(const struct receiver_door *door)
 {
     cJSON *lanes = must(cJSON_CreateArray());

@@ -252,14 +252,19 @@ static int wait_ms(const struct direction *way)
 
 /* Nothing is read while something waits to be written: a pipe that is full counts its
  * slots, not its bytes, so that only an empty one is sure to take what poll() announces.
+ *
+ * Returns after how many milliseconds the pending bytes' turn comes; -1: they wait for none. The
+ * clock is asked once: bytes whose turn came between two looks would wait for no event and no time.
  */
-static void say_what_to_wait_for(const struct direction *way, struct pollfd wanted[2])
+static int say_what_to_wait_for(const struct direction *way, struct pollfd wanted[2])
 {
     bool pending = is_pending(way);
+    int wait = way->over ? 0 : wait_ms(way);
 
     wanted[0] = (struct pollfd){ .fd = way->over || pending ? -1 : way->from, .events = POLLIN };
-    wanted[1] = (struct pollfd){ .fd = way->over ? -1 : way->to,
-                                 .events = pending && !wait_ms(way) ? POLLOUT : 0 };
+    wanted[1] =
+        (struct pollfd){ .fd = way->over ? -1 : way->to, .events = pending && !wait ? POLLOUT : 0 };
+    return wait ? wait : -1;
 }
 
 static bool move(struct direction *way, const struct pollfd seen[2], struct error *err)
@@ -284,13 +289,6 @@ static bool move(struct direction *way, const struct pollfd seen[2], struct erro
     if (way->ended && !is_pending(way) && !way->over)
         pass_end_on(way);
     return true;
-}
-
-static int patience_ms(const struct direction *limited)
-{
-    int wait = wait_ms(limited);
-
-    return limited->over || !wait ? -1 : wait;
 }
 
 /* A word waits for room: one that blocked would hold up the lane. */
@@ -330,9 +328,8 @@ static bool move_until_over(struct direction ways[2], enum relay_beat beat, stru
         int wait, seen;
         bool is_idle;
 
-        say_what_to_wait_for(&ways[0], &polled[0]);
-        say_what_to_wait_for(&ways[1], &polled[2]);
-        wait = patience_ms(&ways[0]);
+        wait = say_what_to_wait_for(&ways[0], &polled[0]);
+        (void)say_what_to_wait_for(&ways[1], &polled[2]); /* only the first is limited */
         is_idle = wait < 0 && beat != RELAY_BEAT_NONE;
         seen = poll(polled, 4, is_idle ? BEAT_MS : wait);
         if (seen < 0 && errno == EINTR)

@@ -16,6 +16,7 @@ enum {
 
 struct lane_share {
     struct rate rate;
+    atomic_bool beats; /* the sender takes RELAY_BEAT_WORDS for what they are */
     atomic_uint_fast64_t carried[LANE_SHARE_LANES]; /* bytes towards the hypervisor */
 };
 

@@ -174,22 +174,29 @@ static bool move_in(struct pump *pump, bool readable, struct error *err)
 
 /* ---- both ---- */
 
-/* Say what poll() shall wait for. Leave out an end that has nothing to do now, because poll() would
- * report its hang-up all the time.
+/* Say what poll() shall wait for, and for how many milliseconds. Leave out an end that has nothing
+ * to do now, because poll() would report its hang-up all the time.
+ *
+ * The clock is asked once: bytes whose turn came between two looks would wait for no event and no
+ * time.
  */
-static void say_what_to_wait_for(const struct pump *pump, struct pollfd wanted[3])
+static int say_what_to_wait_for(const struct pump *pump, struct pollfd wanted[3])
 {
     const struct direction *out = &pump->out, *in = &pump->in;
+    int wait = in->over ? 0 : wait_ms(pump);
     bool writes = !out->over && (is_pending(out) || out->ended);
     bool reads = !in->over && !is_pending(in);
     bool asks = !out->over && !writes;
 
     wanted[0] = (struct pollfd){ .fd = asks || !in->over ? pump->fd : -1 };
-    wanted[0].events = (short)((asks ? POLLIN : 0) |
-                               (is_pending(in) && !in->over && !wait_ms(pump) ? POLLOUT : 0));
+    wanted[0].events =
+        (short)((asks ? POLLIN : 0) | (is_pending(in) && !in->over && !wait ? POLLOUT : 0));
     wanted[1] = (struct pollfd){ .fd = reads || writes || in->over ? pump->channel->fd : -1 };
     wanted[1].events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
     wanted[2] = (struct pollfd){ .fd = pump->stop, .events = POLLIN };
+    if (!in->over && !is_pending(in) && !pump->drained)
+        return 0;
+    return wait ? wait : -1;
 }
 
 /* Notice that an end was closed, and not only shut down, which neither reading nor writing tells.
@@ -204,15 +211,6 @@ static void notice_the_end(struct pump *pump, const struct pollfd seen[3])
     }
 }
 
-static int patience_ms(const struct pump *pump)
-{
-    int wait = wait_ms(pump);
-
-    if (!pump->in.over && !is_pending(&pump->in) && !pump->drained)
-        return 0;
-    return pump->in.over || !wait ? -1 : wait;
-}
-
 /* Move bytes until both directions have ended. There is no deadline: the ends close when their
  * owners are done or dead, and TCP finds a dead link, by its keep-alive or by bytes that stay
  * unacknowledged for CHANNEL_DEAD_MS.
@@ -221,9 +219,9 @@ static bool run(struct pump *pump, struct error *err)
 {
     while (!pump->out.over || !pump->in.over) {
         struct pollfd polled[3];
+        int wait = say_what_to_wait_for(pump, polled);
 
-        say_what_to_wait_for(pump, polled);
-        if (poll(polled, 3, patience_ms(pump)) < 0 && errno != EINTR)
+        if (poll(polled, 3, wait) < 0 && errno != EINTR)
             return error_set(err, ERROR_SYSTEM, "cannot poll: %m");
         if (polled[2].revents)
             return error_set(err, ERROR_CANCELLED, "the connection was cut");
