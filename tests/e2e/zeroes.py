@@ -141,6 +141,8 @@ def try_once(server, seed, seconds, rival, options):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, str(PAGES * PAGE)], check=True)
         with subprocess.Popen([*server, "-f", "qcow2", "-k", path, *options, image]) as process:
             while not os.path.exists(path):
+                if process.poll() is not None:
+                    raise RuntimeError(f"{server[0]} has ended with {process.returncode}")
                 time.sleep(0.02)
             client = Client(Nbd(path), random.Random(seed), rival)
             ends = time.monotonic() + seconds

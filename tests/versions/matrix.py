@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,8 +152,10 @@ def in_a_place_of_its_own():
     is removed here is never what was mounted there.
     """
     folder = tempfile.mkdtemp(prefix="xmig-versions-")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return subprocess.run(["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv],
+        return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+                               sys.executable, *sys.argv],
                               env={**os.environ, "XMIG_VERSIONS_FOLDER": folder}, check=False).returncode
     finally:
         if not os.environ.get("XMIG_TEST_KEEP"):

@@ -4,12 +4,12 @@
     ssh.py [--all] [CLIENT:SERVER ...]      needs build/release/xmig and root
 
 Versions are 9.2, 10.0, 10.3 and 10.6; none named: 10.6:10.6 and the quickest of all that is tried, with --all every
-pair. ssh and sshd run in systems of the
-Debian suites that have these versions, made by packaging/build-deb and kept as hosts.py says; xmig and QEMU are this
-machine's.
+pair. ssh and sshd run in systems of the Debian suites that have these versions, made by packaging/build-deb and kept
+as hosts.py says; xmig and QEMU are this machine's. A suite that has moved on tries the version that it has now.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,6 +36,9 @@ class System:
         kept = subprocess.run([os.path.join(TOP, "packaging/build-deb"), "--system", "ssh", SUITES[version],
                                "openssh-client", "openssh-server"], stdout=subprocess.PIPE, check=True, text=True)
         at = os.path.join(folder, version)
+        found = subprocess.run(["dpkg-query", f"--admindir={kept.stdout.strip()}/var/lib/dpkg", "--show",
+                                "--showformat=${Version}", "openssh-client"], stdout=subprocess.PIPE, check=True, text=True)
+        version = re.match(r"(?:\d+:)?(\d+\.\d+)", found.stdout)[1]
         self.root = f"{at}/root"
         self.version = version
         self.programs = f"{at}/bin"
@@ -147,5 +150,6 @@ def main(words):
 if __name__ == "__main__":
     if os.environ.get("XMIG_SSH_MOUNTS") != "own":
         os.environ["XMIG_SSH_MOUNTS"] = "own"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+                              sys.executable, *sys.argv])
     sys.exit(main(sys.argv[1:]))
