@@ -46,8 +46,9 @@ void idle_hear(struct idle *idle, const char *type, const cJSON *message)
         idle->since_ms = loop_now_ms();
 }
 
-void idle_look(struct idle *idle, const cJSON *carried)
+void idle_look(struct idle *idle, const struct session_lanes *lanes)
 {
+    AUTO_JSON cJSON *carried = lanes->carried ? lanes->carried(lanes->arg) : NULL;
     uint64_t before = idle->carried;
 
     idle->carried = sum_of(carried, "sent");

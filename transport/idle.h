@@ -20,10 +20,10 @@ void idle_begin(struct idle *idle);
  */
 void idle_hear(struct idle *idle, const char *type, const cJSON *message);
 
-/* How much each lane has brought, as session_lanes.carried() says. A block device that is filled
+/* Bytes that lanes have brought since the last look count, too. A block device that is filled
  * with zeroes moves nothing that the peer would tell, and takes hours.
  */
-void idle_look(struct idle *idle, const cJSON *carried);
+void idle_look(struct idle *idle, const struct session_lanes *lanes);
 
 /* Has it lasted too long? An hour, or less for a peer that is to be lost soon. */
 bool idle_is_over(const struct idle *idle, const struct session_timing *timing, struct error *why);

@@ -325,11 +325,9 @@ static void lose_silent_peer(struct session *session, uint64_t silence_ms)
  */
 static void end_idleness(struct session *session)
 {
-    AUTO_JSON cJSON *carried =
-        session->lanes.carried ? session->lanes.carried(session->lanes.arg) : NULL;
     struct error why = { 0 };
 
-    idle_look(&session->idle, carried);
+    idle_look(&session->idle, &session->lanes);
     if (session->side != SIDE_RECV || !idle_is_over(&session->idle, &session->timing, &why))
         return;
     idle_begin(&session->idle);
