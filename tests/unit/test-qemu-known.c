@@ -145,7 +145,42 @@ static void steps_singly_in_every_version(void **unused)
     becomes("11.1", "-machine pc,accel=tcg -singlestep",
             "-machine pc -accel tcg,one-insn-per-tb=on");
     becomes("7.2", "-accel tcg,one-insn-per-tb=on", "-singlestep -accel tcg");
+    becomes("11.1", "-singlestep -machine pc", "-machine pc -accel tcg,one-insn-per-tb=on");
     becomes("7.2", "-accel tcg,one-insn-per-tb=off", "-accel tcg");
+}
+
+static void another_accelerator_stays_where_tcg_would_step_singly(void **unused)
+{
+    (void)unused;
+    becomes("11.1", "-machine pc,accel=kvm -singlestep", "-machine pc,accel=kvm");
+    becomes("11.1", "-singlestep -machine pc -accel kvm", "-machine pc -accel kvm");
+    becomes("11.1", "-machine pc -singlestep -enable-kvm", "-machine pc -enable-kvm");
+    becomes("11.1", "-singlestep -accel kvm -accel tcg",
+            "-accel kvm -accel tcg,one-insn-per-tb=on");
+}
+
+static const char *no_help(void *arg, const char *option, const char *what)
+{
+    (void)arg;
+    (void)option;
+    (void)what;
+    return NULL;
+}
+
+static void without_help_all_stays_as_it_is_said(void **unused)
+{
+    const struct argv_known known = { no_help, NULL, true, "the target's QEMU" };
+    const char *line = "-run-with user=kvm -chardev socket,id=c,path=/s,reconnect=5 -no-acpi";
+    AUTO_JSON cJSON *array = words(line);
+    AUTO_JSON cJSON *translated = NULL;
+    AUTO_FREE char *text = NULL;
+    struct error err = { 0 };
+    (void)unused;
+
+    translated = argv_translate(array, &known, NULL, &err);
+    assert_ok(translated != NULL, &err);
+    text = joined(translated);
+    assert_string_equal(text, line);
 }
 
 static void says_how_often_to_connect_in_the_versions_unit(void **unused)
@@ -189,6 +224,16 @@ static void says_options_of_older_versions_as_devices(void **unused)
     (void)unused;
     becomes("11.1", "-watchdog i6300esb -soundhw hda -rtc-td-hack",
             "-device i6300esb -device intel-hda -device hda-duplex -rtc driftfix=slew");
+}
+
+/* Nothing looks at the words once more. */
+static void no_option_becomes_another_with_more_keys(void **unused)
+{
+    (void)unused;
+    is_refused("11.1", "-watchdog vfio-pci,host=0:3.0", "'-watchdog vfio-pci,host=0:3.0'");
+    is_refused("11.1", "-watchdog vfio-pci", "'-watchdog vfio-pci'");
+    is_refused("11.1", "-runas kvm,chroot=/srv", "'-runas kvm,chroot=/srv'");
+    becomes("11.1", "-watchdog ib700", "-device ib700");
 }
 
 static void keeps_the_image_that_stands_without_an_option(void **unused)
@@ -326,11 +371,14 @@ int main(void)
         cmocka_unit_test(says_the_machines_properties_as_such),
         cmocka_unit_test(says_what_qemu_runs_with_as_each_version_does),
         cmocka_unit_test(steps_singly_in_every_version),
+        cmocka_unit_test(another_accelerator_stays_where_tcg_would_step_singly),
+        cmocka_unit_test(without_help_all_stays_as_it_is_said),
         cmocka_unit_test(says_how_often_to_connect_in_the_versions_unit),
         cmocka_unit_test(has_a_monitor_in_every_version),
         cmocka_unit_test(leaves_out_what_says_nothing),
         cmocka_unit_test(says_a_kind_by_the_name_that_is_not_an_alias),
         cmocka_unit_test(says_options_of_older_versions_as_devices),
+        cmocka_unit_test(no_option_becomes_another_with_more_keys),
         cmocka_unit_test(keeps_the_image_that_stands_without_an_option),
         cmocka_unit_test(refuses_a_device_that_is_gone),
         cmocka_unit_test(refuses_kinds_that_are_gone),

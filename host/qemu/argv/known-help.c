@@ -65,6 +65,8 @@ bool known_in_option(const struct argv_known *known, const char *option, const c
     size_t size = strlen(word);
     bool about = false;
 
+    if (!line)
+        return true;
     for (; line; line = next_line(line)) {
         size_t len = strcspn(line, "\n");
 

@@ -45,13 +45,15 @@ static const char *kind_of(const struct keyvals *kv, const char *option)
 
 /* ---- whole options ---- */
 
-/* -no-acpi → -machine acpi=off; of an option with a value, `from` is what goes before that. */
+/* -no-acpi → -machine acpi=off; of an option with a value, `from` is what goes before that. The
+ * words have been judged already: a value that would become several keys stays as it is said.
+ */
 static bool other_option(struct translating *t, const struct translation *row, struct keyvals *kv)
 {
     AUTO_FREE char *value = formatted("%s%s", row->from, value_of(t));
 
     (void)kv;
-    if (known_option(t->known, row->option))
+    if (known_option(t->known, row->option) || strchr(value_of(t), ','))
         return false;
     rewriting_emit(&t->base, row->to, value);
     return true;
@@ -238,29 +240,37 @@ static void set_value(cJSON *word, const struct keyvals *kv)
     must(cJSON_SetValuestring(word, text));
 }
 
-/* The line has one accelerator: as an option of its own, or as a key of the machine's. (-accel
- * beside such a key is an error.)
+/* The line has its accelerators as options of their own, or as a key of the machine's. (-accel
+ * beside such a key is an error.) Only TCG steps singly, which others never took notice of.
  */
 static void step_singly(cJSON *words)
 {
+    bool has_other = false;
     cJSON *word;
 
     cJSON_ArrayForEach (word, words) {
         AUTO_KEYVALS struct keyvals kv = { 0 };
         bool is_machine = !strcmp(word->valuestring, "-machine");
 
+        has_other = has_other || !strcmp(word->valuestring, "-enable-kvm");
         if (!word->next || (!is_machine && strcmp(word->valuestring, "-accel") != 0) ||
             !keyvals_parse(word->next->valuestring, &kv, NULL))
             continue;
-        if (is_machine) {
+        if (is_machine && keyvals_get(&kv, "accel")) {
+            if (strcmp(keyvals_get(&kv, "accel"), "tcg") != 0)
+                return;
             keyvals_remove(&kv, "accel");
             set_value(word->next, &kv);
-        } else if (is_tcg(&kv)) {
+        } else if (!is_machine && !is_tcg(&kv)) {
+            has_other = true;
+        } else if (!is_machine) {
             keyvals_set(&kv, "one-insn-per-tb", "on");
             set_value(word->next, &kv);
             return;
         }
     }
+    if (has_other)
+        return;
     cJSON_AddItemToArray(words, must(cJSON_CreateString("-accel")));
     cJSON_AddItemToArray(words, must(cJSON_CreateString("tcg,one-insn-per-tb=on")));
 }
@@ -275,7 +285,8 @@ static const struct translation rows[] = {
     { "rtc-td-hack", other_option, "driftfix=slew", "rtc", NULL, 0 },
     { "async-teardown", other_option, "async-teardown=on", "run-with", NULL, 0 },
     { "runas", other_option, "user=", "run-with", NULL, 0 },
-    { "watchdog", other_option, "", "device", NULL, 0 },
+    { "watchdog", other_option_by_value, "i6300esb", "i6300esb", NULL, 0 },
+    { "watchdog", other_option_by_value, "ib700", "ib700", NULL, 0 },
     { "enable-fips", left_out, NULL, NULL, NULL, 0 },
     { "singlestep", single_steps, NULL, NULL, NULL, 0 },
     { "soundhw", other_option_by_value, "ac97", "AC97", NULL, 0 },
