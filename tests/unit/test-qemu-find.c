@@ -1,6 +1,10 @@
 /* Which process is a QEMU, and what its command line says of its name and its monitors. */
 #include "host/qemu/find.h"
 
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "host/qemu/argv/argv.h"
 #include "tests/unit/helpers.h"
 #include "tests/unit/words.h"
@@ -178,6 +182,64 @@ static void what_is_no_file_is_not_read(void **unused)
     assert_true(cJSON_Compare(c, relative, true));
 }
 
+/* Is a file of this kind opened? */
+static bool opens(const char *directory, const char *name)
+{
+    AUTO_FREE char *path = formatted("%s/%s", directory, name);
+    AUTO_CLOSE int events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    AUTO_FREE char *text = formatted("-readconfig %s -name web", name);
+    AUTO_JSON cJSON *line = words(text);
+    AUTO_JSON cJSON *found = NULL;
+    char event[512];
+    bool opened;
+
+    assert_true(inotify_add_watch(events, path, IN_OPEN) >= 0);
+    found = argv_expand(line, directory, NULL);
+    opened = read(events, event, sizeof(event)) > 0;
+    assert_int_equal(!cJSON_Compare(found, line, true), opened);
+    return opened;
+}
+
+static void only_a_small_regular_file_is_opened(void **unused)
+{
+    char *directory = make_directory();
+    AUTO_FREE char *pipe = formatted("%s/pipe", directory);
+    AUTO_FREE char *large = formatted("%s/large", directory);
+    AUTO_FREE char *small = formatted("%s/small", directory);
+    (void)unused;
+
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    write_file(large, "");
+    assert_int_equal(truncate(large, (1 << 20) + 1), 0);
+    write_file(small, "");
+    assert_true(opens(directory, "small"));
+    assert_false(opens(directory, "pipe"));
+    assert_false(opens(directory, "large"));
+    remove_all(directory);
+}
+
+static void only_so_many_files_are_read(void **unused)
+{
+    char *directory = make_directory();
+    AUTO_FREE char *path = formatted("%s/config", directory);
+    AUTO_JSON cJSON *line = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *files = must(cJSON_CreateArray());
+    AUTO_JSON cJSON *found = NULL;
+    AUTO_FREE char *text = NULL;
+    (void)unused;
+
+    write_file(path, "");
+    for (int i = 0; i < 17; i++) {
+        cJSON_AddItemToArray(line, cJSON_CreateString("-readconfig"));
+        cJSON_AddItemToArray(line, cJSON_CreateString("config"));
+    }
+    found = argv_expand(line, directory, files);
+    remove_all(directory);
+    text = joined(found);
+    assert_int_equal(cJSON_GetArraySize(files), 16);
+    assert_string_equal(text, "-readconfig config");
+}
+
 static void finds_name_and_monitor_in_a_file_of_options(void **unused)
 {
     char *directory = make_directory();
@@ -215,6 +277,8 @@ int main(void)
         cmocka_unit_test(a_value_without_quotation_marks_is_empty),
         cmocka_unit_test(a_file_that_is_not_understood_stays_on_the_line),
         cmocka_unit_test(what_is_no_file_is_not_read),
+        cmocka_unit_test(only_a_small_regular_file_is_opened),
+        cmocka_unit_test(only_so_many_files_are_read),
         cmocka_unit_test(finds_name_and_monitor_in_a_file_of_options),
     };
 

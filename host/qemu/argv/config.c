@@ -14,6 +14,7 @@
 enum {
     LINE_BYTES = 1024, /* QEMU's own buffer: a longer line is two for it */
     WORD_BYTES = 64,
+    MOST_BYTES = 1 << 20, /* of a file: more is something else */
 };
 
 /* Sections that are not called as their option is. */
@@ -77,21 +78,25 @@ static bool take_line(struct config *config, const char *line)
     return true;
 }
 
-/* Only a file: a pipe or a device, which anybody's line may name, could keep us for ever. */
+/* Only a file: a pipe or a device, which anybody's line may name, could keep us for ever, and does
+ * something already when it is opened (/dev/watchdog): what it is, is looked at before.
+ */
 static FILE *open_file(const char *path, struct error *err)
 {
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    AUTO_CLOSE int place = open(path, O_PATH | O_CLOEXEC);
+    AUTO_FREE char *same = formatted("/proc/self/fd/%d", place);
     struct stat st;
-    FILE *file;
+    FILE *file = NULL;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-        errno = EINVAL;
-    else if (fd >= 0 && (file = fdopen(fd, "r"))) {
-        (void)steal_fd(&fd);
-        return file;
-    }
-    error_set(err, ERROR_REFUSED, "%m");
-    return NULL;
+    if (place < 0 || fstat(place, &st) < 0)
+        error_set(err, ERROR_REFUSED, "%m");
+    else if (!S_ISREG(st.st_mode))
+        error_set(err, ERROR_REFUSED, "it is no regular file");
+    else if (st.st_size > MOST_BYTES)
+        error_set(err, ERROR_REFUSED, "it is larger than 1 MiB");
+    else if (!(file = fopen(same, "re")))
+        error_set(err, ERROR_REFUSED, "%m");
+    return file;
 }
 
 cJSON *config_words(const char *path, struct error *err)
@@ -125,5 +130,7 @@ bool rewrite_readconfig(struct rewriting *r, const char *value, struct error *er
     return error_set(err, ERROR_REFUSED,
                      "xmig cannot read '%s' (-readconfig): %s; so it does not know what the VM "
                      "consists of: put the file there as it was when QEMU was started",
-                     path, why.kind == ERROR_NONE ? "it was not there a moment ago" : why.text);
+                     path,
+                     why.kind == ERROR_NONE ? "it was not there a moment ago, or is one of too many"
+                                            : why.text);
 }

@@ -2,6 +2,10 @@
 #include "host/qemu/argv/rewriters.h"
 #include "xmig/paths.h"
 
+enum {
+    MOST_FILES = 16 /* the rest stays as it is said, and is refused */
+};
+
 /* NULL: that is not known, for where a relative path begins is not. */
 static char *path_of(const char *cwd, const char *path)
 {
@@ -27,12 +31,14 @@ cJSON *argv_expand(const cJSON *words, const char *cwd, cJSON *files)
     cJSON *expanded = must(cJSON_CreateArray());
     struct option_step step = { .rest = words->child };
     const cJSON *word = words->child;
+    int count = 0;
 
     while (option_next(&qemu_options, &step, NULL)) {
-        bool is_config = !strcmp(step.name, "readconfig");
+        bool is_config = !strcmp(step.name, "readconfig") && count < MOST_FILES;
         AUTO_FREE char *path = is_config ? path_of(cwd, step.value) : NULL;
         AUTO_JSON cJSON *found = path ? config_words(path, NULL) : NULL;
 
+        count += path != NULL;
         if (!found)
             continue;
         copy_until(expanded, &word, option_word(word, step.value));
