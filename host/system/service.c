@@ -25,8 +25,12 @@ static char *find_systemctl(const char *unit)
         !strchr(manager + 1, '/'))
         return must(strdup("systemctl"));
     user = uid == geteuid() ? NULL : getpwuid(uid);
-    return user ? formatted("systemctl --user --machine=%s@.host", user->pw_name)
-                : must(strdup("systemctl --user"));
+    if (!user)
+        return must(strdup("systemctl --user"));
+    /* The command is words with spaces between them: a name with one is said by its number. */
+    return strchr(user->pw_name, ' ')
+               ? formatted("systemctl --user --machine=%u@.host", uid)
+               : formatted("systemctl --user --machine=%s@.host", user->pw_name);
 }
 
 static char *find_name(const char *unit)
@@ -122,9 +126,10 @@ static void take(struct service *service, const struct process_place *place, pid
 {
     AUTO_FREE char *main_pid = property(text, "MainPID");
 
+    service->main_pid = main_pid ? (pid_t)strtol(main_pid, NULL, 10) : 0;
     if (!is_of(text, place->unit)) {
         snprintf(service->why, sizeof(service->why), "it knows no such service that runs");
-    } else if (!ends_with(place, pid, main_pid ? (pid_t)strtol(main_pid, NULL, 10) : 0)) {
+    } else if (!ends_with(place, pid, service->main_pid)) {
         service_done(service);
     } else {
         service->restart = property(text, "Restart");

@@ -9,10 +9,11 @@ struct service {
     char *name;      /* with its ending; NULL: none */
     char *systemctl; /* the command that reaches its systemd: "systemctl --user" for a user's */
     /* What systemd says of it. restart is NULL where systemd cannot be asked: `why`. */
-    char *restart; /* "no", "always", "on-failure", … */
-    char *delay;   /* before it is started again: "3s" */
-    char *file;    /* "": it has none */
-    bool enabled;  /* a boot starts it */
+    char *restart;  /* "no", "always", "on-failure", … */
+    char *delay;    /* before it is started again: "3s" */
+    char *file;     /* "": it has none */
+    bool enabled;   /* a boot starts it */
+    pid_t main_pid; /* 0: systemd knows none */
     char why[256];
 };
 

@@ -163,7 +163,9 @@ class Managed(unittest.TestCase):
             with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
                 qemu = file.read().split()[0]
             scene.is_unit("on-failure", qemu, main=pid)
-            self.is_refused(scene, (), "Restart=on-failure", "fails or has to be killed")
+            self.is_refused(scene, (), f"run by the main process ({pid}) of the unit vm-web.service",
+                            "Restart=on-failure", "that process, or systemd, may start it again",
+                            "fails or has to be killed")
 
     def test_unmanaged_moves_it_and_the_plan_says_what_follows(self):
         with Scene() as scene:

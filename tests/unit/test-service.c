@@ -1,6 +1,8 @@
 /* Which service of systemd's a process is; systemctl is a script. */
 #include "host/system/service.h"
 
+#include <pwd.h>
+
 #include "tests/unit/helpers.h"
 #include "xmig/text.h"
 
@@ -92,6 +94,7 @@ static void the_main_process_is_the_service(void **state)
     assert_string_equal(scene->service.file, "/etc/systemd/system/web.service");
     assert_true(scene->service.enabled);
     assert_true(service_restarts(&scene->service));
+    assert_int_equal(scene->service.main_pid, 4711);
     was_asked(scene, "show --property ");
     was_asked(scene, " web.service\n");
 }
@@ -103,6 +106,7 @@ static void a_script_that_waits_for_it_is_the_service(void **state)
     systemctl_says(scene, ANSWER("99", "on-failure"));
     look(scene, UNIT, "run-web.sh", 99);
     assert_true(service_restarts(&scene->service));
+    assert_int_equal(scene->service.main_pid, 99);
 }
 
 static void without_a_main_process_the_last_one_counts(void **state)
@@ -134,6 +138,25 @@ static void a_users_service_is_asked_of_his_systemd(void **state)
     look(scene, "/user.slice/user-2.slice/user@2.service/app.slice/web.service", NULL, 0);
     was_asked(scene, "--user --machine=bin@.host show");
     assert_string_equal(scene->service.systemctl, "systemctl --user --machine=bin@.host");
+}
+
+/* In the place of the C library's. */
+struct passwd *getpwuid(uid_t uid)
+{
+    static struct passwd user;
+    static char plain[] = "bin", spaced[] = "DOMAIN\\an user of it";
+
+    user.pw_name = uid == 2 ? plain : spaced;
+    return &user;
+}
+
+static void a_user_whose_name_has_spaces_is_said_by_his_number(void **state)
+{
+    struct scene *scene = *state;
+
+    systemctl_says(scene, "");
+    look(scene, "/user.slice/user-3.slice/user@3.service/app.slice/web.service", NULL, 0);
+    was_asked(scene, "--user --machine=3@.host show");
 }
 
 static void another_systemds_service_is_not_taken_for_it(void **state)
@@ -186,6 +209,7 @@ int main(void)
         TEST(without_a_main_process_the_last_one_counts),
         TEST(what_a_login_starts_is_not_the_service),
         TEST(a_users_service_is_asked_of_his_systemd),
+        TEST(a_user_whose_name_has_spaces_is_said_by_his_number),
         TEST(another_systemds_service_is_not_taken_for_it),
         TEST(a_systemd_that_cannot_be_asked_is_told_of),
         TEST(a_scope_is_no_service),

@@ -40,6 +40,22 @@ static const char *file_of(const struct service *service)
     return service->file && *service->file ? service->file : "which has no file";
 }
 
+/* Else the service's main process, a script perhaps, has started QEMU, and others as well. */
+static bool is_main(const struct qemu_guest *vm)
+{
+    return vm->service.main_pid == 0 || vm->service.main_pid == vm->process.pid;
+}
+
+/* The caller frees it. */
+static char *say_service(const struct qemu_guest *vm)
+{
+    const struct service *service = &vm->service;
+
+    return is_main(vm) ? formatted("the VM is the unit %s (%s)", service->name, file_of(service))
+                       : formatted("the VM is run by the main process (%d) of the unit %s (%s)",
+                                   (int)service->main_pid, service->name, file_of(service));
+}
+
 /* ---- refusals ---- */
 
 /* Say it, as a refusal or for the plan. */
@@ -86,14 +102,17 @@ static bool check_service(struct qemu_guest *vm, struct error *err)
     const struct service *service = &vm->service;
     bool at_failure = service->restart && strcmp(service->restart, "always") != 0 &&
                       strcmp(service->restart, "on-success") != 0;
+    AUTO_FREE char *who = NULL;
     AUTO_FREE char *what = NULL;
     AUTO_FREE char *cure = NULL;
 
     if (!service_restarts(service))
         return true;
-    what = formatted("the VM is the unit %s (%s) with Restart=%s: systemd would start it again %s "
-                     "after it %s here, two copies where nothing else keeps the old one off",
-                     service->name, file_of(service), service->restart,
+    who = say_service(vm);
+    what = formatted("%s with Restart=%s: %s start it again %s after it %s here, two copies where "
+                     "nothing else keeps the old one off",
+                     who, service->restart,
+                     is_main(vm) ? "systemd would" : "that process, or systemd, may",
                      service->delay ? service->delay : "at once",
                      at_failure ? "fails or has to be killed" : "is ended");
     cure = formatted("set Restart=no in '%s edit --runtime %s' and try again, or say --unmanaged",
@@ -149,12 +168,14 @@ void qemu_managed_remember(const struct qemu_guest *vm, cJSON *facts)
 void qemu_managed_plan(const struct qemu_guest *vm, struct plan *plan)
 {
     const struct service *service = &vm->service;
+    AUTO_FREE char *who = NULL;
     const cJSON *note;
 
     cJSON_ArrayForEach (note, vm->managers)
         plan_say(plan, "%s", note->valuestring);
     if (!service->name)
         return;
+    who = say_service(vm);
     if (!service->restart)
         plan_say(plan,
                  "the VM is in the unit %s, of which systemd could not be asked (%s): see to it "
@@ -162,9 +183,9 @@ void qemu_managed_plan(const struct qemu_guest *vm, struct plan *plan)
                  service->name, service->why);
     else
         plan_say(plan,
-                 "the VM is the unit %s (%s), Restart=%s%s; afterwards say '%s disable %s' here, "
+                 "%s%s, Restart=%s%s; afterwards say '%s disable %s' here, "
                  "and 'xmig unit' at the target prints a new one",
-                 service->name, file_of(service), service->restart,
+                 who, is_main(vm) ? "" : ", which may start it again", service->restart,
                  service->enabled ? ", which a boot starts" : "", service->systemctl,
                  service->name);
 }
