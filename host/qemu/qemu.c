@@ -52,7 +52,7 @@ static bool is_shared(const cJSON *all, const char *name)
 static void add_distinct(void *arg, const struct qemu_process *process)
 {
     const struct telling_apart *apart = arg;
-    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->cwd);
+    AUTO_JSON cJSON *sockets = argv_qmp_sockets(process->words, process->start_dir);
     const char *name = process->name;
 
     if (!name)

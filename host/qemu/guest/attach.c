@@ -186,8 +186,7 @@ bool qemu_attach(struct guest *guest, const char *name, struct error *err)
         snprintf(guest->called, sizeof(guest->called), "%s", vm->process.name);
     vm->name = must(strdup(vm->process.name ? vm->process.name : "vm"));
     tell_changed_configs(vm);
-    if (!error_goes_on(err, check_start_dir(vm, err)) || !error_goes_on(err, check_runs(vm, err)) ||
-        !error_goes_on(err, check_blockers(vm, err)) ||
+    if (!error_goes_on(err, check_runs(vm, err)) || !error_goes_on(err, check_blockers(vm, err)) ||
         !error_goes_on(err, qmp_refuse_block_jobs(vm->qemu.q, err)))
         return false;
     vm->heard_runs = qmp_run_events(vm->qemu.q);
