@@ -236,18 +236,40 @@ struct formats {
     bool may_lead; /* to other files than the one that is named */
 };
 
-/* A -drive finds a format by itself where none is said, and -blockdev takes no word for unsaid. */
-static void look_at_format(void *arg, const char *prefix)
+static bool leads(const char *driver)
 {
     static const char *const leading[] = { "qcow2", "qcow",      "qed",   "vmdk",  "vdi", "vhdx",
                                            "vpc",   "parallels", "bochs", "cloop", "dmg", NULL };
+
+    return word_is_among(driver, leading);
+}
+
+/* The driver of any node, also of one that lies where no image is looked for. */
+static void look_at_driver(void *arg, const char *driver)
+{
+    bool *may_lead = arg;
+
+    *may_lead |= leads(driver);
+}
+
+static void look_at_name(void *arg, const char *name)
+{
+    bool *found = arg;
+
+    (void)name;
+    *found = true;
+}
+
+/* A -drive finds a format by itself where none is said, and -blockdev takes no word for unsaid. */
+static void look_at_format(void *arg, const char *prefix)
+{
     struct formats *formats = arg;
     const struct image_place *place = formats->place;
     const char *driver = image_place_driver(place, formats->kv, prefix);
     bool opens = !place->refers && !strcmp(prefix, place->opener);
 
     if (!place->is_drive)
-        formats->may_lead |= word_is_among(driver, leading);
+        formats->may_lead |= leads(driver);
     else if (driver)
         formats->may_lead |= !format_is_plain(driver) && !block_is_filter(driver);
     else if (!opens || !*prefix)
@@ -255,6 +277,17 @@ static void look_at_format(void *arg, const char *prefix)
     else /* what lies right beneath a filter can be of any format */
         formats->may_lead |= strcmp(prefix, "file.") != 0 ||
                              block_is_filter(image_place_driver(place, formats->kv, ""));
+}
+
+/* An image that was not found has a node of a format, or a name, too deep to be looked at. */
+static void need_no_image(const struct needs_line *line, const struct keyvals *kv, bool may_lead)
+{
+    bool is_named = false;
+
+    keyvals_each_of(kv, "file", look_at_name, &is_named);
+    keyvals_each_of(kv, "filename", look_at_name, &is_named);
+    if (may_lead || is_named)
+        line_add(line, NEED_UNKNOWN, "an image within more nodes than xmig looks through");
 }
 
 static void need_format(const struct needs_line *line, const struct keyvals *kv)
@@ -265,8 +298,12 @@ static void need_format(const struct needs_line *line, const struct keyvals *kv)
     AUTO_FREE char *text = NULL;
     const char *path;
 
-    if (!image_place_find(kv, !is(line->option, "blockdev"), &place))
+    keyvals_each_of(kv, "driver", look_at_driver, &formats.may_lead);
+    keyvals_each_of(kv, "format", look_at_driver, &formats.may_lead);
+    if (!image_place_find(kv, !is(line->option, "blockdev"), &place)) {
+        need_no_image(line, kv, formats.may_lead);
         return;
+    }
     image_place_each(&place, look_at_format, &formats);
     found = place.refers ? file_of_node(line, keyvals_get(kv, place.key)) : NULL;
     path = found ? found : keyvals_get(kv, place.key);

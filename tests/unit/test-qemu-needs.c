@@ -209,6 +209,9 @@ static void what_nobody_can_judge_is_said_to_be_so(void **state)
     assert_need(NEED_UNKNOWN, "nbd:host:1");
 }
 
+/* As many nodes as are looked through, between two others. */
+#define DEEPER ",file.file.file.file.file.file.file.file"
+
 static void images_that_exist_are_raw(void **state)
 {
     (void)state;
@@ -224,6 +227,15 @@ static void images_that_exist_are_raw(void **state)
          "driver=qcow2,node-name=b,file=a",
          "");
     assert_unknown("'/vm/b.qcow2'");
+    look("-drive file=/iso/a.iso,format=raw,file.driver=raw,file.file.driver=qcow2,readonly=on",
+         "");
+    assert_unknown("'/iso/a.iso'");
+    look("-drive driver=throttle" DEEPER ".driver=throttle" DEEPER ".file.filename=/iso/a.iso", "");
+    assert_unknown("an image within more nodes");
+    look("-blockdev driver=raw,node-name=a" DEEPER ".driver=qcow2", "");
+    assert_unknown("an image within more nodes");
+    look("-drive if=none,id=empty", "");
+    assert_no(NEED_UNKNOWN);
     look("-drive file=/vm/a.raw,format=qcow2", ""); /* a disk that is made here */
     assert_no(NEED_UNKNOWN);
     mirrored = false;
