@@ -104,13 +104,19 @@ static bool is_same_image(const char *one, const char *other)
            S_ISBLK(other_st.st_mode) && st.st_rdev == other_st.st_rdev;
 }
 
+/* Where it is written to: what is settled may be shown to the guest as a mapping. */
+static const char *place_of(const struct disk_params *disk)
+{
+    return disk->device ? disk->device : disk->image;
+}
+
 static bool check_alone(const struct disk_images *images, const struct disk_params *disk,
                         struct error *err)
 {
     for (size_t i = 0; i < images->disk_count && &images->disks[i] != disk; i++)
-        if (is_same_image(images->disks[i].image, disk->image))
+        if (is_same_image(place_of(&images->disks[i]), place_of(disk)))
             return error_set(err, ERROR_REFUSED, "'%s' cannot be the image of disk '%s' as well",
-                             disk->image, images->disks[i].name);
+                             place_of(disk), images->disks[i].name);
     return true;
 }
 
