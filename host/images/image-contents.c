@@ -110,6 +110,23 @@ bool image_contents_check(const struct vm_options *options, const char *disk, co
            check_bitmaps(options, disk, inserted, bitmaps_travel, err);
 }
 
+bool image_contents_check_filter(const struct vm_options *options, const char *disk,
+                                 const cJSON *node, struct error *err)
+{
+    const cJSON *bitmap;
+
+    if (!options->mirrors_disks || may_lose(options, disk, "bitmaps"))
+        return true;
+    cJSON_ArrayForEach (bitmap, json_get(node, "dirty-bitmaps"))
+        if (is_somebodys(bitmap))
+            return error_set(err, ERROR_REFUSED,
+                             "its bitmap '%s' is one of the filter '%s', and would be lost: remove "
+                             "it, or say --lose %s=bitmaps",
+                             json_string_or(bitmap, "name", ""),
+                             json_string_or(node, "node-name", "?"), disk);
+    return true;
+}
+
 cJSON *image_contents_bitmaps(const struct vm_options *options, const char *disk,
                               const cJSON *inserted, bool *persistent)
 {

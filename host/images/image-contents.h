@@ -12,6 +12,10 @@
 bool image_contents_check(const struct vm_options *options, const char *disk, const cJSON *inserted,
                           bool bitmaps_travel, struct error *err);
 
+/* The same of the bitmaps of a filter above the image (query-named-block-nodes): none travels. */
+bool image_contents_check_filter(const struct vm_options *options, const char *disk,
+                                 const cJSON *node, struct error *err);
+
 /* The names of the bitmaps that travel, an array that the caller frees; with `*persistent`, is one
  * of them kept in the image?
  */

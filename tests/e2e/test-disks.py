@@ -114,6 +114,18 @@ class Filters(Disks):
                 [node] = [node for node in monitor("query-named-block-nodes") if node["node-name"] == "f"]
                 self.assertEqual([bitmap["name"] for bitmap in node["dirty-bitmaps"]], ["backup"])
 
+    def test_bitmaps_of_a_throttle_are_not_lost_silently(self):
+        with Scene() as scene:
+            path = scene.image("d.qcow2", "4M")
+            scene.start(*self.GROUP, "-blockdev",
+                        f"driver=qcow2,node-name=f,file.driver=file,file.filename={path}",
+                        "-blockdev", "driver=throttle,node-name=d,throttle-group=g,file=f",
+                        "-device", "virtio-blk-pci,drive=d")
+            with scene.monitor() as monitor:
+                monitor("block-dirty-bitmap-add", node="d", name="backup")
+            self.assert_refused(scene.send(), "its bitmap 'backup' is one of the filter 'd'")
+            self.assert_moved(scene.send("--lose", "d=bitmaps"))
+
     def test_a_cd_behind_a_throttle_stays_in_its_drive(self):
         with Scene() as scene:
             path = self.filled(scene, "cd.iso", MIB)

@@ -339,6 +339,9 @@ static void plan_disk(const struct source_disk *disk, bool mirrored, struct plan
     else
         plan_say(plan, "disk %s: '%s' (%s, %s of them allocated) becomes '%s'%s", disk->params.name,
                  disk->paths[0], size, allocated, disk->params.image, beneath);
+    if (mirrored && disk->is_throttled)
+        plan_say(plan, "disk %s: its copy counts against its own I/O limits (throttle)",
+                 disk->params.name);
     if (mirrored && disk->params.written > disk->params.allocated + margin)
         plan_say(plan,
                  "disk %s: its image is compressed, which the target's is not: %s are written "

@@ -80,6 +80,30 @@ static bool read_contents(struct qemu_guest *vm, struct source_disk *disk, const
                                 qmp_is_at_least(vm->qemu.q, 6, 0), err);
 }
 
+/* The filters above the image, which QEMU calls by its file. */
+static bool check_filters(const struct qemu_guest *vm, const struct source_disk *disk,
+                          const cJSON *inserted, const cJSON *nodes, struct error *err)
+{
+    const char *file = json_string_or(inserted, "file", "");
+    const cJSON *node;
+
+    cJSON_ArrayForEach (node, nodes)
+        if (block_is_filter(json_string_or(node, "drv", "")) &&
+            !strcmp(json_string_or(node, "file", ""), file) &&
+            !image_contents_check_filter(&vm->base.context.options, disk->params.name, node, err))
+            return false;
+    return true;
+}
+
+static bool is_throttled(const cJSON *image)
+{
+    for (; block_is_filter(json_string_or(image, "format", ""));
+         image = json_get(image, "backing-image"))
+        if (!strcmp(json_string_or(image, "format", ""), "throttle"))
+            return true;
+    return false;
+}
+
 static bool check_file(struct source_disk *disk, struct error *err)
 {
     struct stat st;
@@ -137,10 +161,11 @@ static bool read_disk(struct qemu_guest *vm, struct source_disk *disk, const cJS
 
     read_names(vm, disk, block, inserted);
     disk->node = json_string_or(within, "node-name", "");
+    disk->is_throttled = is_throttled(json_get(inserted, "image"));
     if (!image || !json_uint(image, "virtual-size", &disk->params.size, err))
         return error_prefix(err, "query-block");
     return read_format(vm, disk, within, image, err) && read_contents(vm, disk, within, err) &&
-           read_chain(disk, image, err);
+           check_filters(vm, disk, inserted, nodes, err) && read_chain(disk, image, err);
 }
 
 /* ---- all of them ---- */

@@ -21,6 +21,7 @@ struct source_disk {
     bool is_block_device;
     bool opened_anew; /* QEMU opens it by name again if the hand-over fails and the guest goes on */
     bool has_stored_bitmaps;
+    bool is_throttled; /* by a node of its own, through which its copy is read, too */
 };
 
 struct qemu_guest {
