@@ -321,6 +321,9 @@ static void knows_the_ports_to_listen_at(void **unused)
               "-netdev socket,id=s,listen=:77",
               "[" OPEN("-chardev", "h", "9", "12") "," PORT(
                   "-spice", "a", "5930", "5930", "false") "," OPEN("netdev", "", "77", "77") "]");
+    ports_are("-chardev socket,id=c,host=h,port=9,path=/t,server=on -tpmdev "
+              "emulator,id=t,chardev=c",
+              "[" OPEN("-chardev", "h", "9", "9") "]");
     ports_are("-vnc none -vnc unix:/vm/v -serial tcp:h:8 -chardev socket,id=c,host=h,port=9", "[]");
 }
 

@@ -17,7 +17,7 @@ bool rewrite_chardev(struct rewriting *r, const char *value, struct error *err)
         return false;
     if (is_own_monitor(keyvals_get(&kv, "id")))
         return true;
-    if (rewriting_is_of_tpm(qemu_of(r), keyvals_get(&kv, "id")))
+    if (rewriting_is_of_tpm(qemu_of(r), &kv))
         rewriting_path_key(r, &kv, "path", rewriting_listen);
     else if (!rewriting_chardev(r, &kv, err))
         return false;

@@ -65,8 +65,8 @@ cJSON *config_words(const char *path, struct error *err);
 
 /* ---- tpm.c ---- */
 
-/* Is the character device `id` that of the VM's TPM, whose socket xmig's own swtpm makes? */
-bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const char *id);
+/* Is this character device that of the VM's TPM, whose socket xmig's own swtpm makes? */
+bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const struct keyvals *kv);
 
 /* As argv_tpm_socket(). */
 char *rewriting_tpm_socket(const struct option_table *table, const cJSON *words);

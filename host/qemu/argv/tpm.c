@@ -21,11 +21,13 @@ static char *chardev_of(const struct option_table *table, const cJSON *words)
     return NULL;
 }
 
-bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const char *id)
+bool rewriting_is_of_tpm(const struct qemu_rewriting *q, const struct keyvals *kv)
 {
     AUTO_FREE char *chardev = chardev_of(q->base.table, q->words);
 
-    return chardev && is(id, chardev);
+    return chardev && is(keyvals_get(kv, "id"), chardev) &&
+           is(keyvals_get_implied(kv, "backend"), "socket") && keyvals_get(kv, "path") &&
+           !keyvals_get(kv, "host") && !keyvals_get(kv, "port") && !keyvals_get(kv, "fd");
 }
 
 char *rewriting_tpm_socket(const struct option_table *table, const cJSON *words)
