@@ -88,7 +88,6 @@ const struct field qemu_tpm_fields[] = {
     TEXT(locality, OPTIONAL, .is_valid = is_words),
     TEXT(seccomp, OPTIONAL, .is_valid = is_words),
     NUMBER(log_level, OPTIONAL, .max = LOG_LEVEL_MAX),
-    FLAG(terminates, OPTIONAL),
     { 0 },
 };
 

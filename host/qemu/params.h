@@ -50,7 +50,6 @@ struct qemu_tpm {
     const char *log, *pidfile;              /* NULL: none */
     const char *flags, *locality, *seccomp; /* its own words; NULL: none */
     uint64_t log_level;
-    bool terminates; /* it ends with its connection */
 };
 
 struct qemu_machine {

@@ -76,6 +76,8 @@ class Tpm(Moving):
             self.assertEqual(swtpms(machine), [])
             self.assertEqual(machine.source.state(), "running")
             self.moves(machine)
+            [swtpm] = swtpms(machine)
+            self.assertIn(b"--terminate", content(f"/proc/{swtpm}/cmdline").split(b"\0"))
 
     def test_a_folder_that_holds_a_state_already_is_refused(self):
         with with_tpm() as machine:

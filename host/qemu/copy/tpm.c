@@ -174,7 +174,7 @@ cJSON *tpm_words(const struct qemu_copy *vm)
     add_option(words, "--flags", "%s", tpm.flags);
     add_option(words, "--locality", "%s", tpm.locality);
     add_option(words, "--seccomp", "%s", tpm.seccomp);
-    add_flag(words, "--terminate", tpm.terminates);
+    add_flag(words, "--terminate", true); /* it shall not outlive QEMU, and keep its lock */
     return words;
 }
 

@@ -8,6 +8,8 @@
 #include "host/qemu/guest/machine.h"
 #include "host/system/unix-sockets.h"
 #include "xmig/paths.h"
+#include "core/plan-notes.h"
+#include "xmig/process.h"
 #include "xmig/text.h"
 
 enum {
@@ -45,6 +47,16 @@ static bool read_line(struct swtpm *swtpm)
     return len > 0 && len < sizeof(swtpm->line) - 2;
 }
 
+/* An upgrade has replaced the program that still runs. */
+static void cut_deleted(char *exe)
+{
+    static const char mark[] = " (deleted)";
+    size_t len = strlen(exe), mark_len = strlen(mark);
+
+    if (len > mark_len && !strcmp(exe + len - mark_len, mark))
+        exe[len - mark_len] = '\0';
+}
+
 static const char *last_part(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -52,13 +64,15 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* As whom it works; UINT_MAX: nobody knows. */
+/* As whom it works, which the owner of its files in /proc does not tell; UINT_MAX: nobody knows. */
 static uid_t user_of(pid_t pid)
 {
-    AUTO_FREE char *path = formatted("/proc/%d", (int)pid);
-    struct stat st;
+    size_t len;
+    AUTO_FREE char *status = process_file(pid, "status", &len);
+    const char *line = status ? strstr(status, "\nUid:") : NULL;
+    uid_t user;
 
-    return stat(path, &st) == 0 ? st.st_uid : UINT_MAX;
+    return line && sscanf(line, " Uid: %*u %u", &user) == 1 ? user : UINT_MAX;
 }
 
 static bool find(struct swtpm *swtpm, const char *socket, struct error *err)
@@ -69,6 +83,7 @@ static bool find(struct swtpm *swtpm, const char *socket, struct error *err)
                          "the VM's TPM: nobody that xmig may look at has the socket '%s'", socket);
     read_link(swtpm->pid, "cwd", swtpm->cwd, sizeof(swtpm->cwd));
     read_link(swtpm->pid, "exe", swtpm->exe, sizeof(swtpm->exe));
+    cut_deleted(swtpm->exe);
     if (strcmp(last_part(swtpm->exe), "swtpm") != 0 || !read_line(swtpm))
         return error_set(err, ERROR_REFUSED,
                          "the VM's TPM is process %d ('%s'): only swtpm's can be moved",
@@ -102,6 +117,7 @@ static bool take_folder(struct swtpm *swtpm, const struct keyvals *kv, struct er
     static const char scheme[] = "dir://";
     const char *folder = keyvals_get(kv, "dir");
     const char *uri = keyvals_get(kv, "backend-uri");
+    AUTO_FREE char *here = NULL;
 
     if (!folder && uri && !strncmp(uri, scheme, strlen(scheme)))
         folder = uri + strlen(scheme);
@@ -112,6 +128,11 @@ static bool take_folder(struct swtpm *swtpm, const struct keyvals *kv, struct er
             "(--tpmstate dir=) is understood",
             (int)swtpm->pid, uri ? uri : "?");
     swtpm->tpm->folder = path_there(swtpm, folder);
+    here = path_absolute(swtpm->cwd, folder);
+    plan_notes_add(swtpm->vm->argv.notes,
+                   "the old state of the VM's TPM stays here, in '%s': remove it before the VM is "
+                   "moved back",
+                   here);
     return true;
 }
 
@@ -154,10 +175,8 @@ static bool take_value(struct swtpm *swtpm, const char *option, const char *valu
         return take_folder(swtpm, &kv, err);
     if (is(option, "log") || is(option, "pid"))
         return take_files(swtpm, option, &kv) || refuse_word(swtpm, value, err);
-    if (is(option, "ctrl")) {
-        swtpm->tpm->terminates |= keyvals_flag(&kv, "terminate");
+    if (is(option, "ctrl"))
         return is(keyvals_get(&kv, "type"), "unixio") || refuse_word(swtpm, value, err);
-    }
     if (is(option, "flags"))
         swtpm->tpm->flags = kept;
     else if (is(option, "locality"))
@@ -196,11 +215,9 @@ static bool take_words(struct swtpm *swtpm, struct error *err)
 
         if (is(option, "tpm2"))
             swtpm->tpm->version_2 = true;
-        else if (is(option, "terminate"))
-            swtpm->tpm->terminates = true;
         else if (!option)
             return refuse_word(swtpm, word, err);
-        else if (!is(option, "daemon")) {
+        else if (!is(option, "daemon") && !is(option, "terminate")) {
             if (!equals)
                 word += strlen(word) + 1;
             if (!take_value(swtpm, option, equals ? equals + 1 : word, err))
