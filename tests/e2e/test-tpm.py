@@ -68,11 +68,12 @@ class Tpm(Moving):
             self.assertEqual(len(swtpms(machine)), 1)
 
     def test_an_undo_ends_it_and_removes_what_it_made(self):
-        with with_tpm() as machine:
+        with with_tpm("--pid", "file=tpm-pid", "--log", "file=tpm-log,level=1") as machine:
             result, status = machine.send("--fault", "ram-stream:end:recv")
             self.assertEqual((status, result["where"]), (4, "source"), result)
             self.assertFalse(os.path.exists(self.there(machine, "tpmstate")))
-            self.assertFalse(os.path.exists(self.there(machine, "tpm-sock")))
+            for name in ("tpm-sock", "tpm-pid", "tpm-log"):
+                self.assertFalse(os.path.exists(self.there(machine, name)), name)
             self.assertEqual(swtpms(machine), [])
             self.assertEqual(machine.source.state(), "running")
             self.moves(machine)

@@ -185,11 +185,32 @@ static bool note(struct qemu_copy *vm, struct error *err)
     return vm->base.context.note(vm->base.context.note_arg, vm->tpm, err);
 }
 
+/* A file that swtpm will make is known by its inode when it is there. */
+static void expect_file(cJSON *files, const char *path)
+{
+    cJSON *file;
+
+    if (!path || access(path, F_OK) == 0)
+        return;
+    file = json_new("path", path);
+    cJSON_AddItemToArray(files, file);
+}
+
+static bool note_files(struct qemu_copy *vm, struct error *err)
+{
+    cJSON *file;
+
+    cJSON_ArrayForEach (file, cJSON_GetObjectItem(vm->tpm, "files"))
+        file_identity_add_path(file, json_string_or(file, "path", ""), NULL);
+    return note(vm, err);
+}
+
 /* The folder is ours alone if it was not there. */
 static bool make_folder(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
 {
     bool is_new = mkdir(tpm->folder, 0700) == 0;
     const struct passwd *user = getpwuid(vm->uid);
+    cJSON *files;
 
     cJSON_Delete(vm->tpm);
     vm->tpm = fact_new(FACT_TPM);
@@ -197,6 +218,9 @@ static bool make_folder(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct
     cJSON_AddBoolToObject(vm->tpm, "made", is_new);
     if (!is_new && errno != EEXIST)
         return error_set(err, ERROR_SYSTEM, "cannot make the folder '%s': %m", tpm->folder);
+    files = cJSON_AddArrayToObject(vm->tpm, "files");
+    expect_file(files, tpm->log);
+    expect_file(files, tpm->pidfile);
     if (is_new && geteuid() == 0 &&
         lchown(tpm->folder, vm->uid, user ? user->pw_gid : (gid_t)-1) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", tpm->folder);
@@ -248,8 +272,8 @@ bool tpm_start(struct qemu_copy *vm, struct error *err)
 {
     struct qemu_tpm tpm;
 
-    return !read_tpm(vm, &tpm) ||
-           (make_folder(vm, &tpm, err) && launch(vm, err) && await_socket(vm, &tpm, err));
+    return !read_tpm(vm, &tpm) || (make_folder(vm, &tpm, err) && launch(vm, err) &&
+                                   await_socket(vm, &tpm, err) && note_files(vm, err));
 }
 
 /* ---- undo ---- */
@@ -257,7 +281,10 @@ bool tpm_start(struct qemu_copy *vm, struct error *err)
 static void sweep(const cJSON *fact)
 {
     const char *folder = json_string_or(fact, "path", "");
+    const cJSON *file;
 
+    cJSON_ArrayForEach (file, json_get(fact, "files"))
+        file_identity_remove(file, NULL);
     if (!file_identity_has(folder, fact))
         return;
     for (size_t i = 0; i < COUNT(state_files); i++) {
