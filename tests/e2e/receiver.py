@@ -11,6 +11,7 @@ import resource
 import select
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -264,7 +265,10 @@ class Door:
 
     def serve(self, program):
         words, fds, _, _ = socket.recv_fds(program, 65536, 2)
-        if len(fds) < 2:  # the sender was ended before its program had spoken
+        # The sender was ended before its program had spoken, or ran it for something else.
+        if len(fds) < 2 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
+            for fd in fds:
+                os.close(fd)
             program.close()
             return
         stream = socket.socket(fileno=fds[0])

@@ -292,7 +292,7 @@ class Qemu(unittest.TestCase):
         self.target.permit(self.all + "bwlimit = 400K")
         _, result, status = self.scene.send("--rsh", self.target.rsh, "--ram", "stopped", dest="host")
         self.assertEqual(status, 0, result)
-        self.assertGreater(result["downtime_ms"], 2000)
+        self.assertGreater(result["downtime_ms"], 1500)
 
     def test_what_is_permitted_moves(self):
         self.scene.start(*self.scene.drive(self.disk, "raw"))

@@ -48,12 +48,11 @@ class AllAtOnce(unittest.TestCase):
                 self.assertIn(each["text"], result["error"]["text"])
 
     def test_every_option_that_cannot_be_moved_is_named(self):
-        with Machine(*DISK, "-fsdev", "local,id=f,path=%,security_model=none",
-                     "-fsdev", "local,id=g,path=%,security_model=none") as machine:
+        with Machine(*DISK, "-fsdev", "synth,id=f", "-fsdev", "synth,id=g") as machine:
             said, status = say(machine, "-n")
-            self.assertEqual(status, 3)
-            self.assertIn("'-fsdev local,id=f", said)
-            self.assertIn("'-fsdev local,id=g", said)
+            self.assertEqual(status, 3, said)
+            self.assertIn("'-fsdev synth,id=f", said)
+            self.assertIn("'-fsdev synth,id=g", said)
 
 
 class Names(unittest.TestCase):
