@@ -1,6 +1,7 @@
 /* A larger device is shown as large as the disk: what dmsetup is asked, and that it is there. */
 #include "host/images/disk-mapping.h"
 
+#include "host/images/disk-images.h"
 #include "tests/unit/helpers.h"
 
 enum {
@@ -49,6 +50,20 @@ static void of_what_is_not_there_nothing_is_removed(void **unused)
     loop_free(loop);
 }
 
+static void one_device_serves_no_two_disks(void **unused)
+{
+    struct disk_params disks[] = {
+        { .name = "xvda", .image = "/dev/mapper/xmig-1-xvda", .device = "/dev/vg/lv" },
+        { .name = "xvdb", .image = "/dev/vg/lv" },
+    };
+    const struct disk_images images = { .disks = disks, .disk_count = 2, .maps_larger = true };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(disk_images_check(&images, &disks[1], &err));
+    assert_says(err.text, "'/dev/vg/lv' cannot be the image of disk 'xvda' as well");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -56,6 +71,7 @@ int main(void)
         cmocka_unit_test(is_told_as_a_command_that_counts_in_sectors),
         cmocka_unit_test(is_refused_without_dmsetup_and_the_cure_is_said),
         cmocka_unit_test(of_what_is_not_there_nothing_is_removed),
+        cmocka_unit_test(one_device_serves_no_two_disks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
