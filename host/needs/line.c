@@ -279,7 +279,9 @@ static void look_at_format(void *arg, const char *prefix)
                              block_is_filter(image_place_driver(place, formats->kv, ""));
 }
 
-/* An image that was not found has a node of a format, or a name, too deep to be looked at. */
+/* An image that was not found is not a file, or has a node of a format, or a name, too deep to be
+ * looked at.
+ */
 static void need_no_image(const struct needs_line *line, const struct keyvals *kv, bool may_lead)
 {
     bool is_named = false;
@@ -287,7 +289,8 @@ static void need_no_image(const struct needs_line *line, const struct keyvals *k
     keyvals_each_of(kv, "file", look_at_name, &is_named);
     keyvals_each_of(kv, "filename", look_at_name, &is_named);
     if (may_lead || is_named)
-        line_add(line, NEED_UNKNOWN, "an image within more nodes than xmig looks through");
+        line_add(line, NEED_UNKNOWN,
+                 "an image in a network or within many nodes, which may lead to other files");
 }
 
 static void need_format(const struct needs_line *line, const struct keyvals *kv)

@@ -250,12 +250,19 @@ static bool launch(struct qemu_copy *vm, struct error *err)
     return note(vm, err);
 }
 
+/* Its pid file comes after the socket. */
+static bool is_up(const struct qemu_tpm *tpm)
+{
+    return unix_socket_is_listened_at(tpm->socket) &&
+           (!tpm->pidfile || access(tpm->pidfile, F_OK) == 0);
+}
+
 static bool await_socket(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
 {
     uint64_t deadline = loop_now_ms() + START_MS;
     int status;
 
-    while (!unix_socket_is_listened_at(tpm->socket)) {
+    while (!is_up(tpm)) {
         if (child_ended(vm->tpm_child, &status))
             return error_set(err, ERROR_SYSTEM,
                              "swtpm ended at once, with status %d: see '%s/swtpm.log'", status,
@@ -271,9 +278,14 @@ static bool await_socket(struct qemu_copy *vm, const struct qemu_tpm *tpm, struc
 bool tpm_start(struct qemu_copy *vm, struct error *err)
 {
     struct qemu_tpm tpm;
+    bool ok;
 
-    return !read_tpm(vm, &tpm) || (make_folder(vm, &tpm, err) && launch(vm, err) &&
-                                   await_socket(vm, &tpm, err) && note_files(vm, err));
+    if (!read_tpm(vm, &tpm))
+        return true;
+    if (!make_folder(vm, &tpm, err) || !launch(vm, err))
+        return false;
+    ok = await_socket(vm, &tpm, err);
+    return note_files(vm, ok ? err : NULL) && ok; /* one that ended has made a log, too */
 }
 
 /* ---- undo ---- */
