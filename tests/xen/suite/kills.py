@@ -14,7 +14,8 @@ IN_CHECK = {"ram-stream:begin:send", "PREPARED:after:recv", "COMMIT:after:send",
             "RESUMING:after:recv"}
 # But for these, for want of time.
 NOT_IN_CHECK = {"receiver ram-stream:begin:send", "ssh ram-stream:begin:send", "dm ram-stream:begin:send",
-                "ssh PREPARED:after:recv", "dm COMMIT:after:send", "ssh OWNED:after:recv"}
+                "ssh PREPARED:after:recv", "dm COMMIT:after:send", "ssh OWNED:after:recv", "dm OWNED:after:recv",
+                "receiver OWNED:after:recv", "ssh RESUMING:after:recv"}
 # Of the rest: each moment, and each victim.
 IN_LONG = {"receiver params-copy:end:recv", "ssh qemu-defer-start:end:recv", "sender drive-mirror:end:send",
            "dm block-ready-wait:end:send", "sender PAUSING:after:send", "dm RUNNING:after:recv",
