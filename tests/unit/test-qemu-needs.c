@@ -231,9 +231,9 @@ static void images_that_exist_are_raw(void **state)
          "");
     assert_unknown("'/iso/a.iso'");
     look("-drive driver=throttle" DEEPER ".driver=throttle" DEEPER ".file.filename=/iso/a.iso", "");
-    assert_unknown("an image within more nodes");
+    assert_unknown("an image in a network or within many nodes");
     look("-blockdev driver=raw,node-name=a" DEEPER ".driver=qcow2", "");
-    assert_unknown("an image within more nodes");
+    assert_unknown("an image in a network or within many nodes");
     look("-drive if=none,id=empty", "");
     assert_no(NEED_UNKNOWN);
     look("-drive file=/vm/a.raw,format=qcow2", ""); /* a disk that is made here */
