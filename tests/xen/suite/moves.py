@@ -213,8 +213,8 @@ for version in ("4.17", "4.20"):
     is_old = version == "4.17"
     scenario("two-" + version, "there-and-back", there_and_back, rung=CHECK if is_old else FULL)
     scenario("one-" + version, "stream", sends_a_stream_that_xen_verifies, rung=CHECK if is_old else LONG)
-    scenario("one-" + version, "dry-run", only_looks, rung=CHECK if is_old else FULL)
-    scenario("one-" + version, "shared-disks", with_shared_disks, rung=CHECK if is_old else FULL)
+    scenario("one-" + version, "dry-run", only_looks, rung=LONG if is_old else FULL)
+    scenario("one-" + version, "shared-disks", with_shared_disks, rung=LONG if is_old else FULL)
     scenario("oxenstored-" + version, "moved-over-tls" if is_old else "moved", moved_over_tls if is_old else moved,
              rung=CHECK if is_old else LONG)
 scenario("two-4.20", "there", there, rung=CHECK)

@@ -12,9 +12,9 @@ POINTS = [
     "ram-stream:begin:send", "ram-stream:begin:recv", "PAUSING:before:send", "PAUSING:after:send",
     "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:after:recv",
 ]
-IN_CHECK = {"qemu-defer-start:end:recv", "block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
+IN_CHECK = {"block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
 
-IN_LONG = {"params-copy:end:send", "drive-mirror:end:recv", "PAUSING:after:send"}
+IN_LONG = {"params-copy:end:send", "qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send"}
 
 STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
 
