@@ -1,6 +1,7 @@
 /* Other processes, named by pid and start time: a pid alone may be reused. */
 #include "xmig/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 
 #include "xmig/bytes.h"
@@ -45,6 +47,23 @@ uint64_t process_start_time(pid_t pid)
 bool process_lives(pid_t pid, uint64_t start_time)
 {
     return pid > 0 && start_time > 0 && process_start_time(pid) == start_time;
+}
+
+pid_t process_find(bool (*is_it)(void *arg, pid_t pid), void *arg)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    pid_t found = 0;
+
+    while (proc && !found && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && is_it(arg, pid))
+            found = pid;
+    }
+    if (proc)
+        closedir(proc);
+    return found;
 }
 
 char *process_file(pid_t pid, const char *name, size_t *size)

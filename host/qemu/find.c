@@ -1,7 +1,6 @@
 /* Looking through /proc for QEMU processes. */
 #include "host/qemu/find.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -170,26 +169,32 @@ void qemu_process_done(struct qemu_process *process)
     *process = (struct qemu_process){ 0 };
 }
 
-void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg)
+struct each {
+    void (*call)(void *arg, const struct qemu_process *process);
+    void *arg;
+};
+
+static bool show(void *arg, pid_t pid)
 {
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
+    const struct each *each = arg;
+    struct qemu_process process;
 
-    while (proc && (entry = readdir(proc))) {
-        struct qemu_process process;
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-        if (pid <= 0 || !qemu_process_read(pid, &process, NULL))
-            continue;
-        each(arg, &process);
+    if (qemu_process_read(pid, &process, NULL)) {
+        each->call(each->arg, &process);
         qemu_process_done(&process);
     }
-    if (proc)
-        closedir(proc);
+    return false;
+}
+
+void qemu_process_each(void (*each)(void *arg, const struct qemu_process *process), void *arg)
+{
+    struct each all = { each, arg };
+
+    process_find(show, &all);
 }
 
 /* A process of another user shows its command line to everybody, and nothing else. */
-static bool is_of_others(pid_t pid, const char *name)
+static bool is_of_others(void *name, pid_t pid)
 {
     struct qemu_process process = { .pid = pid };
     AUTO_FREE char *called = NULL;
@@ -205,19 +210,7 @@ static bool is_of_others(pid_t pid, const char *name)
 
 pid_t qemu_process_of_others(const char *name)
 {
-    DIR *proc = geteuid() == 0 ? NULL : opendir("/proc");
-    const struct dirent *entry;
-    pid_t found = 0;
-
-    while (proc && !found && (entry = readdir(proc))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-        if (pid > 0 && is_of_others(pid, name))
-            found = pid;
-    }
-    if (proc)
-        closedir(proc);
-    return found;
+    return geteuid() == 0 ? 0 : process_find(is_of_others, (void *)name);
 }
 
 bool qemu_advise_sudo(struct error *err)

@@ -13,6 +13,7 @@
 
 #include "core/field-rows.h"
 #include "xmig/bytes.h"
+#include "xmig/process.h"
 #include "xmig/text.h"
 
 enum {
@@ -136,12 +137,12 @@ bool tap_is_for(const char *name, uid_t uid)
 }
 
 /* Does a descriptor of the process hold the tap? The kernel tells by "iff:". */
-static bool holds(const char *pid, const char *name)
+static bool holds(pid_t pid, const char *name)
 {
     DIR *dir;
     const struct dirent *entry;
     bool found = false;
-    AUTO_FREE char *folder = formatted("/proc/%s/fdinfo", pid);
+    AUTO_FREE char *folder = formatted("/proc/%d/fdinfo", (int)pid);
 
     dir = opendir(folder);
     while (dir && !found && (entry = readdir(dir))) {
@@ -173,21 +174,14 @@ bool tap_shares_network(pid_t pid)
     return theirs == ours && ours > 0 && !memcmp(here, there, (size_t)ours);
 }
 
+static bool is_user(void *name, pid_t pid)
+{
+    return tap_shares_network(pid) && holds(pid, name);
+}
+
 pid_t tap_user(const char *name)
 {
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
-    pid_t user = 0;
-
-    while (proc && !user && (entry = readdir(proc))) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-        if (pid > 0 && tap_shares_network(pid) && holds(entry->d_name, name))
-            user = pid;
-    }
-    if (proc)
-        closedir(proc);
-    return user;
+    return process_find(is_user, (void *)name);
 }
 
 /* ---- changing ---- */

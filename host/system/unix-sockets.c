@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "xmig/cleanup.h"
+#include "xmig/process.h"
 #include "xmig/text.h"
 
 enum {
@@ -57,12 +58,13 @@ static bool find(const char *path, bool (*is_it)(void *arg, const struct named_s
 
 struct looking {
     const char *path;
+    const struct named_socket *sock;
     pid_t pid;
 };
 
-static bool has_descriptor(const char *pid, unsigned long inode)
+static bool has_descriptor(pid_t pid, unsigned long inode)
 {
-    AUTO_FREE char *folder = formatted("/proc/%s/fd", pid);
+    AUTO_FREE char *folder = formatted("/proc/%d/fd", (int)pid);
     AUTO_FREE char *wanted = formatted("socket:[%lu]", inode);
     DIR *dir = opendir(folder);
     const struct dirent *entry;
@@ -81,28 +83,30 @@ static bool has_descriptor(const char *pid, unsigned long inode)
 }
 
 /* Does the name, from the process's directory, lead to the file that we mean? */
-static bool leads_there(const char *pid, const char *name, const char *path)
+static bool leads_there(pid_t pid, const char *name, const char *path)
 {
-    AUTO_FREE char *there = *name == '/' ? formatted("/proc/%s/root%s", pid, name)
-                                         : formatted("/proc/%s/cwd/%s", pid, name);
+    AUTO_FREE char *there = *name == '/' ? formatted("/proc/%d/root%s", (int)pid, name)
+                                         : formatted("/proc/%d/cwd/%s", (int)pid, name);
     struct stat one, other;
 
     return stat(there, &one) == 0 && stat(path, &other) == 0 && one.st_dev == other.st_dev &&
            one.st_ino == other.st_ino;
 }
 
+static bool is_owner(void *arg, pid_t pid)
+{
+    const struct looking *looking = arg;
+
+    return has_descriptor(pid, looking->sock->inode) &&
+           leads_there(pid, looking->sock->path, looking->path);
+}
+
 static bool find_owner(void *arg, const struct named_socket *sock)
 {
     struct looking *looking = arg;
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
 
-    while (proc && !looking->pid && (entry = readdir(proc)))
-        if (strtol(entry->d_name, NULL, 10) > 0 && has_descriptor(entry->d_name, sock->inode) &&
-            leads_there(entry->d_name, sock->path, looking->path))
-            looking->pid = (pid_t)strtol(entry->d_name, NULL, 10);
-    if (proc)
-        closedir(proc);
+    looking->sock = sock;
+    looking->pid = process_find(is_owner, looking);
     return looking->pid != 0;
 }
 

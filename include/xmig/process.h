@@ -16,6 +16,9 @@ uint64_t process_start_time(pid_t pid);
 /* Does that very process still run (or sleep, or is it stopped)? */
 bool process_lives(pid_t pid, uint64_t start_time);
 
+/* The first process of which `is_it(arg, pid)` is true; 0: none. */
+pid_t process_find(bool (*is_it)(void *arg, pid_t pid), void *arg);
+
 /* All of /proc/PID/NAME, with a NUL after it; the caller frees it. NULL: errno says why. */
 char *process_file(pid_t pid, const char *name, size_t *size);
 

@@ -1,5 +1,4 @@
 /* The TPM of a copy: swtpm, started before QEMU, with an empty state that QEMU's own brings. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -196,35 +195,59 @@ static void expect_file(cJSON *files, const char *path)
     cJSON_AddItemToArray(files, file);
 }
 
-static bool note_files(struct qemu_copy *vm, struct error *err)
+/* Of those that are there and are not known yet. */
+static void look_at_files(struct qemu_copy *vm)
 {
     cJSON *file;
 
     cJSON_ArrayForEach (file, cJSON_GetObjectItem(vm->tpm, "files"))
-        file_identity_add_path(file, json_string_or(file, "path", ""), NULL);
+        if (!json_get(file, "inode"))
+            file_identity_add_path(file, json_string_or(file, "path", ""), NULL);
+}
+
+static bool note_files(struct qemu_copy *vm, struct error *err)
+{
+    look_at_files(vm);
     return note(vm, err);
 }
 
-/* The folder is ours alone if it was not there. */
-static bool make_folder(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
+/* Before anything is made. The folder is ours alone if it is not there. */
+static bool note_first(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
 {
-    bool is_new = mkdir(tpm->folder, 0700) == 0;
-    const struct passwd *user = getpwuid(vm->uid);
     cJSON *files;
 
     cJSON_Delete(vm->tpm);
     vm->tpm = fact_new(FACT_TPM);
     cJSON_AddStringToObject(vm->tpm, "path", tpm->folder);
-    cJSON_AddBoolToObject(vm->tpm, "made", is_new);
-    if (!is_new && errno != EEXIST)
-        return error_set(err, ERROR_SYSTEM, "cannot make the folder '%s': %m", tpm->folder);
+    cJSON_AddBoolToObject(vm->tpm, "made", access(tpm->folder, F_OK) < 0);
     files = cJSON_AddArrayToObject(vm->tpm, "files");
     expect_file(files, tpm->log);
     expect_file(files, tpm->pidfile);
+    return note(vm, err);
+}
+
+/* The words are noted with it, because swtpm is known by them until its process is. */
+static bool make_folder(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
+{
+    bool is_new = json_true(vm->tpm, "made");
+    const struct passwd *user = getpwuid(vm->uid);
+
+    if (is_new && mkdir(tpm->folder, 0700) < 0) {
+        error_set(err, ERROR_SYSTEM, "cannot make the folder '%s': %m", tpm->folder);
+        cJSON_Delete(steal(vm->tpm));
+        return false;
+    }
     if (is_new && geteuid() == 0 &&
         lchown(tpm->folder, vm->uid, user ? user->pw_gid : (gid_t)-1) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", tpm->folder);
+    cJSON_AddItemToObject(vm->tpm, "words", must(tpm_words(vm)));
     return file_identity_add_path(vm->tpm, tpm->folder, err) && note(vm, err);
+}
+
+static void add_process(struct qemu_copy *vm, pid_t pid)
+{
+    json_add_uint(vm->tpm, "swtpm_pid", (uint64_t)pid);
+    json_add_uint(vm->tpm, "start_time", process_start_time(pid));
 }
 
 static bool launch(struct qemu_copy *vm, struct error *err)
@@ -245,8 +268,7 @@ static bool launch(struct qemu_copy *vm, struct error *err)
     launch_words_done(&line);
     if (!vm->tpm_child)
         return false;
-    json_add_uint(vm->tpm, "swtpm_pid", (uint64_t)child_pid(vm->tpm_child));
-    json_add_uint(vm->tpm, "start_time", process_start_time(child_pid(vm->tpm_child)));
+    add_process(vm, child_pid(vm->tpm_child));
     return note(vm, err);
 }
 
@@ -282,7 +304,7 @@ bool tpm_start(struct qemu_copy *vm, struct error *err)
 
     if (!read_tpm(vm, &tpm))
         return true;
-    if (!make_folder(vm, &tpm, err) || !launch(vm, err))
+    if (!note_first(vm, &tpm, err) || !make_folder(vm, &tpm, err) || !launch(vm, err))
         return false;
     ok = await_socket(vm, &tpm, err);
     return note_files(vm, ok ? err : NULL) && ok; /* one that ended has made a log, too */
@@ -290,29 +312,76 @@ bool tpm_start(struct qemu_copy *vm, struct error *err)
 
 /* ---- undo ---- */
 
+/* Other programs' words may stand before swtpm's: as long as they start it, and where it is a
+ * script.
+ */
+static bool ends_in(const cJSON *line, const cJSON *words)
+{
+    int before = cJSON_GetArraySize(line) - cJSON_GetArraySize(words);
+    const cJSON *there = before < 0 ? NULL : cJSON_GetArrayItem(line, before);
+    const cJSON *word;
+
+    cJSON_ArrayForEach (word, words) {
+        if (!there || strcmp(there->valuestring, word->valuestring) != 0)
+            return false;
+        there = there->next;
+    }
+    return before >= 0;
+}
+
+static bool has_words(void *words, pid_t pid)
+{
+    size_t size;
+    AUTO_FREE char *line = process_file(pid, "cmdline", &size);
+    AUTO_JSON cJSON *there = line ? process_words(line, size) : NULL;
+
+    return there && ends_in(there, words);
+}
+
+/* xmig may have died between its start and the note of its process. */
+static void find_process(struct qemu_copy *vm)
+{
+    cJSON *words = cJSON_GetObjectItem(vm->tpm, "words");
+    pid_t pid;
+
+    if (!words || json_get(vm->tpm, "swtpm_pid") ||
+        !file_identity_has(json_string_or(vm->tpm, "path", ""), vm->tpm))
+        return;
+    pid = process_find(has_words, words);
+    if (pid)
+        add_process(vm, pid);
+}
+
 static void sweep(const cJSON *fact)
 {
     const char *folder = json_string_or(fact, "path", "");
+    bool is_known = json_get(fact, "inode") != NULL;
     const cJSON *file;
 
     cJSON_ArrayForEach (file, json_get(fact, "files"))
         file_identity_remove(file, NULL);
-    if (!file_identity_has(folder, fact))
+    if (is_known && !file_identity_has(folder, fact))
         return;
-    for (size_t i = 0; i < COUNT(state_files); i++) {
+    for (size_t i = 0; is_known && i < COUNT(state_files); i++) {
         AUTO_FREE char *path = formatted("%s/%s", folder, state_files[i]);
 
         unlink(path);
     }
     if (json_true(fact, "made"))
-        rmdir(folder);
+        rmdir(folder); /* of one that is not known, only if it is empty, as it was made */
 }
 
 bool tpm_stop(struct qemu_copy *vm, struct error *err)
 {
-    pid_t pid = (pid_t)json_uint_or(vm->tpm, "swtpm_pid", 0);
+    pid_t pid;
+    uint64_t start_time;
 
-    if (pid && !process_kill(pid, json_uint_or(vm->tpm, "start_time", 0), KILL_MS, err))
+    find_process(vm);
+    pid = (pid_t)json_uint_or(vm->tpm, "swtpm_pid", 0);
+    start_time = json_uint_or(vm->tpm, "start_time", 0);
+    if (process_lives(pid, start_time))
+        look_at_files(vm);
+    if (pid && !process_kill(pid, start_time, KILL_MS, err))
         return error_prefix(err, "swtpm");
     child_free(steal(vm->tpm_child));
     if (vm->tpm)
