@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,35 +16,79 @@
 #include "xmig/cleanup.h"
 #include "xmig/text.h"
 
-/* The process that does the move answers what calls it off. Ctrl-C reaches both by itself. */
-static void pass_on(int signals, pid_t child)
+/* The answer to a child whose move has begun. */
+enum {
+    GO = 'g',
+    STAY = 's' /* at the terminal, to tell how it was called off */
+};
+
+/* The command, while it waits for the process that does the move. */
+struct waiting {
+    pid_t child;
+    int fd;         /* the child's end is open until it has left the terminal, or has ended */
+    int signals;    /* a signalfd */
+    int called_off; /* the signal that came; 0: none */
+    bool apart;     /* the child is in a session of its own, which the terminal's signals miss */
+};
+
+/* The child answers what calls the move off. */
+static void pass_on(struct waiting *waiting)
 {
     struct signalfd_siginfo info;
 
-    if (read(signals, &info, sizeof(info)) == sizeof(info) && info.ssi_code != SI_KERNEL)
-        kill(child, (int)info.ssi_signo);
+    if (read(waiting->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    waiting->called_off = (int)info.ssi_signo;
+    if (waiting->apart || info.ssi_code != SI_KERNEL) /* Ctrl-C reaches both by itself */
+        kill(waiting->child, waiting->called_off);
 }
 
-static void await(pid_t child, int fd, const sigset_t *caught, char id[17], int *status)
+/* The move has begun. True: it goes on by itself. False: a signal came before. The child may have
+ * missed that while it left its session, and does not mind to hear of it twice.
+ */
+static bool let_go(struct waiting *waiting)
 {
-    AUTO_CLOSE int signals = signalfd(-1, caught, SFD_CLOEXEC);
-    struct pollfd polled[] = { { .fd = fd, .events = POLLIN },
-                               { .fd = signals, .events = POLLIN } };
-    ssize_t got;
+    char word = waiting->called_off ? STAY : GO;
+
+    waiting->apart = true;
+    if (waiting->called_off)
+        kill(waiting->child, waiting->called_off);
+    return send(waiting->fd, &word, 1, MSG_NOSIGNAL) == 1 && word == GO;
+}
+
+/* True: the move `id` goes on by itself. False: the child ends. A signal that is here counts
+ * before what the child says.
+ */
+static bool await_beginning(struct waiting *waiting, char id[17])
+{
+    struct pollfd polled[] = { { .fd = waiting->signals, .events = POLLIN },
+                               { .fd = waiting->fd, .events = POLLIN } };
+
+    for (;;) {
+        if (poll(polled, 2, -1) < 0)
+            continue;
+        if (polled[0].revents) {
+            pass_on(waiting);
+            continue;
+        }
+        if (read(waiting->fd, id, 16) != 16) {
+            id[0] = '\0';
+            return false;
+        }
+        id[16] = '\0';
+        if (let_go(waiting))
+            return true;
+    }
+}
+
+static int status_of(pid_t child)
+{
     int ended;
 
-    while (poll(polled, 2, -1) < 0 || !polled[0].revents)
-        if (polled[1].revents)
-            pass_on(signals, child);
-    got = read(fd, id, 16);
-    id[got == 16 ? 16 : 0] = '\0';
-    *status = 0;
-    if (got == 16)
-        return;
     while (waitpid(child, &ended, 0) < 0)
         if (errno != EINTR)
             abort();
-    *status = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+    return WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
 }
 
 static void enter_scope(void)
@@ -53,44 +98,65 @@ static void enter_scope(void)
     systemd_scope_enter(scope);
 }
 
-bool detach_begin(int *fd, char id[17], int *status, struct error *err)
+/* What calls a move off, unless our caller has us ignore it. */
+static sigset_t calling_off(void)
 {
-    AUTO_CLOSE int begun = -1;
-    sigset_t caught, before;
-    int both[2];
-    pid_t child;
+    static const int numbers[] = { SIGINT, SIGTERM };
+    struct sigaction action;
+    sigset_t set;
 
-    sigemptyset(&caught);
-    sigaddset(&caught, SIGINT);
-    sigaddset(&caught, SIGTERM);
-    signal(SIGCHLD, SIG_DFL); /* ignored, a child's exit status would be lost */
-    if (pipe2(both, O_CLOEXEC) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot create a pipe: %m");
-    sigprocmask(SIG_BLOCK, &caught, &before);
-    child = fork();
-    if (child < 0)
-        error_set(err, ERROR_SYSTEM, "cannot start a process: %m");
-    begun = both[0];
-    *fd = both[1];
-    if (child) {
-        close(*fd);
-        if (child > 0)
-            await(child, begun, &caught, id, status);
-    }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    if (child == 0)
-        enter_scope();
-    return child == 0;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, numbers[i]);
+    return set;
 }
 
-void detach_go(int fd, const char *id)
+bool detach_begin(int *fd, char id[17], int *status, struct error *err)
+{
+    sigset_t caught = calling_off(), before;
+    struct waiting waiting;
+    int both[2];
+
+    signal(SIGCHLD, SIG_DFL); /* ignored, a child's exit status would be lost */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, both) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot create a socket: %m");
+    sigprocmask(SIG_BLOCK, &caught, &before);
+    waiting = (struct waiting){ .child = fork(), .fd = both[0] };
+    if (waiting.child < 0)
+        error_set(err, ERROR_SYSTEM, "cannot start a process: %m");
+    if (waiting.child > 0) {
+        close(both[1]);
+        waiting.signals = signalfd(-1, &caught, SFD_CLOEXEC);
+        *status = await_beginning(&waiting, id) ? 0 : status_of(waiting.child);
+        close(waiting.signals);
+        close(both[0]);
+        return false; /* the signals stay blocked: what comes now is too late to change anything */
+    }
+    close(both[0]);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    *fd = both[1];
+    if (waiting.child == 0)
+        enter_scope();
+    else
+        close(both[1]);
+    return waiting.child == 0;
+}
+
+bool detach_go(int fd, const char *id)
 {
     AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    char word = GO; /* also of one that has gone meanwhile */
 
-    (void)setsid();
+    (void)setsid(); /* first: Ctrl-C reaches either both of us, or only who waits */
+    if (send(fd, id, 16, MSG_NOSIGNAL) == 16)
+        while (recv(fd, &word, 1, 0) < 0 && errno == EINTR)
+            ;
+    if (word == STAY)
+        return false; /* who waits sees our end by `fd` */
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup2(null, STDERR_FILENO) < 0)
         abort();
-    (void)!write(fd, id, 16);
     close(fd);
+    return true;
 }

@@ -8,11 +8,14 @@
 
 /* Become two processes. True: this one, in a systemd scope of its own, does the move, and says so
  * by detach_go(fd). False: this one has waited; `*status` is the command's exit status, and `id`
- * the migration that goes on, or "". With `err` set there is no second process.
+ * the migration that goes on, or ""; SIGINT and SIGTERM stay blocked, since they come too late.
+ * With `err` set there is no second process.
  */
 bool detach_begin(int *fd, char id[17], int *status, struct error *err);
 
-/* The move has begun: leave the terminal. */
-void detach_go(int fd, const char *id);
+/* The move has begun: leave the terminal, and close `fd`. False: a signal to who waits calls the
+ * move off, and has been sent to this process, too, which stays and tells of it.
+ */
+bool detach_go(int fd, const char *id);
 
 #endif

@@ -169,7 +169,7 @@ static void on_event(void *arg, const struct event *event)
         report_expect_ram(sending->report, params.memory);
     event_emit(&sink, *event);
     if (sending->detached >= 0 && event->kind == EVENT_STAGE_BEGIN) { /* the journal is there */
-        detach_go(sending->detached, sending->m.id);
+        (void)detach_go(sending->detached, sending->m.id);
         sending->detached = -1;
     }
 }

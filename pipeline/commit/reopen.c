@@ -60,6 +60,24 @@ pid_t reopen_living_owner(const struct migration *m, uint64_t *start_time)
     return reopen_owner_lives(m) ? owner_pid(m) : 0;
 }
 
+/* An owner that has closed the migration works on it no more: its hooks may run, or it exits. */
+static bool owner_has_closed(const struct migration *m)
+{
+    const cJSON *closed = journal_find(m->journal, RECORD_CLOSED);
+
+    return json_uint_or(closed, "seq", 0) > json_uint_or(owner(m), "seq", 0);
+}
+
+bool reopen_owner_works(const struct migration *m)
+{
+    return reopen_owner_lives(m) && !owner_has_closed(m);
+}
+
+bool reopen_await_owner(const struct migration *m, uint64_t timeout_ms)
+{
+    return process_await(owner_pid(m), owner_start(m), timeout_ms);
+}
+
 /* Begin the guardian's attempt, which ends no other process. */
 static bool begin_attempt(struct migration *m, struct error *err)
 {
@@ -85,6 +103,7 @@ static const struct hypervisor *hypervisor_of(const struct migration *m, struct 
 bool reopen_end_owner(struct migration *m, struct error *err)
 {
     enum {
+        ENDING_MS = 3000, /* for one that does not answer because it is about to end */
         DEATH_MS = 10000
     };
 
@@ -92,7 +111,9 @@ bool reopen_end_owner(struct migration *m, struct error *err)
         return false;
     if (m->unattended)
         return begin_attempt(m, err);
-    if (!reopen_owner_lives(m))
+    if (!journal_refresh(m->journal, err))
+        return false;
+    if (!reopen_owner_works(m) || reopen_await_owner(m, ENDING_MS))
         return true;
     event_say(&m->events, EVENT_WARNING, NULL,
               "process %d holds this migration and does not answer: ending it", (int)owner_pid(m));

@@ -269,6 +269,26 @@ static bool hand_over(struct serving *serving, struct error *err)
     return ok;
 }
 
+/* A receiver that is about to end has no door any more, and one that begins has none yet. */
+static bool reach_owner(struct serving *serving)
+{
+    enum {
+        AGAIN_MS = 50
+    };
+    struct migration *m = &serving->m;
+    uint64_t until_ms = loop_now_ms() + m->options->timing.lost_ms;
+    struct error unreachable;
+
+    do {
+        unreachable = (struct error){ 0 };
+        if (hand_over(serving, &unreachable))
+            return true;
+    } while (unreachable.kind == ERROR_LOST && loop_now_ms() < until_ms &&
+             journal_refresh(m->journal, NULL) && reopen_owner_works(m) &&
+             !reopen_await_owner(m, AGAIN_MS));
+    return false;
+}
+
 /* A look leaves the migration to whom it belongs, dead or silent. */
 static void show(struct migration *m, struct result *result)
 {
@@ -279,14 +299,26 @@ static void show(struct migration *m, struct result *result)
     session_goodbye(m->peer);
 }
 
+/* Act in the owner's place, unless there is nothing left to do. */
+static bool become_owner(struct migration *m, struct error *err)
+{
+    char ticket[33];
+
+    if (!journal_refresh(m->journal, err))
+        return false;
+    if (journal_last(m->journal) == RECORD_CLOSED)
+        return reopen_host(m, err);
+    journal_new_token(ticket);
+    return reopen_end_owner(m, err) && reopen_as_owner(m, err) && reopen_host(m, err) &&
+           open_door(m, ticket, err);
+}
+
 /* The receiver does not answer, or is dead: act in its place, from its journal. */
 static void take_over(struct serving *serving, struct result *result)
 {
     struct migration *m = &serving->m;
     struct query query;
-    char ticket[33];
 
-    journal_new_token(ticket);
     if (!handshake_answer_query(m, steal_fd(&serving->spare_in), steal_fd(&serving->spare_out),
                                 &query, &result->error))
         return;
@@ -297,8 +329,7 @@ static void take_over(struct serving *serving, struct result *result)
     }
     m->give_up_knowingly = query.back;
     query.committed &= !query.back;
-    if (!reopen_end_owner(m, &result->error) || !reopen_as_owner(m, &result->error) ||
-        !reopen_host(m, &result->error) || !open_door(m, ticket, &result->error)) {
+    if (!become_owner(m, &result->error)) {
         say(m, "wait", &result->error);
         return;
     }
@@ -337,7 +368,6 @@ static void serve_query(struct serving *serving, const cJSON *hello, struct resu
 {
     struct migration *m = &serving->m;
     enum journal_health health;
-    struct error unreachable = { 0 };
 
     result->outcome = OUTCOME_DONE;
     if (!take_options(serving, hello, &result->error))
@@ -347,21 +377,21 @@ static void serve_query(struct serving *serving, const cJSON *hello, struct resu
     if (!m->journal || !knows_token(m, hello, &result->error)) {
         /* R5: absence proves nothing. */
         struct query query;
+        struct error unheard = { 0 };
 
         session_free(m->peer);
         m->peer = NULL;
         m->history = (struct session_history){ 0 }; /* a stranger hears none */
         if (handshake_answer_query(m, steal_fd(&serving->spare_in), steal_fd(&serving->spare_out),
-                                   &query, &unreachable)) {
+                                   &query, &unheard)) {
             say(m, "unknown", &result->error);
             session_goodbye(m->peer);
         }
         return;
     }
     journal_set_hook(m->journal, m->journal_hook);
-    if (hand_over(serving, &unreachable))
-        return;
-    take_over(serving, result);
+    if (!reach_owner(serving))
+        take_over(serving, result);
 }
 
 static void serve(struct serving *serving, struct result *result)

@@ -1,23 +1,9 @@
 /* A QEMU's command line that came from another host: what is taken as it is, and what is not. */
 #include "host/qemu/argv/argv.h"
 
-#include "tests/unit/helpers.h"
+#include "tests/unit/words.h"
 
 #define REST " -machine pc -accel tcg -display none"
-
-/* Split at spaces. */
-static cJSON *words(const char *line)
-{
-    cJSON *array = must(cJSON_CreateArray());
-    AUTO_FREE char *copy = must(strdup(line));
-    char *rest = copy;
-    const char *word;
-
-    while ((word = strsep(&rest, " ")))
-        if (*word)
-            cJSON_AddItemToArray(array, must(cJSON_CreateString(word)));
-    return array;
-}
 
 static bool arrives(const char *line, struct argv_result *result, struct error *err)
 {

@@ -3,7 +3,7 @@
  */
 #include "host/qemu/argv/argv.h"
 #include "host/qemu/argv/known.h"
-#include "tests/unit/helpers.h"
+#include "tests/unit/words.h"
 #include "xmig/text.h"
 
 /* ---- what a version prints ---- */
@@ -55,32 +55,6 @@ static void version_done(struct version *version)
 }
 
 /* ---- lines ---- */
-
-static cJSON *words(const char *line)
-{
-    cJSON *array = must(cJSON_CreateArray());
-    AUTO_FREE char *copy = must(strdup(line));
-    char *rest = copy;
-    const char *word;
-
-    while ((word = strsep(&rest, " ")))
-        cJSON_AddItemToArray(array, must(cJSON_CreateString(word)));
-    return array;
-}
-
-static char *joined(const cJSON *array)
-{
-    const cJSON *item;
-    char *text = must(strdup(""));
-
-    cJSON_ArrayForEach (item, array) {
-        char *longer = formatted("%s%s%s", text, *text ? " " : "", item->valuestring);
-
-        free(text);
-        text = longer;
-    }
-    return text;
-}
 
 /* The line for that version; of a line that it refuses, why. The caller frees it. */
 static char *said_to(const char *version_name, const char *line)

@@ -1,22 +1,9 @@
 /* The machine as QEMU has it now, and what its start line makes. */
 #include "host/qemu/guest/machine.h"
 #include "tests/fake/fake-qemu.h"
-#include "tests/unit/helpers.h"
+#include "tests/unit/words.h"
 #include "xmig/guest-calls.h"
 #include "xmig/hypervisor-calls.h"
-
-/* A command line split at spaces. */
-static cJSON *words(const char *line)
-{
-    cJSON *array = must(cJSON_CreateArray());
-    AUTO_FREE char *copy = must(strdup(line));
-    char *rest = copy;
-    const char *word;
-
-    while ((word = strsep(&rest, " ")))
-        cJSON_AddItemToArray(array, must(cJSON_CreateString(word)));
-    return array;
-}
 
 static void reads_forwarded_ports(void **unused)
 {
