@@ -244,8 +244,8 @@ bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
            (state->ready || state->done > 0 || read_zeroed(q, id, disk, &state->zeroed, err));
 }
 
-bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,
-                      uint64_t *bytes, bool *ready, struct error *err)
+static bool ask_all(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                    uint64_t *bytes, bool *ready, struct error *err)
 {
     AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
 
@@ -262,6 +262,14 @@ bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], 
         *ready = *ready && state.ready;
     }
     return true;
+}
+
+bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                      uint64_t *bytes, struct error *err)
+{
+    bool ready;
+
+    return ask_all(q, id, disks, count, bytes, &ready, err);
 }
 
 bool qmp_mirror_wait(struct qmp *q, size_t *mark, uint64_t timeout_ms, struct error *err)
@@ -288,25 +296,38 @@ static bool is_of_job(const cJSON *data, const void *name)
     return !strcmp(json_string_or(data, "device", ""), name);
 }
 
-/* Asked to end without force, a mirror that is not ready is cancelled as if by force, and
- * one that has failed is not there to be asked.
- */
-static bool check_ready(struct qmp *q, const char *id, const char *const disks[], size_t count,
-                        struct error *err)
+static bool stalled(uint64_t moved_ms, uint64_t stall_ms)
 {
-    AUTO_JSON cJSON *jobs = qmp_query_block_jobs(q, err);
+    return loop_now_ms() - moved_ms >= stall_ms;
+}
 
-    if (!jobs)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        struct qmp_mirror_state state;
+/* Asked to end without force, a mirror that is not ready is cancelled as if by force, and one that
+ * has failed is not there to be asked. QEMU calls a mirror ready when nothing at all is left or
+ * under way: with the guest paused that comes as soon as the rest is copied.
+ */
+static bool await_ready(struct qmp *q, const char *id, const char *const disks[], size_t count,
+                        uint64_t stall_ms, struct error *err)
+{
+    size_t heard = qmp_mark(q);
+    uint64_t least = UINT64_MAX, moved_ms = loop_now_ms(), left;
+    bool ready;
 
-        if (!read_state(jobs, id, disks[i], &state, err))
+    for (;;) {
+        if (!ask_all(q, id, disks, count, &left, &ready, err))
             return false;
-        if (!state.ready)
-            return error_set(err, ERROR_SYSTEM, "%s: its mirror has not caught up", disks[i]);
+        if (ready)
+            return true;
+        if (left < least)
+            moved_ms = loop_now_ms();
+        least = left < least ? left : least;
+        if (stalled(moved_ms, stall_ms))
+            return error_set(err, ERROR_TIMEOUT,
+                             "the mirrors have not caught up: of the last %" PRIu64
+                             " bytes nothing was copied for %" PRIu64 " s",
+                             left, stall_ms / 1000);
+        if (!qmp_mirror_wait(q, &heard, stall_ms < LOOK_MS ? stall_ms : LOOK_MS, err))
+            return false;
     }
-    return true;
 }
 
 /* QEMU tells failure under the same name as success: only the absence of an error counts. */
@@ -360,7 +381,7 @@ static bool check_moves(struct qmp *q, struct drain *drain, struct error *err)
     if (done != drain->done)
         drain->moved_ms = loop_now_ms();
     drain->done = done;
-    if (loop_now_ms() - drain->moved_ms < drain->stall_ms)
+    if (!stalled(drain->moved_ms, drain->stall_ms))
         return true;
     return error_set(err, ERROR_TIMEOUT, "%s: its mirror has not moved for %" PRIu64 " s",
                      drain->disk, drain->stall_ms / 1000);
@@ -469,7 +490,7 @@ bool qmp_mirrors_drain(struct qmp *q, const char *id, const char *const disks[],
     size_t mark = qmp_mark(q);
     char name[QMP_NODE_NAME_SIZE];
 
-    if (!check_ready(q, id, disks, count, err))
+    if (!await_ready(q, id, disks, count, stall_ms, err))
         return false;
     for (size_t i = 0; i < count; i++) {
         qmp_mirror_name(id, disks[i], name);

@@ -46,11 +46,11 @@ bool qmp_mirror_start(struct qmp *q, const struct qmp_mirror *mirror, struct err
 bool qmp_mirror_state(struct qmp *q, const char *id, const char *disk,
                       struct qmp_mirror_state *state, struct error *err);
 
-/* The bytes that these mirrors still have to copy, and whether all have caught up. One query for
- * all: QEMU reads commands byte by byte, and wakes three threads for each.
+/* The bytes that these mirrors still have to copy. One query for all: QEMU reads commands byte by
+ * byte, and wakes three threads for each.
  */
 bool qmp_mirrors_debt(struct qmp *q, const char *id, const char *const disks[], size_t count,
-                      uint64_t *bytes, bool *ready, struct error *err);
+                      uint64_t *bytes, struct error *err);
 
 /* Wait until a mirror says that it has caught up, at most `timeout_ms`; then look. `*mark` (0 at
  * first) is how far the events have been heard.

@@ -2,6 +2,10 @@
  * when the disks can follow. Starts nothing, so there is nothing to undo: the
  * jobs belong to drive-mirror.
  *
+ * A hypervisor calls a mirror ready when nothing is left to copy and nothing is under way, which on
+ * a long link is luck: each write is under way for a round trip. What stays so little that it fits
+ * the pause is copied in the pause.
+ *
  * A disk may take hours; what ends the wait is a mirror that stands still. Before it copies it may
  * make the target zero, and look through its disk for what there is to copy. The latter has no
  * number that moves, and gets more time.
@@ -15,12 +19,15 @@
 #include "xmig/units.h"
 
 enum {
-    LOOKING_TAKES = 10 /* times as long as may pass without progress */
+    LOOKING_TAKES = 10, /* times as long as may pass without progress */
+    LITTLE_FOR_MS = 1000,
 };
 
 struct watch {
-    uint64_t moved;    /* the sum over all disks at the last progress */
-    uint64_t moved_ms; /* when it last changed */
+    uint64_t begun_ms;
+    uint64_t moved;     /* the sum over all disks at the last progress */
+    uint64_t moved_ms;  /* when it last changed */
+    uint64_t little_ms; /* since when little is left; 0: much is */
     struct {
         uint64_t left;            /* the least there was */
         uint64_t done, total, ms; /* at that time */
@@ -116,6 +123,27 @@ static void watch_race(struct migration *m, struct watch *watch, const struct su
               print_size(copied, per_second(sum->done - watch->race.done, ms)), needed);
 }
 
+/* So little that it would be copied, at the speed there was on average, within the downtime asked
+ * for.
+ */
+static bool is_little(struct migration *m, const struct watch *watch, const struct sum *sum)
+{
+    uint64_t left = sum->total > sum->done ? sum->total - sum->done : 0;
+    uint64_t ms = loop_now_ms() - watch->begun_ms;
+
+    return !sum->looking &&
+           left <= per_second(sum->done, ms) * m->options->vm.max_downtime_ms / 1000;
+}
+
+static bool stays_little(struct migration *m, struct watch *watch, const struct sum *sum)
+{
+    if (!is_little(m, watch, sum))
+        watch->little_ms = 0;
+    else if (!watch->little_ms)
+        watch->little_ms = loop_now_ms();
+    return watch->little_ms && loop_now_ms() - watch->little_ms >= LITTLE_FOR_MS;
+}
+
 static bool wait_a_while(struct migration *m, struct error *err)
 {
     return guest_mirror_wait(m->guest, m->options->poll_ms, err);
@@ -123,14 +151,14 @@ static bool wait_a_while(struct migration *m, struct error *err)
 
 static bool wait_for_mirrors(struct migration *m, void *state, struct error *err)
 {
-    struct watch watch = { 0 };
+    struct watch watch = { .begun_ms = loop_now_ms() };
     struct sum sum;
 
     (void)state;
     for (;;) {
         if (!ask_all(m, &sum, err))
             return false;
-        if (sum.ready)
+        if (sum.ready || stays_little(m, &watch, &sum))
             return true;
         watch_race(m, &watch, &sum);
         if (!check_moves(m, &watch, &sum, err) || !wait_a_while(m, err))
@@ -141,14 +169,17 @@ static bool wait_for_mirrors(struct migration *m, void *state, struct error *err
 static void plan(struct migration *m, void *state, struct plan *out)
 {
     (void)state;
-    plan_say(out, "wait until all mirrors have caught up; give up after %llu s without progress",
+    plan_say(out,
+             "wait until all mirrors have caught up, or stay so little behind that the pause can "
+             "take it; give up after %llu s without progress",
              (unsigned long long)m->options->stall_ms / 1000);
 }
 
 const struct stage block_ready_wait = {
     .name = "block-ready-wait",
     .summary = "wait until every disk mirror has caught up",
-    .send_summary = "wait for every mirror to be ready; report bytes, rate and time left",
+    .send_summary =
+        "wait for every mirror to be ready, or all but; report bytes, rate and time left",
     .after = (const char *const[]){ "drive-mirror", NULL },
     .optional = true,
     .send = { .plan = plan, .run = wait_for_mirrors },

@@ -141,10 +141,58 @@ static void a_guest_that_writes_less_than_is_copied_is_no_matter(void **unused)
     assert_int_equal(warnings, 0);
 }
 
+/* Each write is under way for a round trip, so that there is always one. */
+static void a_guest_that_always_writes_a_little_is_waited_for_no_longer(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .done = 1 * GIB, .total = 2 * GIB },
+        { .done = 2 * GIB, .total = 2 * GIB + 8192 },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 2, 600, &err));
+    assert_int_equal(script.asked, 4); /* for more than a second */
+}
+
+static void a_little_that_is_left_for_a_moment_is_not_enough(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .done = 2 * GIB, .total = 2 * GIB + 8192 },
+        { .done = 2 * GIB, .total = 4 * GIB },
+        { .done = 4 * GIB, .total = 4 * GIB + 8192 },
+        { .done = 5 * GIB, .total = 7 * GIB },
+        { .ready = true },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 5, 600, &err));
+    assert_int_equal(script.asked, 5);
+}
+
+static void a_little_counts_only_when_it_fits_the_downtime(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .done = 100, .total = 300 },
+        { .done = 100, .total = 300 },
+        { .done = 100, .total = 300 },
+        { .ready = true },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 4, 900, &err));
+    assert_int_equal(script.asked, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mirror_that_copies_nothing_any_more_has_stalled),
+        cmocka_unit_test(a_guest_that_always_writes_a_little_is_waited_for_no_longer),
+        cmocka_unit_test(a_little_that_is_left_for_a_moment_is_not_enough),
+        cmocka_unit_test(a_little_counts_only_when_it_fits_the_downtime),
         cmocka_unit_test(a_target_that_is_being_zeroed_has_not_stalled),
         cmocka_unit_test(a_mirror_that_still_looks_what_there_is_gets_more_time),
         cmocka_unit_test(a_mirror_that_looks_for_ever_has_stalled),

@@ -40,17 +40,36 @@ static void drains_all_at_once_and_asks_each_how_it_ended(void **unused)
     succeeds(script, drain_both);
 }
 
-static void ends_no_mirror_while_one_has_not_caught_up(void **unused)
+#define SAYS_ONE_READY                                                                             \
+    "query-block-jobs", .reply = "[" READY(NAME_A) ", " JOB(NAME_B, "running", "") "]"
+
+static void ends_no_mirror_before_all_have_caught_up(void **unused)
 {
-    const char *const jobs = "[" READY(NAME_A) ", " JOB(NAME_B, "running", "") "]";
     const struct exchange script[] = {
-        { "query-block-jobs", .reply = jobs },
+        { SAYS_ONE_READY },
+        { SAYS_BOTH_READY },
+        { "block-job-cancel", .reply = NULL },
+        { "block-job-cancel", .events = { COMPLETED(NAME_B), COMPLETED(NAME_A) } },
+        { "query-block-jobs", .reply = "[" CONCLUDED(NAME_A) ", " CONCLUDED(NAME_B) "]" },
         { 0 },
     };
-    struct error err = failure_of(script, drain_both);
     (void)unused;
 
-    assert_string_equal(err.text, "vdb: its mirror has not caught up");
+    succeeds(script, drain_both_quickly);
+}
+
+static void a_mirror_that_never_catches_up_is_given_up(void **unused)
+{
+    const struct exchange script[] = {
+        { SAYS_ONE_READY },
+        { SAYS_ONE_READY },
+        { 0 },
+    };
+    struct error err = failure_of(script, drain_both_quickly);
+    (void)unused;
+
+    assert_int_equal(err.kind, ERROR_TIMEOUT);
+    assert_says(err.text, "of the last 4 bytes nothing was copied");
 }
 
 static void completed_with_an_error_is_a_failure(void **unused)
@@ -413,7 +432,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drains_all_at_once_and_asks_each_how_it_ended),
-        cmocka_unit_test(ends_no_mirror_while_one_has_not_caught_up),
+        cmocka_unit_test(ends_no_mirror_before_all_have_caught_up),
+        cmocka_unit_test(a_mirror_that_never_catches_up_is_given_up),
         cmocka_unit_test(completed_with_an_error_is_a_failure),
         cmocka_unit_test(cancelled_is_a_failure),
         cmocka_unit_test(a_job_that_concluded_with_an_error_beats_its_event),

@@ -155,10 +155,9 @@ static bool check_mirrors(struct qemu_guest *vm, struct error *err)
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
     uint64_t debt;
-    bool ready;
 
     return count == 0 ||
-           qmp_mirrors_debt(vm->qemu.q, vm->base.context.id, names, count, &debt, &ready, err);
+           qmp_mirrors_debt(vm->qemu.q, vm->base.context.id, names, count, &debt, err);
 }
 
 /* Pausing the guest flushes all disks, also the mirrors', and holds RAM up meanwhile. */

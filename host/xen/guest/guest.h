@@ -124,7 +124,7 @@ extern const struct mirror_ops xen_mirrors;
 /* With the guest suspended: send what is left, prove it, remove the mirrors. */
 bool xen_mirrors_drain(struct xen_guest *vm, struct error *err);
 /* How many bytes the mirrors still have to send. An error when a mirror has died. */
-bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, bool *ready, struct error *err);
+bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, struct error *err);
 
 /* ---- suspend.c ---- */
 

@@ -107,17 +107,16 @@ static const char **names_of_mirrored(const struct xen_guest *vm, size_t *count)
     return names;
 }
 
-bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, bool *ready, struct error *err)
+bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, struct error *err)
 {
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
 
     *bytes = 0;
-    *ready = true;
     if (!check_domain(vm, err))
         return false;
     return count == 0 ||
-           qmp_mirrors_debt(vm->xen.q, vm->base.context.id, names, count, bytes, ready, err) ||
+           qmp_mirrors_debt(vm->xen.q, vm->base.context.id, names, count, bytes, err) ||
            explain(vm, err);
 }
 

@@ -56,7 +56,7 @@ static bool becomes_less(struct precopy *precopy, uint64_t left, uint64_t now_ms
 }
 
 enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,
-                                    bool disks_ready, uint64_t now_ms)
+                                    uint64_t now_ms)
 {
     uint64_t some_ram = ram > NOTHING_BYTES ? ram : 0;
     uint64_t left = some_ram + disks;
@@ -65,7 +65,7 @@ enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint6
 
     precopy->expected_ms = expect_ms(precopy, some_ram, disks);
     if (left == 0 || (precopy->rate > 0 && precopy->expected_ms <= precopy->max_downtime_ms))
-        return disks_ready ? PRECOPY_PAUSE : PRECOPY_WAIT;
+        return PRECOPY_PAUSE;
     if (becomes_less(precopy, left, now_ms) || precopy->vain < VAIN_PASSES)
         return onwards;
     vain_ms = now_ms - precopy->least_ms;

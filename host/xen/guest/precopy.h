@@ -37,7 +37,7 @@ void precopy_pass_ends(struct precopy *precopy, uint64_t ram, uint64_t sent, uin
 
 /* Call between two passes, with the bytes that are left of RAM and of the disks. */
 enum precopy_verdict precopy_decide(struct precopy *precopy, uint64_t ram, uint64_t disks,
-                                    bool disks_ready, uint64_t now_ms);
+                                    uint64_t now_ms);
 
 /* The rate, in bytes a second, at which the rest would fit the downtime. */
 uint64_t precopy_needed_rate(const struct precopy *precopy);

@@ -66,17 +66,16 @@ static int follow(struct sending *sending, enum precopy_verdict verdict)
 static int decide(struct sending *sending)
 {
     uint64_t debt;
-    bool ready;
     enum precopy_verdict verdict;
 
     if (sending->vm->base.context.options.ram == RAM_ONE_PASS)
         return XGS_POLICY_STOP_AND_COPY;
     if (sending->stats.iteration == 0)
         return XGS_POLICY_CONTINUE_PRECOPY;
-    if (!xen_mirrors_debt(sending->vm, &debt, &ready, &sending->error))
+    if (!xen_mirrors_debt(sending->vm, &debt, &sending->error))
         return XGS_POLICY_ABORT;
     verdict = precopy_decide(&sending->precopy, (uint64_t)sending->stats.dirty_count * XEN_PAGE,
-                             debt, ready, loop_now_ms());
+                             debt, loop_now_ms());
     event_say(&sending->vm->base.context.events, EVENT_DEBUG, sending->hooks->stage,
               "pass %u: %ld pages and %llu bytes of disk are left, which takes %llu ms",
               sending->stats.iteration, sending->stats.dirty_count, (unsigned long long)debt,

@@ -104,9 +104,8 @@ static bool suspend(struct sending *sending, struct error *err)
 {
     struct xen_guest *vm = sending->vm;
     uint64_t debt, since_ms;
-    bool ready;
 
-    if (!check_unchanged(vm, false, err) || !xen_mirrors_debt(vm, &debt, &ready, err))
+    if (!check_unchanged(vm, false, err) || !xen_mirrors_debt(vm, &debt, err))
         return false;
     if (!sending->hooks->pausing(sending->hooks->arg, err))
         return false;
@@ -227,7 +226,6 @@ static bool look(void *arg, struct error *err)
 {
     struct sending *sending = arg;
     uint64_t debt, now_ms = loop_now_ms();
-    bool ready;
 
     xen_log_drain(sending->vm->xen.log, &sending->vm->base.context.events);
     tell_progress(sending);
@@ -235,7 +233,7 @@ static bool look(void *arg, struct error *err)
     if (sending->pausing || now_ms - sending->looked_ms < MIRRORS_MS)
         return true;
     sending->looked_ms = now_ms;
-    return xen_mirrors_debt(sending->vm, &debt, &ready, err);
+    return xen_mirrors_debt(sending->vm, &debt, err);
 }
 
 /* ---- the whole ---- */
