@@ -105,6 +105,14 @@ def some(transport, table):
     return [row for row in table if row.hand in chosen and row.moment in (SOME if row.hand not in hangs else HANGS)]
 
 
+def each_once(table):
+    """Each fault at one moment: the first has the first of its moments, the second the second, and so on."""
+    faults = {}
+    for row in table:
+        faults.setdefault(row.fault(), []).append(row)
+    return [rows_of[number % len(rows_of)] for number, rows_of in enumerate(faults.values())]
+
+
 def slowness(scene, syncs):
     """The words before xmig at the target that make its disks, and its QEMU, slow."""
     if syncs < 0:
@@ -203,12 +211,17 @@ def main():
     parser = argparse.ArgumentParser(description="Faults and moments of a move.")
     parser.add_argument("--transport", choices=WAYS, default="ssh")
     parser.add_argument("--some", action="store_true", help="only rows that depend on it most")
+    parser.add_argument("--each", action="store_true", help="each fault once, at another moment than the fault before it")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="rows whose title has this text")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
     table = rows(args.transport)
-    table = [row for row in (some(args.transport, table) if args.some else table) if args.only in row.title()]
+    if args.some:
+        table = some(args.transport, table)
+    if args.each:
+        table = each_once(table)
+    table = [row for row in table if args.only in row.title()]
     if args.list:
         print("\n".join(row.title() for row in table))
         return 0

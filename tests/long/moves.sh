@@ -1,4 +1,4 @@
 #!/bin/bash
-# a hundred moves of a busy guest in the default RAM mode, none retried
+# forty moves of a busy guest in the default RAM mode, none retried
 # needs: build-release
-exec python3 tests/e2e/soak.py 100
+exec python3 tests/e2e/soak.py 40

@@ -1,4 +1,4 @@
 #!/bin/bash
-# faults × moments: other people's hands on a VM that is being moved
+# each fault at one moment: other people's hands on a VM that is being moved
 # needs: build-release
-exec python3 tests/e2e/fault-table.py
+exec python3 tests/e2e/fault-table.py --each

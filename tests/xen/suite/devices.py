@@ -254,14 +254,15 @@ scenario("one-4.17", "volumes", takes_volumes)
 scenario("one-4.17", "media", media)
 scenario("one-4.17", "disk-attached-under-way", changed_under_way,
          "truncate -s 1M /lab/more.raw; xl block-attach m1 format=raw,vdev=xvdj,access=rw,backendtype=qdisk,target=/lab/more.raw", 4, "attached")
-scenario("one-4.17", "medium-changed-under-way", changed_under_way, "xl cd-insert m1 hdc /lab/other.iso", 4, "the medium")
+scenario("one-4.17", "medium-changed-under-way", changed_under_way, "xl cd-insert m1 hdc /lab/other.iso", 4, "the medium",
+         rung=FULL)
 scenario("one-4.17", "destroyed-under-way", changed_under_way, "xl destroy m1", 8,
          "its disks are here: '/lab/m1.hda.raw'")
 scenario("one-4.17", "reboots-under-way", ends_by_itself, "r", "REBOOT", 4, "rebooted")
 scenario("one-4.17", "powers-off-under-way", ends_by_itself, "p", "POWEROFF", 8,
-         "its disks are here: '/lab/m1.hda.raw'")
+         "its disks are here: '/lab/m1.hda.raw'", rung=FULL)
 scenario("one-4.17", "second-sender", second_sender)
 scenario("one-4.17", "old-copy-started-again", started_again)
 for a_name, (some_lines, a_word) in REFUSED.items():
     scenario("one-4.17", "refused-" + a_name, refused, some_lines, a_word,
-             rung=LONG if a_name in ("channel", "unknown-option") else FULL)
+             rung=LONG if a_name == "channel" else FULL)

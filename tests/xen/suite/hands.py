@@ -210,7 +210,7 @@ scenario("one-4.17", "copy-let-run-forward", copy_let_run_is_chosen, "--forward"
 scenario("one-4.17", "copy-let-run-back", copy_let_run_is_chosen, "--back", 4)
 scenario("one-4.17", "unpaused-while-suspended", unpaused_while_suspended, rung=FULL)
 scenario("one-4.17", "resumed-at-PREPARED", resumed, PREPARED, "recv")
-scenario("one-4.17", "resumed-at-COMMIT", resumed, COMMIT, "send")
+scenario("one-4.17", "resumed-at-COMMIT", resumed, COMMIT, "send", rung=FULL)
 scenario("one-4.17", "resumed-at-OWNED", resumed_after_go)
 scenario("one-4.17", "paused-under-way", stopped_under_way)
 scenario("one-4.17", "turned-off-under-way", turned_off_and_kept)

@@ -212,17 +212,17 @@ def sends_a_stream_that_xen_verifies(s):
 for version in ("4.17", "4.20"):
     is_old = version == "4.17"
     scenario("two-" + version, "there-and-back", there_and_back, rung=CHECK if is_old else FULL)
-    scenario("one-" + version, "stream", sends_a_stream_that_xen_verifies, rung=CHECK if is_old else LONG)
+    scenario("one-" + version, "stream", sends_a_stream_that_xen_verifies, rung=CHECK if is_old else FULL)
     scenario("one-" + version, "dry-run", only_looks, rung=LONG if is_old else FULL)
-    scenario("one-" + version, "shared-disks", with_shared_disks, rung=LONG if is_old else FULL)
+    scenario("one-" + version, "shared-disks", with_shared_disks, rung=FULL)
     scenario("oxenstored-" + version, "moved-over-tls" if is_old else "moved", moved_over_tls if is_old else moved,
              rung=CHECK if is_old else LONG)
 scenario("two-4.20", "there", there, rung=CHECK)
-scenario("two-4.17", "moved-over-tls", moved_over_tls)
+scenario("two-4.17", "moved-over-tls", moved_over_tls, rung=FULL)
 scenario("one-4.17", "moved-without-ssh", moved, dest="local:")
 scenario("one-4.17", "moved-on-by-xl", moved_on_by_xl)
 scenario("one-4.17", "refused-paused", is_refused_while_paused)
-scenario("one-4.17", "refused-name", is_refused_a_taken_name)
+scenario("one-4.17", "refused-name", is_refused_a_taken_name, rung=FULL)
 scenario("one-4.17", "refused-memory", is_refused_for_lack_of_memory)
 scenario("two-4.17", "shared-disk", with_a_disk_that_both_hosts_reach)
 scenario("two-4.17", "dry-run", only_looks, rung=FULL)

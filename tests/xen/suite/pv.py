@@ -166,7 +166,7 @@ def refuses_a_disk_of_the_kernel(s):
 
 
 scenario("pv-one-4.17", "company", in_company, rung=CHECK)
-scenario("pv-4.17", "company", with_company)
+scenario("pv-4.17", "company", with_company, rung=FULL)
 scenario("pv-4.17", "undone-bridged-crashed", undone_bridged_crashed)
 scenario("pv-4.20", "company", in_company, rung=FULL)
 scenario("pv-upgrade", "company", with_company)

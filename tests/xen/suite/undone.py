@@ -12,9 +12,8 @@ POINTS = [
     "ram-stream:begin:send", "ram-stream:begin:recv", "PAUSING:before:send", "PAUSING:after:send",
     "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:after:recv",
 ]
-IN_CHECK = {"block-ready-wait:end:send", "ram-stream:end:send", "PREPARED:after:recv"}
-
-IN_LONG = {"params-copy:end:send", "qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send"}
+IN_CHECK = {"ram-stream:end:send", "PREPARED:after:recv"}
+IN_LONG = {"qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send"}
 
 STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
 
@@ -109,7 +108,7 @@ for a_point in POINTS:
              rung=CHECK if a_point in IN_CHECK else LONG if a_point in IN_LONG else FULL)
 for a_stage in STAGES:
     scenario("one-4.17", f"cancelled-at-{a_stage}", cancelled, f"{a_stage}:end:recv",
-             rung=LONG if a_stage in ("drive-mirror", "ram-stream") else FULL)
+             rung=LONG if a_stage == "drive-mirror" else FULL)
 scenario("one-4.17", "cancelled-in-ram-stream", cancelled, "ram-stream:begin:recv", rung=CHECK)
 scenario("one-4.17", "acknowledged-and-not-followed", acknowledged_and_not_followed)
 scenario("one-4.17", "deadline", too_late)

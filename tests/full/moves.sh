@@ -1,0 +1,4 @@
+#!/bin/bash
+# two hundred moves of a busy guest in the default RAM mode, none retried
+# needs: build-release
+exec python3 tests/e2e/soak.py 200
