@@ -25,7 +25,8 @@ const struct migration_options migration_default_options = {
     .stall_ms = 60000,
     .poll_ms = 200,
     .retry_ms = 1000,
-    .timing = { .alive_ms = 5000, .lost_ms = LOST_MS },
+    /* As often as an idle lane says something: a server's ChannelTimeout ends what is silent. */
+    .timing = { .alive_ms = 2000, .lost_ms = LOST_MS },
 };
 
 static const struct {

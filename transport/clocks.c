@@ -7,7 +7,7 @@
 
 enum {
     AT_FIRST = 8, /* round trips */
-    LATER = 12
+    LATER = 30
 };
 
 static uint64_t now_us(void)

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(TOP, "tests/e2e"))
 from ssh_scene import MIB, Scene  # noqa: E402 (the path comes first)
 
 SUITES = {"9.2": "bookworm", "10.0": "trixie", "10.3": "trixie-backports", "10.6": "sid"}
-TIMEOUT = "*=7s"  # the control connection says something every 5 s
+TIMEOUT = "*=4s"  # each connection says something every 2 s
 IDLE = {"filled": (4096, 12 * MIB)}  # of the second disk 12 s are sent, with --bwlimit 1M; the first is idle then
 
 
