@@ -7,9 +7,9 @@
 
 #include "xmig/error.h"
 
-/* Give every volume its plain table back whose tracking no living process goes on with; of migration
- * `id` only, unless that is NULL. `said` is called with a sentence about each, and may be NULL.
- * False if something is left: `err` is about the last of it.
+/* Give every volume its plain table back whose tracking no living process goes on with; of
+ * migration `id` only, unless that is NULL. `said` is called with a sentence about each, and may be
+ * NULL. False if something is left: `err` is about the last of it.
  */
 bool tracking_leftovers_end(const char *id, void (*said)(void *arg, const char *text), void *arg,
                             struct error *err);

@@ -11,8 +11,8 @@
  *     tracker_round(); tracker_check();   the guest is suspended: the last round, which is complete
  *     tracker_end();                      always
  *
- * Each function blocks for milliseconds, or as long as the storage below keeps I/O waiting. Read the
- * origin with O_DIRECT only: the page cache does not see what the kernel's backend writes.
+ * Each function blocks for milliseconds, or as long as the storage below keeps I/O waiting. Read
+ * the origin with O_DIRECT only: the page cache does not see what the kernel's backend writes.
  */
 #ifndef XMIG_HOST_KERNEL_DISKS_TRACKER_H
 #define XMIG_HOST_KERNEL_DISKS_TRACKER_H
@@ -44,8 +44,8 @@ uint64_t tracker_block(const struct tracker *tracker);
  * tracker_begin() or the last call, and wait until those writes are on the origin: what was written
  * before this call may be read from there afterwards. The volume is suspended for a moment.
  *
- * False: the tracking is over and writes may have been missed; tracker_end() has put the plain table
- * back unless somebody else has. Copy all anew, or give up.
+ * False: the tracking is over and writes may have been missed; tracker_end() has put the plain
+ * table back unless somebody else has. Copy all anew, or give up.
  */
 bool tracker_round(struct tracker *tracker, struct changed_blocks *changed, struct error *err);
 
@@ -62,8 +62,8 @@ bool tracker_check(struct tracker *tracker, struct error *err);
 /* For how long the volume was suspended at most, in ms. */
 uint64_t tracker_longest_suspended_ms(const struct tracker *tracker);
 
-/* Give the volume its plain table back, and take everything away that tracker_begin() made. True also
- * when that was done before. False: what is left is found by leftovers.h.
+/* Give the volume its plain table back, and take everything away that tracker_begin() made. True
+ * also when that was done before. False: what is left is found by leftovers.h.
  */
 bool tracker_end(struct tracker *tracker, struct error *err);
 

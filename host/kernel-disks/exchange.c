@@ -1,0 +1,113 @@
+/* The kernel does the exchange in one call, so that no death of ours leaves a device suspended. */
+#include "host/kernel-disks/exchange.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+
+#include "host/kernel-disks/device-mapper.h"
+#include "host/kernel-disks/lvm-lock.h"
+#include "host/kernel-disks/tables.h"
+#include "xmig/bytes.h"
+#include "xmig/cleanup.h"
+#include "xmig/text.h"
+
+enum {
+    LVM_MS = 5000
+};
+
+/* After a failed resume: a device that is suspended, or has a table that nobody wants. */
+static void go_on_with(const char *name, const char *before, struct error *err)
+{
+    struct mapped_device device;
+    struct error why = { 0 };
+
+    if (!mapper_look(name, &device, &why))
+        return;
+    if (!device.suspended) {
+        if (device.has_loaded)
+            mapper_unload(name, &why);
+        return;
+    }
+    if (before && !mapper_load(name, before, &why))
+        error_append(err, "; %s", why.text);
+    if (!mapper_resume(name, &why))
+        error_append(err,
+                     "; %s: IT IS SUSPENDED, and what uses it stands still (dmsetup resume %s)",
+                     why.text, name);
+}
+
+bool exchange_table(const char *name, const char *table, const char *before, struct error *err)
+{
+    if (!mapper_load(name, table, err))
+        return false;
+    if (mapper_resume(name, err))
+        return true;
+    go_on_with(name, before, err);
+    return false;
+}
+
+/* Somebody's change of the volume group may be half done: wait for its end, as long as that makes
+ * sense.
+ */
+static int keep_lvm_off(const struct mapped_device *device)
+{
+    AUTO_FREE char *group = device->is_lvm ? mapper_volume_group(device->name) : NULL;
+    struct error ignored = { 0 };
+
+    return group ? lvm_lock_hold(group, LVM_MS, &ignored) : -1;
+}
+
+static bool undo_device(dev_t number, dev_t origin, const char *plain, struct error *err)
+{
+    struct mapped_device device;
+    AUTO_FREE char *table = NULL;
+    AUTO_CLOSE int lock = -1;
+
+    if (!mapper_find(number, &device, err))
+        return false;
+    lock = keep_lvm_off(&device);
+    table = mapper_table(device.name, err);
+    if (!table || !mapper_look(device.name, &device, err))
+        return false;
+    if (table_tracks(table, origin))
+        return exchange_table(device.name, plain, NULL, err);
+    return (!device.has_loaded || mapper_unload(device.name, err)) &&
+           (!device.suspended || mapper_resume(device.name, err));
+}
+
+/* Those whose tables lead to the origin are its holders, also by a table that is only loaded. */
+static bool undo_holders(dev_t origin, const char *plain, struct error *err)
+{
+    AUTO_FREE char *path = formatted("/sys/dev/block/%u:%u/holders", major(origin), minor(origin));
+    DIR *holders = opendir(path);
+    bool ok = true;
+
+    if (!holders)
+        return error_set(err, ERROR_SYSTEM, "cannot read %s: %m", path);
+    for (const struct dirent *entry; (entry = readdir(holders));) {
+        AUTO_FREE char *file = formatted("%s/dev", entry->d_name);
+        char line[32];
+        unsigned most, least;
+
+        if (*entry->d_name != '.' &&
+            sscanf(bytes_read_line(dirfd(holders), file, line, sizeof(line)), "%u:%u", &most,
+                   &least) == 2)
+            ok = undo_device(makedev(most, least), origin, plain, err) && ok;
+    }
+    closedir(holders);
+    return ok;
+}
+
+bool exchange_undo(const char *origin, struct error *err)
+{
+    struct mapped_device device;
+    struct error none = { 0 };
+    AUTO_FREE char *plain = NULL;
+
+    if (!mapper_look(origin, &device, &none))
+        return true;
+    plain = mapper_table(origin, err);
+    return plain && undo_holders(device.number, plain, err) && mapper_remove(origin, err);
+}
