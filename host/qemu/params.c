@@ -120,6 +120,7 @@ static const struct field machine_fields[] = {
     EACH(media, qemu_medium_fields),
     EACH(queues, qemu_queue_fields, OPTIONAL),
     TEXTS(uso, OPTIONAL),
+    TEXTS(tunnels, OPTIONAL),
     OBJECT(throttles, OPTIONAL),
     EACH(tpms, qemu_tpm_fields, OPTIONAL),
     { 0 },

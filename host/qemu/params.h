@@ -64,16 +64,16 @@ struct qemu_machine {
     const cJSON *words; /* the command line, without the program */
     /* What the line asks of the target: see struct argv_result. */
     const cJSON *outputs, *sockets, *pidfiles, *searched, *audio, *bridges;
-    const cJSON *needs;     /* struct needed_file */
-    const cJSON *ports;     /* struct qemu_port */
-    const cJSON *slots;     /* {"ID": "4.0"} */
-    const cJSON *taps;      /* struct qemu_tap */
-    const cJSON *drives;    /* struct qemu_drive */
-    const cJSON *media;     /* struct qemu_medium */
-    const cJSON *queues;    /* struct qemu_queue */
-    const cJSON *uso;       /* names of network cards of which the guest uses this */
-    const cJSON *throttles; /* {"GROUP": limits}; NULL: there are none */
-    const cJSON *tpms;      /* struct qemu_tpm: one or none */
+    const cJSON *needs;         /* struct needed_file */
+    const cJSON *ports;         /* struct qemu_port */
+    const cJSON *slots;         /* {"ID": "4.0"} */
+    const cJSON *taps;          /* struct qemu_tap */
+    const cJSON *drives;        /* struct qemu_drive */
+    const cJSON *media;         /* struct qemu_medium */
+    const cJSON *queues;        /* struct qemu_queue */
+    const cJSON *uso, *tunnels; /* names of the taps that do this for the guest */
+    const cJSON *throttles;     /* {"GROUP": limits}; NULL: there are none */
+    const cJSON *tpms;          /* struct qemu_tpm: one or none */
 };
 
 struct qemu_params {

@@ -136,31 +136,47 @@ bool tap_is_for(const char *name, uid_t uid)
     return owner < 0 || owner == (long)uid;
 }
 
-/* Does a descriptor of the process hold the tap? The kernel tells by "iff:". */
-static bool holds(pid_t pid, const char *name)
+static bool is_among(const cJSON *names, const char *name)
 {
-    DIR *dir;
-    const struct dirent *entry;
-    bool found = false;
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, names)
+        if (!strcmp(item->valuestring, name))
+            return true;
+    return false;
+}
+
+/* Add the tap, if a descriptor is one: the kernel tells by "iff:". A card with several queues has
+ * its tap open several times.
+ */
+static void add_name(cJSON *names, const char *descriptor)
+{
+    FILE *file = fopen(descriptor, "re");
+    char line[128];
+    char interface[IFNAMSIZ];
+
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "iff: %15s", interface) == 1 && !is_among(names, interface))
+            cJSON_AddItemToArray(names, must(cJSON_CreateString(interface)));
+    if (file)
+        fclose(file);
+}
+
+cJSON *tap_names(pid_t pid)
+{
     AUTO_FREE char *folder = formatted("/proc/%d/fdinfo", (int)pid);
+    cJSON *names = must(cJSON_CreateArray());
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
 
-    dir = opendir(folder);
-    while (dir && !found && (entry = readdir(dir))) {
-        AUTO_FREE char *path = NULL;
-        char line[128];
-        char interface[IFNAMSIZ] = "";
-        FILE *file;
+    while (dir && (entry = readdir(dir))) {
+        AUTO_FREE char *path = formatted("%s/%s", folder, entry->d_name);
 
-        path = formatted("%s/%s", folder, entry->d_name);
-        file = fopen(path, "re");
-        while (file && !found && fgets(line, sizeof(line), file))
-            found = sscanf(line, "iff: %15s", interface) == 1 && !strcmp(interface, name);
-        if (file)
-            fclose(file);
+        add_name(names, path);
     }
     if (dir)
         closedir(dir);
-    return found;
+    return names;
 }
 
 bool tap_shares_network(pid_t pid)
@@ -176,7 +192,9 @@ bool tap_shares_network(pid_t pid)
 
 static bool is_user(void *name, pid_t pid)
 {
-    return tap_shares_network(pid) && holds(pid, name);
+    AUTO_JSON cJSON *names = tap_shares_network(pid) ? tap_names(pid) : NULL;
+
+    return is_among(names, name);
 }
 
 pid_t tap_user(const char *name)

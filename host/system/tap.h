@@ -35,6 +35,8 @@ bool tap_is_kept(const char *name);
 bool tap_is_for(const char *name, uid_t uid);
 /* A tap of the same name in another network name space is another tap. */
 bool tap_shares_network(pid_t pid);
+/* Names of the taps that a process has open; the caller frees the array. */
+cJSON *tap_names(pid_t pid);
 /* The process that has it open; 0: none. */
 pid_t tap_user(const char *name);
 

@@ -30,7 +30,8 @@
     "\"media\":[{\"name\":\"cd0\",\"device\":\"cd0\",\"qdev\":\"\",\"node\":\"#b\","               \
     "\"source\":\"/iso/a\",\"image\":\"/iso/b\",\"format\":\"raw\",\"size\":7,"                    \
     "\"sha256\":\"ab\"}],\"queues\":[{\"device\":\"virtio-rng\",\"name\":\"r\","                   \
-    "\"length\":1024,\"by_line\":8,\"after_reset\":1024}],\"uso\":[\"net0\"]}}"
+    "\"length\":1024,\"by_line\":8,\"after_reset\":1024}],\"uso\":[\"tap0\"],\"tunnels\":["        \
+    "\"tap0\"]}}"
 
 static cJSON *parsed(const char *text)
 {

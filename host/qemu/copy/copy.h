@@ -68,7 +68,7 @@ bool devices_check(const struct qemu_copy *vm, struct error *err);
 bool devices_can_arrive(struct qemu_copy *vm, struct error *err);
 /* check-offloads.c; for a kernel of that release. */
 bool offloads_check(const struct qemu_copy *vm, struct error *err);
-bool offloads_check_for(const cJSON *cards, const char *release, struct error *err);
+bool offloads_check_for(const struct qemu_machine *qemu, const char *release, struct error *err);
 /* check-arrived.c: the command line, whatever the source says of it. */
 bool qemu_check_arrived(struct qemu_copy *vm, struct error *err);
 void qemu_plan_line(const struct qemu_copy *vm, struct plan *plan);

@@ -203,7 +203,6 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJ
     AUTO_FREE char *user = user_name(vm->process.uid);
     AUTO_JSON cJSON *needs = needs_with_hashes(vm, err);
     AUTO_JSON cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
-    AUTO_JSON cJSON *uso = media ? offloads_read(&vm->qemu, err) : NULL;
     AUTO_JSON cJSON *taps = taps_choose(json_get(vm->present, "taps"), options->bridges);
     AUTO_JSON cJSON *bridges = chosen_bridges(vm->argv.bridges, options->bridges);
     struct qemu_params params = {
@@ -229,7 +228,8 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJ
             .slots = json_get(vm->present, "slots"),
             .drives = json_get(vm->present, "drives"),
             .queues = json_get(vm->present, "queues"),
-            .uso = uso,
+            .uso = json_get(vm->present, "uso"),
+            .tunnels = json_get(vm->present, "tunnels"),
             .tpms = tpms,
             .throttles = json_get(vm->present, "throttles"),
             .uid = vm->process.uid,
@@ -240,7 +240,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJ
         },
     };
 
-    if (!uso || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
+    if (!media || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
         return false;
     fields_write(qemu_fields, &params, out);
     return true;

@@ -170,7 +170,9 @@ static bool take_networks(struct qemu_guest *vm, cJSON *machine, struct error *e
     AUTO_FREE char *text = machine_ask(&vm->qemu, "info network", err);
 
     return text && take(machine, "networks", networks_of(text)) &&
-           take(machine, "taps", taps_read(text, vm->qemu.pid, err));
+           take(machine, "taps", taps_read(text, vm->qemu.pid, err)) &&
+           take(machine, "uso", offloads_read(vm->qemu.pid, TAP_USO)) &&
+           take(machine, "tunnels", offloads_read(vm->qemu.pid, TAP_TUNNELS));
 }
 
 cJSON *machine_read(struct qemu_guest *vm, struct error *err)

@@ -3,6 +3,7 @@
 #define XMIG_HOST_QEMU_GUEST_MACHINE_H
 
 #include "host/qemu/guest/guest.h"
+#include "host/system/tap-offloads.h"
 
 /* ---- machine.c ---- */
 
@@ -33,8 +34,8 @@ cJSON *queues_read(struct qemu *vm, struct error *err);
 
 /* ---- offloads.c ---- */
 
-/* Names of the network cards whose guest uses USO; the caller frees it. */
-cJSON *offloads_read(struct qemu *vm, struct error *err);
+/* Names of the taps that do this for the guest of process `pid`; the caller frees it. */
+cJSON *offloads_read(pid_t pid, enum tap_offload what);
 
 /* ---- usernet.c: the ports that are forwarded to the guest ---- */
 
