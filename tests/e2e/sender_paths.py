@@ -120,9 +120,7 @@ ALWAYS = [
           ("-object", "dbus-vmstate,id=d,addr=unix:path={0}/images/socket"),
           ("-object", "input-linux,id=i,evdev=/dev/input/event0"), ("-object", "qtest,id=q,chardev=c"),
           ("-object", "can-host-socketcan,id=c,if=can0,canbus=x"), ("-device", "vfio-pci,host=00:00.0"),
-          ("-device", "virtio-9p-pci,fsdev=f,mount_tag=t"),
-          ("-fsdev", "local,id=f,path={0}/decoy,security_model=none"),
-          ("-virtfs", "local,path={0}/decoy,mount_tag=t,security_model=none"),
+          ("-fsdev", "proxy,id=f,socket={0}/images/socket"), ("-fsdev", "synth,id=f"),
           ("-chardev", "file,id=c,path={0}/decoy/out"), ("-serial", "file:{0}/decoy/out"),
           ("-parallel", "file:{0}/decoy/out"), ("-qmp", "unix:{0}/images/socket,server=on,wait=off"),
           ("-add-fd", "fd=1,set=1"), ("-pflash", "{0}/decoy/precious"), ("-hda", "{0}/decoy/precious"),
@@ -153,7 +151,8 @@ BY_POLICY = [
           ("-device", '{"driver":"loader","file":"{0}/decoy/precious"}'),
           ("-spice", "port=5900,disable-ticketing=on"), ("-vnc", "0.0.0.0:7"), ("-gdb", "tcp:0.0.0.0:1234"),
           ("-monitor", "tcp:0.0.0.0:4444,server=on,wait=off"), ("-nic", "user,hostfwd=tcp:0.0.0.0:22-:22"),
-          ("-L", "{0}/decoy"))],
+          ("-L", "{0}/decoy"), ("-fsdev", "local,id=f,path={0}/decoy,security_model=none"),
+          ("-virtfs", "local,path={0}/decoy,mount_tag=t,security_model=none"))],
 ]
 
 MACHINE = [
