@@ -52,7 +52,7 @@ static bool monitor(struct loop *loop, const char *domain, const struct event_si
 
 const struct hypervisor xen_hypervisor = {
     .name = "xen",
-    .summary = "HVM guests of Xen, with their local disks",
+    .summary = "HVM and PVH guests of Xen, with their local disks",
     .sends_every_page = true,
     .available = available,
     .knows = knows,

@@ -1,5 +1,5 @@
-/* Xen: HVM guests with an unmodified toolstack and device model, moved with libxenctrl, libxenguest
- * and libxenstore. README.md says what each file is for.
+/* Xen: HVM and PVH guests with an unmodified toolstack and device model, moved with libxenctrl,
+ * libxenguest and libxenstore. README.md says what each file is for.
  */
 #include "host/xen/xen.h"
 
@@ -32,7 +32,7 @@ static void vms(cJSON *names)
 
 const struct hypervisor xen_itself = {
     .name = "xen",
-    .summary = "HVM guests of Xen, with their local disks",
+    .summary = "HVM and PVH guests of Xen, with their local disks",
     .sends_every_page = true,
     .knows = knows,
     .vms = vms,

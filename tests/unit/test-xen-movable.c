@@ -64,6 +64,24 @@ static void an_ordinary_hvm_guest_may_go(void **unused)
     assert_true(check_movable(&facts, &err));
 }
 
+static void a_pvh_guest_may_go(void **unused)
+{
+    struct domain_facts facts;
+    xc_domaininfo_t info;
+    struct error err = { 0 };
+    AUTO_JSON cJSON *config =
+        cJSON_Parse("{\"c_info\":{\"type\":\"pvh\"},\"b_info\":{\"kernel\":\"/k\","
+                    "\"type.pvh\":{}},\"disks\":[{}],\"nics\":[{}]}");
+
+    (void)unused;
+    set_up(&facts, &info);
+    facts.type = "pvh";
+    facts.config = config;
+    assert_true(check_movable(&facts, &err));
+    facts.type = "hvm";
+    is_refused(&facts, "'hvm' in xenstore");
+}
+
 static void other_kinds_of_guests_are_refused(void **unused)
 {
     struct domain_facts facts;
@@ -71,8 +89,6 @@ static void other_kinds_of_guests_are_refused(void **unused)
 
     (void)unused;
     set_up(&facts, &info);
-    facts.type = "pvh";
-    is_refused(&facts, "PVH guest");
     facts.type = "pv";
     info.flags = 0;
     is_refused(&facts, "a PV guest");
@@ -121,6 +137,20 @@ static void memory_that_is_not_its_own_is_refused(void **unused)
     is_refused(&facts, "CPU pool 2");
 }
 
+static void a_configuration_of_another_kind_is_refused(void **unused)
+{
+    AUTO_JSON cJSON *pv = cJSON_Parse("{\"c_info\":{\"type\":\"pv\"}}");
+    AUTO_JSON cJSON *shim = cJSON_Parse(
+        "{\"c_info\":{\"type\":\"pvh\"},\"b_info\":{\"type.pvh\":{\"pvshim\":\"True\"}}}");
+    struct error err = { 0 };
+
+    (void)unused;
+    assert_false(check_movable_config(pv, &err));
+    assert_non_null(strstr(err.text, "'pv'"));
+    assert_false(check_movable_config(shim, &err));
+    assert_non_null(strstr(err.text, "pvshim"));
+}
+
 static void devices_of_the_host_are_refused(void **unused)
 {
     (void)unused;
@@ -155,9 +185,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_ordinary_hvm_guest_may_go),
+        cmocka_unit_test(a_pvh_guest_may_go),
         cmocka_unit_test(other_kinds_of_guests_are_refused),
         cmocka_unit_test(a_guest_that_does_not_run_is_refused),
         cmocka_unit_test(memory_that_is_not_its_own_is_refused),
+        cmocka_unit_test(a_configuration_of_another_kind_is_refused),
         cmocka_unit_test(devices_of_the_host_are_refused),
         cmocka_unit_test(state_that_cannot_be_saved_is_refused),
         cmocka_unit_test(what_would_be_lost_on_the_way_is_refused),

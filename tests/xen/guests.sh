@@ -28,5 +28,7 @@ build_guests() { # WORK DESTINATION
     "$HERE/guests/disk.py" "$2/tick.img" "$1/tick"
     "$HERE/guests/disk.py" "$2/linux.img" "$1/loader" --kernel "$LAB_DIR/guest/vmlinuz" \
         --initrd "$1/linux-initrd"
+    cp "$LAB_DIR/guest/vmlinuz" "$2/linux-kernel" # for PVH guests, which have no disk to boot from
+    cp "$1/linux-initrd" "$2/linux-initrd"
     gcc -O2 -static -s -o "$2/../../bin/blkverify" "$HERE/../guest/verify.c"
 }

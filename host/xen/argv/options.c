@@ -6,6 +6,7 @@
 
 static const struct option_row rows[] = {
     VALUE("xen-domid", xen_rewrite_domid),
+    FLAG("xen-attach", rewriting_keep),
     FLAG("no-shutdown", rewriting_keep),
     FLAG("no-reboot", rewriting_keep),
     KEYVALS("chardev", xen_rewrite_chardev),

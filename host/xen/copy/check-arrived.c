@@ -3,6 +3,7 @@
  */
 #include "host/line-files.h"
 #include "host/xen/copy/copy.h"
+#include "host/xen/ground/config.h"
 #include "host/xen/guest/movable.h"
 #include "xmig/text.h"
 
@@ -94,15 +95,25 @@ static bool check_scripts(const struct xen_copy *vm, const cJSON *devices, struc
     return true;
 }
 
+/* libxl looks for one without a directory among Xen's own programs. */
+static bool check_bootloader(const char *bootloader, struct error *err)
+{
+    if (!strchr(bootloader, '/'))
+        return true;
+    if (*bootloader != '/')
+        return error_set(err, ERROR_REFUSED, "the bootloader '%s' is no absolute path", bootloader);
+    return line_program_check(bootloader, USER, err);
+}
+
 static bool check_config(const struct xen_copy *vm, struct error *err)
 {
     const cJSON *config = vm->params.xen.config;
     const cJSON *info = xen_build_info(vm);
     const char *bootloader = json_string_or(info, "bootloader", "");
 
-    if (*bootloader)
+    if (*bootloader && !config_is_pvh(config))
         return error_set(err, ERROR_REFUSED, "an HVM guest has no bootloader '%s'", bootloader);
-    return check_movable_config(config, err) &&
+    return check_movable_config(config, err) && check_bootloader(bootloader, err) &&
            check_device_model(json_string_or(info, "device_model", ""), err) &&
            check_words(vm, json_get(info, "extra"), err) &&
            check_words(vm, json_get(info, "extra_hvm"), err) &&

@@ -11,6 +11,7 @@
 #include "host/line-files.h"
 #include "host/system/program.h"
 #include "host/xen/copy/copy.h"
+#include "host/xen/ground/config.h"
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/ground/domain.h"
 #include "qmp/argv/port.h"
@@ -113,6 +114,10 @@ static bool is_the_sources(const struct xen_copy *vm)
 static bool check_device_model(struct xen_copy *vm, struct error *err)
 {
     free(vm->program);
+    vm->program = NULL;
+    if (!vm->xen.has_model)
+        return config_is_pvh(vm->params.xen.config) ||
+               error_set(err, ERROR_REFUSED, "an HVM guest has a device model, and none is named");
     vm->program = xen_find_program(&vm->params.xen, vm->base.context.policy);
     if (!vm->program)
         return line_program_missing(vm->params.xen.program, err) ||
@@ -260,6 +265,7 @@ bool xen_check_target(struct copy *copy, const cJSON *params, struct error *err)
         return false;
     free(vm->name);
     vm->name = must(strdup(vm->params.name));
+    vm->xen.has_model = *vm->params.xen.program;
     cJSON_Delete(vm->notes);
     vm->notes = must(cJSON_CreateArray());
     note_affinity(vm);
@@ -281,7 +287,8 @@ void xen_plan_recv(struct copy *copy, struct plan *plan)
     disk_images_plan(&vm->images, plan);
     plan_say(plan, "make the paused domain '%s--incoming' and claim %" PRIu64 " MiB for it",
              vm->params.name, xen_most_pages(vm) / (MIB / XEN_PAGE));
-    plan_say(plan, "run %s as its device model", vm->program);
+    if (vm->xen.has_model)
+        plan_say(plan, "run %s as its device model", vm->program);
     ports_plan(&vm->line, plan);
     cJSON_ArrayForEach (item, vm->notes)
         plan_say(plan, "%s", item->valuestring);

@@ -89,6 +89,7 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
     if (model) {
         vm->xen.domid = (uint32_t)json_uint_or(model, "domid", 0);
         vm->pid = (pid_t)json_uint_or(model, "device_model", 0);
+        vm->xen.has_model = vm->pid > 0;
         vm->start_time = json_uint_or(model, "started", 0);
     }
     vm->files = files ? must(cJSON_Duplicate(files, true)) : NULL;

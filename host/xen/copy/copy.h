@@ -15,7 +15,7 @@ struct xen_copy {
     struct xen_params params;
     char *name; /* its name when it runs */
     struct disk_images images;
-    struct child *child; /* the device model */
+    struct child *child; /* the device model; NULL, with no pid: a PVH guest may have none */
     pid_t pid;
     uint64_t start_time;
     char *program;
@@ -83,6 +83,8 @@ bool devices_remove(struct xen_copy *vm, struct error *err);
 /* ---- device-model.c ---- */
 
 bool xen_start_device_model(struct copy *copy, struct error *err);
+/* After the handover; fine if there is none. */
+bool device_model_goes_on(struct xen_copy *vm, struct error *err);
 bool device_model_end(struct xen_copy *vm, struct error *err);
 /* Add the last line of its log to an error, which that line may explain. */
 void device_model_explain(struct xen_copy *vm, struct error *err);

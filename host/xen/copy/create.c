@@ -9,6 +9,7 @@
 
 #include <xen/hvm/params.h>
 
+#include "host/xen/ground/config.h"
 #include "host/xen/ground/schedule.h"
 #include "xmig/facts.h"
 #include "xmig/text.h"
@@ -68,6 +69,7 @@ static bool create_domain(struct xen_copy *vm, struct error *err)
 
 static void add_roots(struct xen_copy *vm, struct store_batch *batch, const char *name)
 {
+    const cJSON *config = vm->params.xen.config;
     struct timespec now;
     AUTO_FREE char *path = formatted("/vm/%s", vm->xen.uuid);
 
@@ -79,32 +81,46 @@ static void add_roots(struct xen_copy *vm, struct store_batch *batch, const char
     store_add(batch, STORE_AS_ABOVE, name, "/local/domain/%u/name", vm->xen.domid);
     store_add(batch, STORE_AS_ABOVE, vm->xen.uuid, "%s/uuid", path);
     store_add(batch, STORE_AS_ABOVE, name, "%s/name", path);
-    store_add(batch, STORE_AS_ABOVE, "hvm", "%s/image/ostype", path);
-    store_add(batch, STORE_AS_ABOVE, vm->params.xen.rtc_timeoffset, "%s/rtc/timeoffset", path);
+    if (!config_is_pvh(config)) {
+        store_add(batch, STORE_AS_ABOVE, "hvm", "%s/image/ostype", path);
+        store_add(batch, STORE_AS_ABOVE, vm->params.xen.rtc_timeoffset, "%s/rtc/timeoffset", path);
+    }
     {
         AUTO_FREE char *start =
             formatted("%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
 
         store_add(batch, STORE_AS_ABOVE, start, "%s/start_time", path);
     }
-    store_add(batch, STORE_AS_ABOVE, "hvm", "/libxl/%u/type", vm->xen.domid);
+    store_add(batch, STORE_AS_ABOVE, config_type(config), "/libxl/%u/type", vm->xen.domid);
     store_add(batch, STORE_AS_ABOVE, "qemu_xen", "/libxl/%u/dm-version", vm->xen.domid);
     store_add(batch, STORE_AS_ABOVE, "", "/libxl/%u/device", vm->xen.domid);
-    store_add(batch, STORE_DOM0_ONLY, "", "/local/domain/0/device-model/%u", vm->xen.domid);
+    if (vm->xen.has_model)
+        store_add(batch, STORE_DOM0_ONLY, "", "/local/domain/0/device-model/%u", vm->xen.domid);
+}
+
+/* Of an emulated machine only. */
+static void add_machine(struct xen_copy *vm, struct store_batch *batch)
+{
+    static const char *const guests[] = { "control/feature-s3", "control/feature-s4" };
+    static const char *const read_only[] = { "hvmloader", "platform" };
+
+    for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
+        store_add(batch, STORE_GUEST_READS, "", "/local/domain/%u/%s", vm->xen.domid, read_only[i]);
+    for (size_t i = 0; i < sizeof(guests) / sizeof(guests[0]); i++)
+        store_add(batch, STORE_GUEST_OWNS, "", "/local/domain/%u/%s", vm->xen.domid, guests[i]);
+    store_add(batch, STORE_AS_ABOVE, "qemu_xen", "/local/domain/%u/platform/device-model",
+              vm->xen.domid);
 }
 
 static void add_skeleton(struct xen_copy *vm, struct store_batch *batch)
 {
-    static const char *const read_only[] = { "cpu",     "memory",    "device",
-                                             "control", "hvmloader", "platform" };
+    static const char *const read_only[] = { "cpu", "memory", "device", "control" };
     static const char *const guests[] = {
         "device/suspend/event-channel",
         "control/shutdown",
         "control/feature-poweroff",
         "control/feature-reboot",
         "control/feature-suspend",
-        "control/feature-s3",
-        "control/feature-s4",
         "control/sysrq",
         "data",
         "drivers",
@@ -115,7 +131,6 @@ static void add_skeleton(struct xen_copy *vm, struct store_batch *batch)
     static const char *const facts[][2] = {
         { "control/platform-feature-multiprocessor-suspend", "1" },
         { "control/platform-feature-xs_reset_watches", "1" },
-        { "platform/device-model", "qemu_xen" },
     };
 
     for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
@@ -157,6 +172,8 @@ static bool write_skeleton(struct xen_copy *vm, struct error *err)
 
     add_roots(vm, &batch, name);
     add_skeleton(vm, &batch);
+    if (!config_is_pvh(vm->params.xen.config))
+        add_machine(vm, &batch);
     add_features(vm, &batch);
     return store_commit(vm->xen.xs, &batch, err);
 }

@@ -16,6 +16,7 @@
 enum {
     START_MS = 120000,
     TRY_MS = 10000,
+    RESUME_MS = 20000,
     POLL_MS = 50,
     END_MS = 20000,
     KILL_MS = 10000,
@@ -184,22 +185,37 @@ static void watch(struct xen_copy *vm)
 
 /* ---- the public face ---- */
 
-bool xen_start_device_model(struct copy *copy, struct error *err)
+static bool start(struct xen_copy *vm, struct error *err)
 {
-    struct xen_copy *vm = xen_copy_of(copy);
     AUTO_JSON cJSON *to_come = line_files_to_come(&vm->line);
-    bool runs = devices_write_early(vm, err) && line_pipes_make(&vm->line, geteuid(), err) &&
-                start_process(vm, err) && await_monitor(vm, err);
+    bool runs = line_pipes_make(&vm->line, geteuid(), err) && start_process(vm, err) &&
+                await_monitor(vm, err);
 
     if (note_files(vm, to_come, runs ? err : NULL) && runs && check_waiting(vm, err) &&
-        set_capabilities(vm, err) && devices_await_disks(vm, err) && exports_open(vm, err) &&
-        toolstack_view_write(vm, err)) {
+        set_capabilities(vm, err) && devices_await_disks(vm, err) && exports_open(vm, err)) {
         qmp_guard(vm->xen.q, true);
-        watch(vm);
         return true;
     }
     device_model_explain(vm, err);
     return error_prefix(err, "the device model");
+}
+
+bool xen_start_device_model(struct copy *copy, struct error *err)
+{
+    struct xen_copy *vm = xen_copy_of(copy);
+
+    if (!devices_write_early(vm, err) ||
+        !(vm->xen.has_model ? start(vm, err) : note_process(vm, err)) ||
+        !toolstack_view_write(vm, err))
+        return false;
+    watch(vm);
+    return true;
+}
+
+bool device_model_goes_on(struct xen_copy *vm, struct error *err)
+{
+    return !vm->xen.has_model ||
+           (xen_connect(&vm->xen, RESUME_MS, err) && qmp_cont(vm->xen.q, err));
 }
 
 static bool is_alive(const struct xen_copy *vm)

@@ -44,7 +44,7 @@ bool exports_open(struct xen_copy *vm, struct error *err)
     AUTO_FREE char *path = formatted("%s/nbd.sock", vm->base.context.runtime_dir);
     AUTO_JSON cJSON *blocks = NULL;
 
-    if (!vm->base.context.options.mirrors_disks)
+    if (!vm->base.context.options.mirrors_disks || !vm->xen.has_model)
         return true;
     if (!qmp_nbd_server_start(vm->xen.q, path, 0, err) ||
         !qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
@@ -57,5 +57,5 @@ bool exports_open(struct xen_copy *vm, struct error *err)
 
 bool exports_close(struct xen_copy *vm, struct error *err)
 {
-    return qmp_nbd_server_stop(vm->xen.q, err);
+    return !vm->xen.has_model || qmp_nbd_server_stop(vm->xen.q, err);
 }

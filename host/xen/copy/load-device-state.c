@@ -64,9 +64,12 @@ static bool check_paused(struct xen_copy *vm, struct error *err)
 static bool load_state(struct xen_copy *vm, struct error *err)
 {
     AUTO_FREE char *path = formatted("%s/incoming.sock", vm->base.context.runtime_dir);
-    size_t mark = qmp_mark(vm->xen.q);
+    size_t mark;
     bool ok;
 
+    if (!vm->xen.has_model)
+        return true;
+    mark = qmp_mark(vm->xen.q);
     ok = qmp_migrate_incoming(vm->xen.q, path, err) && write_state(vm, path, err) &&
          await_loaded(vm, mark, err) && check_paused(vm, err);
     unlink(path);

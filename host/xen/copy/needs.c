@@ -124,7 +124,8 @@ bool domain_needs(const struct xen_params *params, const char *program, bool mir
 
     if (!disks)
         return false;
-    needs_add(needs, NEED_PROGRAM, program, 0, "%s", "");
+    if (*program)
+        needs_add(needs, NEED_PROGRAM, program, 0, "%s", "");
     add_memory(xen, needs);
     disks_need(disks, mirrored, needs);
     fields_each (item, xen->media, xen_medium_fields, &medium)
@@ -147,7 +148,8 @@ bool xen_needs(const struct copy *copy, const cJSON *json, struct needs *needs, 
 
     if (!xen_params_read(json, &params, err))
         return false;
-    program = xen_find_program(&params.xen, copy->context.policy);
+    if (*params.xen.program)
+        program = xen_find_program(&params.xen, copy->context.policy);
     return domain_needs(&params, program ? program : params.xen.program,
                         copy->context.options.mirrors_disks, needs, err);
 }

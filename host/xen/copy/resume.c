@@ -2,10 +2,6 @@
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/domain.h"
 
-enum {
-    CONNECT_MS = 20000
-};
-
 bool xen_before_resume(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
@@ -18,7 +14,7 @@ bool xen_copy_resume(struct copy *copy, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
 
-    if (!xen_connect(&vm->xen, CONNECT_MS, err) || !qmp_cont(vm->xen.q, err)) {
+    if (!device_model_goes_on(vm, err)) {
         err->kind = ERROR_SYSTEM;
         return error_prefix(err, "the device model");
     }
@@ -43,7 +39,7 @@ void xen_after_resume(struct copy *copy)
 {
     struct xen_copy *vm = xen_copy_of(copy);
 
-    if (xen_connect(&vm->xen, CONNECT_MS, NULL))
+    if (vm->xen.has_model && xen_connect(&vm->xen, QMP_CONNECT_MS, NULL))
         qmp_guard(vm->xen.q, false);
     join_networks(vm);
     xen_disconnect(&vm->xen);

@@ -12,7 +12,7 @@ enum run_state xen_copy_state(struct copy *copy)
     struct xen_copy *vm = xen_copy_of(copy);
     enum run_state state = xen_state(&vm->xen);
 
-    if (state == RUN_PAUSED && !process_lives(vm->pid, vm->start_time))
+    if (state == RUN_PAUSED && vm->xen.has_model && !process_lives(vm->pid, vm->start_time))
         return RUN_GONE;
     return state;
 }

@@ -179,7 +179,8 @@ static bool write_console(struct xen_copy *vm, struct error *err)
 
 bool toolstack_view_write(struct xen_copy *vm, struct error *err)
 {
-    return write_config(vm, err) && write_serial(vm, err) && write_vnc(vm, err) &&
+    return write_config(vm, err) &&
+           (!vm->xen.has_model || (write_serial(vm, err) && write_vnc(vm, err))) &&
            write_memory(vm, err) && write_console(vm, err) && devices_write_vifs(vm, err) &&
            hotplug_vifs(vm, HOTPLUG_ONLINE, err);
 }

@@ -15,6 +15,18 @@
 
 #define DIRECTORY "/var/lib/xen"
 
+const char *config_type(const cJSON *config)
+{
+    return json_string_or(json_get(config, "c_info"), "type", "hvm");
+}
+
+bool config_is_pvh(const cJSON *config)
+{
+    return !strcmp(config_type(config), "pvh");
+}
+
+/* ---- the file ---- */
+
 static char *file_name(char kind, uint32_t domid, const char *uuid, const char *what)
 {
     return formatted(DIRECTORY "/userdata-%c.%u.%s.%s", kind, domid, uuid, what);

@@ -6,6 +6,11 @@
 
 #include "xmig/json.h"
 
+/* The domain's type: "hvm", "pvh". */
+const char *config_type(const cJSON *config);
+/* Is it a PVH guest? Nothing is emulated for it, and it may have no device model. */
+bool config_is_pvh(const cJSON *config);
+
 /* The caller frees it. */
 cJSON *config_read(uint32_t domid, const char *uuid, struct error *err);
 bool config_write(uint32_t domid, const char *uuid, const cJSON *config, struct error *err);

@@ -22,6 +22,7 @@ struct xen {
     xc_interface *xc; /* only for the loop's thread; NULL: not open */
     struct xs_handle *xs;
     struct qmp *q;  /* the device model's monitor; NULL: not connected */
+    bool has_model; /* there is a device model: a PVH guest without disks of QEMU's has none */
     uint32_t domid; /* 0: none */
     char uuid[XEN_UUID_SIZE];
 };

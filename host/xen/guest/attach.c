@@ -10,44 +10,7 @@
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/movable.h"
-#include "xmig/paths.h"
-#include "xmig/process.h"
 #include "xmig/text.h"
-
-/* The command line of process `pid` without the program. */
-static cJSON *read_words(pid_t pid, struct error *err)
-{
-    size_t size;
-    AUTO_FREE char *line = process_file(pid, "cmdline", &size);
-    cJSON *words;
-
-    if (!line) {
-        error_set(err, ERROR_REFUSED, "its device model (process %d) does not run: %m", (int)pid);
-        return NULL;
-    }
-    words = process_words(line, size);
-    cJSON_DeleteItemFromArray(words, 0);
-    return words;
-}
-
-static bool read_device_model(struct xen_guest *vm, struct error *err)
-{
-    AUTO_FREE char *link = NULL;
-
-    vm->pid = (pid_t)store_number(vm->xen.xs, 0, "/local/domain/%u/image/device-model-pid",
-                                  vm->xen.domid);
-    if (vm->pid <= 0)
-        return error_set(err, ERROR_REFUSED, "it has no device model of its own");
-    vm->start_time = process_start_time(vm->pid);
-    vm->words = read_words(vm->pid, err);
-    if (!vm->words)
-        return false;
-    link = formatted("/proc/%d/exe", (int)vm->pid);
-    vm->program = path_real("/", link);
-    if (!xen_connect(&vm->xen, QMP_CONNECT_MS, err))
-        return error_prefix(err, "its device model");
-    return true;
-}
 
 /* Check movability first: domains that are refused may have no libxl configuration. */
 static bool check_domain(struct xen_guest *vm, const xc_domaininfo_t *info, struct error *err)
@@ -123,10 +86,8 @@ bool xen_attach(struct guest *guest, const char *name, struct error *err)
     if (!domain_find(vm->xen.xc, vm->xen.xs, name, &domid))
         return error_set(err, ERROR_REFUSED, "Xen has no domain called '%s'", name);
     vm->xen.domid = domid;
-    if (!read_domain(vm, err) || !take_lock(vm, err) || !read_device_model(vm, err) ||
-        !qmp_refuse_block_jobs(vm->xen.q, err))
+    if (!read_domain(vm, err) || !take_lock(vm, err) || !guest_model_attach(vm, err))
         return error_prefix(err, "the domain '%s' cannot be moved", name);
     snprintf(guest->called, sizeof(guest->called), "%s", vm->name);
-    qmp_guard(vm->xen.q, true);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "host/images/shared-images.h"
 #include "host/images/source-image.h"
 #include "host/xen/argv/argv.h"
+#include "host/xen/ground/config.h"
 #include "host/xen/ground/cpu-policy.h"
 #include "host/xen/guest/guest.h"
 #include "qmp/known-faults.h"
@@ -69,6 +70,46 @@ static bool check_faults(struct xen_guest *vm, struct error *err)
                          known_fault_refuse(FAULT_MIRROR_START, vm->xen.q, options->despite, err));
 }
 
+/* What libxl boots a PVH guest from; an HVM guest's device model reads it, and its command line
+ * tells.
+ */
+static bool add_boot_files(struct xen_guest *vm, cJSON *needs, struct error *err)
+{
+    static const char *const members[] = { "kernel", "ramdisk" };
+    const cJSON *info = json_get(vm->config, "b_info");
+
+    for (size_t i = 0; config_is_pvh(vm->config) && i < sizeof(members) / sizeof(*members); i++) {
+        const char *path = json_string_or(info, members[i], "");
+
+        if (*path && *path != '/')
+            return error_set(err, ERROR_REFUSED,
+                             "its %s '%s' is no absolute path, by which the target could find it "
+                             "when the guest reboots",
+                             members[i], path);
+        if (*path)
+            cJSON_AddItemToArray(needs, must(cJSON_CreateString(path)));
+    }
+    return true;
+}
+
+static bool add_no_device_model(struct xen_guest *vm, struct xen_domain *out, cJSON *kept,
+                                struct error *err)
+{
+    const struct vm_options *options = &vm->base.context.options;
+    cJSON *needs = json_keep(kept, cJSON_CreateArray());
+    cJSON *hashes = json_keep(kept, cJSON_CreateArray());
+
+    if (options->device_model)
+        return error_set(err, ERROR_REFUSED,
+                         "--device-model: the guest has no device model, here or at the target");
+    out->program = out->machine = "";
+    out->words = json_keep(kept, cJSON_CreateArray());
+    out->renamed = json_keep(kept, cJSON_CreateObject());
+    out->needs = needs;
+    out->hashes = hashes;
+    return add_boot_files(vm, needs, err) && add_hashes(vm, hashes, needs, err);
+}
+
 static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xen_domain *out,
                              cJSON *kept, struct error *err)
 {
@@ -83,6 +124,8 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
     cJSON *hashes = json_keep(kept, cJSON_CreateArray());
     cJSON *words;
 
+    if (!vm->xen.has_model)
+        return add_no_device_model(vm, out, kept, err);
     if (!add_machine(vm, out, err) || !check_faults(vm, err))
         return false;
     argv.machine = vm->machine;
@@ -90,7 +133,7 @@ static bool add_device_model(struct xen_guest *vm, const cJSON *disks, struct xe
     if (!words)
         return false;
     out->words = json_keep(kept, words);
-    if (!add_hashes(vm, hashes, argv.needs, err))
+    if (!add_boot_files(vm, argv.needs, err) || !add_hashes(vm, hashes, argv.needs, err))
         return false;
     out->needs = argv.needs;
     out->renamed = argv.renamed;

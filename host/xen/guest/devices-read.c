@@ -40,7 +40,7 @@ static cJSON *read_nodes(struct xen_guest *vm)
 bool device_snapshot_take(struct xen_guest *vm, struct device_snapshot *snapshot, struct error *err)
 {
     *snapshot = (struct device_snapshot){ .nodes = read_nodes(vm) };
-    return qmp_call(vm->xen.q, "query-block", NULL, &snapshot->blocks, err);
+    return guest_model_blocks(vm, &snapshot->blocks, err);
 }
 
 void device_snapshot_done(struct device_snapshot *snapshot)

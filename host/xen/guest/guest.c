@@ -68,6 +68,7 @@ static bool find_again(struct xen_guest *vm, const cJSON *fact, struct error *er
     snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", uuid);
     vm->name = must(strdup(name));
     vm->pid = (pid_t)json_uint_or(fact, "device_model", 0);
+    vm->xen.has_model = vm->pid > 0;
     vm->start_time = json_uint_or(fact, "device_model_started", 0);
     vm->images = cJSON_Duplicate(json_get(fact, "images"), true);
     vm->reattached = true;

@@ -26,7 +26,7 @@ struct xen_guest {
     struct guest base;
     struct xen xen;
     char *name; /* its name at the source */
-    pid_t pid;  /* of the device model */
+    pid_t pid;  /* of the device model; 0: it has none */
     uint64_t start_time;
     cJSON *config; /* libxl's configuration of it */
     cJSON *words;  /* the device model's command line, without the program */
@@ -65,6 +65,21 @@ struct guest *xen_guest_new(void);
 
 bool xen_attach(struct guest *guest, const char *name, struct error *err);
 void xen_guest_unlock(struct xen_guest *vm);
+
+/* ---- device-model.c ---- */
+
+/* Find the guest's device model, if it has one, and connect to it. */
+bool guest_model_attach(struct xen_guest *vm, struct error *err);
+/* query-block's answer; without a device model an empty array. The caller frees it. */
+bool guest_model_blocks(struct xen_guest *vm, cJSON **blocks, struct error *err);
+/* Has it ended, or is it about to? Not if there is none. */
+bool guest_model_is_gone(struct xen_guest *vm);
+/* Does it run, as the guest needs it to? */
+enum run_state guest_model_state(struct xen_guest *vm);
+/* Stop it within that time, and save the state of its devices to the file `path`. */
+bool guest_model_stop(struct xen_guest *vm, const char *path, uint64_t timeout_ms,
+                      struct error *err);
+bool guest_model_goes_on(struct xen_guest *vm, struct error *err);
 
 /* ---- describe.c ---- */
 

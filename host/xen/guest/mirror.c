@@ -125,5 +125,6 @@ bool xen_mirrors_drain(struct xen_guest *vm, struct error *err)
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
 
-    return qmp_mirrors_drain(vm->xen.q, vm->base.context.id, names, count, DRAIN_MS, err);
+    return count == 0 ||
+           qmp_mirrors_drain(vm->xen.q, vm->base.context.id, names, count, DRAIN_MS, err);
 }

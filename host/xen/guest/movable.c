@@ -3,20 +3,23 @@
 
 #include <string.h>
 
+#include "host/xen/ground/config.h"
+
 /* ---- what it is ---- */
 
 static bool check_type(const struct domain_facts *facts, struct error *err)
 {
     const char *type = facts->type;
 
-    if (type && !strcmp(type, "pvh"))
+    if (!(facts->info->flags & XEN_DOMINF_hvm_guest) || (type && !strcmp(type, "pv")))
         return error_set(err, ERROR_REFUSED,
-                         "it is a PVH guest: only HVM guests can be moved with their disks");
-    if (!(facts->info->flags & XEN_DOMINF_hvm_guest) || (type && strcmp(type, "hvm") != 0))
-        return error_set(err, ERROR_REFUSED,
-                         "it is a PV guest: only HVM guests can be moved with their disks");
+                         "it is a PV guest: only HVM and PVH guests can be moved with their disks");
     if (!type || !facts->model)
         return error_set(err, ERROR_REFUSED, "it was not made by libxl (xl)");
+    if (facts->config && strcmp(type, config_type(facts->config)) != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "libxl notes it as '%s' in xenstore, and as '%s' in its configuration",
+                         type, config_type(facts->config));
     if (strcmp(facts->model, "qemu_xen") != 0)
         return error_set(err, ERROR_REFUSED, "its device model is '%s': only qemu_xen can be moved",
                          facts->model);
@@ -115,6 +118,19 @@ static bool check_display(const cJSON *hvm, struct error *err)
     return true;
 }
 
+static bool check_kind(const cJSON *config, struct error *err)
+{
+    const cJSON *pvh = json_get(json_get(config, "b_info"), "type.pvh");
+
+    if (!config_is_pvh(config) && strcmp(config_type(config), "hvm") != 0)
+        return error_set(err, ERROR_REFUSED, "it is a domain of the type '%s', not 'hvm' or 'pvh'",
+                         config_type(config));
+    if (is_on(pvh, "pvshim"))
+        return error_set(err, ERROR_REFUSED,
+                         "it is a PV guest in a PVH domain (pvshim), which cannot be moved");
+    return true;
+}
+
 static bool check_features(const cJSON *config, struct error *err)
 {
     const cJSON *info = cJSON_GetObjectItemCaseSensitive(config, "b_info");
@@ -142,7 +158,7 @@ static bool check_features(const cJSON *config, struct error *err)
 
 bool check_movable_config(const cJSON *config, struct error *err)
 {
-    return check_devices(config, err) && check_features(config, err);
+    return check_kind(config, err) && check_devices(config, err) && check_features(config, err);
 }
 
 bool check_movable(const struct domain_facts *facts, struct error *err)

@@ -44,7 +44,7 @@ const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool 
     const cJSON *emulated = find_block(blocks, disk->params.source, true, disk->params.name);
     const cJSON *pv = find_block(blocks, disk->params.source, false, disk->params.name);
 
-    if (connected && disk->is_kernels) {
+    if ((connected || !emulated) && disk->is_kernels) {
         error_set(err, ERROR_REFUSED,
                   "the guest uses it with a PV driver, and the kernel serves it ('phy'), where it "
                   "cannot be mirrored: give it backendtype=qdisk");

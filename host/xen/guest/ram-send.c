@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "host/xen/ground/config.h"
 #include "host/xen/ground/device-state.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/guest/ram-send.h"
@@ -16,7 +17,6 @@ enum {
     MIRRORS_MS = 2000, /* looked at less often, to spare QEMU */
     DIRTY_LOG_MS = 10000,
     STOP_MS = 10000, /* for QEMU to stop, plus the time for what the mirrors have in flight */
-    SAVE_MS = 30000,
     MODEST_NICE = 10,
     SLOWEST_BYTES_PER_MS = 1024 /* 1 MB/s: no mirror is taken to be slower */
 };
@@ -41,11 +41,14 @@ static void dirty_log_turn(void *arg)
         sending->error = err;
 }
 
+/* What QEMU serves of a PVH guest writes by grants, which Xen logs by itself. */
 static int on_dirty_log(uint32_t domid, unsigned enable, void *arg)
 {
     struct sending *sending = arg;
 
     (void)domid;
+    if (config_is_pvh(sending->vm->config))
+        return 0;
     sending->enable = enable;
     library_thread_call(sending->thread, dirty_log_turn, sending);
     return sending->answer;
@@ -61,18 +64,6 @@ static void tell_downtime(struct xen_guest *vm, const char *part, uint64_t since
                                                          .subject = part,
                                                          .elapsed_ms = now_ms - since_ms,
                                                          .at_ms = now_ms });
-}
-
-/* "live" means that QEMU keeps its images. Shared images must be given up, before the target may
- * touch them; mirrored ones need not.
- */
-static bool save_devices(struct sending *sending, struct error *err)
-{
-    struct xen_guest *vm = sending->vm;
-    cJSON *arguments = json_new("filename", sending->state_path);
-
-    cJSON_AddBoolToObject(arguments, "live", !vm->base.context.options.mirrors_disks);
-    return qmp_call_within(vm->xen.q, "xen-save-devices-state", arguments, NULL, SAVE_MS, err);
 }
 
 /* Are the devices, the media and, with `ways`, the ways by which the guest uses its disks as they
@@ -119,10 +110,8 @@ static bool suspend(struct sending *sending, struct error *err)
     since_ms = loop_now_ms();
     if (!xen_guest_drivers_recheck(vm, err))
         return false;
-    if (!qmp_stop(vm->xen.q, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
-        return error_prefix(err, "stopping the device model");
-    if (!save_devices(sending, err))
-        return error_prefix(err, "saving the device state");
+    if (!guest_model_stop(vm, sending->state_path, STOP_MS + debt / SLOWEST_BYTES_PER_MS, err))
+        return false;
     tell_downtime(vm, "devices", since_ms);
     since_ms = loop_now_ms();
     if (!xen_mirrors_drain(vm, err))
@@ -188,7 +177,7 @@ static void run(struct library_thread *thread, void *arg)
     sending->result = xc_domain_save(sending->xc, sending->fd, sending->vm->xen.domid, flags,
                                      &callbacks, XC_STREAM_PLAIN, -1);
     sending->number = errno;
-    if (sending->result == 0 && !library_thread_cancelled(thread))
+    if (sending->result == 0 && !library_thread_cancelled(thread) && sending->vm->xen.has_model)
         (void)device_state_send(sending->fd, sending->state_path, &sending->error);
 }
 

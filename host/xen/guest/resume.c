@@ -7,13 +7,11 @@
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
 #include "qmp/mirror.h"
-#include "xmig/process.h"
 #include "xmig/text.h"
 
 enum {
     LOWEST_NICE = 19,
     DESTROY_MS = 120000,
-    STATUS_MS = 3000,
     REBUILD_MS = 15000,
     START_MS = 60000,
     POLL_MS = 200
@@ -68,10 +66,8 @@ static bool has_shut_down(struct xen_guest *vm)
 /* Does somebody end the domain? Its device model ends first, the domain last. */
 static bool is_ending(struct xen_guest *vm)
 {
-    if (xen_state(&vm->xen) == RUN_GONE || has_shut_down(vm) || domain_is_held(&vm->xen))
-        return true;
-    /* The device model closes its monitor a moment before it is gone. */
-    return !process_lives(vm->pid, vm->start_time) || !xen_connect(&vm->xen, STATUS_MS, NULL);
+    return xen_state(&vm->xen) == RUN_GONE || has_shut_down(vm) || domain_is_held(&vm->xen) ||
+           guest_model_is_gone(vm);
 }
 
 /* A guest whose device model is stopped does not run, whatever its vCPUs do. One that may suspend
@@ -80,7 +76,6 @@ static bool is_ending(struct xen_guest *vm)
 enum run_state xen_guest_state(struct guest *guest)
 {
     struct xen_guest *vm = xen_guest_of(guest);
-    struct qmp_status status;
     enum run_state state;
 
     if (!*vm->base.stopped && !vm->destroyed && !vm->reattached && is_ending(vm))
@@ -90,20 +85,7 @@ enum run_state xen_guest_state(struct guest *guest)
     state = xen_state(&vm->xen);
     if (state == RUN_RUNNING && vm->suspend_pending)
         return RUN_PAUSED;
-    if (state != RUN_RUNNING)
-        return state;
-    if (!xen_connect(&vm->xen, STATUS_MS, NULL) || !qmp_query_status(vm->xen.q, &status, NULL))
-        return RUN_UNKNOWN;
-    return status.running ? RUN_RUNNING : RUN_PAUSED;
-}
-
-static bool device_model_goes_on(struct xen_guest *vm, struct error *err)
-{
-    struct qmp_status status;
-
-    if (!xen_connect(&vm->xen, QMP_CONNECT_MS, err) || !qmp_query_status(vm->xen.q, &status, err))
-        return false;
-    return status.running || qmp_cont(vm->xen.q, err);
+    return state == RUN_RUNNING ? guest_model_state(vm) : state;
 }
 
 /* Remove the mirrors that a process of xmig that died has left. */
@@ -123,9 +105,7 @@ bool xen_guest_resume(struct guest *guest, struct error *err)
         return error_set(err, ERROR_SYSTEM, "the domain '%s' is gone", vm->name);
     if (has_shut_down(vm) && xen_is_left_alone(vm))
         return true;
-    if (vm->xen.q)
-        qmp_guard(vm->xen.q, false);
-    if (!device_model_goes_on(vm, err) || !xen_unsuspend(vm, err))
+    if (!guest_model_goes_on(vm, err) || !xen_unsuspend(vm, err))
         return false;
     return !vm->reattached || stop_mirrors(vm, err);
 }

@@ -9,6 +9,7 @@
 #include <xenguest.h>
 #include <xen/hvm/params.h>
 
+#include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
 #include "host/xen/monitor/monitor.h"
 #include "xmig/facts.h"
@@ -173,7 +174,7 @@ static bool suspend(struct xen_guest *vm, struct error *err)
     vm->paused_ms = loop_now_ms();
     if (sleep_state == 0 && port >= 0)
         return suspend_by_channel(vm, port, err);
-    if (sleep_state == 0 && callback != 0)
+    if (sleep_state == 0 && (callback != 0 || config_is_pvh(vm->config)))
         return suspend_by_request(vm, err);
     if (xc_domain_shutdown(vm->xen.xc, vm->xen.domid, SHUTDOWN_suspend) < 0)
         return xen_fail(&vm->xen, err, "cannot suspend the guest");

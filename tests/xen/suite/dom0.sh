@@ -354,6 +354,18 @@ await_clean() { # SECONDS
     await "$1" nothing_left_over || fail "left over: $left"
 }
 
+# ---- consoles ----
+
+# What xenconsoled logs of a PVH guest is where other guests print, also of one that arrives.
+log_consoles() { # NAME...
+    local name
+
+    for name; do
+        ln -sfn "/lab/$name.log" "/var/log/xen/console/guest-$name.log"
+        ln -sfn "/lab/$name.log" "/var/log/xen/console/guest-$name--incoming.log"
+    done
+}
+
 # ---- evidence ----
 
 evidence() {

@@ -13,13 +13,13 @@ PING_S = 0.5
 GUEST_ADDRESS = "10.9.0.20"
 
 
-def has_lost_no_write(s, guest):
+def has_lost_no_write(s, guest, written=WRITTEN):
     """Every write that was acknowledged is in the images, and the guest reads what it wrote."""
     guest.types("verify", "V ok")
     guest.types("pause", "OK")
     guest.host.suite("await_ticks", guest.name, 2, 120)
     promised = guest.acknowledged()
-    images = [image for image in s.images(guest) if image.split(".hd")[1][0] in WRITTEN]
+    images = [image for image in s.images(guest) if image.split(".hd")[1][0] in written]
     for place, image in enumerate(images):
         guest.host.run(f"qemu-img convert -U -O raw {image} /tmp/written.raw && "
                        f"blkverify /tmp/written.raw {place} {WRITTEN_MIB} {promised[place]} && rm /tmp/written.raw")

@@ -31,6 +31,9 @@ PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, f
           for vdev, form in PV_DISKS) + "]"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
           "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000", NATIVE_TSC]
+PVH = ["linux", "--type", "pvh", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
+       "--params", "xg.disk=/dev/xvda,16,2,1 xg.disk=/dev/xvdb,16,2,1 xg.ram=2,1,rand xg.hb_ms=1000 net=10.9.0.20/24",
+       NATIVE_TSC, "vcpus=2", "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0']"]
 
 # The hosts of each scene; a guest t1 is at work on the first. In one with a single host the guest
 # moves by ssh from it to itself, under another name.
@@ -50,9 +53,15 @@ SCENES = {
     "pv-upgrade": ["bookworm", "trixie"],
     "load-4.17": ["bookworm"],
     "load-two-4.17": ["bookworm", "bookworm"],
+    "pvh-one-4.17": ["bookworm"],
+    "pvh-4.17": ["bookworm", "bookworm"],
+    "pvh-4.20": ["trixie", "trixie"],
+    "pvh-upgrade": ["bookworm", "trixie"],
+    "pvh-oxenstored-4.17": ["bookworm+oxenstored"],
 }
 GUESTS = {"pv-one-4.17": PV, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV,
           "load-4.17": LOADED, "load-two-4.17": LOADED}
+GUESTS.update({name: PVH for name in SCENES if name.startswith("pvh-")})
 
 
 def suite_of(spec):
@@ -131,6 +140,7 @@ class Scene:
         for host, spec in zip(self.hosts, self.specs):
             for folder, files in self.files(spec).items():
                 self.lab.call("put", str(host.number), folder, *files)
+            host.suite("log_consoles", "t1", "t2")
         self.lab.call("save", SNAPSHOT)
         self.lab.call("stop")
 
