@@ -168,7 +168,7 @@ class Sender:
 
     def moved(self, station):
         """A migration that came so far, and was left alone; the next is a new connection."""
-        self.to(station, lease_ms=600000)
+        self.to(station, lease_ms=600000, lost_ms=6000)  # some time for a busy machine
         self.vanish()
         self.connection = self.door.connect()
 
