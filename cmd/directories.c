@@ -73,15 +73,19 @@ static bool make_private(const char *path, struct error *err)
     struct stat st;
 
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set(err, ERROR_SYSTEM, "cannot make the directory '%s': %m", path);
+        return error_set(
+            err, ERROR_SYSTEM,
+            "cannot make the directory '%s': %m; make that possible, or set XMIG_RUNTIME_DIR",
+            path);
     if (lstat(path, &st) < 0)
         return error_set(err, ERROR_SYSTEM, "cannot look at '%s': %m", path);
     if (!S_ISDIR(st.st_mode))
-        return error_set(err, ERROR_SYSTEM, "'%s' is not a directory", path);
+        return error_set(err, ERROR_SYSTEM,
+                         "'%s' is not a directory: remove it, or set XMIG_RUNTIME_DIR", path);
     if (st.st_uid != geteuid() || (st.st_mode & 022))
         return error_set(err, ERROR_SYSTEM,
-                         "'%s' belongs to somebody else, or others may write there: remove it, or "
-                         "set XMIG_RUNTIME_DIR",
+                         "'%s' belongs to another user, or others may write there: set "
+                         "XMIG_RUNTIME_DIR to a directory of your own",
                          path);
     return true;
 }
@@ -96,8 +100,7 @@ void directories_find(struct directories *directories)
 bool directories_make(struct directories *directories, struct error *err)
 {
     directories_find(directories);
-    return make_private(directories->runtime_dir, err) ||
-           error_append(err, "; make that possible, or set XMIG_RUNTIME_DIR");
+    return make_private(directories->runtime_dir, err);
 }
 
 void directories_done(struct directories *directories)

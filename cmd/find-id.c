@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "xmig/cleanup.h"
 
@@ -96,8 +97,9 @@ bool find_id(const char *state_dir, const struct identity *identity, const char 
     if (!finding.count[unfinished])
         return error_set(err, ERROR_REFUSED,
                          "no migration's id begins with '%s', and none of a VM of that name is "
-                         "known in '%s'",
-                         word, state_dir);
+                         "known in '%s'%s",
+                         word, state_dir,
+                         geteuid() ? "; what root or another user moves, only that user sees" : "");
     if (finding.count[unfinished] > 1)
         return complain(&finding, unfinished, err);
     snprintf(id, 17, "%s", finding.ids[unfinished][0]);

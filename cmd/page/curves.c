@@ -150,12 +150,23 @@ static void print_table(FILE *out, const struct story *story, const struct serie
     fputs("</tbody></table></div></details>\n", out);
 }
 
-static void print_series(FILE *out, const struct story *story, const struct series *series)
+static void print_charts(FILE *out, const struct story *story, const struct series *series)
 {
     static const struct curve moved = { "moved", "moved", done_of };
     static const struct curve total = { "total", "of", total_of };
     static const struct curve rate = { "rate", "rate", rate_of };
     static const struct curve dirty = { "dirty", "written anew by the guest", dirty_rate_of };
+
+    fputs("<div class=\"pair\">", out);
+    draw_chart(out, story, series, "Bytes", &moved, &total, "");
+    draw_chart(out, story, series, "Rate", &rate, has_dirty_rate(series) ? &dirty : NULL, "/s");
+    fputs("</div>\n", out);
+    print_table(out, story, series);
+}
+
+/* One sample is no curve: a small disk had moved before the first look at it. */
+static void print_series(FILE *out, const struct story *story, const struct series *series)
+{
     const struct sample *last = &series->list[series->count - 1];
 
     fputs("<article class=\"series\"><h3>", out);
@@ -164,18 +175,18 @@ static void print_series(FILE *out, const struct story *story, const struct seri
     html_size(out, last->done);
     fputs(" of ", out);
     html_size(out, last->total);
-    fputs(" in ", out);
-    html_time(out, last->ms - series->list[0].ms);
+    if (series->count > 1) {
+        fputs(" in ", out);
+        html_time(out, last->ms - series->list[0].ms);
+    }
     if (series->sent > 0) {
         fputs("; ", out);
         html_size(out, series->sent);
         fputs(" on the wire", out);
     }
-    fputs("</p>\n<div class=\"pair\">", out);
-    draw_chart(out, story, series, "Bytes", &moved, &total, "");
-    draw_chart(out, story, series, "Rate", &rate, has_dirty_rate(series) ? &dirty : NULL, "/s");
-    fputs("</div>\n", out);
-    print_table(out, story, series);
+    fputs("</p>\n", out);
+    if (series->count > 1)
+        print_charts(out, story, series);
     fputs("</article>\n", out);
 }
 

@@ -116,6 +116,41 @@ static void never_returns_what_would_be_another_path(void **unused)
     end(&scene);
 }
 
+/* As user 65534, where the tests are root's. */
+static void as_another_user(struct scene *scene)
+{
+    bool is_root = geteuid() == 0;
+
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    assert_false(finds(scene, "web", one));
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+}
+
+static void tells_a_user_that_others_moves_are_not_seen(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    assert_int_equal(chmod(scene.dir, 0755), 0);
+    as_another_user(&scene);
+    assert_says(scene.err.text, "known in '");
+    assert_says(scene.err.text, "; what root or another user moves, only that user sees");
+    end(&scene);
+}
+
+static void another_users_directory_is_refused(void **unused)
+{
+    struct scene scene = begin();
+    (void)unused;
+
+    add(&scene, one, "web", false);
+    assert_int_equal(chmod(scene.dir, 0), 0);
+    as_another_user(&scene);
+    assert_says(scene.err.text, "Permission denied");
+    assert_int_equal(chmod(scene.dir, 0700), 0);
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +159,8 @@ int main(void)
         cmocka_unit_test(refuses_what_means_two_and_lists_them),
         cmocka_unit_test(takes_the_one_that_is_not_finished),
         cmocka_unit_test(never_returns_what_would_be_another_path),
+        cmocka_unit_test(tells_a_user_that_others_moves_are_not_seen),
+        cmocka_unit_test(another_users_directory_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ static void nothing_that_a_peer_or_a_guest_says_is_markup(void **unused)
         "\",\"dest\":\"" HOSTILE "\",\"time\":\"" HOSTILE "\"}",
         "{\"type\":\"stage-begin\",\"ms\":3,\"stage\":\"" HOSTILE "\"}",
         "{\"type\":\"progress\",\"ms\":4,\"subject\":\"" HOSTILE "\",\"done\":1,\"total\":2}",
+        "{\"type\":\"progress\",\"ms\":5,\"subject\":\"" HOSTILE "\",\"done\":2,\"total\":2}",
         "{\"type\":\"downtime\",\"ms\":9,\"subject\":\"" HOSTILE "\",\"elapsed_ms\":2}",
         "{\"type\":\"record\",\"ms\":8,\"record\":\"" HOSTILE "\"}",
         "{\"type\":\"warning\",\"ms\":8,\"text\":\"" HOSTILE "\"}",
@@ -63,6 +64,23 @@ static void nothing_that_a_peer_or_a_guest_says_is_markup(void **unused)
     assert_null(strstr(scene.page, "\" onload"));
     assert_null(strstr(scene.page, "' onload"));
     assert_says(scene.page, "&lt;script&gt;alert(1)");
+    done(&scene);
+}
+
+static void draws_no_curve_of_a_single_sample(void **unused)
+{
+    const char *const send[] = {
+        "{\"type\":\"progress\",\"ms\":4,\"subject\":\"disk/small\",\"done\":2,\"total\":2}",
+        "{\"type\":\"progress\",\"ms\":4,\"subject\":\"disk/large\",\"done\":1,\"total\":2}",
+        "{\"type\":\"progress\",\"ms\":9,\"subject\":\"disk/large\",\"done\":2,\"total\":2}", NULL
+    };
+    struct scene scene;
+    (void)unused;
+
+    tell(&scene, send, NULL, "[]");
+    assert_says(scene.page, "disk/small</h3><p class=\"aside\">2 bytes of 2 bytes</p>");
+    assert_null(strstr(scene.page, "Bytes of disk/small"));
+    assert_says(scene.page, "Bytes of disk/large");
     done(&scene);
 }
 
@@ -168,6 +186,7 @@ static void a_page_of_nothing_is_a_page(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(draws_no_curve_of_a_single_sample),
         cmocka_unit_test(nothing_that_a_peer_or_a_guest_says_is_markup),
         cmocka_unit_test(the_target_is_shown_on_the_sources_clock),
         cmocka_unit_test(so_it_is_when_only_the_target_has_compared),
