@@ -56,6 +56,11 @@ static const struct mirror_ops *mirrors_of(const struct guest *guest)
     return guest->ops->mirrors;
 }
 
+bool guest_speaks_nbd(const struct guest *guest)
+{
+    return guest->ops->mirrors && guest->ops->mirrors->speaks_nbd;
+}
+
 bool guest_mirror_start(struct guest *guest, const char *disk, const char *path, struct error *err)
 {
     if (!guest->ops->mirrors)

@@ -10,6 +10,7 @@
 #include "xmig/cleanup.h"
 #include "xmig/stage.h"
 #include "xmig/hypervisor.h"
+#include "xmig/nbd.h"
 #include "xmig/text.h"
 
 enum {
@@ -26,7 +27,8 @@ static const struct message_rule query_rules[] = {
 static const struct session_station query_stations[] = { { "query", query_rules }, { NULL, NULL } };
 
 /* What this xmig can do beyond the protocol's number; docs/wire-protocol.md. */
-const char *const handshake_features[] = { "look", LANE_LZ4, "history", "limit", "beat", NULL };
+const char *const handshake_features[] = { "look",  LANE_LZ4, LANE_NBD, "history",
+                                           "limit", "beat",   NULL };
 
 static bool has_feature(const cJSON *theirs, const char *name)
 {
@@ -191,6 +193,7 @@ bool handshake_move(struct migration *m, struct error *err)
     transport_set_ticket(m->transport, m->id, ticket, json_string_or(theirs, "door", NULL));
     transport_allow(m->transport, json_uint_or(theirs, "bandwidth", 0));
     m->transport->peer_decompresses = has_feature(theirs, LANE_LZ4);
+    m->transport->peer_greets = has_feature(theirs, LANE_NBD);
     m->transport->peer_limits = has_feature(theirs, "limit");
     handshake_share(m, theirs);
     return true;

@@ -24,13 +24,21 @@ static void plan(struct migration *m, void *state, struct plan *out)
                  print_size(size, disk_at(m, i).size));
 }
 
+static struct lane_door *open_door(struct migration *m, const char *lane, uint64_t size,
+                                   struct error *err)
+{
+    if (guest_speaks_nbd(m->guest))
+        return lane_door_new_nbd(m->transport, lane, size, m->options->compress, err);
+    return lane_door_new(m->transport, lane, m->options->compress, err);
+}
+
 static bool start_mirror(struct migration *m, struct mirrors *mirrors, size_t i, struct error *err)
 {
     const char *disk = disk_name(m, i);
     struct error cause = { 0 };
     AUTO_FREE char *lane = formatted("disk/%s", disk);
 
-    mirrors->doors[i] = lane_door_new(m->transport, lane, m->options->compress, err);
+    mirrors->doors[i] = open_door(m, lane, disk_at(m, i).size, err);
     if (!mirrors->doors[i])
         return error_prefix(err, "%s", disk);
     mirrors->started = i + 1;

@@ -68,13 +68,15 @@ static uint64_t written(void *arg)
     return atomic_load(&m->transport->written);
 }
 
-/* Refuses to pause when flushing would take too long. During the pause the target flushes once for
- * each mirror and twice for all disks together, each time at most about as long as `flush_ms`.
+/* Refuses to pause when flushing would take too long. During the pause the target flushes twice for
+ * all disks together, and once more for each mirror that can ask for it, each time at most about as
+ * long as `flush_ms`.
  */
 static bool can_flush(struct migration *m, uint64_t flush_ms, struct error *err)
 {
     uint64_t longest_ms = limits_longest_pause(m);
-    size_t flushes = disk_count(m) + 2;
+    bool mirrors_flush = !m->transport->peer_greets || !guest_speaks_nbd(m->guest);
+    size_t flushes = (mirrors_flush ? disk_count(m) : 0) + 2;
 
     if (longest_ms && flushes * flush_ms > longest_ms)
         return error_set(

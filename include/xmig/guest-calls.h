@@ -15,6 +15,8 @@ bool guest_reattach(struct guest *guest, const cJSON *records, struct error *err
 bool guest_describe(struct guest *guest, cJSON *params, struct error *err);
 void guest_plan(struct guest *guest, struct plan *plan);
 bool guest_remember(struct guest *guest, cJSON *facts, struct error *err);
+/* Do its mirrors, to the socket they are given? */
+bool guest_speaks_nbd(const struct guest *guest);
 bool guest_mirror_start(struct guest *guest, const char *disk, const char *path, struct error *err);
 bool guest_mirror_state(struct guest *guest, const char *disk, struct mirror_state *state,
                         struct error *err);

@@ -44,6 +44,7 @@ void ram_hooks_paused(const struct ram_hooks *hooks);
 
 /* How disks are mirrored; the table's `mirrors`. */
 struct mirror_ops {
+    bool speaks_nbd; /* as a client that QEMU is: fixed newstyle, an export as large as the disk */
     /* Mirror `disk` into the NBD export of its name behind the unix socket `path`. */
     bool (*start)(struct guest *guest, const char *disk, const char *path, struct error *err);
     bool (*state)(struct guest *guest, const char *disk, struct mirror_state *state,

@@ -20,6 +20,11 @@
 struct lane_door;
 struct lane_door *lane_door_new(struct transport *transport, const char *name, bool compressed,
                                 struct error *err);
+/* The same for a client of NBD, whose export has `size` bytes: if the peer knows lanes past the
+ * handshake (xmig/nbd.h), the client is answered here, before the lane is open.
+ */
+struct lane_door *lane_door_new_nbd(struct transport *transport, const char *name, uint64_t size,
+                                    bool compressed, struct error *err);
 const char *lane_door_path(const struct lane_door *door);
 /* How many connections have come in, and what went wrong with the last (false): also when
  * its lane broke later. A lane that was cut has not gone wrong.

@@ -69,6 +69,7 @@ struct transport {
     char ticket[33];
     char *door;                   /* the receiver's, a path over there; "": not known */
     bool peer_decompresses;       /* the receiver knows lanes named LANE_LZ4 "/NAME" */
+    bool peer_greets;             /* the receiver knows lanes named LANE_NBD "/NAME" */
     bool peer_limits;             /* the receiver can limit lanes that we do not */
     struct rate *rate;            /* of all lanes together */
     bool is_limited;              /* its lanes are by us, and by how much may change */

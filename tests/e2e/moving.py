@@ -269,8 +269,8 @@ def guardians(scene):
 
 
 def lanes(scene, name=b"disk/"):
-    """The target's ends of the lanes whose names begin so."""
-    return started_with(scene, b"lane", name)
+    """The target's ends of the lanes whose names begin so, with or without NBD's handshake."""
+    return started_with(scene, b"lane", name) + started_with(scene, b"lane", b"nbd/" + name)
 
 
 def started_with(scene, command, name=b""):

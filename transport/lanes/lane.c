@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 
 #include "transport/lanes/filter.h"
+#include "transport/lanes/nbd-greeting.h"
 #include "xmig/cleanup.h"
 #include "xmig/lanes.h"
+#include "xmig/nbd.h"
 #include "xmig/text.h"
 
 struct lane {
@@ -28,6 +30,8 @@ struct lane_door {
     char *name; /* the lane's, as the receiver is asked for it */
     char *path;
     bool compressed;
+    uint64_t nbd_size;             /* of the export that is spoken for; 0: nothing is said here */
+    struct nbd_greeting *greeting; /* of the last connection, as long as it goes on */
     size_t count;
     struct error failure; /* of the last lane */
 };
@@ -158,6 +162,26 @@ void transport_cut_lanes(struct transport *transport)
     filters_free(&transport->filters);
 }
 
+static void on_greeted(void *arg, int fd)
+{
+    struct lane_door *door = arg;
+
+    door->greeting = NULL;
+    if (fd < 0)
+        error_set(&door->failure, ERROR_SYSTEM, "the hypervisor speaks no NBD that is understood");
+    else if (door->transport->lanes_are_cut)
+        close(fd);
+    else
+        join_lane(door->transport, door, door->name, fd, &door->failure);
+}
+
+/* The hypervisor, whose guest stands still while it connects, need not wait for the lane. */
+static void greet(struct lane_door *door, int fd)
+{
+    nbd_greeting_free(door->greeting);
+    door->greeting = nbd_greet(door->transport->loop, fd, door->nbd_size, on_greeted, door);
+}
+
 static void on_connection(void *arg, int fd)
 {
     struct lane_door *door = arg;
@@ -168,7 +192,10 @@ static void on_connection(void *arg, int fd)
     }
     door->count++;
     error_clear(&door->failure);
-    join_lane(door->transport, door, door->name, fd, &door->failure);
+    if (door->nbd_size)
+        greet(door, fd);
+    else
+        join_lane(door->transport, door, door->name, fd, &door->failure);
 }
 
 static char *socket_path(const char *dir, const char *name)
@@ -181,20 +208,34 @@ static char *socket_path(const char *dir, const char *name)
     return path;
 }
 
-struct lane_door *lane_door_new(struct transport *transport, const char *name, bool compressed,
-                                struct error *err)
+static struct lane_door *make_door(struct transport *transport, const char *name, bool compressed,
+                                   uint64_t nbd_size, struct error *err)
 {
     struct lane_door *door = must(calloc(1, sizeof(*door)));
 
     door->transport = transport;
     door->compressed = compressed && transport->peer_decompresses;
-    door->name = formatted("%s%s", door->compressed ? LANE_LZ4 "/" : "", name);
+    door->nbd_size = transport->peer_greets ? nbd_size : 0;
+    door->name = formatted("%s%s%s", door->compressed ? LANE_LZ4 "/" : "",
+                           door->nbd_size ? LANE_NBD "/" : "", name);
     door->path = socket_path(transport->options.runtime_dir, name);
     door->listener = listener_new(transport->loop, door->path, on_connection, door, err);
     if (door->listener)
         return door;
     lane_door_free(door);
     return NULL;
+}
+
+struct lane_door *lane_door_new(struct transport *transport, const char *name, bool compressed,
+                                struct error *err)
+{
+    return make_door(transport, name, compressed, 0, err);
+}
+
+struct lane_door *lane_door_new_nbd(struct transport *transport, const char *name, uint64_t size,
+                                    bool compressed, struct error *err)
+{
+    return make_door(transport, name, compressed, size, err);
 }
 
 const char *lane_door_path(const struct lane_door *door)
@@ -221,6 +262,7 @@ void lane_door_free(struct lane_door *door)
     for (struct lane *lane = door->transport->lanes; lane; lane = lane->next)
         if (lane->door == door)
             lane->door = NULL;
+    nbd_greeting_free(door->greeting);
     listener_free(door->listener);
     free(door->path);
     free(door->name);

@@ -23,6 +23,7 @@
 #include "xmig/cleanup.h"
 #include "xmig/journal.h"
 #include "xmig/lanes.h"
+#include "xmig/nbd.h"
 #include "xmig/text.h"
 
 enum {
@@ -191,12 +192,20 @@ static size_t number_of(struct receiver_door *door, const char *name)
     return number;
 }
 
+/* What a lane's bytes are counted as. */
+static const char *subject_of(const char *name)
+{
+    static const char nbd[] = LANE_NBD "/";
+
+    return strncmp(name, nbd, strlen(nbd)) ? name : name + strlen(nbd);
+}
+
 static void answer_lane(const struct asker *asker, const char *name, int fd)
 {
     cJSON *json = must(cJSON_CreateObject());
 
     cJSON_AddTrueToObject(json, "ok");
-    json_add_uint(json, "number", number_of(asker->door, inner_name(name)));
+    json_add_uint(json, "number", number_of(asker->door, subject_of(inner_name(name))));
     (void)answer(asker, json, (const int[]){ fd, asker->door->share_fd }, 2);
 }
 

@@ -6,6 +6,7 @@
 #include "host/qemu/argv/argv.h"
 #include "host/qemu/params.h"
 #include "host/qemu/qemu.h"
+#include "qmp/nbd-exports.h"
 #include "xmig/copy.h"
 
 enum {
@@ -24,15 +25,16 @@ struct qemu_copy {
     cJSON *words; /* the command line, as this program and its disks have it; NULL: not yet */
     char *log;
     struct disk_images images;
-    struct argv_result line; /* what the command line does here */
-    cJSON *machine;          /* the fact of the machine started here; NULL */
-    struct child *tpm_child; /* swtpm; NULL: the VM has no TPM, or another process started it */
-    cJSON *tpm;              /* its fact; NULL */
-    cJSON *files;            /* the fact of the files that it has made; NULL */
-    cJSON *sealed;           /* PREPARED's facts; NULL */
-    cJSON *ports;            /* facts of the taps made ports of a bridge here; NULL */
-    cJSON *settings;         /* QEMU's own for migrations; NULL: not known */
-    cJSON *notes;            /* for the plan: an array of strings */
+    struct nbd_exports *exports; /* of those; NULL: there are none, or not any more */
+    struct argv_result line;     /* what the command line does here */
+    cJSON *machine;              /* the fact of the machine started here; NULL */
+    struct child *tpm_child;     /* swtpm; NULL: the VM has no TPM, or another process started it */
+    cJSON *tpm;                  /* its fact; NULL */
+    cJSON *files;                /* the fact of the files that it has made; NULL */
+    cJSON *sealed;               /* PREPARED's facts; NULL */
+    cJSON *ports;                /* facts of the taps made ports of a bridge here; NULL */
+    cJSON *settings;             /* QEMU's own for migrations; NULL: not known */
+    cJSON *notes;                /* for the plan: an array of strings */
 };
 
 static inline struct qemu_copy *qemu_copy_of(struct copy *copy)

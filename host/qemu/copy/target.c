@@ -10,6 +10,7 @@
 #include "host/qemu/throttles.h"
 #include "xmig/process.h"
 #include "xmig/facts.h"
+#include "xmig/nbd.h"
 #include "xmig/text.h"
 #include "host/qemu/drives.h"
 
@@ -95,6 +96,18 @@ static bool export_disk(struct qemu_copy *vm, const cJSON *nodes, const struct d
     return error_prefix(err, "disk '%s'", name);
 }
 
+static bool connect_to_exports(struct qemu_copy *vm, const char *socket, struct error *err)
+{
+    const struct disk_params *disks = vm->images.disks;
+    size_t count = vm->images.disk_count;
+    AUTO_FREE struct nbd_export_wanted *wanted = must(calloc(count + 1, sizeof(*wanted)));
+
+    for (size_t i = 0; i < count; i++)
+        wanted[i] = (struct nbd_export_wanted){ disks[i].name, disks[i].size };
+    vm->exports = nbd_exports_open(vm->base.context.loop, socket, wanted, count, err);
+    return vm->exports != NULL;
+}
+
 static bool export_disks(struct qemu_copy *vm, struct error *err)
 {
     enum {
@@ -111,7 +124,7 @@ static bool export_disks(struct qemu_copy *vm, struct error *err)
     for (size_t i = 0; i < vm->images.disk_count; i++)
         if (!export_disk(vm, nodes, &vm->images.disks[i], err))
             return false;
-    return true;
+    return connect_to_exports(vm, socket, err);
 }
 
 /* ---- start ---- */
@@ -184,9 +197,12 @@ bool qemu_start_device_model(struct copy *copy, struct error *err)
 
 int qemu_open_lane(struct copy *copy, const char *name, struct error *err)
 {
+    static const char past_handshake[] = LANE_NBD "/disk/";
     struct qemu_copy *vm = qemu_copy_of(copy);
     AUTO_FREE char *socket = NULL;
 
+    if (!strncmp(name, past_handshake, strlen(past_handshake)))
+        return nbd_exports_take(vm->exports, name + strlen(past_handshake), err);
     if (!strcmp(name, "ram"))
         socket = qemu_socket(vm, "ram");
     else if (!strncmp(name, "disk/", 5))
@@ -199,9 +215,15 @@ int qemu_open_lane(struct copy *copy, const char *name, struct error *err)
 
 /* ---- RAM ---- */
 
+/* QEMU keeps a part of what a qcow2 image needs in its memory. */
+static bool flush(struct qemu_copy *vm, struct error *err)
+{
+    return nbd_exports_flush(vm->exports, err) && disk_images_sync(&vm->images, err);
+}
+
 bool qemu_flush_disks(struct copy *copy, struct error *err)
 {
-    return disk_images_sync(&qemu_copy_of(copy)->images, err);
+    return flush(qemu_copy_of(copy), err);
 }
 
 bool qemu_ram_listen(struct copy *copy, struct error *err)
@@ -240,7 +262,7 @@ static bool await_end(struct qemu_copy *vm, bool *completed, struct error *err)
             *err = why;
             return false;
         }
-        if (!disk_images_sync(&vm->images, err))
+        if (!flush(vm, err))
             return false;
     }
 }
@@ -283,6 +305,9 @@ static bool end_exports(struct qemu_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *exports = NULL;
 
+    if (!nbd_exports_flush(vm->exports, err))
+        return false;
+    nbd_exports_free(steal(vm->exports));
     if (!qmp_nbd_server_stop(vm->qemu.q, err) ||
         !qmp_call(vm->qemu.q, "query-block-exports", NULL, &exports, err))
         return false;
@@ -376,6 +401,7 @@ bool qemu_copy_destroy(struct copy *copy, struct error *err)
     if (vm->qemu.q)
         qmp_guard(vm->qemu.q, false);
     qemu_disconnect(&vm->qemu);
+    nbd_exports_free(steal(vm->exports));
     qemu_look_at_files(vm);
     if (vm->qemu.pid && !process_kill(vm->qemu.pid, vm->qemu.start_time, KILL_MS, err))
         return error_prefix(err, "QEMU");
@@ -465,6 +491,7 @@ void qemu_copy_done(struct qemu_copy *vm)
     child_release(steal(vm->child));
     child_release(steal(vm->tpm_child));
     cJSON_Delete(vm->tpm);
+    nbd_exports_free(vm->exports);
     disk_images_done(&vm->images);
     argv_result_done(&vm->line);
     cJSON_Delete(vm->words);

@@ -23,6 +23,7 @@ static bool reattach(struct guest *guest, const cJSON *records, struct error *er
 }
 
 static const struct mirror_ops mirrors = {
+    .speaks_nbd = true,
     .start = qemu_mirror_start,
     .state = qemu_mirror_state,
     .wait = qemu_mirror_wait,
