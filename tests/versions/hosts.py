@@ -54,6 +54,8 @@ class Qmp:
 class Host:
     """A fresh system above the kept one. Everything of it is below `folder`."""
 
+    within = ()  # words before each command there
+
     def __init__(self, name, version, folder):
         self.name = name
         self.version = version
@@ -92,7 +94,7 @@ class Host:
 
     def meet(self, other):
         """Let root here log in at the other host."""
-        shutil.copytree(other.path(other.way), self.path(other.way))
+        shutil.copytree(other.path(other.way), self.path(other.way), dirs_exist_ok=True)
 
     def path(self, path):
         """A path of the host, for this machine."""
@@ -104,8 +106,8 @@ class Host:
 
     def run(self, script, timeout=180):
         """In a shell there. Returns the exit status and what was said."""
-        done = subprocess.run(["nsenter", "--target", self.init, "--mount", "--pid", "--uts", "--root", "--wd", "--",
-                               "env", "-i", *ENVIRONMENT, "sh", "-euc", script], stdin=subprocess.DEVNULL,
+        done = subprocess.run(["nsenter", "--target", self.init, "--mount", "--pid", "--uts", "--cgroup", "--root", "--wd", "--",
+                               *self.within, "env", "-i", *ENVIRONMENT, "sh", "-euc", script], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
         return done.returncode, done.stdout
 

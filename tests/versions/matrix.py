@@ -24,6 +24,7 @@ import time
 import cells
 import hosts
 import option_lines
+import units
 import vm
 
 VERSIONS = tuple(hosts.SUITES)
@@ -79,6 +80,7 @@ def all_cells():
         found[f"{source}-{target} guest"] = with_hosts(cells.guest, source, target, "q35" if source == "7.2" else "pc")
         found[f"{source}-{target} thin"] = with_hosts(cells.thin, source, target)
     found["10.0-11.1 thin discard=ignore"] = with_hosts(cells.thin, "10.0", "11.1", ",discard=ignore")
+    found["10.0-10.0 systemd"] = with_hosts(units.managed_by_systemd, "10.0")
     found["10.0-11.1 long queues"] = cells.long_queues
     found["10.0-7.2-11.1 long queues"] = cells.long_queues_by_another_host
     found["7.2-10.0-11.1 short queues"] = cells.short_queues_by_another_host
@@ -104,7 +106,7 @@ def some(found):
     names = {f"{pair} guest" for pair in pairs}
     names |= {f"{pair} {kind}" for pair, kind in zip(itertools.cycle(pairs), kinds)}
     names |= found.keys() - of_pairs - set(lines)
-    names |= set(lines[::8])
+    names |= set(lines[::8]) | {"11.1-11.1 q35 nvme"}
     return {name: run for name, run in found.items() if name in names}
 
 

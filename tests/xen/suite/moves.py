@@ -103,6 +103,15 @@ def moved_on_by_xl(s):
     reboots(s)
 
 
+def moved_where_xl_cannot(s):
+    """QEMU 11.1 as the device model: libxl wants its state in a file, and QEMU gives it to sockets only."""
+    domid = s.guest.domid()
+    status, said = s.guest.host.run(f"xl migrate {s.guest.name} {s.guest.host.name}", check=False)
+    expect(status != 0, f"xl migrate has moved it: {said}")
+    s.stayed(domid)
+    moved(s)
+
+
 def is_refused(s, word, *options):
     domid = s.guest.domid()
     status = s.send(*options)
@@ -227,5 +236,7 @@ scenario("one-4.17", "refused-memory", is_refused_for_lack_of_memory)
 scenario("two-4.17", "shared-disk", with_a_disk_that_both_hosts_reach)
 scenario("two-4.17", "dry-run", only_looks, rung=FULL)
 scenario("upgrade", "upgraded", upgraded, rung=CHECK)
+scenario("one-backports", "moved-where-xl-cannot", moved_where_xl_cannot, rung=FULL)
+scenario("upgrade-qemu", "there", there, rung=FULL)
 scenario("downgrade", "refused", is_refused, "4.20")
 scenario("lesser-4.17", "refused", is_refused, "lack what the guest was promised at the source: CX16 ")

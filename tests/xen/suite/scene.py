@@ -47,6 +47,8 @@ SCENES = {
     "upgrade": ["bookworm", "trixie"],
     "downgrade": ["trixie", "bookworm"],
     "lesser-4.17": ["bookworm", "bookworm-cx16"],
+    "one-backports": ["trixie-backports"],
+    "upgrade-qemu": ["trixie", "trixie-backports"],
     "pv-one-4.17": ["bookworm"],
     "pv-4.17": ["bookworm", "bookworm"],
     "pv-4.20": ["trixie", "trixie"],
@@ -65,7 +67,7 @@ GUESTS.update({name: PVH for name in SCENES if name.startswith("pvh-")})
 
 
 def suite_of(spec):
-    return re.split("[+-]", spec)[0]
+    return re.match("[a-z]+(-backports)?", spec)[0]
 
 
 def image_of(suite):
