@@ -108,9 +108,11 @@ bool mapper_each(void (*seen)(void *arg, const char *name), void *arg, struct er
     if (!run_task(task, "list", "the device mapper's devices", err))
         return false;
     names = dm_task_get_names(task);
-    for (uint32_t next = names->dev != 0; next; next = names->next) {
+    for (uint32_t next = 0; names->dev != 0; names = (const void *)((const char *)names + next)) {
         seen(arg, names->name);
-        names = (const void *)((const char *)names + names->next);
+        next = names->next;
+        if (next == 0) /* it is the last */
+            return true;
     }
     return true;
 }

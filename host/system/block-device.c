@@ -50,6 +50,14 @@ static bool ask(int fd, struct known *known)
     return true;
 }
 
+bool block_device_size(const char *path, uint64_t *size, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return (fd >= 0 && ioctl(fd, BLKGETSIZE64, size) == 0) ||
+           error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
+}
+
 bool block_device_add(cJSON *fact, int fd, struct error *err)
 {
     struct known known;

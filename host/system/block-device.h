@@ -12,6 +12,9 @@
  */
 void block_device_identity(dev_t device, char *identity, size_t size);
 
+/* Its size in bytes; an error if `path` leads to no block device. */
+bool block_device_size(const char *path, uint64_t *size, struct error *err);
+
 /* Add to a fact what the open device is known by: its numbers, its place in the order in which the
  * kernel has met disks, and its identity.
  */

@@ -25,10 +25,11 @@ static void is_mirrored_from(const char *device, const char *text, bool connecte
     struct xen_disk disk = hda();
     struct error err = { 0 };
     AUTO_JSON cJSON *blocks = cJSON_Parse(text);
-    const cJSON *block = disk_block_in_use(&disk, blocks, connected, &err);
+    const cJSON *block;
 
-    if (!block)
+    if (!disk_find_way(&disk, blocks, connected, &block, &err))
         fail_msg("%s", err.text);
+    assert_non_null(block);
     assert_string_equal(disk_device_name(&disk, block), device);
 }
 
@@ -37,9 +38,10 @@ static void is_refused(const char *because, const char *text, bool connected, bo
     struct xen_disk disk = hda();
     struct error err = { 0 };
     AUTO_JSON cJSON *blocks = cJSON_Parse(text);
+    const cJSON *block;
 
     disk.is_kernels = is_kernels;
-    assert_null(disk_block_in_use(&disk, blocks, connected, &err));
+    assert_false(disk_find_way(&disk, blocks, connected, &block, &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
     assert_non_null(strstr(err.text, because));
 }
@@ -68,10 +70,37 @@ static void a_guest_that_could_use_either_way_is_refused(void **unused)
     is_refused("either way", "[" PV "," EMULATED "]", true, false);
 }
 
-static void a_pv_disk_that_the_kernel_serves_is_refused(void **unused)
+static void is_tracked(const char *text, bool connected)
+{
+    struct xen_disk disk = hda();
+    struct error err = { 0 };
+    AUTO_JSON cJSON *blocks = cJSON_Parse(text);
+    const cJSON *block;
+
+    disk.is_kernels = true;
+    if (!disk_find_way(&disk, blocks, connected, &block, &err))
+        fail_msg("%s", err.text);
+    assert_true(disk.is_tracked);
+    assert_false(disk.is_emulated);
+    assert_string_equal(disk_device_name(&disk, block), "");
+}
+
+static void a_pv_disk_that_the_kernel_serves_is_tracked(void **unused)
 {
     (void)unused;
-    is_refused("backendtype=qdisk", "[" ANOTHERS "]", true, true);
+    is_tracked("[" ANOTHERS "]", true);
+}
+
+static void a_kernels_disk_without_a_twin_is_tracked_before_it_is_used(void **unused)
+{
+    (void)unused;
+    is_tracked("[" ANOTHERS "]", false);
+}
+
+static void a_kernels_disk_whose_twin_is_not_unplugged_is_refused(void **unused)
+{
+    (void)unused;
+    is_refused("either way", "[" EMULATED "]", true, true);
 }
 
 static void the_emulated_twin_of_a_kernels_disk_is_mirrored(void **unused)
@@ -93,7 +122,9 @@ int main(void)
         cmocka_unit_test(a_guest_that_has_unplugged_the_emulated_disk_uses_the_pv_one),
         cmocka_unit_test(a_disk_without_an_emulated_twin_is_mirrored_before_it_is_used),
         cmocka_unit_test(a_guest_that_could_use_either_way_is_refused),
-        cmocka_unit_test(a_pv_disk_that_the_kernel_serves_is_refused),
+        cmocka_unit_test(a_pv_disk_that_the_kernel_serves_is_tracked),
+        cmocka_unit_test(a_kernels_disk_without_a_twin_is_tracked_before_it_is_used),
+        cmocka_unit_test(a_kernels_disk_whose_twin_is_not_unplugged_is_refused),
         cmocka_unit_test(the_emulated_twin_of_a_kernels_disk_is_mirrored),
         cmocka_unit_test(what_the_device_model_has_not_opened_is_refused),
     };

@@ -37,12 +37,23 @@ static bool check_device_free(struct xen_copy *vm, const char *image, struct err
     return true;
 }
 
+/* A PVH guest whose disks the kernel serves has no device model that could serve one. */
+static bool has_server(const struct xen_copy *vm, const struct disk_params *disk, struct error *err)
+{
+    return vm->xen.has_model ||
+           error_set(err, ERROR_REFUSED,
+                     "at the target it would be '%s', which only a device model could serve, and "
+                     "the guest has none: name a block device with --disk %s=PATH",
+                     disk->image, disk->name);
+}
+
 static bool check_disk(struct xen_copy *vm, struct disk_params *disk, struct error *err)
 {
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
     if ((disk_device_is(disk->image) && !check_device_free(vm, disk->image, err)) ||
-        !disk_images_check(&vm->images, disk, err))
+        !disk_images_check(&vm->images, disk, err) ||
+        (disk_is_kernels_here(vm, disk) ? !volume_export_check(err) : !has_server(vm, disk, err)))
         return false;
     disk_images_settle(&vm->images, disk);
     return true;

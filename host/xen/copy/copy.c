@@ -13,6 +13,7 @@ static void free_copy(struct copy *copy)
     struct xen_copy *vm = xen_copy_of(copy);
 
     xen_ram_close(vm);
+    volume_exports_done(vm);
     xen_done(&vm->xen);
     child_release(steal(vm->child));
     disk_images_done(&vm->images);

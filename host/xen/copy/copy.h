@@ -29,6 +29,7 @@ struct xen_copy {
     unsigned long store_gfn, console_gfn;
     char *device_state;
     size_t device_state_size;
+    struct volume_export *exports; /* a list */
     bool restored;
     uint32_t domid_before_boot; /* its number, if the host has booted since; 0: it has not */
 };
@@ -73,6 +74,12 @@ bool xen_limit_memory(struct xen_copy *vm, uint64_t pages, struct error *err);
 
 /* ---- devices.c: their nodes ---- */
 
+/* libxl's script for block devices. */
+#define XEN_BLOCK_SCRIPT "/etc/xen/scripts/block"
+
+/* Is the copied disk served by dom0's kernel here, as it was at the source? */
+bool disk_is_kernels_here(const struct xen_copy *vm, const struct disk_params *disk);
+
 /* The devices that the device model must find when it starts. */
 bool devices_write_early(struct xen_copy *vm, struct error *err);
 bool devices_write_vifs(struct xen_copy *vm, struct error *err);
@@ -101,6 +108,19 @@ bool exports_close(struct xen_copy *vm, struct error *err);
 bool toolstack_view_write(struct xen_copy *vm, struct error *err);
 /* Write the rest: where in the guest's memory the rings of xenstore and the console are. */
 bool toolstack_view_write_rings(struct xen_copy *vm, struct error *err);
+
+/* ---- volume-exports.c: of disks that the device model has not opened ---- */
+
+/* Can there be any here? */
+bool volume_export_check(struct error *err);
+void volume_export_add(struct xen_copy *vm, const struct disk_params *disk);
+/* Connect the lane of a disk that was added: `*fd` is the caller's; -1, with an error: it cannot
+ * be. False: this disk was not. Does not wait.
+ */
+bool volume_export_open(struct xen_copy *vm, const char *disk, int *fd, struct error *err);
+/* The lanes have ended: wait until all that came by them is on the devices. */
+bool volume_exports_close(struct xen_copy *vm, struct error *err);
+void volume_exports_done(struct xen_copy *vm);
 
 /* ---- hotplug.c ---- */
 

@@ -4,7 +4,10 @@
 #include "host/xen/copy/copy.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
+#include "host/images/disk-device.h"
 #include "xmig/text.h"
 
 enum {
@@ -43,38 +46,79 @@ static void set_medium(cJSON *keys, const struct xen_medium *medium)
     replace(keys, "script", NULL);
 }
 
-/* Tell the backend its image. A disk that was copied is served by the device model. */
-static void set_disk(const struct xen_copy *vm, cJSON *keys)
+bool disk_is_kernels_here(const struct xen_copy *vm, const struct disk_params *disk)
 {
-    const char *dev = json_string_or(keys, "dev", "");
-    struct xen_medium medium;
-    const struct disk_params *disk = disk_images_find(&vm->images, dev);
-    AUTO_FREE char *params = NULL;
+    struct xen_device device;
+    const cJSON *item;
 
-    if (media_find(vm->params.xen.media, dev, &medium))
-        set_medium(keys, &medium);
-    if (!disk)
-        return;
-    params =
-        formatted("%s:%s", disk->format && strcmp(disk->format, "raw") != 0 ? disk->format : "aio",
-                  disk->image);
+    if (!vm->base.context.options.mirrors_disks || !disk_device_is(disk->image))
+        return false;
+    fields_each (item, vm->params.xen.devices, xen_device_fields, &device)
+        if (!strcmp(device.kind, "vbd") && !strcmp(device.backend, "vbd") &&
+            !strcmp(json_string_or(device.backend_keys, "dev", ""), disk->name))
+            return true;
+    return false;
+}
+
+/* As libxl and its script for block devices write it; that script would change nothing then. */
+static void set_kernels_disk(cJSON *keys, const struct disk_params *disk)
+{
+    AUTO_FREE char *numbers = NULL;
+    struct stat st = { 0 };
+
+    (void)stat(disk->image, &st); /* a device 0:0 is nobody's */
+    numbers = formatted("%x:%x", major(st.st_rdev), minor(st.st_rdev));
+    replace(keys, "params", disk->image);
+    replace(keys, "type", "phy");
+    replace(keys, "script", XEN_BLOCK_SCRIPT);
+    replace(keys, "physical-device", numbers);
+    replace(keys, "physical-device-path", disk->image);
+    replace(keys, "hotplug-status", "connected");
+}
+
+static void set_qdisk(cJSON *keys, const struct disk_params *disk, bool was_copied)
+{
+    const char *driver = disk->format && strcmp(disk->format, "raw") != 0 ? disk->format : "aio";
+    AUTO_FREE char *params = formatted("%s:%s", driver, disk->image);
+
     replace(keys, "params", params);
-    if (vm->base.context.options.mirrors_disks) {
+    if (was_copied) {
         replace(keys, "type", "qdisk");
         replace(keys, "script", NULL);
     }
 }
 
-/* At the source the kernel serves raw block devices; here the device model serves what was copied.
+/* Tell the backend its image. */
+static void set_disk(const struct xen_copy *vm, cJSON *keys)
+{
+    const char *dev = json_string_or(keys, "dev", "");
+    struct xen_medium medium;
+    const struct disk_params *disk = disk_images_find(&vm->images, dev);
+
+    if (media_find(vm->params.xen.media, dev, &medium))
+        set_medium(keys, &medium);
+    if (!disk)
+        return;
+    if (disk_is_kernels_here(vm, disk))
+        set_kernels_disk(keys, disk);
+    else
+        set_qdisk(keys, disk, vm->base.context.options.mirrors_disks);
+}
+
+/* What was copied is served by the device model, unless the kernel has a block device to serve as
+ * it did at the source.
  */
 static const char *backend_of(const struct xen_copy *vm, const struct xen_device *device)
 {
     const char *dev = json_string_or(device->backend_keys, "dev", "");
+    const struct disk_params *disk = disk_images_find(&vm->images, dev);
     struct xen_medium medium;
 
-    if (!strcmp(device->kind, "vbd") &&
-        ((vm->base.context.options.mirrors_disks && disk_images_find(&vm->images, dev)) ||
-         (media_find(vm->params.xen.media, dev, &medium) && is_changed(&medium))))
+    if (strcmp(device->kind, "vbd") != 0)
+        return device->backend;
+    if (vm->base.context.options.mirrors_disks && disk)
+        return disk_is_kernels_here(vm, disk) ? "vbd" : "qdisk";
+    if (media_find(vm->params.xen.media, dev, &medium) && is_changed(&medium))
         return "qdisk";
     return device->backend;
 }
@@ -82,7 +126,7 @@ static const char *backend_of(const struct xen_copy *vm, const struct xen_device
 static bool is_written_anew(const char *key)
 {
     return !strcmp(key, "frontend") || !strcmp(key, "backend") || !strcmp(key, "frontend-id") ||
-           !strcmp(key, "state") || !strcmp(key, "online") || !strcmp(key, "hotplug-status");
+           !strcmp(key, "state") || !strcmp(key, "online");
 }
 
 static void add_keys(struct store_batch *batch, const cJSON *keys, const char *back,
@@ -104,12 +148,16 @@ static bool write_device(struct xen_copy *vm, const struct xen_device *device, s
     const char *kind = device->kind, *id = device->id;
     const char *backend = backend_of(vm, device);
     AUTO_JSON cJSON *keys = must(cJSON_Duplicate(device->backend_keys, true));
+    static const char *const of_the_source[] = { "hotplug-status", "physical-device",
+                                                 "physical-device-path" };
     AUTO_FREE char *back =
         formatted("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, id);
     AUTO_FREE char *front = formatted("/local/domain/%u/device/%s/%s", vm->xen.domid, kind, id);
     AUTO_FREE char *libxl = formatted("/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
     const cJSON *key;
 
+    for (size_t i = 0; i < sizeof(of_the_source) / sizeof(of_the_source[0]); i++)
+        replace(keys, of_the_source[i], NULL);
     if (!strcmp(kind, "vbd"))
         set_disk(vm, keys);
     store_add(&batch, STORE_GUEST_READS, "", "%s", back);

@@ -31,6 +31,10 @@ static bool export_disk(struct xen_copy *vm, const struct disk_params *disk, con
     const cJSON *open = find_open(blocks, disk->image);
     AUTO_FREE char *id = formatted("xmig-%s", name);
 
+    if (!open && disk_is_kernels_here(vm, disk)) {
+        volume_export_add(vm, disk);
+        return true;
+    }
     if (!open)
         return error_set(err, ERROR_SYSTEM, "disk '%s': it has not opened it", name);
     return qmp_block_export_add(vm->xen.q, id, json_string_or(open, "node-name", ""), name, err) ||
@@ -44,10 +48,10 @@ bool exports_open(struct xen_copy *vm, struct error *err)
     AUTO_FREE char *path = formatted("%s/nbd.sock", vm->base.context.runtime_dir);
     AUTO_JSON cJSON *blocks = NULL;
 
-    if (!vm->base.context.options.mirrors_disks || !vm->xen.has_model)
+    if (!vm->base.context.options.mirrors_disks)
         return true;
-    if (!qmp_nbd_server_start(vm->xen.q, path, 0, err) ||
-        !qmp_call(vm->xen.q, "query-block", NULL, &blocks, err))
+    if (vm->xen.has_model && (!qmp_nbd_server_start(vm->xen.q, path, 0, err) ||
+                              !qmp_call(vm->xen.q, "query-block", NULL, &blocks, err)))
         return false;
     for (size_t i = 0; i < vm->images.disk_count; i++)
         if (!export_disk(vm, &vm->images.disks[i], blocks, err))
@@ -57,5 +61,6 @@ bool exports_open(struct xen_copy *vm, struct error *err)
 
 bool exports_close(struct xen_copy *vm, struct error *err)
 {
-    return !vm->xen.has_model || qmp_nbd_server_stop(vm->xen.q, err);
+    return (!vm->xen.has_model || qmp_nbd_server_stop(vm->xen.q, err)) &&
+           volume_exports_close(vm, err);
 }

@@ -46,6 +46,7 @@ int xen_open_lane(struct copy *copy, const char *name, struct error *err)
 {
     struct xen_copy *vm = xen_copy_of(copy);
     AUTO_FREE char *path = NULL;
+    int fd;
 
     if (!strcmp(name, "ram"))
         return open_ram(vm, err);
@@ -53,6 +54,8 @@ int xen_open_lane(struct copy *copy, const char *name, struct error *err)
         error_set(err, ERROR_REFUSED, "there is no lane '%s'", name);
         return -1;
     }
+    if (volume_export_open(vm, name + 5, &fd, err))
+        return fd;
     path = formatted("%s/nbd.sock", copy->context.runtime_dir);
     return connect_unix(path, err);
 }

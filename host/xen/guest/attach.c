@@ -83,6 +83,7 @@ bool xen_attach(struct guest *guest, const char *name, struct error *err)
 
     if (!xen_open(&vm->xen, err))
         return false;
+    xen_tracking_clean(vm);
     if (!domain_find(vm->xen.xc, vm->xen.xs, name, &domid))
         return error_set(err, ERROR_REFUSED, "Xen has no domain called '%s'", name);
     vm->xen.domid = domid;

@@ -266,6 +266,16 @@ bool xen_describe(struct guest *guest, cJSON *params, struct error *err)
 
 static void plan_disk(const struct xen_disk *disk, struct plan *plan)
 {
+    if (disk->is_tracked) {
+        plan_say(
+            plan,
+            "disk %s: '%s' (raw, %llu bytes), which the kernel serves: xmig copies it, and has "
+            "the device mapper note what the guest writes meanwhile (a table of type 'era' over "
+            "the same extents; LVM shows it as 'X'). Each round makes the guest's first write to "
+            "a place take longer, and stops its writes for a moment",
+            disk->params.name, disk->params.source, (unsigned long long)disk->params.size);
+        return;
+    }
     plan_say(plan, "disk %s: '%s' (%s, %llu bytes), mirrored from '%s'", disk->params.name,
              disk->params.source, disk->params.format, (unsigned long long)disk->params.size,
              disk->device);

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "host/xen/ground/disk-nodes.h"
+
 enum {
     STATE_CONNECTED = 4 /* xen/io/xenbus.h */
 };
@@ -79,6 +81,17 @@ static void cross_bridge(const struct xen_guest *vm, cJSON *keys)
     cJSON_AddStringToObject(keys, "bridge", other);
 }
 
+/* What a disk is served from is found anew at the target; of one that is copied, how, too. */
+static void leave_out(const struct xen_guest *vm, const char *kind, cJSON *keys)
+{
+    if (strcmp(kind, "vbd") != 0)
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(keys, "physical-device");
+    cJSON_DeleteItemFromObjectCaseSensitive(keys, "physical-device-path");
+    if (vm->base.context.options.mirrors_disks && disk_node_moves(keys))
+        cJSON_DeleteItemFromObjectCaseSensitive(keys, "script");
+}
+
 static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, const cJSON *node,
                         struct error *err)
 {
@@ -98,6 +111,7 @@ static bool read_device(struct xen_guest *vm, cJSON *devices, const char *kind, 
                          "domains are not supported",
                          kind, id, domain);
     cross_bridge(vm, keys);
+    leave_out(vm, kind, keys);
     device.backend_keys = keys;
     device.frontend_keys = frontend = read_frontend(vm, kind, id);
     device.is_connected = device_is_connected(vm, kind, id);

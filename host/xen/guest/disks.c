@@ -3,19 +3,32 @@
 
 #include "host/images/image-contents.h"
 #include "host/images/source-image.h"
+#include "host/kernel-disks/tracker.h"
+#include "host/system/block-device.h"
 #include "host/xen/ground/disk-nodes.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/paths.h"
 
 /* ---- the way by which the guest uses it ---- */
 
-static const cJSON *choose_block(struct xen_guest *vm, struct xen_disk *disk, const cJSON *blocks,
-                                 struct error *err)
+static bool find_way(struct xen_guest *vm, struct xen_disk *disk, const cJSON *blocks,
+                     const cJSON **block, struct error *err)
 {
-    return disk_block_in_use(disk, blocks, device_is_connected(vm, "vbd", disk->id), err);
+    return disk_find_way(disk, blocks, device_is_connected(vm, "vbd", disk->id), block, err);
 }
 
 /* ---- its image ---- */
+
+static bool choose_target(struct xen_guest *vm, struct disk_params *params, bool is_block_device,
+                          struct error *err)
+{
+    char *target = source_image_target(&vm->base.context.options, params->name, params->source,
+                                       is_block_device, vm->name, err);
+
+    if (target)
+        params->image = json_keep_text(vm->kept, target);
+    return target != NULL;
+}
 
 static bool read_image(struct xen_guest *vm, struct disk_params *params, const cJSON *block,
                        struct error *err)
@@ -23,7 +36,6 @@ static bool read_image(struct xen_guest *vm, struct disk_params *params, const c
     const struct vm_options *options = &vm->base.context.options;
     const cJSON *image = json_get(json_get(block, "inserted"), "image");
     struct stat st;
-    char *target;
 
     params->format = json_string_or(json_get(block, "inserted"), "drv", "");
     if (!strcmp(params->format, "host_device"))
@@ -40,11 +52,22 @@ static bool read_image(struct xen_guest *vm, struct disk_params *params, const c
     if (!source_image_check(params->format, image, err) ||
         !image_contents_check(options, params->name, json_get(block, "inserted"), false, err))
         return false;
-    target = source_image_target(options, params->name, params->source, S_ISBLK(st.st_mode),
-                                 vm->name, err);
-    if (target)
-        params->image = json_keep_text(vm->kept, target);
-    return target != NULL;
+    return choose_target(vm, params, S_ISBLK(st.st_mode), err);
+}
+
+/* What the kernel serves to the guest is raw, and has no reader but xmig. */
+static bool read_tracked(struct xen_guest *vm, struct disk_params *params, struct error *err)
+{
+    if (!vm->base.context.options.mirrors_disks)
+        return error_set(err, ERROR_REFUSED,
+                         "the kernel serves it ('phy'), which only a move that copies it knows: "
+                         "give it backendtype=qdisk");
+    if (!tracker_can(params->source, err) || !block_device_size(params->source, &params->size, err))
+        return false;
+    params->format = "raw";
+    params->options = json_keep(vm->kept, must(cJSON_CreateObject()));
+    params->allocated = params->size;
+    return choose_target(vm, params, true, err);
 }
 
 /* ---- one disk ---- */
@@ -65,11 +88,11 @@ static bool read_disk(struct xen_guest *vm, struct xen_disk *disk, const cJSON *
     };
     if (!name)
         return false;
-    block = choose_block(vm, disk, vm->snapshot.blocks, err);
-    if (!block)
+    if (!find_way(vm, disk, vm->snapshot.blocks, &block, err))
         return false;
     disk->device = disk_device_name(disk, block);
-    return read_image(vm, &disk->params, block, err);
+    return disk->is_tracked ? read_tracked(vm, &disk->params, err)
+                            : read_image(vm, &disk->params, block, err);
 }
 
 static bool add_disk(struct xen_guest *vm, const cJSON *keys, struct error *err)
@@ -157,9 +180,9 @@ bool xen_guest_disks_recheck(struct xen_guest *vm, const struct device_snapshot 
 {
     for (size_t i = 0; i < vm->disk_count; i++) {
         struct xen_disk disk = vm->disks[i];
-        const cJSON *block = choose_block(vm, &disk, now->blocks, err);
+        const cJSON *block;
 
-        if (!block)
+        if (!find_way(vm, &disk, now->blocks, &block, err))
             return error_prefix(err, "disk '%s'", disk.params.name);
         if (strcmp(disk_device_name(&disk, block), disk.device) != 0)
             return has_changed_way(disk.params.name, err);
@@ -169,6 +192,7 @@ bool xen_guest_disks_recheck(struct xen_guest *vm, const struct device_snapshot 
 
 void xen_guest_disks_done(struct xen_guest *vm)
 {
+    xen_mirrors_done(vm);
     free(steal(vm->disks));
     vm->disk_count = 0;
     cJSON_Delete(steal(vm->media));

@@ -92,6 +92,7 @@ static bool reattach(struct guest *guest, const cJSON *records, struct error *er
 
     if (!xen_open(&vm->xen, err))
         return false;
+    xen_tracking_clean(vm);
     vm->suspend_pending = fact_find(records, FACT_ACKNOWLEDGED);
     vm->ran = fact_find(records, FACT_RAN);
     if (drained)

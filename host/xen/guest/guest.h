@@ -7,13 +7,15 @@
 #include "host/xen/params.h"
 #include "xmig/guest.h"
 
-/* A disk that is copied: writable, and served by the device model. */
+/* A disk that is copied: writable, and served by the device model or dom0's kernel. */
 struct xen_disk {
     struct disk_params params; /* for the target; its name is as in the guest's configuration */
     const char *id;            /* in xenstore: "768" */
     const char *device;        /* the drive or node that the guest uses, as QMP commands name it */
     bool is_kernels;           /* its PV backend is in the kernel, not in the device model */
     bool is_emulated;          /* the guest uses the IDE, AHCI or SCSI disk; else the PV disk */
+    bool is_tracked;           /* the kernel serves it: xmig itself copies it */
+    struct tracked_copy *copy; /* of such a disk; NULL: not begun */
 };
 
 /* What libxl's nodes and the device model say of the guest's devices, at one time. */
@@ -114,11 +116,12 @@ bool xen_guest_drivers_recheck(struct xen_guest *vm, struct error *err);
 /* ---- pv-or-emulated.c ---- */
 
 /* Choose the block device of `blocks` (query-block) that the guest uses for the disk, by whether
- * its PV frontend is connected; sets `is_emulated`. NULL, refused: the disk cannot be mirrored.
+ * its PV frontend is connected; `*block` is NULL if the kernel serves it. Sets `is_emulated` and
+ * `is_tracked`. False, refused: the disk cannot be mirrored.
  */
-const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
-                               struct error *err);
-/* The name of that block device for the mirror. */
+bool disk_find_way(struct xen_disk *disk, const cJSON *blocks, bool connected, const cJSON **block,
+                   struct error *err);
+/* The name of that block device for the mirror; "": the kernel serves it. */
 const char *disk_device_name(const struct xen_disk *disk, const cJSON *block);
 
 /* ---- media.c: what is only read ---- */
@@ -136,10 +139,18 @@ bool hardware_read(struct xen_guest *vm, struct xen_domain *out, struct error *e
 /* ---- mirror.c ---- */
 
 extern const struct mirror_ops xen_mirrors;
+/* Before the guest is suspended: from now on nobody changes what the mirrors rely on. */
+bool xen_mirrors_hold(struct xen_guest *vm, struct error *err);
 /* With the guest suspended: send what is left, prove it, remove the mirrors. */
 bool xen_mirrors_drain(struct xen_guest *vm, struct error *err);
 /* How many bytes the mirrors still have to send. An error when a mirror has died. */
 bool xen_mirrors_debt(struct xen_guest *vm, uint64_t *bytes, struct error *err);
+/* For a guest found again after a crash: remove what is left of the mirrors. */
+bool xen_mirrors_clean(struct xen_guest *vm, struct error *err);
+/* End what an xmig that died has left of its tracking on this host, of whatever guest. */
+void xen_tracking_clean(struct xen_guest *vm);
+/* The guest is let go of: what still copies ends. */
+void xen_mirrors_done(struct xen_guest *vm);
 
 /* ---- suspend.c ---- */
 

@@ -1,4 +1,4 @@
-/* Does the guest use a disk as the emulated device, or through a PV driver? */
+/* Does the guest use a disk as the emulated device, or through a PV driver; and who serves that? */
 #include "host/xen/guest/guest.h"
 #include "xmig/paths.h"
 
@@ -37,34 +37,30 @@ static const cJSON *find_block(const cJSON *blocks, const char *path, bool emula
     return NULL;
 }
 
-/* Only one of the two is mirrored, and a mirror sees only the writes to its own block device. */
-const cJSON *disk_block_in_use(struct xen_disk *disk, const cJSON *blocks, bool connected,
-                               struct error *err)
+/* Only one of the two is mirrored, and a mirror sees only the writes to its own block device. A
+ * disk without an emulated twin is written to through its PV backend alone, connected or not.
+ */
+bool disk_find_way(struct xen_disk *disk, const cJSON *blocks, bool connected, const cJSON **block,
+                   struct error *err)
 {
     const cJSON *emulated = find_block(blocks, disk->params.source, true, disk->params.name);
     const cJSON *pv = find_block(blocks, disk->params.source, false, disk->params.name);
 
-    if ((connected || !emulated) && disk->is_kernels) {
-        error_set(err, ERROR_REFUSED,
-                  "the guest uses it with a PV driver, and the kernel serves it ('phy'), where it "
-                  "cannot be mirrored: give it backendtype=qdisk");
-        return NULL;
-    }
-    if (connected && emulated) {
-        error_set(err, ERROR_REFUSED,
-                  "the guest uses it with a PV driver, and has not unplugged the emulated disk: "
-                  "writes could come either way");
-        return NULL;
-    }
+    if (connected && emulated)
+        return error_set(err, ERROR_REFUSED,
+                         "the guest uses it with a PV driver, and has not unplugged the emulated "
+                         "disk: writes could come either way");
+    *block = emulated ? emulated : pv;
     disk->is_emulated = emulated != NULL;
-    if (emulated || pv)
-        return emulated ? emulated : pv;
-    error_set(err, ERROR_REFUSED, "the device model does not have it open");
-    return NULL;
+    disk->is_tracked = disk->is_kernels && !emulated;
+    return *block || disk->is_tracked ||
+           error_set(err, ERROR_REFUSED, "the device model does not have it open");
 }
 
 const char *disk_device_name(const struct xen_disk *disk, const cJSON *block)
 {
+    if (disk->is_tracked)
+        return "";
     return disk->is_emulated ? json_string_or(block, "device", "")
                              : json_string_or(json_get(block, "inserted"), "node-name", "");
 }

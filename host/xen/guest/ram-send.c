@@ -96,7 +96,8 @@ static bool suspend(struct sending *sending, struct error *err)
     struct xen_guest *vm = sending->vm;
     uint64_t debt, since_ms;
 
-    if (!check_unchanged(vm, false, err) || !xen_mirrors_debt(vm, &debt, err))
+    if (!check_unchanged(vm, false, err) || !xen_mirrors_hold(vm, err) ||
+        !xen_mirrors_debt(vm, &debt, err))
         return false;
     if (!sending->hooks->pausing(sending->hooks->arg, err))
         return false;

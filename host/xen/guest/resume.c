@@ -6,7 +6,6 @@
 #include "host/system/program.h"
 #include "host/xen/ground/config.h"
 #include "host/xen/ground/domain.h"
-#include "qmp/mirror.h"
 #include "xmig/text.h"
 
 enum {
@@ -88,15 +87,6 @@ enum run_state xen_guest_state(struct guest *guest)
     return state == RUN_RUNNING ? guest_model_state(vm) : state;
 }
 
-/* Remove the mirrors that a process of xmig that died has left. */
-static bool stop_mirrors(struct xen_guest *vm, struct error *err)
-{
-    for (size_t i = 0; i < vm->disk_count; i++)
-        if (!qmp_mirror_stop(vm->xen.q, vm->base.context.id, vm->disks[i].params.name, err))
-            return false;
-    return true;
-}
-
 bool xen_guest_resume(struct guest *guest, struct error *err)
 {
     struct xen_guest *vm = xen_guest_of(guest);
@@ -107,7 +97,7 @@ bool xen_guest_resume(struct guest *guest, struct error *err)
         return true;
     if (!guest_model_goes_on(vm, err) || !xen_unsuspend(vm, err))
         return false;
-    return !vm->reattached || stop_mirrors(vm, err);
+    return !vm->reattached || xen_mirrors_clean(vm, err);
 }
 
 /* `xl destroy` removes all that belongs to the domain: libxl made it. */

@@ -200,6 +200,42 @@ digests() { # IMAGE...: one that was handed over has another name
     done
 }
 
+# The same of volumes that dom0's kernel serves: the page cache does not see what it writes.
+volume_digests() { # DEVICE...
+    local device
+
+    for device; do
+        dd if="$device" iflag=direct bs=1M status=none | md5sum || fail "$device"
+    done
+}
+
+# Volumes for the disks of a guest that is to come here.
+make_volumes() { # SIZE DEVICE...
+    local size=$1 device
+
+    truncate -s 1G /lab/lvm.img
+    vgs lab >/dev/null 2>&1 || vgcreate -qq lab "$(losetup --find --show /lab/lvm.img)"
+    for device in "${@:2}"; do
+        lvcreate -qq -y -W n -L "$size" -n "${device##*/}" lab
+    done
+}
+
+# Nothing tracks the writes to a volume: its table is the plain one, and there is no second one over its extents.
+have_plain_tables() { # DEVICE...
+    local device table
+
+    for device; do
+        table=$(dmsetup table "$(readlink -f "$device")")
+        [[ $table == "0 "*" linear "* ]] || fail "$device has the table '$table'"
+    done
+    [[ ! $(dmsetup ls | grep xmig-) ]] || fail "left over: $(dmsetup ls | grep xmig-)"
+}
+
+# The most memory that the stopped sender has had, in KiB.
+peak_memory() { # send|recv
+    awk '/^VmHWM/ { print $2 }' "/proc/$(xmigs "$1" | awk '{ print $1 }')/status"
+}
+
 has_grown() { # FILE SIZE
     (($(stat -c %s "$1" 2>/dev/null || echo 0) >= $2))
 }

@@ -29,8 +29,14 @@ PV = ["linux", "--disks", str(len(PV_DISKS)), "--format", ",".join(form for _, f
           if vdev == "hdd" else
           f"'format={form},vdev={vdev},access=rw,backendtype=qdisk,target=/lab/t1.hd{vdev[-1]}.{form}'"
           for vdev, form in PV_DISKS) + "]"]
+# Its disks are logical volumes, which dom0's kernel serves: one that is emulated at first, and one that is PV only.
+ON_VOLUMES = ["linux", "--disks", "2", "--store", "lvm", "--format", "raw,raw",
+              "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000", NATIVE_TSC,
+              "disk=['format=raw,vdev=hda,access=rw,target=/dev/lab/t1.hda','format=raw,vdev=xvdb,access=rw,target=/dev/lab/t1.hdb']"]
 LOADED = ["linux", "--disks", "2", "--format", "raw,qcow2",
           "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000", NATIVE_TSC]
+PVH_ON_VOLUMES = ["linux", "--type", "pvh", "--disks", "2", "--store", "lvm", "--format", "raw,raw", "--size", "32M",
+                  "--params", "xg.disk=/dev/xvdb,16,10,1 xg.ram=1,1,rand xg.hb_ms=1000", NATIVE_TSC, "vcpus=2"]
 PVH = ["linux", "--type", "pvh", "--disks", "2", "--format", "raw,qcow2", "--size", "32M",
        "--params", "xg.disk=/dev/xvda,16,2,1 xg.disk=/dev/xvdb,16,2,1 xg.ram=2,1,rand xg.hb_ms=1000 net=10.9.0.20/24",
        NATIVE_TSC, "vcpus=2", "vif=['mac=00:16:3e:00:00:20,bridge=xenbr0']"]
@@ -55,6 +61,10 @@ SCENES = {
     "pv-upgrade": ["bookworm", "trixie"],
     "load-4.17": ["bookworm"],
     "load-two-4.17": ["bookworm", "bookworm"],
+    "phy-one-4.17": ["bookworm"],
+    "phy-4.17": ["bookworm", "bookworm"],
+    "phy-pvh-one-4.17": ["bookworm"],
+    "phy-pvh-4.17": ["bookworm", "bookworm"],
     "pvh-one-4.17": ["bookworm"],
     "pvh-4.17": ["bookworm", "bookworm"],
     "pvh-4.20": ["trixie", "trixie"],
@@ -62,7 +72,9 @@ SCENES = {
     "pvh-oxenstored-4.17": ["bookworm+oxenstored"],
 }
 GUESTS = {"pv-one-4.17": PV, "pv-4.17": PV, "pv-4.20": PV, "pv-upgrade": PV,
-          "load-4.17": LOADED, "load-two-4.17": LOADED}
+          "load-4.17": LOADED, "load-two-4.17": LOADED,
+          "phy-one-4.17": ON_VOLUMES, "phy-4.17": ON_VOLUMES}
+GUESTS.update({name: PVH_ON_VOLUMES for name in SCENES if name.startswith("phy-pvh-")})
 GUESTS.update({name: PVH for name in SCENES if name.startswith("pvh-")})
 
 
@@ -168,6 +180,9 @@ class Scene:
 
     # ---- moving ----
 
+    def has_volumes(self):
+        return "lvm" in self.options
+
     def is_one_host(self):
         return self.source.number == self.target.number
 
@@ -218,6 +233,8 @@ class Scene:
 
     def images(self, guest):
         """Those of its disks, the first of which is hda."""
+        if self.has_volumes():
+            return [f"/dev/lab/{guest.name}.hd{letter}" for letter in "ab"]
         formats = self.options[self.options.index("--format") + 1].split(",")
         return [f"/lab/{guest.name}.hd{letter}.{form}" for letter, form in zip("abcdef", formats)]
 
@@ -240,7 +257,8 @@ class Scene:
         copy = Guest(self.target, self.next_name())
         if not self.is_one_host():
             expect(copy.name not in self.target.domains(), f"{copy.name} is on {self.target.name}")
-        self.target.suite("has_no_disks", *self.images(copy))
+        if not self.has_volumes():
+            self.target.suite("has_no_disks", *self.images(copy))
         self.is_clean()
 
     def is_clean(self):
@@ -260,4 +278,7 @@ class Scene:
         """What comes next goes the other way. The old images there are in nobody's way."""
         if not self.is_one_host():
             self.source, self.target = self.target, self.source
-        self.target.run(f"mkdir -p /lab/old && mv -f /lab/{self.next_name()}.hd* /lab/old/")
+        if self.has_volumes():  # what was moved away is read-only there
+            self.target.run("blockdev --setrw " + " ".join(self.images(self.destination())))
+        else:
+            self.target.run(f"mkdir -p /lab/old && mv -f /lab/{self.next_name()}.hd* /lab/old/")
