@@ -75,6 +75,7 @@ static bool look(struct dm_task *task, const char *what, struct mapped_device *d
     *device = (struct mapped_device){
         .number = makedev(info.major, info.minor),
         .is_lvm = !strncmp(dm_task_get_uuid(task), "LVM-", 4),
+        .is_read_only = info.read_only,
         .suspended = info.suspended,
         .has_loaded = info.inactive_table,
     };

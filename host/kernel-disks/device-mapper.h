@@ -13,7 +13,8 @@ enum {
 struct mapped_device {
     char name[MAPPED_NAME_MAX];
     dev_t number;
-    bool is_lvm; /* a logical volume */
+    bool is_lvm;       /* a logical volume */
+    bool is_read_only; /* by its table, or since somebody has said so */
     bool suspended;
     bool has_loaded; /* a second table, which mapper_resume() would give it */
 };

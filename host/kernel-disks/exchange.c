@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
 #include "host/kernel-disks/device-mapper.h"
@@ -38,14 +40,17 @@ static void go_on_with(const char *name, const char *before, struct error *err)
                      why.text, name);
 }
 
-bool exchange_table(const char *name, const char *table, const char *before, struct error *err)
+bool exchange_loaded(const char *name, const char *before, struct error *err)
 {
-    if (!mapper_load(name, table, err))
-        return false;
     if (mapper_resume(name, err))
         return true;
     go_on_with(name, before, err);
     return false;
+}
+
+bool exchange_table(const char *name, const char *table, const char *before, struct error *err)
+{
+    return mapper_load(name, table, err) && exchange_loaded(name, before, err);
 }
 
 /* Somebody's change of the volume group may be half done: wait for its end, as long as that makes
@@ -57,6 +62,17 @@ static int keep_lvm_off(const struct mapped_device *device)
     struct error ignored = { 0 };
 
     return group ? lvm_lock_hold(group, LVM_MS, &ignored) : -1;
+}
+
+/* A volume that is fenced stays so; each table makes the device writable again. */
+static bool make_read_only(dev_t number, struct error *err)
+{
+    AUTO_FREE char *path = formatted("/dev/dm-%u", minor(number));
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int on = 1;
+
+    return (fd >= 0 && ioctl(fd, BLKROSET, &on) == 0) ||
+           error_set(err, ERROR_SYSTEM, "cannot make '%s' read-only again: %m", path);
 }
 
 static bool undo_device(dev_t number, dev_t origin, const char *plain, struct error *err)
@@ -72,7 +88,8 @@ static bool undo_device(dev_t number, dev_t origin, const char *plain, struct er
     if (!table || !mapper_look(device.name, &device, err))
         return false;
     if (table_tracks(table, origin))
-        return exchange_table(device.name, plain, NULL, err);
+        return exchange_table(device.name, plain, NULL, err) &&
+               (!device.is_read_only || make_read_only(number, err));
     return (!device.has_loaded || mapper_unload(device.name, err)) &&
            (!device.suspended || mapper_resume(device.name, err));
 }

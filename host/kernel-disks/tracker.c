@@ -32,6 +32,7 @@ struct tracker {
     char *origin; /* its name in the device mapper */
     struct mapped_device volume;
     uint64_t size, block;
+    uint64_t notes_size;
     char *ours;           /* the volume's table while it is tracked; NULL: it is not */
     char origin_path[32]; /* "": there is no origin */
     int origin_fd;        /* locked: the tracking is a living process's */
@@ -90,6 +91,11 @@ struct tracker *tracker_new(const char *id, const char *disk, const char *path)
     tracker->origin_fd = tracker->lvm = -1;
     tracker->notes.file = tracker->notes.device = -1;
     return tracker;
+}
+
+void tracker_limit_notes(struct tracker *tracker, uint64_t bytes)
+{
+    tracker->notes_size = bytes;
 }
 
 /* A logical volume of a pool is damaged for good by a snapshot made meanwhile: keep LVM off till
@@ -179,9 +185,12 @@ static bool exchange(struct tracker *tracker, const char *plain, dev_t origin, s
 {
     AUTO_FREE char *table =
         table_of_era(tracker->size, tracker->notes.number, origin, tracker->block);
-    uint64_t before = loop_now_ms();
+    uint64_t before;
 
-    if (!exchange_table(tracker->volume.name, table, plain, err))
+    if (!mapper_load(tracker->volume.name, table, err))
+        return false;
+    before = loop_now_ms();
+    if (!exchange_loaded(tracker->volume.name, plain, err))
         return false;
     tracker->longest_ms = loop_now_ms() - before;
     tracker->ours = steal(table);
@@ -197,9 +206,10 @@ static bool begin(struct tracker *tracker, const char *plain, struct error *err)
     tracker->size = table_sectors(plain) * SECTOR;
     tracker->block =
         era_block_size(tracker->size, queue_number(tracker->volume.number, "discard_granularity"));
+    if (!tracker->notes_size)
+        tracker->notes_size = era_metadata_size(tracker->size, tracker->block);
     if (!keep_lvm_off(tracker, err) ||
-        !memory_device_open(&tracker->notes, tracker->origin,
-                            era_metadata_size(tracker->size, tracker->block), err) ||
+        !memory_device_open(&tracker->notes, tracker->origin, tracker->notes_size, err) ||
         !make_origin(tracker, plain, &origin, err) || !exchange(tracker, plain, origin, err) ||
         !limit_discards(tracker, err) || !drain(tracker, err) || !read_state(tracker, &state, err))
         return false;

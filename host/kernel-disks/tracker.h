@@ -30,6 +30,11 @@ struct tracker *tracker_new(const char *id, const char *disk, const char *path);
 /* Ends the tracking if need be. NULL is fine. */
 void tracker_free(struct tracker *tracker);
 
+/* Before tracker_begin(): make do with so much memory for the notes of writes, a multiple of 4 KiB,
+ * instead of what the volume's size asks for.
+ */
+void tracker_limit_notes(struct tracker *tracker, uint64_t bytes);
+
 /* Begin to track. After a failure the volume has the table that it had. */
 bool tracker_begin(struct tracker *tracker, struct error *err);
 

@@ -51,8 +51,8 @@ build_xmig() { # SUITE SOURCE PROGRAM [CMAKE_ARGUMENT...]
     out=$LAB_DIR/build/$suite-$(hash_of <<<"$source$*")
     mkdir -p "$out"
     in_sdk "$root" "$source" "$out" cmake -G Ninja -S /src -B /out -DCMAKE_BUILD_TYPE=RelWithDebInfo "$@"
-    in_sdk "$root" "$source" "$out" ninja -C /out xmig hypervisor-xen.so
+    in_sdk "$root" "$source" "$out" ninja -C /out xmig hypervisor-xen.so track
     install -D -m 755 "$out/xmig" "$program"
-    install -m 755 "$out/hypervisor-xen.so" "$(dirname "$program")"
+    install -m 755 "$out/hypervisor-xen.so" "$out/track" "$(dirname "$program")"
     say "$program is built for $suite ($(since "$start") s)"
 }

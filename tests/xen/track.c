@@ -2,7 +2,7 @@
  * is a line of standard input, its answer a line that begins with "ok" or "failed".
  *
  *     begin ID DISK PATH     copy FILE      round FILE     lock MS     check      end
- *     leftovers [ID]         can PATH
+ *     leftovers [ID]         can PATH       notes BYTES    (for the next that begins)
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,6 +20,7 @@ enum {
 };
 
 static struct tracker *tracker;
+static uint64_t notes; /* 0: as many as are needed */
 
 static bool copy_range(int from, int to, uint64_t offset, uint64_t length)
 {
@@ -92,6 +93,8 @@ static bool begin(const char *id, const char *disk, const char *path, struct err
 {
     tracker_free(tracker);
     tracker = tracker_new(id, disk, path);
+    if (notes)
+        tracker_limit_notes(tracker, notes);
     return tracker_begin(tracker, err);
 }
 
@@ -103,6 +106,8 @@ static bool obey(char *const words[4], struct error *err)
         return tracker_can(words[1], err);
     if (!strcmp(words[0], "leftovers"))
         return tracking_leftovers_end(*words[1] ? words[1] : NULL, say, NULL, err);
+    if (!strcmp(words[0], "notes"))
+        return (notes = strtoull(words[1], NULL, 10)) % 4096 == 0;
     if (!tracker)
         return error_set(err, ERROR_USAGE, "nothing is tracked");
     if (!strcmp(words[0], "copy"))

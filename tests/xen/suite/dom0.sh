@@ -46,6 +46,25 @@ finish() { # LABEL: it is asked to
     await 30 has_ended "$1" || fail "$1 does not end"
 }
 
+# A program that obeys lines of its standard input, started so that they can come from anywhere.
+start_obeying() { # LABEL COMMAND...
+    mkdir -p "$run" && rm -f "$run/lines-$1" && mkfifo "$run/lines-$1"
+    # shellcheck disable=SC2016 # for the inner shell
+    start "$1" bash -c 'lines=$1; shift; exec "$@" <>"$lines"' obeying "$run/lines-$1" "${@:2}"
+}
+
+answers() { grep -cE '^(ok|failed)' "$run/$1.log"; }
+
+has_answered() { has_ended "$1" || (($(answers "$1") > $2)); } # LABEL ANSWERS_BEFORE
+
+tell() { # LABEL LINE [SECONDS]: what it answers, which ends in a line of "ok" or "failed"
+    local lines before
+    lines=$(wc -l <"$run/$1.log") before=$(answers "$1")
+    echo "$2" >"$run/lines-$1"
+    await "${3:-120}" has_answered "$1" "$before" || fail "$1 has not answered '$2'"
+    tail -n +$((lines + 1)) "$run/$1.log"
+}
+
 # A TCP connection to the guest's echo server, kept busy until we are interrupted. Prints each
 # answer's number, and how long the longest one took.
 stream() { # ADDRESS

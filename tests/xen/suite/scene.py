@@ -118,7 +118,8 @@ class Scene:
     def files(self, spec):
         """{directory there: files here}"""
         program = self.programs[suite_of(spec)]
-        return {"/usr/local/bin": [program, os.path.join(HERE, "dom0.sh")],
+        return {"/usr/local/bin": [program, os.path.join(os.path.dirname(program), "track"),
+                                   os.path.join(HERE, "dom0.sh")],
                 "/usr/local/lib/xmig": [os.path.join(os.path.dirname(program), "hypervisor-xen.so")]}
 
     def files_key(self):
