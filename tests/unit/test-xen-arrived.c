@@ -64,6 +64,7 @@ static void takes_what_an_xmig_sends(void **unused)
     is_taken("-kernel /boot/vmlinuz -initrd /boot/initrd -append root=/dev/xvda");
     is_taken("-serial unix:/run/web,server=on,wait=off -usbdevice tablet");
     is_taken("-global PIIX4_PM.disable_s3=1 -smbios type=1,serial=/x/y");
+    is_taken("-xen-attach -vnc none -display none -nographic -m 128");
     is_taken("-chardev pty,id=l,logfile=/lab/web.log,logappend=on");
 }
 

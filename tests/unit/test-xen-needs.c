@@ -29,7 +29,7 @@ static int tear_down(void **state)
 }
 
 /* Find what the guest needs with `more` in a place. */
-static void look(enum place place, const char *more)
+static void look_with(const char *program, enum place place, const char *more)
 {
     const char *said[PLACES];
     AUTO_FREE char *text = NULL;
@@ -46,9 +46,13 @@ static void look(enum place place, const char *more)
     assert_ok(params != NULL, &err);
     needs_done(&needs);
     refused[0] = '\0';
-    if (!xen_params_read(params, &read, &err) ||
-        !domain_needs(&read, "/usr/libexec/xen-qemu-system-i386", true, &needs, &err))
+    if (!xen_params_read(params, &read, &err) || !domain_needs(&read, program, true, &needs, &err))
         snprintf(refused, sizeof(refused), "%s", err.text);
+}
+
+static void look(enum place place, const char *more)
+{
+    look_with("/usr/libexec/xen-qemu-system-i386", place, more);
 }
 
 static void assert_need(enum need_kind kind, const char *what)
@@ -83,6 +87,14 @@ static uint64_t amount(enum need_kind kind)
             return needs.items[i].amount;
     fail();
     return 0;
+}
+
+static void a_guest_without_a_device_model_needs_no_program(void **state)
+{
+    (void)state;
+    look_with("", PLACES, "");
+    assert_string_equal(refused, "");
+    assert_no(NEED_PROGRAM);
 }
 
 static void a_plain_guest_needs_what_it_is_made_of(void **state)
@@ -272,6 +284,7 @@ static void what_cannot_be_moved_from_here_does_not_come_here(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        needs_test(a_guest_without_a_device_model_needs_no_program),
         needs_test(a_plain_guest_needs_what_it_is_made_of),
         needs_test(memory_is_also_that_of_the_next_boot),
         needs_test(disks_are_images_or_devices),
