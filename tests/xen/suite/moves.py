@@ -226,7 +226,7 @@ for version in ("4.17", "4.20"):
     scenario("one-" + version, "shared-disks", with_shared_disks, rung=FULL)
     scenario("oxenstored-" + version, "moved-over-tls" if is_old else "moved", moved_over_tls if is_old else moved,
              rung=CHECK if is_old else LONG)
-scenario("two-4.20", "there", there, rung=CHECK)
+scenario("two-4.20", "there", there)
 scenario("two-4.17", "moved-over-tls", moved_over_tls, rung=FULL)
 scenario("one-4.17", "moved-without-ssh", moved, dest="local:")
 scenario("one-4.17", "moved-on-by-xl", moved_on_by_xl)

@@ -12,8 +12,8 @@ POINTS = [
     "ram-stream:begin:send", "ram-stream:begin:recv", "PAUSING:before:send", "PAUSING:after:send",
     "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:after:recv",
 ]
-IN_CHECK = {"ram-stream:end:send", "PREPARED:after:recv"}
-IN_LONG = {"qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send"}
+IN_CHECK = {"PREPARED:after:recv"}
+IN_LONG = {"qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send", "ram-stream:end:send"}
 
 STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
 
