@@ -59,7 +59,7 @@ class Cell:
     def send(self, host, *options):
         os.makedirs(host.path(self.folder), exist_ok=True)
         way = f"ssh -F {host.way}/rsh"
-        return self.host.run(shlex.join(["xmig", "send", "-q", "-e", way, *options, "qemu:" + self.name,
+        return self.host.run(shlex.join(["xmig", "send", "-q", "-e", way, "--max-pause", "120s", *options, "qemu:" + self.name,
                                          "root@127.0.0.1"]))
 
     # ---- what must hold ----
@@ -234,7 +234,7 @@ def guest(lab, source, target, machine):
     try:
         cell.start(here)
         with Watch(*(host.inside(cell.folder + "/heartbeat") for host in (here, there))) as watch:
-            watch.wait_beats(5, 180)
+            watch.wait_beats(5, 600)
             cell.move(there)
             gap_s = watch.wait_move()
             verdict = watch.ask("verify")

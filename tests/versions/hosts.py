@@ -104,7 +104,7 @@ class Host:
         """The same, short enough for a socket, and where a mount of the host's own is seen."""
         return f"/proc/{self.init}/root{path}"
 
-    def run(self, script, timeout=180):
+    def run(self, script, timeout=600):
         """In a shell there. Returns the exit status and what was said."""
         done = subprocess.run(["nsenter", "--target", self.init, "--mount", "--pid", "--uts", "--cgroup", "--root", "--wd", "--",
                                *self.within, "env", "-i", *ENVIRONMENT, "sh", "-euc", script], stdin=subprocess.DEVNULL,

@@ -82,6 +82,11 @@ def suite_of(spec):
     return re.match("[a-z]+(-backports)?", spec)[0]
 
 
+def built_for(spec):
+    """The suite in which xmig is built for this host: backports have the same Xen, and the same libraries."""
+    return suite_of(spec).removesuffix("-backports")
+
+
 def image_of(suite):
     return os.path.basename(os.readlink(os.path.join(LAB_DIR, "image", suite)))
 
@@ -117,7 +122,7 @@ class Scene:
 
     def files(self, spec):
         """{directory there: files here}"""
-        program = self.programs[suite_of(spec)]
+        program = self.programs[built_for(spec)]
         return {"/usr/local/bin": [program, os.path.join(os.path.dirname(program), "track"),
                                    os.path.join(HERE, "dom0.sh")],
                 "/usr/local/lib/xmig": [os.path.join(os.path.dirname(program), "hypervisor-xen.so")]}
