@@ -183,6 +183,7 @@ static const struct option_row rows[] = {
     FLAG_OPTION("detach", 0, detach),
     TEXT_OPTION("name", 0, migration.vm.new_name),
     VALUE_OPTION("disk", 0, disk_targets, take_disk),
+    TEXT_OPTION("create-volumes", 0, migration.vm.volume_group),
     NAMES_OPTION("overwrite", overwrite),
     NAMES_OPTION("shared", shared),
     NAMES_OPTION("trust", trust),

@@ -33,6 +33,8 @@ static const char help_text[] =
     "What to move, and how:\n"
     "      --name NEW            call it NEW at the target\n"
     "      --disk NAME=PATH      put disk NAME at PATH on the target (may be repeated)\n"
+    "      --create-volumes VG   make a volume in VG on the target for each block device that\n"
+    "                            --disk does not name\n"
     "      --overwrite NAME      the block device that --disk NAME=PATH names may hold data\n"
     "      --shared NAME         with --without drive-mirror: disk NAME is the same one on the\n"
     "                            target, though that cannot be proven\n"

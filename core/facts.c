@@ -16,6 +16,7 @@ static const char *const names[FACT_COUNT] = {
     [FACT_IMAGES] = "images",
     [FACT_IMAGE] = "image",
     [FACT_DEVICE] = "device",
+    [FACT_VOLUME] = "volume",
     [FACT_MAPPING] = "mapping",
     [FACT_MACHINE] = "machine",
     [FACT_PROCESS] = "process",

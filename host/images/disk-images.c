@@ -15,8 +15,10 @@
 #include <sys/stat.h>
 
 #include "host/images/disk-device.h"
+#include "host/images/disk-discard.h"
 #include "host/images/disk-mapping.h"
 #include "host/images/disk-sync.h"
+#include "host/images/disk-volume.h"
 #include "host/images/qcow2-options.h"
 #include "xmig/paths.h"
 #include "host/system/block-device.h"
@@ -32,24 +34,6 @@ enum {
     IMG_MS = 60000,
     SYNC_MS = 600000
 };
-
-/* ---- names ---- */
-
-static char *with_suffix(const struct disk_images *images, const char *path, const char *suffix)
-{
-    return formatted("%s.xmig-%s%s", path, images->context->id, suffix);
-}
-
-static char *partial_name(const struct disk_images *images, const char *path)
-{
-    return with_suffix(images, path, ".partial");
-}
-
-/* For a complete copy whose VM went back to the source. */
-static char *kept_name(const struct disk_images *images, const char *path)
-{
-    return with_suffix(images, path, "");
-}
 
 /* ---- owners ---- */
 
@@ -130,6 +114,12 @@ bool disk_images_check(const struct disk_images *images, const struct disk_param
 
     if (!check_alone(images, disk, err))
         return false;
+    if (disk->makes_volume && !has_format(disk, "raw"))
+        return error_set(err, ERROR_REFUSED,
+                         "its format is '%s', and a logical volume takes only raw disks",
+                         disk->format ? disk->format : "?");
+    if (disk->makes_volume)
+        return disk_volume_check(images->context->loop, path, disk->size, err);
     if (disk_device_is(path))
         return disk_device_check(disk, images->maps_larger, err);
     if (*path != '/' || access(dir, W_OK | X_OK) < 0)
@@ -175,6 +165,8 @@ static void plan_disk(const struct disk_images *images, const struct disk_params
                  name, text, disk->device, image);
     else if (!images->context->options.mirrors_disks)
         plan_say(plan, "disk %s: use '%s', which is the source's", name, image);
+    else if (disk->makes_volume)
+        plan_say(plan, "disk %s: create the logical volume '%s' (%s)", name, image, text);
     else if (disk_device_is(image))
         plan_say(plan,
                  "disk %s: overwrite %s%s%sthe block device '%s'%s: what it holds is lost, also if "
@@ -270,7 +262,7 @@ static bool create_image(struct disk_images *images, const struct disk_params *d
 {
     const char *path = disk->image;
     AUTO_FREE char *dir = path_directory(path);
-    AUTO_FREE char *partial = partial_name(images, path);
+    AUTO_FREE char *partial = disk_images_partial(images, path);
     AUTO_CLOSE int place = private_directory_open(dir, owner_of(disk), err);
     AUTO_CLOSE int fd = -1;
 
@@ -318,6 +310,19 @@ static bool create_mapping(struct disk_images *images, const struct disk_params 
     return true;
 }
 
+/* Noted first: its tag tells whether it is ours. */
+static bool make_volume(struct disk_images *images, const struct disk_params *disk,
+                        struct error *err)
+{
+    cJSON *fact = fact_new(FACT_VOLUME);
+
+    cJSON_AddStringToObject(fact, "path", disk->image);
+    cJSON_AddItemToArray(images->facts, fact);
+    return images->context->note(images->context->note_arg, fact, err) &&
+           disk_volume_create(images->context->loop, images->context->id, disk->image, disk->size,
+                              err);
+}
+
 /* Between the check and now its name may have come to lead to another device, which is then refused
  * here; from now on it is known which one it is.
  */
@@ -342,6 +347,12 @@ static bool take_device(struct disk_images *images, const struct disk_params *di
 
 static bool create(struct disk_images *images, const struct disk_params *disk, struct error *err)
 {
+    struct disk_params made = *disk;
+
+    if (disk->makes_volume) { /* what it holds is of no use to anybody */
+        made.overwrite = true;
+        return make_volume(images, disk, err) && take_device(images, &made, err);
+    }
     if (disk->device)
         return create_mapping(images, disk, err);
     return disk_device_is(disk->image) ? take_device(images, disk, err)
@@ -355,115 +366,6 @@ bool disk_images_create(struct disk_images *images, struct error *err)
     for (size_t i = 0; i < images->disk_count; i++)
         if (!create(images, &images->disks[i], err))
             return error_prefix(err, "disk '%s'", images->disks[i].name);
-    return true;
-}
-
-/* ---- discard, keep ---- */
-
-static bool remove_file(const char *path, struct error *err)
-{
-    if (unlink(path) == 0 || errno == ENOENT)
-        return true;
-    return error_set(err, ERROR_SYSTEM, "cannot remove '%s': %m", path);
-}
-
-static bool discard_image(struct disk_images *images, const cJSON *fact, struct error *err)
-{
-    const char *path = json_string_or(fact, "path", "");
-    AUTO_FREE char *partial = partial_name(images, path);
-    AUTO_FREE char *kept = kept_name(images, path);
-    const char *const names[] = { partial, kept, path };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (file_identity_has(names[i], fact) && !remove_file(names[i], err))
-            return false;
-    return true;
-}
-
-/* Partial files that a crash left without a note of their own. */
-static bool discard_unnoted(struct disk_images *images, const cJSON *fact, struct error *err)
-{
-    const cJSON *path;
-
-    cJSON_ArrayForEach (path, json_get(fact, "paths")) {
-        AUTO_FREE char *partial =
-            cJSON_IsString(path) ? partial_name(images, path->valuestring) : NULL;
-
-        if (partial && !remove_file(partial, err))
-            return false;
-    }
-    return true;
-}
-
-static bool is_mapping(const cJSON *fact)
-{
-    return fact_of(fact) == FACT_MAPPING;
-}
-
-static bool is_device(const cJSON *fact)
-{
-    return fact_of(fact) == FACT_DEVICE;
-}
-
-static bool remove_mapping(struct disk_images *images, const cJSON *fact, struct error *err)
-{
-    return disk_mapping_remove(images->context->loop, json_string_or(fact, "path", ""), err);
-}
-
-static bool discard(struct disk_images *images, const cJSON *fact, struct error *err)
-{
-    if (is_mapping(fact))
-        return remove_mapping(images, fact, err);
-    if (is_device(fact))
-        return true; /* it was there before */
-    return json_get(fact, "paths") ? discard_unnoted(images, fact, err)
-                                   : discard_image(images, fact, err);
-}
-
-bool disk_images_discard(struct disk_images *images, struct error *err)
-{
-    const cJSON *fact;
-
-    cJSON_ArrayForEach (fact, images->facts)
-        if (!discard(images, fact, err))
-            return false;
-    return true;
-}
-
-/* Rename the image. A block device keeps its data; only a mapping of it is removed. */
-static bool keep_image(struct disk_images *images, const cJSON *fact, struct error *err)
-{
-    const char *path = json_string_or(fact, "path", "");
-    AUTO_FREE char *kept = kept_name(images, path);
-
-    if (is_mapping(fact))
-        return remove_mapping(images, fact, err);
-    if (is_device(fact) || !file_identity_has(path, fact))
-        return true; /* it is kept already */
-    if (!path_rename(path, kept, err))
-        return false;
-    event_say(&images->context->events, EVENT_NOTE, NULL,
-              "the complete copy of a disk is kept as '%s'", kept);
-    return true;
-}
-
-char *disk_images_kept(const cJSON *fact, const char *id)
-{
-    AUTO_FREE char *kept = NULL;
-
-    if (fact_of(fact) != FACT_IMAGE)
-        return NULL;
-    kept = formatted("%s.xmig-%s", json_string_or(fact, "path", ""), id);
-    return file_identity_has(kept, fact) ? steal(kept) : NULL;
-}
-
-bool disk_images_keep(struct disk_images *images, struct error *err)
-{
-    const cJSON *fact;
-
-    cJSON_ArrayForEach (fact, images->facts)
-        if (!json_get(fact, "paths") && !keep_image(images, fact, err))
-            return false;
     return true;
 }
 
@@ -485,7 +387,7 @@ bool disk_images_have_names(const struct disk_images *images, struct error *err)
     cJSON_ArrayForEach (fact, images->facts) {
         const char *path = json_string_or(fact, "path", "");
 
-        if (is_device(fact) && !block_device_has(path, fact))
+        if (fact_of(fact) == FACT_DEVICE && !block_device_has(path, fact))
             return error_set(err, ERROR_SYSTEM,
                              "'%s' at the target is not the block device any more that it was when "
                              "this move began",
@@ -553,10 +455,7 @@ const struct disk_params *disk_images_find(const struct disk_images *images, con
 void disk_images_done(struct disk_images *images)
 {
     forget_disks(images);
-    for (size_t i = 0; i < images->held_count; i++)
-        close(images->held[i]);
-    free(steal(images->held));
-    images->held_count = 0;
+    disk_images_let_go(images);
     cJSON_Delete(steal(images->facts));
 }
 

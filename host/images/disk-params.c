@@ -25,6 +25,7 @@ const struct field disk_fields[] = {
     FLAG(full, OPTIONAL),
     FLAG(unmaps, OPTIONAL),
     FLAG(skips_zeroes, OPTIONAL),
+    FLAG(makes_volume, OPTIONAL),
     FLAG(overwrite, OPTIONAL),
     NUMBER(mode, OPTIONAL, .otherwise = FORMER_MODE, .max = MODE_MAX),
     NUMBER(uid, .max = ID_MAX),

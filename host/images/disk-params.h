@@ -17,6 +17,7 @@ struct disk_params {
     bool full;                /* a raw image that is to be allocated in full */
     bool unmaps;              /* its drive gives back what is unmapped */
     bool skips_zeroes;        /* the source's mirror does not send zeroes */
+    bool makes_volume;        /* `image` is a logical volume that the target makes */
     bool overwrite;           /* --overwrite: what a block device holds is of no use */
     uint64_t mode, uid, gid;  /* owner and rights; the names go before the numbers */
     const char *user, *group; /* NULL: they have no names at the source */

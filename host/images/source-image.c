@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/images/disk-volume.h"
 #include "qmp/argv/block-driver.h"
 #include "xmig/paths.h"
 
@@ -101,6 +102,13 @@ bool source_image_check_overwrite(const struct vm_options *options, struct error
     return true;
 }
 
+bool source_image_makes_volume(const struct vm_options *options, const char *name,
+                               bool is_block_device)
+{
+    return options->mirrors_disks && options->volume_group && is_block_device &&
+           !json_string_or(options->disk_targets, name, NULL);
+}
+
 char *source_image_target(const struct vm_options *options, const char *name, const char *path,
                           bool is_block_device, const char *vm, struct error *err)
 {
@@ -110,15 +118,20 @@ char *source_image_target(const struct vm_options *options, const char *name, co
         return must(strdup(path));
     if (chosen && *chosen == '/')
         return must(strdup(chosen));
+    if (source_image_makes_volume(options, name, is_block_device))
+        return disk_volume_path(options->volume_group, options->new_name ? options->new_name : vm,
+                                name, err);
     if (!chosen && !is_block_device)
         return path_renamed(path, vm, options->new_name);
     if (chosen)
         error_set(err, ERROR_REFUSED, "its image at the target, '%s', is not an absolute path",
                   chosen);
     else
-        error_set(err, ERROR_REFUSED,
-                  "it is the block device '%s'; say what it shall be at the target: --disk %s=PATH",
-                  path, name);
+        error_set(
+            err, ERROR_REFUSED,
+            "it is the block device '%s'; say what it shall be at the target: --disk %s=PATH, "
+            "or --create-volumes VG",
+            path, name);
     return NULL;
 }
 

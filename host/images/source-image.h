@@ -20,6 +20,10 @@ bool source_image_check_overwrite(const struct vm_options *options, struct error
 char *source_image_target(const struct vm_options *options, const char *name, const char *path,
                           bool is_block_device, const char *vm, struct error *err);
 
+/* Is that a volume that the target makes: --create-volumes? */
+bool source_image_makes_volume(const struct vm_options *options, const char *name,
+                               bool is_block_device);
+
 /* Add owner and rights: the names are borrowed until the next call. A new file for a block device
  * is the superuser's alone.
  */

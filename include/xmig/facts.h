@@ -23,6 +23,7 @@ enum fact {
     FACT_IMAGES,       /* images are about to be made */
     FACT_IMAGE,        /* one was made */
     FACT_DEVICE,       /* a block device is about to be written to */
+    FACT_VOLUME,       /* a logical volume is about to be made */
     FACT_MAPPING,      /* a device mapper's, in front of a larger device */
     FACT_MACHINE,      /* QEMU is about to be started */
     FACT_PROCESS,      /* … and was */

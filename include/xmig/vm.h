@@ -34,6 +34,7 @@ enum ram_mode {
 struct vm_options {
     const char *new_name;      /* --name; NULL: the same */
     const cJSON *disk_targets; /* --disk NAME=PATH: object NAME → PATH; NULL */
+    const char *volume_group;  /* --create-volumes VG, at the target; NULL */
     const cJSON *bridges;      /* --bridge OLD=NEW: object OLD → NEW; NULL */
     const cJSON *overwrite;    /* --overwrite NAME: object NAME → true; NULL */
     const cJSON *shared;       /* --shared NAME: object NAME → true; NULL */

@@ -5,7 +5,7 @@
 #include "xmig/units.h"
 
 enum {
-    WORDS_MAX = 16
+    WORDS_MAX = 24
 };
 
 /* A command line: "send --json VM DEST" */
@@ -142,8 +142,9 @@ static void takes_what_shall_be_otherwise_at_the_target(void **unused)
 
     assert_true(sends(&options, &line,
                       "send web host --bridge br0=xenbr0 --disk xvda=/dev/vg/web --overwrite xvda "
-                      "--eject hdc --eject hdc --shared xvdb",
+                      "--eject hdc --eject hdc --shared xvdb --create-volumes vg0",
                       NULL));
+    assert_string_equal(host->volume_group, "vg0");
     assert_string_equal(json_string_or(host->bridges, "br0", ""), "xenbr0");
     assert_true(json_true(host->overwrite, "xvda"));
     assert_true(json_true(host->shared, "xvdb"));

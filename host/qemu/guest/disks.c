@@ -133,6 +133,8 @@ static bool choose_target(struct qemu_guest *vm, struct source_disk *disk, struc
 
     disk->params.source = disk->paths[0];
     disk->params.overwrite = json_true(vm->base.context.options.overwrite, disk->params.name);
+    disk->params.makes_volume = source_image_makes_volume(&vm->base.context.options,
+                                                          disk->params.name, disk->is_block_device);
     if (target)
         source_disk_set_image(vm, disk, target);
     return target != NULL;

@@ -27,6 +27,8 @@ static bool choose_target(struct xen_guest *vm, struct disk_params *params, bool
 
     if (target)
         params->image = json_keep_text(vm->kept, target);
+    params->makes_volume =
+        source_image_makes_volume(&vm->base.context.options, params->name, is_block_device);
     return target != NULL;
 }
 

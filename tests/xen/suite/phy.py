@@ -113,6 +113,17 @@ def changed_by_lvm(s):
     is_undone(s, domid, s.sent())
 
 
+def makes_volumes(s):
+    """What a move has made that is undone is removed."""
+    domid, options = s.guest.domid(), ("--create-volumes", "lab", "--max-downtime", "2s")
+    made = [f"/dev/lab/{s.next_name()}.{disk}" for disk in disks(s)]
+    is_undone(s, domid, s.send(*options, "--fault", "block-ready-wait:end:send"))
+    s.target.suite("has_no_disks", *made)
+    s.move(*options)
+    is_served_by_the_kernel(s)
+    s.target.suite("have_plain_tables", *made)
+
+
 def is_told(s):
     """Before anything is touched."""
     ready(s)
@@ -122,6 +133,7 @@ def is_told(s):
 
 
 scenario("phy-one-4.17", "there-and-back", there_and_back, rung=LONG)
+scenario("phy-one-4.17", "makes-volumes", makes_volumes, rung=LONG)
 scenario("phy-one-4.17", "told", is_told, rung=FULL)
 scenario("phy-one-4.17", "undone block-ready-wait:end:send", undone, "block-ready-wait:end:send", rung=CHECK)
 scenario("phy-one-4.17", "undone PREPARED:after:recv", undone, "PREPARED:after:recv", rung=LONG)
