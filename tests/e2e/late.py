@@ -3,6 +3,8 @@
 
     late.py MS HOST PORT            between standard input and output, and the server; MS is one way
     late.py MS HOST PORT --listen   at a free port, which is printed
+
+MS may be a file that has the number, and may have another one later.
 """
 
 import collections
@@ -19,8 +21,8 @@ AHEAD = 64 << 20  # bytes under way
 class Way:
     """One direction. Bytes are read as they come, and written when their time has come."""
 
-    def __init__(self, late_s, read, write, end):
-        self.late_s, self.read, self.write, self.end = late_s, read, write, end
+    def __init__(self, late, read, write, end):
+        self.late, self.read, self.write, self.end = late, read, write, end
         self.under_way, self.bytes = collections.deque(), 0
         self.changed = threading.Condition()
         self.threads = [threading.Thread(target=work, daemon=True) for work in (self.take, self.give)]
@@ -36,7 +38,7 @@ class Way:
                 data = b""
             with self.changed:
                 self.changed.wait_for(lambda: self.bytes < AHEAD)
-                self.under_way.append((time.monotonic() + self.late_s, data))
+                self.under_way.append((time.monotonic() + late_s(self.late), data))
                 self.bytes += len(data)
                 self.changed.notify_all()
 
@@ -56,6 +58,13 @@ class Way:
         self.end()
 
 
+def late_s(late):
+    if os.path.exists(late):
+        with open(late, encoding="ascii") as file:
+            late = file.read()
+    return float(late) / 1000
+
+
 def write_out(data):
     while data:
         data = data[os.write(1, data):]
@@ -69,12 +78,12 @@ def shut(sock, how):
 
 
 def main():
-    late_s, address = float(sys.argv[1]) / 1000, (sys.argv[2], int(sys.argv[3]))
+    late, address = sys.argv[1], (sys.argv[2], int(sys.argv[3]))
     if sys.argv[4:] != ["--listen"]:
         server = socket.create_connection(address)
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Way(late_s, lambda most: os.read(0, most), server.sendall, lambda: shut(server, socket.SHUT_WR))
-        back = Way(late_s, server.recv, write_out, lambda: os._exit(0))
+        Way(late, lambda most: os.read(0, most), server.sendall, lambda: shut(server, socket.SHUT_WR))
+        back = Way(late, server.recv, write_out, lambda: os._exit(0))
         back.threads[1].join()
         return
     door = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -84,8 +93,8 @@ def main():
         far = socket.create_connection(address)
         for end in near, far:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Way(late_s, near.recv, far.sendall, lambda far=far: shut(far, socket.SHUT_WR))
-        Way(late_s, far.recv, near.sendall, lambda near=near: shut(near, socket.SHUT_WR))
+        Way(late, near.recv, far.sendall, lambda far=far: shut(far, socket.SHUT_WR))
+        Way(late, far.recv, near.sendall, lambda near=near: shut(near, socket.SHUT_WR))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ LATE = os.path.join(HERE, "late.py")
 
 
 class LongWay(Scene):
-    """Each byte takes `late_ms` to the other host, and back; 0: no time. There is a second monitor."""
+    """Each byte takes `late_ms` to the other host, and back. There is a second monitor."""
 
     def __init__(self, late_ms, disks, *configuration, **more):
         super().__init__(disks, *configuration, **more)
@@ -23,8 +23,24 @@ class LongWay(Scene):
 
     def start_server(self):
         super().start_server()
-        if self.late_ms:
-            self.configure_client(f"ProxyCommand {sys.executable} {LATE} {self.late_ms} %h %p")
+        self.be_late(self.late_ms)
+        self.configure_client(f"ProxyCommand {sys.executable} {LATE} {self.folder}/late %h %p")
+
+    def be_late(self, late_ms):
+        """From now on."""
+        with open(self.folder + "/late.new", "w", encoding="ascii") as file:
+            file.write(str(late_ms))
+        os.rename(self.folder + "/late.new", self.folder + "/late")
+
+    def send_late(self, late_ms, *options):
+        """The way becomes long when the first mirror is about to be started: what comes before takes no time."""
+        output = ""
+        with self.start_send("--json", *options) as sending:
+            for line in sending.stdout:
+                output += line
+                if '"type":"stage-begin","stage":"drive-mirror"' in line:
+                    self.be_late(late_ms)
+        return sending.returncode, output
 
 
 class Monitor:

@@ -70,15 +70,19 @@ class Scene:
         self.qemu.wait()
         folders.remove(self.folder)
 
-    def send(self, *options, to="127.0.0.1"):
+    def start_send(self, *options, to="127.0.0.1"):
         here = {"XMIG_STATE_DIR": self.folder + "/state", "XMIG_RUNTIME_DIR": self.folder + "/run", "PATH": self.path}
         there = {"XMIG_STATE_DIR": self.folder + "/state-b", "XMIG_RUNTIME_DIR": self.folder + "/run-b",
                  "PATH": os.environ["PATH"]}
         remote = " ".join([*self.outside, "env", *(f"{name}={value}" for name, value in there.items()), XMIG])
-        done = subprocess.run([XMIG, "send", "--name", self.target, "--rsh", f"ssh -F {self.server}/rsh", "--remote-path", remote,
-                               *options, f"qemu:{self.folder}/qmp", to], check=False, text=True, timeout=300,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **here})
-        return done.returncode, done.stdout
+        return subprocess.Popen([XMIG, "send", "--name", self.target, "--rsh", f"ssh -F {self.server}/rsh", "--remote-path",
+                                 remote, *options, f"qemu:{self.folder}/qmp", to], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **here})
+
+    def send(self, *options, to="127.0.0.1"):
+        with self.start_send(*options, to=to) as sending:
+            output, _ = sending.communicate(timeout=300)
+        return sending.returncode, output
 
     def logins(self):
         with open(self.server + "/log", encoding="utf-8") as file:
