@@ -15,11 +15,9 @@ IN_CHECK = {"sender ram-stream:begin:send", "receiver PREPARED:after:recv", "dm 
             "sender COMMIT:after:send"}
 # Of the rest: each moment, and each victim.
 IN_LONG = {"receiver params-copy:end:recv", "ssh qemu-defer-start:end:recv", "sender drive-mirror:end:send",
-           "dm block-ready-wait:end:send", "receiver ram-stream:begin:send", "dm ram-stream:begin:send",
-           "sender PAUSING:after:send", "sender PREPARED:after:recv", "ssh PREPARED:after:recv",
-           "receiver COMMIT:after:send", "ssh COMMIT:after:send", "dm COMMIT:after:send", "sender OWNED:after:recv",
-           "receiver OWNED:after:recv", "receiver RESUMING:after:recv", "ssh RESUMING:after:recv",
-           "dm RESUMING:after:recv", "dm RUNNING:after:recv", "sender DONE:after:send"}
+           "dm block-ready-wait:end:send", "receiver ram-stream:begin:send", "sender PAUSING:after:send",
+           "ssh PREPARED:after:recv", "ssh COMMIT:after:send", "receiver OWNED:after:recv",
+           "receiver RESUMING:after:recv", "dm RESUMING:after:recv", "dm RUNNING:after:recv", "sender DONE:after:send"}
 # Over TLS; a listener is the receiver's sshd, and none of what it has begun ends with it.
 OVER_TLS = {("sender", "RESUMING:after:recv"): CHECK, ("listener", "COMMIT:after:send"): LONG,
             ("receiver", "PREPARED:after:recv"): FULL, ("listener", "ram-stream:begin:send"): FULL,
