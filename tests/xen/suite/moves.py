@@ -1,5 +1,6 @@
 """Moves that succeed, and what can be done with a guest that has been moved."""
 
+import json
 import os
 import struct
 
@@ -7,12 +8,16 @@ from guest import Guest
 from lab import expect
 from table import CHECK, FULL, LONG, scenario
 
+STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream", "incoming-resume"]
 
-def moves_with_identical_disks(s, *options):
+
+def moves_with_identical_disks(s, *options, meanwhile=None):
     """The receiver is stopped when it owns the guest: neither copy runs, and nothing writes."""
     at = s.destination()
     s.start_send("--fault", "OWNED:after:recv:stop", *options)
     s.await_stopped("recv")
+    if meanwhile:
+        meanwhile(s)
     ours = s.source.suite("digests", *s.images(s.guest))
     theirs = s.target.suite("digests", *s.images(at))
     expect(ours and ours == theirs, f"the disks differ: {ours.split()} and {theirs.split()}")
@@ -20,6 +25,33 @@ def moves_with_identical_disks(s, *options):
     status = s.sent()
     expect(status == 0, f"xmig send ended with {status}: {s.last_words()}")
     s.arrived(at)
+
+
+def shows_its_progress(s):
+    """The sender waits for the receiver, and has moved all."""
+    lines = map(json.loads, s.source.run("xmig status --json").splitlines())
+    status = next((line for line in lines if line["type"] == "status" and line["side"] == "send"), {})
+    expect((status.get("vm"), status.get("stage")) == (s.guest.name, "incoming-resume"), f"status shows: {status}")
+    moved_of = {each["subject"]: each["done"] for each in status["transfers"]}
+    expect(moved_of.keys() == {"disk/hda", "disk/hdb", "ram"} and all(moved_of.values()), f"status shows: {moved_of}")
+
+
+def moves_and_is_watched(s):
+    """As people watch a move: xmig vms before, status during it, and a report at either host and a trace after it."""
+    trace, vms = "/root/trace.json", s.source.run("xmig vms")
+    expect(f"xen:{s.guest.name}  can be moved: 2 disks, " in vms, f"xmig vms says: {vms}")
+    moves_with_identical_disks(s, "--trace", trace, meanwhile=shows_its_progress)
+    spans = [event for event in json.loads(s.source.run(f"cat {trace}; rm {trace}"))["traceEvents"] if event["ph"] == "X"]
+    for host in 1, 2:
+        stages = [span["name"] for span in spans if span["pid"] == host and span["cat"] == "stage"]
+        expect(stages == STAGES, f"the trace has of host {host}: {stages}")
+    whole, parts = (sum(span["dur"] for span in spans if span["pid"] == 1 and span["cat"] in cats)
+                    for cats in (["move"], ["stage", "between"]))
+    expect(abs(whole - parts) <= whole / 100, f"the trace's parts are {parts} us of {whole}")
+    for host, guest in (s.source, "t1"), (s.target, s.guest.name):
+        page = host.run(f"xmig report --output - {guest}")
+        for words in (*STAGES, "disk/hda", "disk/hdb", ">ram<", "Both hosts are shown on the source", "RUNNING"):
+            expect(words in page, f"{host.name}'s report lacks '{words}'")
 
 
 def is_an_ordinary_domain(s):
@@ -50,7 +82,7 @@ def powers_off(s):
 
 
 def there_and_back(s):
-    moves_with_identical_disks(s)
+    moves_and_is_watched(s)
     is_an_ordinary_domain(s)
     reboots(s)
     s.turn_round()
