@@ -124,6 +124,18 @@ static bool check_runs(struct qemu_guest *vm, struct error *err)
     return true;
 }
 
+/* What a person can do about a reason of QEMU's: "non-migratable device: 0000:00:02.0/nvme". */
+static const char *cure_of(const char *reason)
+{
+    static const char device[] = "non-migratable device";
+
+    if (strncmp(reason, device, strlen(device)) != 0)
+        return "";
+    return strstr(reason, "/nvme") ? ": QEMU moves NVMe disks from 11.1 on; restart the VM with "
+                                     "it, or with another kind of disk"
+                                   : ": unplug the device, or restart the VM without it";
+}
+
 /* QEMU knows of devices that cannot be moved. */
 static bool check_blockers(struct qemu_guest *vm, struct error *err)
 {
@@ -136,8 +148,8 @@ static bool check_blockers(struct qemu_guest *vm, struct error *err)
         return false;
     cJSON_ArrayForEach (reason, reasons)
         if (cJSON_IsString(reason) &&
-            !error_goes_on(err, error_set(err, ERROR_REFUSED, "QEMU cannot move this VM: %s",
-                                          reason->valuestring)))
+            !error_goes_on(err, error_set(err, ERROR_REFUSED, "QEMU cannot move this VM: %s%s",
+                                          reason->valuestring, cure_of(reason->valuestring))))
             return false;
     if (!strcmp(status, "none") || !strcmp(status, "completed") || !strcmp(status, "failed") ||
         !strcmp(status, "cancelled"))
