@@ -105,10 +105,27 @@ static bool wait_for_end(int pidfd, uint64_t timeout_ms)
     return got == 1;
 }
 
+/* Where the kernel, or who confines us, has no such descriptors. */
+static bool look_for_end(pid_t pid, uint64_t start_time, uint64_t timeout_ms)
+{
+    enum {
+        LOOK_MS = 50
+    };
+
+    for (uint64_t waited_ms = 0; process_lives(pid, start_time); waited_ms += LOOK_MS) {
+        if (waited_ms >= timeout_ms)
+            return false;
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    return true;
+}
+
 bool process_await(pid_t pid, uint64_t start_time, uint64_t timeout_ms)
 {
     AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
+    if (fd < 0 && pid > 0 && errno != ESRCH)
+        return look_for_end(pid, start_time, timeout_ms);
     return fd < 0 || !process_lives(pid, start_time) || wait_for_end(fd, timeout_ms);
 }
 

@@ -21,13 +21,15 @@
 enum {
     LOOKING_TAKES = 10, /* times as long as may pass without progress */
     LITTLE_FOR_MS = 1000,
+    LITTLE_BYTES = 2 * 1024 * 1024, /* a tenth of a second at 160 Mbit/s */
 };
 
 struct watch {
     uint64_t begun_ms;
-    uint64_t moved;     /* the sum over all disks at the last progress */
-    uint64_t moved_ms;  /* when it last changed */
-    uint64_t little_ms; /* since when little is left; 0: much is */
+    uint64_t moved;        /* the sum over all disks at the last progress */
+    uint64_t moved_ms;     /* when it last changed */
+    uint64_t little_ms;    /* since when little is left; 0: much is */
+    uint64_t little_moved; /* `moved` at that time */
     struct {
         uint64_t left;            /* the least there was */
         uint64_t done, total, ms; /* at that time */
@@ -124,24 +126,28 @@ static void watch_race(struct migration *m, struct watch *watch, const struct su
 }
 
 /* So little that it would be copied, at the speed there was on average, within the downtime asked
- * for.
+ * for. The average has in it what a sparse disk did not need to send, hence the second bound.
  */
 static bool is_little(struct migration *m, const struct watch *watch, const struct sum *sum)
 {
     uint64_t left = sum->total > sum->done ? sum->total - sum->done : 0;
     uint64_t ms = loop_now_ms() - watch->begun_ms;
 
-    return !sum->looking &&
+    return !sum->looking && left <= LITTLE_BYTES &&
            left <= per_second(sum->done, ms) * m->options->vm.max_downtime_ms / 1000;
 }
 
+/* A mirror that hangs has little left, too: something must be copied meanwhile. */
 static bool stays_little(struct migration *m, struct watch *watch, const struct sum *sum)
 {
-    if (!is_little(m, watch, sum))
+    if (!is_little(m, watch, sum)) {
         watch->little_ms = 0;
-    else if (!watch->little_ms)
+    } else if (!watch->little_ms) {
         watch->little_ms = loop_now_ms();
-    return watch->little_ms && loop_now_ms() - watch->little_ms >= LITTLE_FOR_MS;
+        watch->little_moved = sum->moved;
+    }
+    return watch->little_ms && sum->moved != watch->little_moved &&
+           loop_now_ms() - watch->little_ms >= LITTLE_FOR_MS;
 }
 
 static bool wait_a_while(struct migration *m, struct error *err)

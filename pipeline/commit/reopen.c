@@ -31,18 +31,6 @@ static uint64_t owner_start(const struct migration *m)
     return json_uint_or(owner(m), "process_started", 0);
 }
 
-/* In this order: pipeline/commit/guardian.h says why. */
-bool reopen_as_owner(struct migration *m, struct error *err)
-{
-    AUTO_JSON cJSON *fact = fact_new(FACT_OWNER);
-
-    if (m->unattended)
-        return true;
-    json_add_uint(fact, "process_started", process_start_time(getpid()));
-    return journal_append(m->journal, RECORD_NOTE, fact, err) && guardian_end_attempt(m, err) &&
-           journal_refresh(m->journal, err);
-}
-
 bool reopen_is_first_owner(const struct migration *m)
 {
     return owner(m) == journal_find(m->journal, RECORD_BEGIN);
@@ -76,6 +64,29 @@ bool reopen_owner_works(const struct migration *m)
 bool reopen_await_owner(const struct migration *m, uint64_t timeout_ms)
 {
     return process_await(owner_pid(m), owner_start(m), timeout_ms);
+}
+
+/* Who waited for the same process to end has been woken at the same moment. */
+static bool is_free(const struct migration *m, struct error *err)
+{
+    return !reopen_owner_works(m) ||
+           error_set(err, ERROR_REFUSED, "process %d has this migration", (int)owner_pid(m));
+}
+
+/* In this order: pipeline/commit/guardian.h says why. */
+bool reopen_as_owner(struct migration *m, struct error *err)
+{
+    AUTO_JSON cJSON *fact = fact_new(FACT_OWNER);
+    bool ok;
+
+    if (m->unattended)
+        return true;
+    json_add_uint(fact, "process_started", process_start_time(getpid()));
+    if (!journal_lock(m->journal, err))
+        return false;
+    ok = is_free(m, err) && journal_append(m->journal, RECORD_NOTE, fact, err);
+    journal_unlock(m->journal);
+    return ok && guardian_end_attempt(m, err) && journal_refresh(m->journal, err);
 }
 
 /* Begin the guardian's attempt, which ends no other process. */

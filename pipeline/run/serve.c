@@ -246,7 +246,7 @@ static void say(struct migration *m, const char *state, const struct error *why)
 }
 
 /* The process that began this migration is alive: it answers. */
-static bool hand_over(struct serving *serving, struct error *err)
+static bool hand_over(struct serving *serving, uint64_t timeout_ms, struct error *err)
 {
     struct migration *m = &serving->m;
     int in_fd = steal_fd(&serving->spare_in);
@@ -257,8 +257,7 @@ static bool hand_over(struct serving *serving, struct error *err)
     m->peer = NULL;
     /* The loop lets go of the descriptors before somebody else reads them. */
     (void)loop_pause(m->loop, 1, NULL);
-    ok = receiver_door_hand_over(m->runtime_dir, m->id, in_fd, out_fd, m->options->timing.lost_ms,
-                                 err);
+    ok = receiver_door_hand_over(m->runtime_dir, m->id, in_fd, out_fd, timeout_ms, err);
     if (ok) {
         close(in_fd);
         close(out_fd);
@@ -269,21 +268,25 @@ static bool hand_over(struct serving *serving, struct error *err)
     return ok;
 }
 
-/* A receiver that is about to end has no door any more, and one that begins has none yet. */
+/* A receiver that is about to end has no door any more, and one that begins has none yet. Half of
+ * what makes us lost to who asks is left for the answer: nothing is said to it meanwhile.
+ */
 static bool reach_owner(struct serving *serving)
 {
     enum {
         AGAIN_MS = 50
     };
     struct migration *m = &serving->m;
-    uint64_t until_ms = loop_now_ms() + m->options->timing.lost_ms;
+    uint64_t until_ms = loop_now_ms() + m->options->timing.lost_ms / 2;
+    uint64_t now_ms = loop_now_ms();
     struct error unreachable;
 
     do {
         unreachable = (struct error){ 0 };
-        if (hand_over(serving, &unreachable))
+        if (hand_over(serving, until_ms - now_ms, &unreachable))
             return true;
-    } while (unreachable.kind == ERROR_LOST && loop_now_ms() < until_ms &&
+        now_ms = loop_now_ms();
+    } while (unreachable.kind == ERROR_LOST && now_ms < until_ms &&
              journal_refresh(m->journal, NULL) && reopen_owner_works(m) &&
              !reopen_await_owner(m, AGAIN_MS));
     return false;

@@ -147,12 +147,41 @@ static void a_guest_that_always_writes_a_little_is_waited_for_no_longer(void **u
     static const struct mirror_state states[] = {
         { .done = 1 * GIB, .total = 2 * GIB },
         { .done = 2 * GIB, .total = 2 * GIB + 8192 },
+        { .done = 2 * GIB + 8192, .total = 2 * GIB + 2 * 8192 },
+        { .done = 2 * GIB + 2 * 8192, .total = 2 * GIB + 3 * 8192 },
+        { .ready = true },
     };
     struct error err = { 0 };
     (void)unused;
 
-    assert_true(await(states, 2, 600, &err));
+    assert_true(await(states, 5, 600, &err));
     assert_int_equal(script.asked, 4); /* for more than a second */
+}
+
+static void a_mirror_that_hangs_before_its_end_has_stalled(void **unused)
+{
+    static const struct mirror_state states[] = { { .done = 2 * GIB, .total = 2 * GIB + 8192 } };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_false(await(states, 1, STALL_MS / 2, &err));
+    assert_int_equal(err.kind, ERROR_TIMEOUT);
+}
+
+/* Most of a sparse disk takes no time. */
+static void a_little_has_a_bound_whatever_the_speed(void **unused)
+{
+    static const struct mirror_state states[] = {
+        { .done = 500 * GIB, .total = 500 * GIB + GIB / 200 },
+        { .done = 501 * GIB, .total = 501 * GIB + GIB / 200 },
+        { .done = 502 * GIB, .total = 502 * GIB + GIB / 200 },
+        { .ready = true },
+    };
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(await(states, 4, 900, &err));
+    assert_int_equal(script.asked, 4);
 }
 
 static void a_little_that_is_left_for_a_moment_is_not_enough(void **unused)
@@ -192,6 +221,8 @@ int main(void)
         cmocka_unit_test(a_mirror_that_copies_nothing_any_more_has_stalled),
         cmocka_unit_test(a_guest_that_always_writes_a_little_is_waited_for_no_longer),
         cmocka_unit_test(a_little_that_is_left_for_a_moment_is_not_enough),
+        cmocka_unit_test(a_mirror_that_hangs_before_its_end_has_stalled),
+        cmocka_unit_test(a_little_has_a_bound_whatever_the_speed),
         cmocka_unit_test(a_little_counts_only_when_it_fits_the_downtime),
         cmocka_unit_test(a_target_that_is_being_zeroed_has_not_stalled),
         cmocka_unit_test(a_mirror_that_still_looks_what_there_is_gets_more_time),

@@ -151,6 +151,24 @@ static void a_process_that_is_about_to_end_is_waited_for(void **unused)
     free_migration(m);
 }
 
+/* Both are woken by the same end. */
+static void of_two_who_wait_for_a_process_to_end_one_takes_over(void **unused)
+{
+    pid_t first = child_that(begin, SOON_MS), second;
+    struct migration *m = open_migration();
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(reopen_end_owner(m, NULL));
+    second = child_that(take_over, UNTIL_ENDED);
+    assert_false(reopen_as_owner(m, &err));
+    assert_int_equal(err.kind, ERROR_REFUSED);
+    assert_int_equal(how_it_ended(first), 0);
+    assert_int_equal(waitpid(second, NULL, WNOHANG), 0);
+    end(second);
+    free_migration(m);
+}
+
 /* Its hooks may still run. */
 static void a_process_that_has_closed_the_migration_is_left_alone(void **unused)
 {
@@ -203,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_silent_process_that_has_taken_over_is_the_worker),
         TEST(a_process_that_is_about_to_end_is_waited_for),
+        TEST(of_two_who_wait_for_a_process_to_end_one_takes_over),
         TEST(a_process_that_has_closed_the_migration_is_left_alone),
         TEST(a_silent_process_that_has_opened_a_closed_migration_is_ended),
     };
