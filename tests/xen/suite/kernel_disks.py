@@ -23,8 +23,7 @@ class Tracked:
         self.plain = self.table()
 
     def fill(self):
-        self.host.run(f"openssl enc -aes-128-ctr -pass pass:1 -nosalt -in /dev/zero 2>/dev/null | "
-                      f"dd of={self.device} bs=1M count=16 iflag=fullblock oflag=direct status=none")
+        self.host.run(f"dd if=/usr/local/share/lab/linux.img of={self.device} bs=1M count=8 conv=sync oflag=direct status=none")
 
     def name(self):
         return self.host.run(f"dmsetup info -c --noheadings -o name {self.device}").strip()
@@ -82,7 +81,7 @@ class Tracked:
 
 
 def linear(s):
-    return Tracked(s, "lvcreate -qq -y -W n -L 16M -n v lab")
+    return Tracked(s, "lvcreate -qq -y -W n -L 8M -n v lab")
 
 
 # ---- what is written is noted ----
@@ -105,23 +104,23 @@ def tracked_volume(s, make):
 
 
 def of_several_lines(s):
-    return Tracked(s, "lvcreate -qq -y -W n -L 8M -n v lab", "lvcreate -qq -y -W n -L 8M -n other lab",
-                   "lvextend -qq -L 16M lab/v")
+    return Tracked(s, "lvcreate -qq -y -W n -L 4M -n v lab", "lvcreate -qq -y -W n -L 4M -n other lab",
+                   "lvextend -qq -L 8M lab/v")
 
 
 def striped(s):
     return Tracked(s, "truncate -s 1G lvm2.img", "vgextend -qq lab $(losetup -f --show lvm2.img)",
-                   "lvcreate -qq -y -W n -i 2 -L 16M -n v lab")
+                   "lvcreate -qq -y -W n -i 2 -L 8M -n v lab")
 
 
 def encrypted(s):
-    return Tracked(s, "lvcreate -qq -y -W n -L 16M -n below lab",
-                   "dmsetup create v --table \"0 32768 crypt aes-xts-plain64 $(printf %064d 7) 0 /dev/lab/below 0 "
+    return Tracked(s, "lvcreate -qq -y -W n -L 8M -n below lab",
+                   "dmsetup create v --table \"0 16384 crypt aes-xts-plain64 $(printf %064d 7) 0 /dev/lab/below 0 "
                    "1 allow_discards\"", device="/dev/mapper/v")
 
 
 def thin(s):
-    return Tracked(s, "lvcreate -qq -y -L 32M --thinpool pool lab", "lvcreate -qq -y -V 16M -n v --thin lab/pool")
+    return Tracked(s, "lvcreate -qq -y -L 32M --thinpool pool lab", "lvcreate -qq -y -V 8M -n v --thin lab/pool")
 
 
 def thin_keeps_lvm_off(s):
@@ -132,7 +131,7 @@ def thin_keeps_lvm_off(s):
     expect(status != 0, "LVM has made a snapshot of a tracked thin volume")
     s.source.run("lvs lab")
     volume.end()
-    s.source.run("lvcreate -qq -y -s -n snapshot lab/v && lvcreate -qq -y -V 16M -n more --thin lab/pool")
+    s.source.run("lvcreate -qq -y -s -n snapshot lab/v && lvcreate -qq -y -V 8M -n more --thin lab/pool")
 
 
 def refused_volume(s, making, word):
@@ -272,7 +271,7 @@ def power_fails(s):
 
 
 RAID = ("truncate -s 1G lvm2.img && vgextend -qq lab $(losetup -f --show lvm2.img) && "
-        "lvcreate -qq -y --type mirror -m 1 --mirrorlog core -L 16M -n v lab && ln -sfn /dev/lab/v /dev/target")
+        "lvcreate -qq -y --type mirror -m 1 --mirrorlog core -L 8M -n v lab && ln -sfn /dev/lab/v /dev/target")
 FILE = "truncate -s 16M raw.img && ln -sfn $(losetup -f --show raw.img) /dev/target"
 
 for scene in "one-4.17", "one-4.20":
