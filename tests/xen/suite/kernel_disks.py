@@ -127,11 +127,11 @@ def thin_keeps_lvm_off(s):
     """A snapshot of a tracked thin volume would break the pool: it waits, and is made afterwards."""
     volume = thin(s)
     volume.begin()
-    status, _ = s.source.run("timeout 5 lvcreate -qq -y -s -n snapshot lab/v", check=False)
-    expect(status != 0, "LVM has made a snapshot of a tracked thin volume")
+    status, _ = s.source.run("timeout 5 lvcreate -qq -y -s -n taken lab/v", check=False)
+    expect(status == 124, "LVM has made a snapshot of a tracked thin volume")
     s.source.run("lvs lab")
     volume.end()
-    s.source.run("lvcreate -qq -y -s -n snapshot lab/v && lvcreate -qq -y -V 8M -n more --thin lab/pool")
+    s.source.run("lvcreate -qq -y -s -n taken lab/v && lvcreate -qq -y -V 8M -n more --thin lab/pool")
 
 
 def refused_volume(s, making, word):
@@ -212,7 +212,7 @@ def lvm_waits(s):
     volume.begin()
     volume.does("lock 1000")
     status, _ = s.source.run("timeout 5 lvresize -qq -L +4M lab/v", check=False)
-    expect(status != 0, "LVM has changed the volume")
+    expect(status == 124, "LVM has changed the volume")
     s.source.run("lvs lab")
     volume.does(f"round {COPY}")
     volume.does("check")
@@ -286,7 +286,7 @@ for scene in "one-4.17", "one-4.20":
     scenario(scene, "kernel-disk-no-room-later", no_room_later, rung=FULL)
     scenario(scene, "kernel-disk-lvm-survived", lvm_is_survived, rung=FULL)
     for name, command in (("refresh", "lvchange --refresh lab/v"), ("resize", "lvresize -qq -L +4M lab/v"),
-                          ("snapshot", "lvcreate -qq -y -s -L 16M -n snapshot lab/v")):
+                          ("snapshot", "lvcreate -qq -y -s -L 16M -n taken lab/v")):
         scenario(scene, f"kernel-disk-lvm-{name}", lvm_is_noticed, command, rung=FULL)
     scenario(scene, "kernel-disk-lvm-waits", lvm_waits, rung=FULL)
     scenario(scene, "kernel-disk-killed", killed, rung=FULL)
