@@ -127,7 +127,7 @@ def thin_keeps_lvm_off(s):
     """A snapshot of a tracked thin volume would break the pool: it waits, and is made afterwards."""
     volume = thin(s)
     volume.begin()
-    status, _ = s.source.run("timeout 5 lvcreate -qq -y -s -n taken lab/v", check=False)
+    status, _ = s.source.run("timeout 15 lvcreate -qq -y -s -n taken lab/v", check=False)
     expect(status == 124, "LVM has made a snapshot of a tracked thin volume")
     s.source.run("lvs lab")
     volume.end()
@@ -211,7 +211,7 @@ def lvm_waits(s):
     volume = linear(s)
     volume.begin()
     volume.does("lock 1000")
-    status, _ = s.source.run("timeout 5 lvresize -qq -L +4M lab/v", check=False)
+    status, _ = s.source.run("timeout 15 lvresize -qq -L +4M lab/v", check=False)
     expect(status == 124, "LVM has changed the volume")
     s.source.run("lvs lab")
     volume.does(f"round {COPY}")
