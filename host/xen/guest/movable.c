@@ -13,7 +13,10 @@ static bool check_type(const struct domain_facts *facts, struct error *err)
 
     if (!(facts->info->flags & XEN_DOMINF_hvm_guest) || (type && !strcmp(type, "pv")))
         return error_set(err, ERROR_REFUSED,
-                         "it is a PV guest: only HVM and PVH guests can be moved with their disks");
+                         "it is a PV guest: Xen tells which memory it writes to only by shadow "
+                         "paging, which Debian's Xen is built without, so that it cannot be moved "
+                         "live, by anything; most can be started as a PVH guest (type=\"pvh\"), "
+                         "which can");
     if (!type || !facts->model)
         return error_set(err, ERROR_REFUSED, "it was not made by libxl (xl)");
     if (facts->config && strcmp(type, config_type(facts->config)) != 0)
