@@ -43,6 +43,40 @@ cJSON *json_parse_object(const char *text, size_t len, struct error *err)
     return steal(json);
 }
 
+static int compare_names(const void *one, const void *other)
+{
+    return strcmp(*(const char *const *)one, *(const char *const *)other);
+}
+
+/* A name that two members of this object have, borrowed; NULL: none. */
+static const char *name_of_two(const cJSON *object)
+{
+    size_t count = (size_t)cJSON_GetArraySize(object), used = 0;
+    AUTO_FREE const char **names = must(calloc(count + 1, sizeof(*names)));
+    const cJSON *member;
+
+    cJSON_ArrayForEach (member, object)
+        names[used++] = member->string;
+    qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 1; i < count; i++)
+        if (!strcmp(names[i - 1], names[i]))
+            return names[i];
+    return NULL;
+}
+
+bool json_check_names(const cJSON *json, struct error *err)
+{
+    const char *twice = cJSON_IsObject(json) ? name_of_two(json) : NULL;
+    const cJSON *child;
+
+    if (twice)
+        return error_set(err, ERROR_PROTOCOL, "'%.60s' is there twice", twice);
+    cJSON_ArrayForEach (child, json)
+        if (!json_check_names(child, err))
+            return false;
+    return true;
+}
+
 const cJSON *json_get(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);

@@ -72,8 +72,10 @@ bool frame_parse(const uint8_t *bytes, size_t len, cJSON **message, size_t *used
         return error_set(err, ERROR_PROTOCOL, "a message of the peer's with more than %d values",
                          VALUES_MAX);
     *message = json_parse_object((const char *)bytes + HEADER, size, err);
-    if (!*message)
+    if (!*message || !json_check_names(*message, err)) {
+        cJSON_Delete(steal(*message));
         return error_prefix(err, "a message of the peer's");
+    }
     *used = HEADER + size;
     return true;
 }

@@ -12,6 +12,11 @@
 /* Parse exactly `len` bytes as one JSON object. The caller frees it. */
 cJSON *json_parse_object(const char *text, size_t len, struct error *err);
 
+/* False with ERROR_PROTOCOL: an object in it has two members of one name, of which one reader would
+ * take the first, and another the last.
+ */
+bool json_check_names(const cJSON *json, struct error *err);
+
 /* The member's value, borrowed from `object`; NULL or false with ERROR_PROTOCOL. */
 const char *json_string(const cJSON *object, const char *name, struct error *err);
 bool json_uint(const cJSON *object, const char *name, uint64_t *value, struct error *err);

@@ -73,8 +73,13 @@ static bool parse_json(const char *text, struct keyvals *kv, struct error *err)
     AUTO_FREE char *json = with_double_marks(text);
 
     kv->json = json_parse_object(json, strlen(json), NULL);
-    return kv->json ||
-           error_set(err, ERROR_PROTOCOL, "an option's value begins with '{' and is not JSON");
+    if (!kv->json)
+        return error_set(err, ERROR_PROTOCOL, "an option's value begins with '{' and is not JSON");
+    if (!json_check_names(kv->json, err)) {
+        cJSON_Delete(steal(kv->json));
+        return false;
+    }
+    return true;
 }
 
 bool keyvals_parse(const char *text, struct keyvals *kv, struct error *err)

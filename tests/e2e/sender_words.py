@@ -116,6 +116,7 @@ FRAMES = [
        refuses("not a whole number|not JSON")),
     IS("a number with a great exponent", raw(wire.frame(b'{"type":"hello","protocol":1e999}')),
        refuses("not a whole number|not JSON")),
+    IS("a name twice", raw(wire.frame(b'{"type":"hello","x":[{"a":1,"a":2}]}')), refuses("'a' is there twice")),
     IS("not a number", raw(wire.frame(b'{"type":"hello","protocol":NaN}')), refuses("not JSON")),
     IS("no type", raw(wire.frame(b'{"protocol":3}')), refuses("a message without a type")),
     IS("a type that is a number", raw(wire.frame(b'{"type":3}')), refuses("'type' is not a string")),

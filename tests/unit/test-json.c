@@ -73,6 +73,27 @@ static void shows_only_the_beginning_of_what_is_not_json(void **unused)
     assert_int_equal(strlen(err.text), strlen("not JSON: ''") + 60);
 }
 
+static void finds_a_name_that_two_members_have(void **unused)
+{
+    static const char *const bad[] = {
+        "{\"a\":1,\"b\":2,\"a\":3}",
+        "{\"x\":[{\"params\":\"\",\"params\":\"aio:/dev/sda\"}]}",
+        "{\"a\":1,\"\\u0061\":1}",
+    };
+    AUTO_JSON cJSON *good = parsed("{\"a\":{\"a\":1},\"A\":[{\"a\":1},{\"a\":1}]}");
+    (void)unused;
+
+    assert_true(json_check_names(good, NULL));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        AUTO_JSON cJSON *json = parsed(bad[i]);
+        struct error err = { 0 };
+
+        assert_false(json_check_names(json, &err));
+        assert_int_equal(err.kind, ERROR_PROTOCOL);
+        assert_string_equal(err.text, i == 1 ? "'params' is there twice" : "'a' is there twice");
+    }
+}
+
 static void refuses_json_that_is_not_an_object(void **unused)
 {
     const char *const cases[] = { "[]", "1", "\"text\"", "null", "true" };
@@ -294,6 +315,7 @@ int main(void)
         cmocka_unit_test(lets_blanks_stand_around_an_object),
         cmocka_unit_test(refuses_what_is_not_json),
         cmocka_unit_test(shows_only_the_beginning_of_what_is_not_json),
+        cmocka_unit_test(finds_a_name_that_two_members_have),
         cmocka_unit_test(refuses_json_that_is_not_an_object),
         cmocka_unit_test(refuses_a_nul_byte_anywhere),
         cmocka_unit_test(refuses_more_after_the_object),
