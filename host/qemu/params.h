@@ -71,7 +71,7 @@ struct qemu_machine {
     const cJSON *drives;        /* struct qemu_drive */
     const cJSON *media;         /* struct qemu_medium */
     const cJSON *queues;        /* struct qemu_queue */
-    const cJSON *uso, *tunnels; /* names of the taps that do this for the guest */
+    const cJSON *uso, *tunnels; /* names of the taps and cards that do this */
     const cJSON *throttles;     /* {"GROUP": limits}; NULL: there are none */
     const cJSON *tpms;          /* struct qemu_tpm: one or none */
 };

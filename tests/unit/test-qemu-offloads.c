@@ -1,5 +1,6 @@
 /* Offloads of the guest's network cards that only a newer kernel's taps have: real taps, in a
- * network name space of this program's own, have them as QEMU lets them have.
+ * network name space of this program's own, have them as QEMU lets them have; and a script tells
+ * what the guest has agreed to.
  */
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -8,7 +9,7 @@
 
 #include "host/qemu/copy/copy.h"
 #include "host/qemu/guest/machine.h"
-#include "tests/unit/helpers.h"
+#include "tests/unit/scripted-qmp.h"
 
 /* Newer than the headers of some systems that this is built on. */
 enum {
@@ -77,6 +78,67 @@ static void a_process_in_another_network_is_not_asked(void **unused)
     assert_null(taps->child);
 }
 
+#define GREETING(MAJOR, MINOR)                                                                     \
+    "{\"QMP\": {\"version\": {\"qemu\": {\"major\": " #MAJOR ", \"minor\": " #MINOR                \
+    ", \"micro\": 0}, \"package\": \"\"}, \"capabilities\": [\"oob\"]}}"
+#define DEVICES                                                                                    \
+    "[{\"name\": \"virtio-rng\", \"path\": \"/machine/peripheral/r/virtio-backend\"},"             \
+    " {\"name\": \"virtio-net\", \"path\": \"/machine/peripheral/net0/virtio-backend\"},"          \
+    " {\"name\": \"virtio-net\", \"path\": \"/machine/peripheral/net1/virtio-backend\"}]"
+#define STATUS(FEATURE)                                                                            \
+    "{\"guest-features\": {\"dev-features\": [\"VIRTIO_NET_F_CTRL_VQ: x\", \"" FEATURE ": x\"]},"  \
+    " \"host-features\": {\"dev-features\": [\"VIRTIO_NET_F_HOST_USO: x\"]}}"
+
+static bool names_become(struct qmp *q, const char *wanted, struct error *err)
+{
+    struct qemu vm = { .q = q };
+    AUTO_JSON cJSON *names = must(cJSON_Parse("[\"tap0\"]"));
+    bool ok = offloads_add_cards(&vm, names, err);
+    AUTO_FREE char *text = json_print(names);
+
+    assert_string_equal(text, wanted);
+    return ok;
+}
+
+static bool adds_the_second_card(struct qmp *q, struct error *err)
+{
+    return names_become(q, "[\"tap0\",\"net1\"]", err);
+}
+
+static bool adds_none(struct qmp *q, struct error *err)
+{
+    return names_become(q, "[\"tap0\"]", err);
+}
+
+static void a_guest_that_may_only_send_what_needs_it_is_told_of(void **unused)
+{
+    const struct exchange script[] = {
+        { "x-query-virtio", .reply = DEVICES },
+        { "x-query-virtio-status", .reply = STATUS("VIRTIO_NET_F_MAC"), .with = "net0" },
+        { "x-query-virtio-status", .reply = STATUS("VIRTIO_NET_F_HOST_USO"), .with = "net1" },
+        { 0 },
+    };
+    (void)unused;
+
+    succeeds_with(GREETING(10, 0), script, adds_the_second_card);
+    succeeds_with(GREETING(8, 2), script, adds_the_second_card);
+}
+
+static void a_qemu_that_would_end_by_the_question_is_not_asked(void **unused)
+{
+    const struct exchange nothing[] = { { 0 } };
+    const struct exchange no_device[] = {
+        { "x-query-virtio", .reply = "error: No virtio devices found" },
+        { 0 },
+    };
+    (void)unused;
+
+    succeeds_with(GREETING(11, 1), nothing, adds_none);
+    succeeds_with(GREETING(10, 1), nothing, adds_none);
+    succeeds_with(GREETING(7, 2), nothing, adds_none);
+    succeeds_with(GREETING(10, 0), no_device, adds_none);
+}
+
 static void an_older_kernel_is_refused_with_the_cure(void **unused)
 {
     AUTO_JSON cJSON *taps = must(cJSON_Parse("[\"tap0\"]"));
@@ -90,7 +152,7 @@ static void an_older_kernel_is_refused_with_the_cure(void **unused)
     assert_false(offloads_check_for(&uso, "5.10.0", NULL));
     assert_false(offloads_check_for(&uso, "6.1.0-56-amd64", &err));
     assert_int_equal(err.kind, ERROR_REFUSED);
-    assert_says(err.text, "the guest has its tap 'tap0' segment UDP (USO)");
+    assert_says(err.text, "the guest has its network card or tap 'tap0' segment UDP (USO)");
     assert_says(err.text, "host_uso=off,guest_uso4=off,guest_uso6=off");
     error_clear(&err);
     assert_true(offloads_check_for(&tunnels, "6.17.0", NULL));
@@ -105,6 +167,8 @@ int main(void)
         cmocka_unit_test(the_taps_tell_what_the_guest_has_agreed_to),
         cmocka_unit_test(tunnels_are_told_of),
         cmocka_unit_test(a_process_in_another_network_is_not_asked),
+        cmocka_unit_test(a_guest_that_may_only_send_what_needs_it_is_told_of),
+        cmocka_unit_test(a_qemu_that_would_end_by_the_question_is_not_asked),
         cmocka_unit_test(an_older_kernel_is_refused_with_the_cure),
     };
 

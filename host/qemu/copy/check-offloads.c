@@ -1,4 +1,4 @@
-/* What the guest has its taps do: can this kernel? */
+/* What the guest has its network cards and their taps do: can this kernel? */
 #include <stdio.h>
 #include <sys/utsname.h>
 
@@ -14,7 +14,7 @@ static bool is_before(const char *release, unsigned major, unsigned minor)
 }
 
 struct offload {
-    const cJSON *taps;
+    const cJSON *names; /* of taps and cards */
     const char *does;
     unsigned major, minor; /* Linux has it since */
     const char *off;
@@ -22,17 +22,18 @@ struct offload {
 
 static bool check(const struct offload *offload, const char *release, struct error *err)
 {
-    const cJSON *tap;
+    const cJSON *name;
 
     if (!is_before(release, offload->major, offload->minor))
         return true;
-    cJSON_ArrayForEach (tap, offload->taps)
+    cJSON_ArrayForEach (name, offload->names)
         if (!error_goes_on(
                 err, error_set(err, ERROR_REFUSED,
-                               "the guest has its tap '%s' %s, which Linux can from %u.%u on, and "
-                               "the target runs %s: boot a newer kernel there, or restart the VM "
+                               "the guest has its network card or tap '%s' %s, which Linux can "
+                               "from %u.%u on, and the target runs %s: boot a newer kernel there, "
+                               "or restart the VM "
                                "with %s for the network card",
-                               tap->valuestring, offload->does, offload->major, offload->minor,
+                               name->valuestring, offload->does, offload->major, offload->minor,
                                release, offload->off)))
             return false;
     return true;

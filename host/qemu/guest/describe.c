@@ -196,6 +196,13 @@ static char *user_name(uid_t uid)
     return user ? must(strdup(user->pw_name)) : NULL;
 }
 
+static cJSON *read_uso(struct qemu_guest *vm, struct error *err)
+{
+    AUTO_JSON cJSON *uso = must(cJSON_Duplicate(json_get(vm->present, "uso"), true));
+
+    return offloads_add_cards(&vm->qemu, uso, err) ? steal(uso) : NULL;
+}
+
 static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJSON *tpms,
                              cJSON *out, struct error *err)
 {
@@ -203,6 +210,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJ
     AUTO_FREE char *user = user_name(vm->process.uid);
     AUTO_JSON cJSON *needs = needs_with_hashes(vm, err);
     AUTO_JSON cJSON *media = needs ? media_with_hashes(vm, err) : NULL;
+    AUTO_JSON cJSON *uso = media ? read_uso(vm, err) : NULL;
     AUTO_JSON cJSON *taps = taps_choose(json_get(vm->present, "taps"), options->bridges);
     AUTO_JSON cJSON *bridges = chosen_bridges(vm->argv.bridges, options->bridges);
     struct qemu_params params = {
@@ -228,7 +236,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJ
             .slots = json_get(vm->present, "slots"),
             .drives = json_get(vm->present, "drives"),
             .queues = json_get(vm->present, "queues"),
-            .uso = json_get(vm->present, "uso"),
+            .uso = uso,
             .tunnels = json_get(vm->present, "tunnels"),
             .tpms = tpms,
             .throttles = json_get(vm->present, "throttles"),
@@ -240,7 +248,7 @@ static bool describe_machine(struct qemu_guest *vm, const cJSON *disks, const cJ
         },
     };
 
-    if (!media || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
+    if (!uso || !qmp_query_version(vm->qemu.q, &params.qemu.major, &params.qemu.minor, err))
         return false;
     fields_write(qemu_fields, &params, out);
     return true;

@@ -36,6 +36,8 @@ cJSON *queues_read(struct qemu *vm, struct error *err);
 
 /* Names of the taps that do this for the guest of process `pid`; the caller frees it. */
 cJSON *offloads_read(pid_t pid, enum tap_offload what);
+/* Add to `names` the network cards whose guest has agreed to USO, where this QEMU can be asked. */
+bool offloads_add_cards(struct qemu *vm, cJSON *names, struct error *err);
 
 /* ---- usernet.c: the ports that are forwarded to the guest ---- */
 
