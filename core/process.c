@@ -83,6 +83,16 @@ cJSON *process_words(const char *line, size_t size)
     return words;
 }
 
+uid_t process_user(pid_t pid)
+{
+    size_t size;
+    AUTO_FREE char *status = process_file(pid, "status", &size);
+    const char *line = status ? strstr(status, "\nUid:") : NULL;
+    uid_t user;
+
+    return line && sscanf(line, " Uid: %*u %u", &user) == 1 ? user : UINT_MAX;
+}
+
 mode_t process_umask(pid_t pid)
 {
     size_t size;

@@ -27,6 +27,11 @@ char *process_file(pid_t pid, const char *name, size_t *size);
  */
 cJSON *process_words(const char *line, size_t size);
 
+/* As whom it works (the effective user), which the owner of its files in /proc does not tell;
+ * UINT_MAX: nobody knows.
+ */
+uid_t process_user(pid_t pid);
+
 /* Its file mode creation mask; 022, the usual one, when that cannot be read. */
 mode_t process_umask(pid_t pid);
 

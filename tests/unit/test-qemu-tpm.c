@@ -2,9 +2,12 @@
  * by the facts that it has noted. This program itself plays swtpm, and xmig's "launch".
  */
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "host/qemu/copy/copy.h"
 #include "tests/unit/helpers.h"
@@ -40,6 +43,8 @@ static int play_swtpm(char **words)
     int sock = socket(AF_UNIX, SOCK_STREAM, 0);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getenv("TEST_IS_A_STRANGER"))
+        pause();
     snprintf(at.sun_path, sizeof(at.sun_path), "%s",
              value_after(words, "--ctrl", "type=unixio,path="));
     write_file(value_after(words, "--log", "file="));
@@ -189,6 +194,7 @@ static void nothing_is_left_whichever_note_the_process_dies_before(void **unused
         if (process_find(has_our_folder, scene.folder))
             fail_msg("swtpm runs after %d notes", notes);
         assert_false(is_there(&scene, "tpm"));
+        assert_false(is_there(&scene, "tpm.xmig-0123456789abcdef"));
         assert_false(is_there(&scene, "log"));
         assert_false(is_there(&scene, "pid"));
         tear_down(&scene);
@@ -211,25 +217,127 @@ static void a_folder_that_was_there_stays(void **unused)
     tear_down(&scene);
 }
 
+/* The words that are noted, by which swtpm is found if its process is not known. */
+static cJSON *forget_process(const struct scene *scene)
+{
+    cJSON *words = NULL;
+    cJSON *fact;
+
+    cJSON_ArrayForEach (fact, scene->noted) {
+        cJSON_DeleteItemFromObject(fact, "swtpm_pid");
+        cJSON_DeleteItemFromObject(fact, "start_time");
+        words = json_get(fact, "words") ? cJSON_GetObjectItem(fact, "words") : words;
+    }
+    assert_non_null(words);
+    return words;
+}
+
 /* A person has started the VM meanwhile, with a TPM in the same folder. */
 static void a_swtpm_that_others_have_started_is_left_alone(void **unused)
 {
     struct scene scene;
-    cJSON *fact;
     (void)unused;
 
     set_up(&scene, INT_MAX);
     assert_true(start(&scene));
-    cJSON_ArrayForEach (fact, scene.noted) {
-        cJSON_DeleteItemFromObject(fact, "swtpm_pid");
-        if (json_get(fact, "words"))
-            cJSON_ReplaceItemInArray(cJSON_GetObjectItem(fact, "words"), 2,
-                                     must(cJSON_CreateString("--tpm1")));
-    }
+    cJSON_ReplaceItemInArray(forget_process(&scene), 2, must(cJSON_CreateString("--tpm1")));
     clean_up(&scene);
     assert_int_not_equal(process_find(has_our_folder, scene.folder), 0);
     kill(process_find(has_our_folder, scene.folder), SIGKILL);
     tear_down(&scene);
+}
+
+/* Another process with swtpm's words, made a stranger by `become`. */
+static pid_t start_stranger(const struct scene *scene, bool (*become)(const struct scene *scene))
+{
+    const cJSON *words = forget_process(scene), *word;
+    char *argv[32] = { 0 };
+    size_t count = 0;
+    pid_t pid = fork();
+
+    if (pid > 0)
+        return pid;
+    cJSON_ArrayForEach (word, words)
+        argv[count++] = word->valuestring;
+    setenv("TEST_IS_A_STRANGER", "1", 1);
+    if (become(scene))
+        execv("/proc/self/exe", argv);
+    _exit(1);
+}
+
+static bool runs_elsewhere(const struct scene *scene)
+{
+    AUTO_FREE char *folder = path_in(scene, "tpm");
+
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", folder, "tmpfs", 0, NULL) == 0;
+}
+
+static bool runs_as_another(const struct scene *scene)
+{
+    (void)scene;
+    return setuid(65534) == 0;
+}
+
+/* The source's, in another container of this machine, has the same words. */
+static void lets_live(bool (*become)(const struct scene *scene))
+{
+    struct scene scene;
+    pid_t ours, stranger;
+    int status;
+
+    if (geteuid() != 0)
+        skip();
+    set_up(&scene, INT_MAX);
+    assert_true(start(&scene));
+    ours = process_find(has_our_folder, scene.folder);
+    assert_true(process_kill(ours, process_start_time(ours), 10000, NULL));
+    stranger = start_stranger(&scene, become);
+    while (!has_our_folder(scene.folder, stranger))
+        if (waitpid(stranger, &status, WNOHANG) == stranger) {
+            print_message("nobody can become a stranger here\n");
+            skip();
+        }
+    clean_up(&scene);
+    assert_int_equal(waitpid(stranger, &status, WNOHANG), 0);
+    kill(stranger, SIGKILL);
+    waitpid(stranger, &status, 0);
+    assert_false(is_there(&scene, "tpm"));
+    tear_down(&scene);
+}
+
+static void a_swtpm_with_the_same_words_in_another_mount_namespace_lives(void **unused)
+{
+    (void)unused;
+    lets_live(runs_elsewhere);
+}
+
+static void a_swtpm_with_the_same_words_of_another_user_lives(void **unused)
+{
+    (void)unused;
+    lets_live(runs_as_another);
+}
+
+/* xmig dies before it knows the folder that it has made, and somebody else makes one of its name.
+ */
+static void a_folder_that_others_make_meanwhile_stays(void **unused)
+{
+    (void)unused;
+
+    for (int notes = 0; notes < 2; notes++) {
+        struct scene scene;
+        AUTO_FREE char *folder = NULL;
+
+        set_up(&scene, notes);
+        folder = path_in(&scene, "tpm");
+        assert_false(start(&scene));
+        (void)rmdir(folder); /* ours, if it is there */
+        assert_int_equal(mkdir(folder, 0700), 0);
+        clean_up(&scene);
+        assert_true(is_there(&scene, "tpm"));
+        assert_int_equal(rmdir(folder), 0);
+        tear_down(&scene);
+    }
 }
 
 int main(int argc, char **argv)
@@ -237,6 +345,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_whichever_note_the_process_dies_before),
         cmocka_unit_test(a_folder_that_was_there_stays),
+        cmocka_unit_test(a_folder_that_others_make_meanwhile_stays),
+        cmocka_unit_test(a_swtpm_with_the_same_words_in_another_mount_namespace_lives),
+        cmocka_unit_test(a_swtpm_with_the_same_words_of_another_user_lives),
         cmocka_unit_test(a_swtpm_that_others_have_started_is_left_alone),
     };
 

@@ -211,7 +211,10 @@ static bool note_files(struct qemu_copy *vm, struct error *err)
     return note(vm, err);
 }
 
-/* Before anything is made. The folder is ours alone if it is not there. */
+/* Before anything is made. The folder is ours alone if it is not there. It is made by a name that
+ * nobody else gives, because xmig may die before it knows its inode, and somebody else may make one
+ * of the other name.
+ */
 static bool note_first(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
 {
     cJSON *files;
@@ -219,7 +222,11 @@ static bool note_first(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct 
     cJSON_Delete(vm->tpm);
     vm->tpm = fact_new(FACT_TPM);
     cJSON_AddStringToObject(vm->tpm, "path", tpm->folder);
-    cJSON_AddBoolToObject(vm->tpm, "made", access(tpm->folder, F_OK) < 0);
+    if (access(tpm->folder, F_OK) < 0) {
+        AUTO_FREE char *making = formatted("%s.xmig-%s", tpm->folder, vm->base.context.id);
+
+        cJSON_AddStringToObject(vm->tpm, "making", making);
+    }
     files = cJSON_AddArrayToObject(vm->tpm, "files");
     expect_file(files, tpm->log);
     expect_file(files, tpm->pidfile);
@@ -229,19 +236,19 @@ static bool note_first(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct 
 /* The words are noted with it, because swtpm is known by them until its process is. */
 static bool make_folder(struct qemu_copy *vm, const struct qemu_tpm *tpm, struct error *err)
 {
-    bool is_new = json_true(vm->tpm, "made");
+    const char *making = json_string_or(vm->tpm, "making", NULL);
     const struct passwd *user = getpwuid(vm->uid);
 
-    if (is_new && mkdir(tpm->folder, 0700) < 0) {
-        error_set(err, ERROR_SYSTEM, "cannot make the folder '%s': %m", tpm->folder);
+    if (making && mkdir(making, 0700) < 0) {
+        error_set(err, ERROR_SYSTEM, "cannot make the folder '%s': %m", making);
         cJSON_Delete(steal(vm->tpm));
         return false;
     }
-    if (is_new && geteuid() == 0 &&
-        lchown(tpm->folder, vm->uid, user ? user->pw_gid : (gid_t)-1) < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", tpm->folder);
+    if (making && geteuid() == 0 && lchown(making, vm->uid, user ? user->pw_gid : (gid_t)-1) < 0)
+        return error_set(err, ERROR_SYSTEM, "cannot give '%s' its owner: %m", making);
     cJSON_AddItemToObject(vm->tpm, "words", must(tpm_words(vm)));
-    return file_identity_add_path(vm->tpm, tpm->folder, err) && note(vm, err);
+    return file_identity_add_path(vm->tpm, making ? making : tpm->folder, err) && note(vm, err) &&
+           (!making || path_rename(making, tpm->folder, err));
 }
 
 static void add_process(struct qemu_copy *vm, pid_t pid)
@@ -329,7 +336,7 @@ static bool ends_in(const cJSON *line, const cJSON *words)
     return before >= 0;
 }
 
-static bool has_words(void *words, pid_t pid)
+static bool has_words(const cJSON *words, pid_t pid)
 {
     size_t size;
     AUTO_FREE char *line = process_file(pid, "cmdline", &size);
@@ -338,16 +345,42 @@ static bool has_words(void *words, pid_t pid)
     return there && ends_in(there, words);
 }
 
+/* The source's swtpm, in another container of this machine, has the same words if the VM has been
+ * moved before: its path leads to another folder.
+ */
+static bool leads_to_folder(const cJSON *fact, pid_t pid)
+{
+    AUTO_FREE char *there =
+        formatted("/proc/%d/root%s", (int)pid, json_string_or(fact, "path", ""));
+
+    return file_identity_has(there, fact);
+}
+
+/* The folder's owner is the VM's user. What starts swtpm is ours, until it has become that user. */
+static bool has_user(const cJSON *fact, pid_t pid)
+{
+    uid_t user = process_user(pid);
+    struct stat st;
+
+    return lstat(json_string_or(fact, "path", ""), &st) == 0 &&
+           (user == st.st_uid || user == geteuid());
+}
+
+static bool is_ours(void *fact, pid_t pid)
+{
+    return has_words(json_get(fact, "words"), pid) && has_user(fact, pid) &&
+           leads_to_folder(fact, pid);
+}
+
 /* xmig may have died between its start and the note of its process. */
 static void find_process(struct qemu_copy *vm)
 {
-    cJSON *words = cJSON_GetObjectItem(vm->tpm, "words");
     pid_t pid;
 
-    if (!words || json_get(vm->tpm, "swtpm_pid") ||
+    if (!json_get(vm->tpm, "words") || json_get(vm->tpm, "swtpm_pid") ||
         !file_identity_has(json_string_or(vm->tpm, "path", ""), vm->tpm))
         return;
-    pid = process_find(has_words, words);
+    pid = process_find(is_ours, vm->tpm);
     if (pid)
         add_process(vm, pid);
 }
@@ -355,20 +388,22 @@ static void find_process(struct qemu_copy *vm)
 static void sweep(const cJSON *fact)
 {
     const char *folder = json_string_or(fact, "path", "");
-    bool is_known = json_get(fact, "inode") != NULL;
+    const char *making = json_string_or(fact, "making", NULL);
     const cJSON *file;
 
     cJSON_ArrayForEach (file, json_get(fact, "files"))
         file_identity_remove(file, NULL);
-    if (is_known && !file_identity_has(folder, fact))
+    if (making)
+        rmdir(making); /* it is empty, if it has not got its own name yet */
+    if (!file_identity_has(folder, fact))
         return;
-    for (size_t i = 0; is_known && i < COUNT(state_files); i++) {
+    for (size_t i = 0; i < COUNT(state_files); i++) {
         AUTO_FREE char *path = formatted("%s/%s", folder, state_files[i]);
 
         unlink(path);
     }
-    if (json_true(fact, "made"))
-        rmdir(folder); /* of one that is not known, only if it is empty, as it was made */
+    if (making)
+        rmdir(folder);
 }
 
 bool tpm_stop(struct qemu_copy *vm, struct error *err)

@@ -64,17 +64,6 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* As whom it works, which the owner of its files in /proc does not tell; UINT_MAX: nobody knows. */
-static uid_t user_of(pid_t pid)
-{
-    size_t len;
-    AUTO_FREE char *status = process_file(pid, "status", &len);
-    const char *line = status ? strstr(status, "\nUid:") : NULL;
-    uid_t user;
-
-    return line && sscanf(line, " Uid: %*u %u", &user) == 1 ? user : UINT_MAX;
-}
-
 static bool find(struct swtpm *swtpm, const char *socket, struct error *err)
 {
     swtpm->pid = unix_socket_owner(socket);
@@ -88,11 +77,11 @@ static bool find(struct swtpm *swtpm, const char *socket, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "the VM's TPM is process %d ('%s'): only swtpm's can be moved",
                          (int)swtpm->pid, swtpm->exe);
-    return user_of(swtpm->pid) == swtpm->vm->process.uid ||
+    return process_user(swtpm->pid) == swtpm->vm->process.uid ||
            error_set(err, ERROR_REFUSED,
                      "the VM's TPM, swtpm (process %d), runs as user %u and QEMU as user %u: xmig "
                      "starts both as one",
-                     (int)swtpm->pid, (unsigned)user_of(swtpm->pid),
+                     (int)swtpm->pid, (unsigned)process_user(swtpm->pid),
                      (unsigned)swtpm->vm->process.uid);
 }
 
