@@ -230,15 +230,24 @@ static bool all_have_answered(void *arg)
     return true;
 }
 
-bool nbd_exports_flush(struct nbd_exports *exports, struct error *err)
+/* The disk that has not been flushed is the reason, if it is only that. */
+static bool name_missing(const struct nbd_exports *exports, struct error *err)
+{
+    for (size_t i = 0; err && err->kind == ERROR_TIMEOUT && i < exports->count; i++)
+        if (!has_answered(&exports->each[i].flush))
+            return error_prefix(err, "disk '%s': QEMU has not flushed it", exports->each[i].name);
+    return false;
+}
+
+bool nbd_exports_flush(struct nbd_exports *exports, uint64_t timeout_ms, struct error *err)
 {
     if (!exports)
         return true;
     for (size_t i = 0; i < exports->count; i++)
         if (!ask_to_flush(&exports->each[i].flush, err))
             return error_prefix(err, "disk '%s'", exports->each[i].name);
-    if (!loop_wait(exports->loop, all_have_answered, exports, LOOP_NO_DEADLINE, err))
-        return false;
+    if (!loop_wait(exports->loop, all_have_answered, exports, timeout_ms, err))
+        return name_missing(exports, err);
     for (size_t i = 0; i < exports->count; i++)
         if (!take_answers(&exports->each[i].flush, err))
             return error_prefix(err, "disk '%s'", exports->each[i].name);

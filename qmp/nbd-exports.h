@@ -24,9 +24,9 @@ struct nbd_exports *nbd_exports_open(struct loop *loop, const char *path,
 int nbd_exports_take(struct nbd_exports *exports, const char *name, struct error *err);
 
 /* Have QEMU bring to its images, and these to the disk, what was written by whatever connection;
- * all at once. NULL has none. Has no deadline: QEMU's end, or an interruption, ends it.
+ * all at once. NULL has none.
  */
-bool nbd_exports_flush(struct nbd_exports *exports, struct error *err);
+bool nbd_exports_flush(struct nbd_exports *exports, uint64_t timeout_ms, struct error *err);
 
 /* NULL is fine. */
 void nbd_exports_free(struct nbd_exports *exports);

@@ -14,6 +14,10 @@
 #define FLUSH(COOKIE) "\x25\x60\x95\x13\0\0\0\3\0\0\0\0\0\0\0" COOKIE "\0\0\0\0\0\0\0\0\0\0\0\0"
 #define ANSWER(ERROR, COOKIE) "\x67\x44\x66\x98\0\0\0" ERROR "\0\0\0\0\0\0\0" COOKIE
 
+enum {
+    SOON_MS = 20 * 1000
+};
+
 struct scene {
     struct loop *loop;
     char *dir;
@@ -110,7 +114,7 @@ static void flushes_every_export_by_a_connection_of_its_own(void **unused)
     assert_true(open_two(scene, &err));
     assert_true(bytes_write(scene->clients[1], ANSWER("\0", "\1"), 16));
     assert_true(bytes_write(scene->clients[3], ANSWER("\0", "\1"), 16));
-    assert_true(nbd_exports_flush(scene->exports, &err));
+    assert_true(nbd_exports_flush(scene->exports, SOON_MS, &err));
     hear(scene->clients[1], ASKS("\3") "vda" FLUSH("\1"), 23 + 28);
     hear(scene->clients[3], ASKS("\3") "vdb" FLUSH("\1"), 23 + 28);
     end(scene);
@@ -125,7 +129,7 @@ static void a_flush_that_fails_names_the_disk(void **unused)
     assert_true(open_two(scene, &err));
     assert_true(bytes_write(scene->clients[1], ANSWER("\0", "\1"), 16));
     assert_true(bytes_write(scene->clients[3], ANSWER("\5", "\1"), 16));
-    assert_false(nbd_exports_flush(scene->exports, &err));
+    assert_false(nbd_exports_flush(scene->exports, SOON_MS, &err));
     assert_string_equal(err.text, "disk 'vdb': QEMU cannot flush it: error 5");
     end(scene);
 }
@@ -139,8 +143,22 @@ static void a_server_that_ends_has_not_flushed(void **unused)
     assert_true(open_two(scene, &err));
     assert_true(bytes_write(scene->clients[1], ANSWER("\0", "\1"), 16));
     shutdown(scene->clients[3], SHUT_RDWR);
-    assert_false(nbd_exports_flush(scene->exports, &err));
+    assert_false(nbd_exports_flush(scene->exports, SOON_MS, &err));
     assert_int_equal(err.kind, ERROR_LOST);
+    end(scene);
+}
+
+static void a_flush_that_takes_too_long_names_the_disk(void **unused)
+{
+    struct scene *scene = BEGIN(GREETING EXPORT);
+    struct error err = { 0 };
+    (void)unused;
+
+    assert_true(open_two(scene, &err));
+    assert_true(bytes_write(scene->clients[1], ANSWER("\0", "\1"), 16));
+    assert_false(nbd_exports_flush(scene->exports, 100, &err));
+    assert_int_equal(err.kind, ERROR_TIMEOUT);
+    assert_string_equal(err.text, "disk 'vdb': QEMU has not flushed it: nothing came within 0.1 s");
     end(scene);
 }
 
@@ -179,6 +197,7 @@ int main(void)
         cmocka_unit_test(flushes_every_export_by_a_connection_of_its_own),
         cmocka_unit_test(a_flush_that_fails_names_the_disk),
         cmocka_unit_test(a_server_that_ends_has_not_flushed),
+        cmocka_unit_test(a_flush_that_takes_too_long_names_the_disk),
         cmocka_unit_test(refuses_what_is_not_the_export),
     };
 

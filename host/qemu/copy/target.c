@@ -16,6 +16,7 @@
 
 enum {
     KILL_MS = 10000,
+    FLUSH_MS = 600000,   /* as long as an image may take to reach the disk */
     SYNC_EVERY_MS = 500, /* while RAM comes in */
 };
 
@@ -218,7 +219,7 @@ int qemu_open_lane(struct copy *copy, const char *name, struct error *err)
 /* QEMU keeps a part of what a qcow2 image needs in its memory. */
 static bool flush(struct qemu_copy *vm, struct error *err)
 {
-    return nbd_exports_flush(vm->exports, err) && disk_images_sync(&vm->images, err);
+    return nbd_exports_flush(vm->exports, FLUSH_MS, err) && disk_images_sync(&vm->images, err);
 }
 
 bool qemu_flush_disks(struct copy *copy, struct error *err)
@@ -305,7 +306,7 @@ static bool end_exports(struct qemu_copy *vm, struct error *err)
 {
     AUTO_JSON cJSON *exports = NULL;
 
-    if (!nbd_exports_flush(vm->exports, err))
+    if (!nbd_exports_flush(vm->exports, FLUSH_MS, err))
         return false;
     nbd_exports_free(steal(vm->exports));
     if (!qmp_nbd_server_stop(vm->qemu.q, err) ||
