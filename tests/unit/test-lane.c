@@ -3,6 +3,10 @@
  */
 #include "tests/unit/lane-scene.h"
 
+#include <sys/resource.h>
+
+#include "xmig/bytes.h"
+
 static void a_connection_at_the_senders_door_reaches_the_receivers_hypervisor(void **unused)
 {
     struct scene *scene = begin(&transport_local);
@@ -214,6 +218,95 @@ static void a_lane_that_broke_says_why_where_the_transport_knows(void **unused)
     end(scene);
 }
 
+static bool a_lane_is_lost(void *arg)
+{
+    const struct scene *scene = arg;
+
+    return !transport_lanes_ok(scene->transport, NULL);
+}
+
+static struct link *dial_nowhere(struct transport *transport, const char *const words[], int fd,
+                                 struct error *err)
+{
+    (void)transport;
+    (void)words;
+    (void)fd;
+
+    error_set(err, ERROR_SYSTEM, "there is no ssh");
+    return NULL;
+}
+
+static const struct transport_ops nowhere = { .scheme = "test", .dial = dial_nowhere };
+
+/* A hypervisor at a door that answers it; what it says, and what is known of the lanes then. */
+static void say_at_the_door(const char *words, size_t len, const char *reason)
+{
+    struct scene *scene = begin(&nowhere);
+    struct error err = { 0 };
+    struct lane_door *door;
+    char heard[256];
+    int near;
+
+    scene->transport->peer_greets = true;
+    door = lane_door_new_nbd(scene->transport, "disk/vda", 4096, false, &err);
+    near = connect_unix(lane_door_path(door), &err);
+    assert_true(bytes_write(near, words, len));
+    wait_until(scene, a_lane_is_lost);
+    assert_false(transport_lanes_ok(scene->transport, &err));
+    assert_string_equal(err.text, reason);
+    assert_true(read(near, heard, sizeof(heard)) > 0);
+    close(near);
+    lane_door_free(door);
+    end(scene);
+}
+
+/* By then the mirror has been started, and nobody asks the door. */
+static void a_lane_that_cannot_be_dialled_after_the_greeting_is_told_of(void **unused)
+{
+    static const char words[] = "\0\0\0\3IHAVEOPT\0\0\0\7\0\0\0\x9\0\0\0\3vda\0\0";
+    (void)unused;
+
+    say_at_the_door(words, sizeof(words) - 1, "lane nbd/disk/vda: there is no ssh");
+}
+
+static void a_hypervisor_that_speaks_no_nbd_is_told_of(void **unused)
+{
+    static const char words[] = "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n";
+    (void)unused;
+
+    say_at_the_door(words, sizeof(words) - 1,
+                    "lane nbd/disk/vda: the hypervisor speaks no NBD that is understood");
+}
+
+/* With as many descriptors as the connection itself needs. */
+static void a_hypervisor_that_cannot_be_answered_is_told_of(void **unused)
+{
+    struct scene *scene = begin(&nowhere);
+    struct error err = { 0 };
+    struct lane_door *door;
+    struct rlimit before, few;
+    int near, next;
+    (void)unused;
+
+    scene->transport->peer_greets = true;
+    door = lane_door_new_nbd(scene->transport, "disk/vda", 4096, false, &err);
+    near = connect_unix(lane_door_path(door), &err);
+    next = dup(near);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){ .rlim_cur = (rlim_t)next + 1, .rlim_max = before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    wait_until(scene, a_lane_is_lost);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(lane_door_ok(door, NULL));
+    assert_false(transport_lanes_ok(scene->transport, &err));
+    assert_string_equal(err.text,
+                        "lane nbd/disk/vda: the hypervisor's NBD client cannot be answered");
+    close(near);
+    lane_door_free(door);
+    end(scene);
+}
+
 static void a_lane_that_only_tries_the_way_may_break(void **unused)
 {
     const struct transport_ops failing = { .scheme = "test", .dial = dial_and_fail };
@@ -276,6 +369,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(cutting_ends_the_near_end_whatever_hangs),
         cmocka_unit_test(the_senders_door_tells_of_a_lane_that_broke),
         cmocka_unit_test(a_lane_that_broke_says_why_where_the_transport_knows),
+        cmocka_unit_test(a_lane_that_cannot_be_dialled_after_the_greeting_is_told_of),
+        cmocka_unit_test(a_hypervisor_that_speaks_no_nbd_is_told_of),
+        cmocka_unit_test(a_hypervisor_that_cannot_be_answered_is_told_of),
         cmocka_unit_test(a_lane_that_only_tries_the_way_may_break),
         cmocka_unit_test(the_last_words_of_a_limited_lane_arrive),
     };

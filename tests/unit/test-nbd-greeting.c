@@ -150,6 +150,7 @@ static void hangs_up_on_what_is_no_handshake(void **unused)
         WORDS(FLAGS HEAD("\7", "\6") "\0\0\0\0\0\1"),         /* an item is missing */
         WORDS(FLAGS HEAD("\7", "\6") "\0\0\0\0\xff\xff"),
         WORDS(FLAGS "IHAVEOPT\0\0\0\x08\xff\xff\xff\xff"), /* an option of 4 GiB */
+        WORDS(FLAGS GO "requests"),                        /* before the answer to GO */
     };
     (void)unused;
 

@@ -162,17 +162,32 @@ void transport_cut_lanes(struct transport *transport)
     filters_free(&transport->filters);
 }
 
+/* The hypervisor may have taken its connection for good by now: then its failure comes much later,
+ * and nobody asks the door why.
+ */
+static void join_door(struct lane_door *door, int fd)
+{
+    if (!join_lane(door->transport, door, door->name, fd, &door->failure))
+        door->transport->lane_failure = door->failure;
+}
+
+static void refuse(struct lane_door *door, const char *why)
+{
+    error_set(&door->failure, ERROR_SYSTEM, "lane %s: %s", door->name, why);
+    door->transport->lane_failure = door->failure;
+}
+
 static void on_greeted(void *arg, int fd)
 {
     struct lane_door *door = arg;
 
     door->greeting = NULL;
     if (fd < 0)
-        error_set(&door->failure, ERROR_SYSTEM, "the hypervisor speaks no NBD that is understood");
+        refuse(door, "the hypervisor speaks no NBD that is understood");
     else if (door->transport->lanes_are_cut)
         close(fd);
     else
-        join_lane(door->transport, door, door->name, fd, &door->failure);
+        join_door(door, fd);
 }
 
 /* The hypervisor, whose guest stands still while it connects, need not wait for the lane. */
@@ -180,6 +195,8 @@ static void greet(struct lane_door *door, int fd)
 {
     nbd_greeting_free(door->greeting);
     door->greeting = nbd_greet(door->transport->loop, fd, door->nbd_size, on_greeted, door);
+    if (!door->greeting)
+        refuse(door, "the hypervisor's NBD client cannot be answered");
 }
 
 static void on_connection(void *arg, int fd)
@@ -195,7 +212,7 @@ static void on_connection(void *arg, int fd)
     if (door->nbd_size)
         greet(door, fd);
     else
-        join_lane(door->transport, door, door->name, fd, &door->failure);
+        join_door(door, fd);
 }
 
 static char *socket_path(const char *dir, const char *name)

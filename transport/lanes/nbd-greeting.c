@@ -178,6 +178,15 @@ static bool hear(struct nbd_greeting *greeting, bool *more, bool *over)
     return true;
 }
 
+/* Whoever gets the descriptor would never see it: a client waits for the answer to GO. */
+static bool has_more(const struct nbd_greeting *greeting)
+{
+    size_t have;
+
+    (void)stream_peek(greeting->stream, &have);
+    return have > 0;
+}
+
 static void on_change(void *arg)
 {
     struct nbd_greeting *greeting = arg;
@@ -185,6 +194,8 @@ static void on_change(void *arg)
 
     while (ok && more && !over)
         ok = hear(greeting, &more, &over);
+    if (over)
+        ok = ok && !has_more(greeting);
     if (!ok || over || stream_ended(greeting->stream, NULL))
         end_with(greeting, ok && over);
 }
