@@ -230,7 +230,7 @@ static bool all_have_answered(void *arg)
     return true;
 }
 
-/* The disk that has not been flushed is the reason, if it is only that. */
+/* Of a wait that was too long, the first disk that is not flushed is the reason. */
 static bool name_missing(const struct nbd_exports *exports, struct error *err)
 {
     for (size_t i = 0; err && err->kind == ERROR_TIMEOUT && i < exports->count; i++)

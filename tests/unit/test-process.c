@@ -1,6 +1,7 @@
 /* Other processes: a pid alone may be somebody else's by now. */
 #include "xmig/process.h"
 
+#include <limits.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -261,10 +262,19 @@ static void reads_its_mask(void **unused)
     assert_int_equal(process_umask(0), 022);
 }
 
+static void reads_its_user(void **unused)
+{
+    (void)unused;
+
+    assert_int_equal(process_user(getpid()), geteuid());
+    assert_int_equal(process_user(0), UINT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_its_mask),
+        cmocka_unit_test(reads_its_user),
         cmocka_unit_test(knows_its_own_start_time),
         cmocka_unit_test(is_not_misled_by_a_processs_name),
         cmocka_unit_test(a_process_that_has_ended_has_no_start_time_even_before_it_is_reaped),
