@@ -15,12 +15,16 @@ static void finds_the_name(void **unused)
     AUTO_JSON cJSON *plain = words("-m 1 -name web,process=x");
     AUTO_JSON cJSON *keyed = words("-name debug-threads=on,guest=web");
     AUTO_JSON cJSON *value = words("-serial -name -m 1");
+    AUTO_JSON cJSON *twice = words("-name old -name web -m 1 -name process=x");
     AUTO_FREE char *a = argv_name(plain);
     AUTO_FREE char *b = argv_name(keyed);
+    AUTO_FREE char *c = argv_name(twice);
     (void)unused;
 
     assert_string_equal(a, "web");
     assert_string_equal(b, "web");
+    assert_non_null(c);
+    assert_string_equal(c, "web");
     assert_null(argv_name(value));
 }
 

@@ -3,16 +3,24 @@
 #include "xmig/paths.h"
 #include "xmig/text.h"
 
+/* QEMU takes all of them together: a later one may say only how its process is called. */
 char *argv_name(const cJSON *words)
 {
-    AUTO_KEYVALS struct keyvals kv = { 0 };
-    const char *value = argv_value(words, "name");
-    const char *guest;
+    struct option_step step = { .rest = words->child };
+    AUTO_FREE char *name = NULL;
 
-    if (!value || !keyvals_parse(value, &kv, NULL))
-        return NULL;
-    guest = keyvals_get_implied(&kv, "guest");
-    return guest ? must(strdup(guest)) : NULL;
+    while (option_next(&qemu_options, &step, NULL)) {
+        AUTO_KEYVALS struct keyvals kv = { 0 };
+        const char *guest = !strcmp(step.name, "name") && keyvals_parse(step.value, &kv, NULL)
+                                ? keyvals_get_implied(&kv, "guest")
+                                : NULL;
+
+        if (!guest)
+            continue;
+        free(name);
+        name = must(strdup(guest));
+    }
+    return steal(name);
 }
 
 bool argv_has(const cJSON *words, const char *option)
