@@ -69,6 +69,12 @@ bool guest_mirror_start(struct guest *guest, const char *disk, const char *path,
     return mirrors_of(guest)->start(guest, disk, path, err);
 }
 
+void guest_mirror_guard(struct guest *guest, const char *disk)
+{
+    if (mirrors_of(guest)->guard)
+        mirrors_of(guest)->guard(guest, disk);
+}
+
 bool guest_mirror_state(struct guest *guest, const char *disk, struct mirror_state *state,
                         struct error *err)
 {

@@ -58,6 +58,9 @@ static bool start_mirrors(struct migration *m, void *state, struct error *err)
     for (size_t i = 0; i < disk_count(m); i++)
         if (!start_mirror(m, mirrors, i, err))
             return false;
+    /* Their lanes open at the same time: none is waited for before the next is asked for. */
+    for (size_t i = 0; i < disk_count(m); i++)
+        guest_mirror_guard(m->guest, disk_name(m, i));
     return true;
 }
 

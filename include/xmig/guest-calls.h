@@ -18,6 +18,7 @@ bool guest_remember(struct guest *guest, cJSON *facts, struct error *err);
 /* Do its mirrors, to the socket they are given? */
 bool guest_speaks_nbd(const struct guest *guest);
 bool guest_mirror_start(struct guest *guest, const char *disk, const char *path, struct error *err);
+void guest_mirror_guard(struct guest *guest, const char *disk);
 bool guest_mirror_state(struct guest *guest, const char *disk, struct mirror_state *state,
                         struct error *err);
 /* Waits the time out where the hypervisor tells of nothing. */

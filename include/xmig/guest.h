@@ -47,6 +47,10 @@ struct mirror_ops {
     bool speaks_nbd; /* as a client that QEMU is: fixed newstyle, an export as large as the disk */
     /* Mirror `disk` into the NBD export of its name behind the unix socket `path`. */
     bool (*start)(struct guest *guest, const char *disk, const char *path, struct error *err);
+    /* When all have been started, for each: keep others from completing it. May wait until what the
+     * mirror has on its way has arrived. NULL: nothing to do.
+     */
+    void (*guard)(struct guest *guest, const char *disk);
     bool (*state)(struct guest *guest, const char *disk, struct mirror_state *state,
                   struct error *err);
     /* Wait until a mirror may have caught up, at most `timeout_ms`. NULL: the stage polls. */

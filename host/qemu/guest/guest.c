@@ -25,6 +25,7 @@ static bool reattach(struct guest *guest, const cJSON *records, struct error *er
 static const struct mirror_ops mirrors = {
     .speaks_nbd = true,
     .start = qemu_mirror_start,
+    .guard = qemu_mirror_guard,
     .state = qemu_mirror_state,
     .wait = qemu_mirror_wait,
     .stop = qemu_mirror_stop,

@@ -101,6 +101,7 @@ bool qemu_tpm_describe(struct qemu_guest *vm, cJSON *tpms, struct error *err);
 
 bool qemu_remember(struct guest *guest, cJSON *facts, struct error *err);
 bool qemu_mirror_start(struct guest *guest, const char *disk, const char *path, struct error *err);
+void qemu_mirror_guard(struct guest *guest, const char *disk);
 bool qemu_mirror_state(struct guest *guest, const char *disk, struct mirror_state *state,
                        struct error *err);
 bool qemu_mirror_wait(struct guest *guest, uint64_t timeout_ms, struct error *err);

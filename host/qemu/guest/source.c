@@ -94,7 +94,6 @@ bool qemu_mirror_start(struct guest *guest, const char *disk, const char *path, 
 {
     struct qemu_guest *vm = qemu_guest_of(guest);
     const struct source_disk *source = source_disk_find(vm, disk);
-    struct error why = { 0 };
     struct qmp_mirror mirror = {
         .id = guest->context.id,
         .disk = disk,
@@ -107,13 +106,19 @@ bool qemu_mirror_start(struct guest *guest, const char *disk, const char *path, 
     mirror.size = source->params.size;
     mirror.full = source->params.full;
     mirror.target_is_zero = !disk_device_is(source->params.image);
-    if (!qemu_let_in(&vm->qemu, path, vm->process.uid, err) ||
-        !qmp_mirror_start(vm->qemu.q, &mirror, err))
-        return false;
-    if (!mirror_guard(vm->qemu.q, mirror.id, disk, mirror.device, &why))
+    return qemu_let_in(&vm->qemu, path, vm->process.uid, err) &&
+           qmp_mirror_start(vm->qemu.q, &mirror, err);
+}
+
+void qemu_mirror_guard(struct guest *guest, const char *disk)
+{
+    struct qemu_guest *vm = qemu_guest_of(guest);
+    struct error why = { 0 };
+
+    if (!mirror_guard(vm->qemu.q, guest->context.id, disk, source_disk_find(vm, disk)->device,
+                      &why))
         event_say(&guest->context.events, EVENT_DEBUG, NULL, "the mirror of %s is not guarded: %s",
                   disk, why.text);
-    return true;
 }
 
 /* QEMU says what failed, and not on which host. */
