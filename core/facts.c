@@ -24,6 +24,7 @@ static const char *const names[FACT_COUNT] = {
     [FACT_FILES] = "files",
     [FACT_PORT] = "port",
     [FACT_DOMAIN] = "domain",
+    [FACT_EXPORT] = "export",
     [FACT_DEVICE_MODEL] = "device-model",
     [FACT_RAN] = "ran",
     [FACT_GIVEN_UP] = "given up",

@@ -2,16 +2,26 @@
 #include "host/disk-copy/nbd-writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libnbd.h>
 
 #include "xmig/cleanup.h"
 
+/* A descriptor of our own: libnbd closes its own when the connection ends, and its number may be
+ * another's by the time when libuv stops to watch it.
+ */
+struct watched {
+    uv_poll_t poll; /* first: it is cast */
+    int fd;
+};
+
 struct nbd_writer {
     struct loop *loop;
     struct nbd_handle *nbd;
-    uv_poll_t *poll;           /* on the heap until libuv has closed it */
+    struct watched *watched;   /* on the heap until libuv has closed it */
     uv_idle_t *idle;           /* the same; runs while requests that have ended are not told of */
     struct nbd_request *first; /* of these, and where the next goes */
     struct nbd_request **last;
@@ -120,9 +130,9 @@ static void watch(struct nbd_writer *writer)
     else
         uv_idle_stop(writer->idle);
     if (writer->error.kind || events == 0)
-        uv_poll_stop(writer->poll);
+        uv_poll_stop(&writer->watched->poll);
     else
-        uv_poll_start(writer->poll, events, on_event);
+        uv_poll_start(&writer->watched->poll, events, on_event);
 }
 
 /* ---- requests ---- */
@@ -180,10 +190,14 @@ static bool start(struct nbd_writer *writer, const char *path, const char *name,
     if (!writer->nbd || nbd_set_export_name(writer->nbd, name) < 0 ||
         nbd_aio_connect_socket(writer->nbd, fd) < 0) /* takes the descriptor */
         return error_set(err, ERROR_SYSTEM, "connecting to the target's disk: %s", nbd_get_error());
-    writer->poll = must(calloc(1, sizeof(*writer->poll)));
+    fd = fcntl(nbd_aio_get_fd(writer->nbd), F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return error_set(err, ERROR_SYSTEM, "connecting to the target's disk: %m");
+    writer->watched = must(calloc(1, sizeof(*writer->watched)));
+    writer->watched->fd = fd;
     writer->idle = must(calloc(1, sizeof(*writer->idle)));
-    writer->poll->data = writer->idle->data = writer;
-    if (uv_poll_init(loop_uv(writer->loop), writer->poll, nbd_aio_get_fd(writer->nbd)) ||
+    writer->watched->poll.data = writer->idle->data = writer;
+    if (uv_poll_init(loop_uv(writer->loop), &writer->watched->poll, fd) ||
         uv_idle_init(loop_uv(writer->loop), writer->idle))
         abort();
     watch(writer);
@@ -220,12 +234,20 @@ static void on_closed(uv_handle_t *handle)
     free(handle);
 }
 
+static void on_unwatched(uv_handle_t *handle)
+{
+    struct watched *watched = (struct watched *)handle;
+
+    close(watched->fd);
+    free(watched);
+}
+
 void nbd_writer_free(struct nbd_writer *writer)
 {
     if (!writer)
         return;
-    if (writer->poll) {
-        uv_close((uv_handle_t *)writer->poll, on_closed);
+    if (writer->watched) {
+        uv_close((uv_handle_t *)&writer->watched->poll, on_unwatched);
         uv_close((uv_handle_t *)writer->idle, on_closed);
     }
     nbd_close(writer->nbd);

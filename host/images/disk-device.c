@@ -29,7 +29,15 @@ static bool check_sectors(const struct disk_params *disk, int fd, struct error *
 {
     int sector;
 
-    return ioctl(fd, BLKSSZGET, &sector) < 0 || disk->size % (uint64_t)sector == 0 ||
+    if (ioctl(fd, BLKSSZGET, &sector) < 0)
+        return true;
+    if (disk->sector != 0 && (uint64_t)sector > disk->sector)
+        return error_set(
+            err, ERROR_REFUSED,
+            "the sectors of '%s' have %d bytes, and the guest reads and writes such of "
+            "%" PRIu64 ": give a device that has these",
+            disk->image, sector, disk->sector);
+    return disk->size % (uint64_t)sector == 0 ||
            error_set(err, ERROR_REFUSED,
                      "the disk has %" PRIu64 " bytes, which are no whole sectors of '%s' (%d "
                      "bytes each): give a device that has smaller ones, or an image file",

@@ -16,6 +16,7 @@ const struct field disk_fields[] = {
     TEXT(name, .is_valid = field_is_name),
     NUMBER(size),
     NUMBER(allocated),
+    NUMBER(sector, OPTIONAL),
     NUMBER(written, OPTIONAL, .otherwise = DISK_WRITTEN_UNKNOWN),
     TEXT(source),
     TEXT(image),

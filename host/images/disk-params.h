@@ -8,6 +8,7 @@ struct disk_params {
     const char *name;         /* for people, lanes and exports */
     uint64_t size;            /* virtual bytes */
     uint64_t allocated;       /* by the image and all that lies beneath it */
+    uint64_t sector;          /* bytes of its device's sectors, as the guest knows them; 0: any */
     uint64_t written;         /* bytes that will be written at the target; DISK_WRITTEN_UNKNOWN */
     const char *source;       /* the image at the source */
     const char *image;        /* … and at the target */

@@ -50,12 +50,15 @@ static bool ask(int fd, struct known *known)
     return true;
 }
 
-bool block_device_size(const char *path, uint64_t *size, struct error *err)
+bool block_device_size(const char *path, uint64_t *size, uint64_t *sector, struct error *err)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int bytes;
 
-    return (fd >= 0 && ioctl(fd, BLKGETSIZE64, size) == 0) ||
-           error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
+    if (fd < 0 || ioctl(fd, BLKGETSIZE64, size) < 0 || ioctl(fd, BLKSSZGET, &bytes) < 0)
+        return error_set(err, ERROR_REFUSED, "cannot ask '%s' for its size: %m", path);
+    *sector = (uint64_t)bytes;
+    return true;
 }
 
 bool block_device_add(cJSON *fact, int fd, struct error *err)

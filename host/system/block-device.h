@@ -12,8 +12,8 @@
  */
 void block_device_identity(dev_t device, char *identity, size_t size);
 
-/* Its size in bytes; an error if `path` leads to no block device. */
-bool block_device_size(const char *path, uint64_t *size, struct error *err);
+/* Its size, and that of its sectors, in bytes; an error if `path` leads to no block device. */
+bool block_device_size(const char *path, uint64_t *size, uint64_t *sector, struct error *err);
 
 /* Add to a fact what the open device is known by: its numbers, its place in the order in which the
  * kernel has met disks, and its identity.

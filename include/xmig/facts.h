@@ -31,6 +31,7 @@ enum fact {
     FACT_FILES,        /* the files that it has made */
     FACT_PORT,         /* a tap was made a port of a bridge */
     FACT_DOMAIN,       /* Xen: a domain was made */
+    FACT_EXPORT,       /* Xen: the program was started by which a disk is filled */
     FACT_DEVICE_MODEL, /* Xen: its device model was started */
     /* … and what became of it */
     FACT_RAN,        /* a copy has run though it was not handed over; the source's, too */

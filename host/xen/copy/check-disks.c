@@ -1,59 +1,78 @@
 /* Can the disks be made here, and are the media here? */
+#include <sys/stat.h>
+
 #include "host/images/disk-device.h"
 #include "host/images/free-space.h"
 #include "host/images/shared-images.h"
 #include "host/xen/copy/copy.h"
 #include "host/xen/ground/disk-nodes.h"
-#include "xmig/paths.h"
+#include "host/xen/ground/vbd.h"
 
-/* Refuse a block device that is a disk of a domain here, even if it can be opened. */
-static bool check_device_free(struct xen_copy *vm, const char *image, struct error *err)
+static bool is_same_device(const char *path, dev_t device)
 {
-    static const char *const backends[] = { "vbd", "qdisk" };
-    AUTO_FREE char *real = path_real("/", image);
-    const cJSON *domain, *id;
+    struct stat st;
 
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        AUTO_JSON cJSON *domains =
-            store_list(vm->xen.xs, "/local/domain/0/backend/%s", backends[i]);
-
-        cJSON_ArrayForEach (domain, domains) {
-            AUTO_JSON cJSON *ids = store_list(vm->xen.xs, "/local/domain/0/backend/%s/%s",
-                                              backends[i], domain->valuestring);
-
-            cJSON_ArrayForEach (id, ids) {
-                AUTO_FREE char *params =
-                    store_read(vm->xen.xs, "/local/domain/0/backend/%s/%s/%s/params", backends[i],
-                               domain->valuestring, id->valuestring);
-                AUTO_FREE char *other = path_real("/", params ? disk_node_path(params) : "");
-
-                if (!strcmp(real, other))
-                    return error_set(err, ERROR_REFUSED,
-                                     "'%s' is a disk of domain %s at the target", image,
-                                     domain->valuestring);
-            }
-        }
-    }
-    return true;
+    return stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device;
 }
 
-/* A PVH guest whose disks the kernel serves has no device model that could serve one. */
-static bool has_server(const struct xen_copy *vm, const struct disk_params *disk, struct error *err)
+/* Is it a disk that a device model serves to another domain? */
+static bool has_qdisk(struct xen_copy *vm, dev_t device, uint32_t *domid)
 {
-    return vm->xen.has_model ||
+    AUTO_JSON cJSON *domains = store_list(vm->xen.xs, "/local/domain/0/backend/qdisk");
+    const cJSON *domain, *id;
+
+    cJSON_ArrayForEach (domain, domains) {
+        AUTO_JSON cJSON *ids =
+            store_list(vm->xen.xs, "/local/domain/0/backend/qdisk/%s", domain->valuestring);
+
+        cJSON_ArrayForEach (id, ids) {
+            AUTO_FREE char *params =
+                store_read(vm->xen.xs, "/local/domain/0/backend/qdisk/%s/%s/params",
+                           domain->valuestring, id->valuestring);
+
+            *domid = (uint32_t)strtoul(domain->valuestring, NULL, 10);
+            if (params && is_same_device(disk_node_path(params), device))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Refuse a block device that is a disk of a domain here, even if it can be opened, and whatever it
+ * is called there.
+ */
+static bool check_device_free(struct xen_copy *vm, const char *image, struct error *err)
+{
+    uint32_t domid;
+    struct stat st;
+
+    if (stat(image, &st) < 0)
+        return true; /* which is another check's */
+    return (!vbd_has_other(VBD_DEVICES, st.st_rdev, vm->xen.domid, &domid) &&
+            !has_qdisk(vm, st.st_rdev, &domid)) ||
+           error_set(err, ERROR_REFUSED, "'%s' is a disk of domain %u at the target", image, domid);
+}
+
+/* A guest whose disks the kernel serves has no device model that could serve one. */
+static bool has_server(const struct xen_copy *vm, const char *name, const char *image,
+                       struct error *err)
+{
+    return vm->xen.has_model || vbd_is_kernels(vm, name) ||
            error_set(err, ERROR_REFUSED,
                      "at the target it would be '%s', which only a device model could serve, and "
                      "the guest has none: name a block device with --disk %s=PATH",
-                     disk->image, disk->name);
+                     image, name);
 }
 
 static bool check_disk(struct xen_copy *vm, struct disk_params *disk, struct error *err)
 {
+    if (!has_server(vm, disk->name, disk->image, err))
+        return false;
     if (!vm->base.context.options.mirrors_disks)
         return shared_prove(disk, err);
     if ((disk_device_is(disk->image) && !check_device_free(vm, disk->image, err)) ||
         !disk_images_check(&vm->images, disk, err) ||
-        (disk_is_kernels_here(vm, disk) ? !volume_export_check(err) : !has_server(vm, disk, err)))
+        (vbd_is_kernels(vm, disk->name) && !volume_export_check(err)))
         return false;
     disk_images_settle(&vm->images, disk);
     return true;
@@ -77,12 +96,15 @@ bool xen_check_media(struct xen_copy *vm, struct error *err)
     struct xen_medium medium;
     const cJSON *item;
 
-    fields_each (item, vm->params.xen.media, xen_medium_fields, &medium)
+    fields_each (item, vm->params.xen.media, xen_medium_fields, &medium) {
+        if (*medium.image && !has_server(vm, medium.name, medium.image, err))
+            return error_prefix(err, "'%s'", medium.name);
         if (*medium.image && access(medium.image, R_OK) < 0)
             return error_set(
                 err, ERROR_REFUSED,
                 "'%s' of the guest holds '%s', which is not at the target: %m; put it there, "
                 "name its place with --disk %s=PATH, or take it out with --eject %s",
                 medium.name, medium.image, medium.name, medium.name);
+    }
     return true;
 }

@@ -69,6 +69,7 @@ static bool has_booted_since(const cJSON *records)
 static void forget_numbers(struct xen_copy *vm)
 {
     vm->domid_before_boot = vm->xen.domid;
+    cJSON_Delete(steal(vm->servers));
     vm->xen.domid = 0;
     vm->pid = 0;
 }
@@ -79,10 +80,14 @@ static bool reattach(struct copy *copy, const cJSON *records, struct error *err)
     const cJSON *domain = fact_find(records, FACT_DOMAIN);
     const cJSON *model = fact_find(records, FACT_DEVICE_MODEL);
     const cJSON *files = fact_find(records, FACT_FILES);
+    const cJSON *record;
 
     if (!xen_open(&vm->xen, err))
         return false;
     disk_images_reattach(&vm->images, records);
+    cJSON_ArrayForEach (record, records)
+        if (fact_of(record) == FACT_EXPORT)
+            volume_exports_found(vm, record);
     if (domain) {
         snprintf(vm->xen.uuid, sizeof(vm->xen.uuid), "%s", json_string_or(domain, "uuid", ""));
         vm->name = must(strdup(json_string_or(domain, "vm_name", "?")));

@@ -30,6 +30,7 @@ struct xen_copy {
     char *device_state;
     size_t device_state_size;
     struct volume_export *exports; /* a list */
+    cJSON *servers;                /* facts of their processes; NULL: none */
     bool restored;
     uint32_t domid_before_boot; /* its number, if the host has booted since; 0: it has not */
 };
@@ -72,13 +73,20 @@ bool xen_create_machine(struct copy *copy, struct error *err);
 uint64_t xen_most_pages(const struct xen_copy *vm);
 bool xen_limit_memory(struct xen_copy *vm, uint64_t pages, struct error *err);
 
+/* ---- vbd-nodes.c: who serves a disk or a medium here ---- */
+
+/* Its path here; "": the drive is empty. */
+const char *vbd_image(const struct xen_copy *vm, const struct xen_device *device);
+/* "vbd": dom0's kernel serves it; "qdisk": the device model. Of other devices, as at the source. */
+const char *vbd_backend(const struct xen_copy *vm, const struct xen_device *device);
+/* The same of the disk or medium called `name`. */
+bool vbd_is_kernels(const struct xen_copy *vm, const char *name);
+/* The numbers of its block device; 0: it is none. */
+dev_t vbd_number(const struct xen_copy *vm, const struct xen_device *device);
+/* Make the source's keys those that are to be written here. */
+void vbd_write_keys(const struct xen_copy *vm, const struct xen_device *device, cJSON *keys);
+
 /* ---- devices.c: their nodes ---- */
-
-/* libxl's script for block devices. */
-#define XEN_BLOCK_SCRIPT "/etc/xen/scripts/block"
-
-/* Is the copied disk served by dom0's kernel here, as it was at the source? */
-bool disk_is_kernels_here(const struct xen_copy *vm, const struct disk_params *disk);
 
 /* The devices that the device model must find when it starts. */
 bool devices_write_early(struct xen_copy *vm, struct error *err);
@@ -113,13 +121,17 @@ bool toolstack_view_write_rings(struct xen_copy *vm, struct error *err);
 
 /* Can there be any here? */
 bool volume_export_check(struct error *err);
-void volume_export_add(struct xen_copy *vm, const struct disk_params *disk);
-/* Connect the lane of a disk that was added: `*fd` is the caller's; -1, with an error: it cannot
- * be. False: this disk was not. Does not wait.
+bool volume_export_start(struct xen_copy *vm, const struct disk_params *disk, struct error *err);
+/* The lane of a disk whose export was started: `*fd` is the caller's; -1, with an error: it cannot
+ * be. False: this disk's was not. Does not wait.
  */
 bool volume_export_open(struct xen_copy *vm, const char *disk, int *fd, struct error *err);
 /* The lanes have ended: wait until all that came by them is on the devices. */
 bool volume_exports_close(struct xen_copy *vm, struct error *err);
+/* The journal's fact of one that was started. */
+void volume_exports_found(struct xen_copy *vm, const cJSON *fact);
+/* The copy is given up: end them, also those that a dead process has started. */
+bool volume_exports_end(struct xen_copy *vm, struct error *err);
 void volume_exports_done(struct xen_copy *vm);
 
 /* ---- hotplug.c ---- */

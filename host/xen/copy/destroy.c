@@ -95,8 +95,9 @@ bool xen_copy_destroy(struct copy *copy, struct error *err)
     struct xen_copy *vm = xen_copy_of(copy);
 
     xen_ram_close(vm);
-    volume_exports_done(vm);
     look_at_files(vm);
+    if (!volume_exports_end(vm, err))
+        return false;
     if (!device_model_end(vm, err))
         return false;
     remove_files(vm);

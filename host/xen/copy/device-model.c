@@ -205,7 +205,9 @@ bool xen_start_device_model(struct copy *copy, struct error *err)
     struct xen_copy *vm = xen_copy_of(copy);
 
     if (!devices_write_early(vm, err) ||
-        !(vm->xen.has_model ? start(vm, err) : note_process(vm, err) && exports_open(vm, err)) ||
+        !(vm->xen.has_model
+              ? start(vm, err)
+              : note_process(vm, err) && devices_await_disks(vm, err) && exports_open(vm, err)) ||
         !toolstack_view_write(vm, err))
         return false;
     watch(vm);

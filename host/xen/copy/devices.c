@@ -4,10 +4,8 @@
 #include "host/xen/copy/copy.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-#include "host/images/disk-device.h"
+#include "host/xen/ground/vbd.h"
 #include "xmig/text.h"
 
 enum {
@@ -19,109 +17,6 @@ enum {
 };
 
 /* ---- writing ---- */
-
-static void replace(cJSON *keys, const char *name, const char *value)
-{
-    cJSON_DeleteItemFromObjectCaseSensitive(keys, name);
-    if (value)
-        cJSON_AddStringToObject(keys, name, value);
-}
-
-static bool is_changed(const struct xen_medium *medium)
-{
-    return strcmp(medium->image, medium->source) != 0;
-}
-
-/* For an empty drive libxl writes "aio:" when it makes the drive and "" when it empties it. Write
- * "aio:": QEMU 7.2 exits when a device with "" appears.
- */
-static void set_medium(cJSON *keys, const struct xen_medium *medium)
-{
-    AUTO_FREE char *params = formatted("aio:%s", medium->image);
-
-    if (*medium->image && !is_changed(medium))
-        return;
-    replace(keys, "params", params);
-    replace(keys, "type", "qdisk");
-    replace(keys, "script", NULL);
-}
-
-bool disk_is_kernels_here(const struct xen_copy *vm, const struct disk_params *disk)
-{
-    struct xen_device device;
-    const cJSON *item;
-
-    if (!vm->base.context.options.mirrors_disks || !disk_device_is(disk->image))
-        return false;
-    fields_each (item, vm->params.xen.devices, xen_device_fields, &device)
-        if (!strcmp(device.kind, "vbd") && !strcmp(device.backend, "vbd") &&
-            !strcmp(json_string_or(device.backend_keys, "dev", ""), disk->name))
-            return true;
-    return false;
-}
-
-/* As libxl and its script for block devices write it; that script would change nothing then. */
-static void set_kernels_disk(cJSON *keys, const struct disk_params *disk)
-{
-    AUTO_FREE char *numbers = NULL;
-    struct stat st = { 0 };
-
-    (void)stat(disk->image, &st); /* a device 0:0 is nobody's */
-    numbers = formatted("%x:%x", major(st.st_rdev), minor(st.st_rdev));
-    replace(keys, "params", disk->image);
-    replace(keys, "type", "phy");
-    replace(keys, "script", XEN_BLOCK_SCRIPT);
-    replace(keys, "physical-device", numbers);
-    replace(keys, "physical-device-path", disk->image);
-    replace(keys, "hotplug-status", "connected");
-}
-
-static void set_qdisk(cJSON *keys, const struct disk_params *disk, bool was_copied)
-{
-    const char *driver = disk->format && strcmp(disk->format, "raw") != 0 ? disk->format : "aio";
-    AUTO_FREE char *params = formatted("%s:%s", driver, disk->image);
-
-    replace(keys, "params", params);
-    if (was_copied) {
-        replace(keys, "type", "qdisk");
-        replace(keys, "script", NULL);
-    }
-}
-
-/* Tell the backend its image. */
-static void set_disk(const struct xen_copy *vm, cJSON *keys)
-{
-    const char *dev = json_string_or(keys, "dev", "");
-    struct xen_medium medium;
-    const struct disk_params *disk = disk_images_find(&vm->images, dev);
-
-    if (media_find(vm->params.xen.media, dev, &medium))
-        set_medium(keys, &medium);
-    if (!disk)
-        return;
-    if (disk_is_kernels_here(vm, disk))
-        set_kernels_disk(keys, disk);
-    else
-        set_qdisk(keys, disk, vm->base.context.options.mirrors_disks);
-}
-
-/* What was copied is served by the device model, unless the kernel has a block device to serve as
- * it did at the source.
- */
-static const char *backend_of(const struct xen_copy *vm, const struct xen_device *device)
-{
-    const char *dev = json_string_or(device->backend_keys, "dev", "");
-    const struct disk_params *disk = disk_images_find(&vm->images, dev);
-    struct xen_medium medium;
-
-    if (strcmp(device->kind, "vbd") != 0)
-        return device->backend;
-    if (vm->base.context.options.mirrors_disks && disk)
-        return disk_is_kernels_here(vm, disk) ? "vbd" : "qdisk";
-    if (media_find(vm->params.xen.media, dev, &medium) && is_changed(&medium))
-        return "qdisk";
-    return device->backend;
-}
 
 static bool is_written_anew(const char *key)
 {
@@ -146,20 +41,17 @@ static bool write_device(struct xen_copy *vm, const struct xen_device *device, s
 {
     struct store_batch batch = { .domid = vm->xen.domid };
     const char *kind = device->kind, *id = device->id;
-    const char *backend = backend_of(vm, device);
+    const char *backend = vbd_backend(vm, device);
     AUTO_JSON cJSON *keys = must(cJSON_Duplicate(device->backend_keys, true));
-    static const char *const of_the_source[] = { "hotplug-status", "physical-device",
-                                                 "physical-device-path" };
     AUTO_FREE char *back =
         formatted("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, id);
     AUTO_FREE char *front = formatted("/local/domain/%u/device/%s/%s", vm->xen.domid, kind, id);
     AUTO_FREE char *libxl = formatted("/libxl/%u/device/%s/%s", vm->xen.domid, kind, id);
     const cJSON *key;
 
-    for (size_t i = 0; i < sizeof(of_the_source) / sizeof(of_the_source[0]); i++)
-        replace(keys, of_the_source[i], NULL);
+    cJSON_DeleteItemFromObjectCaseSensitive(keys, "hotplug-status"); /* of the source's script */
     if (!strcmp(kind, "vbd"))
-        set_disk(vm, keys);
+        vbd_write_keys(vm, device, keys);
     store_add(&batch, STORE_GUEST_READS, "", "%s", back);
     store_add(&batch, STORE_FRONTEND, "", "%s", front);
     store_add(&batch, STORE_DOM0_ONLY, "", "%s", libxl);
@@ -236,6 +128,29 @@ static bool is_empty(const struct xen_copy *vm, const struct xen_device *device)
     return media_find(vm->params.xen.media, dev, &medium) && !*medium.image;
 }
 
+/* The backend says that it is ready before it has opened its device, and goes on saying so if it
+ * cannot: what it has open is what counts.
+ */
+static bool await_kernel(struct xen_copy *vm, const struct xen_device *device, struct error *err)
+{
+    uint64_t deadline = loop_now_ms() + BACKEND_MS;
+    dev_t wanted = vbd_number(vm, device), open;
+
+    while (!vbd_device(VBD_DEVICES, vm->xen.domid, device->id, &open)) {
+        AUTO_FREE char *why = store_read(
+            vm->xen.xs, "/local/domain/0/error/backend/vbd/%u/%s/error", vm->xen.domid, device->id);
+
+        if (why || loop_now_ms() >= deadline)
+            return error_set(err, ERROR_SYSTEM, "the kernel does not open '%s': %s",
+                             vbd_image(vm, device), why ? why : "it says nothing");
+        if (!loop_pause(vm->base.context.loop, POLL_MS, err))
+            return false;
+    }
+    return open == wanted ||
+           error_set(err, ERROR_SYSTEM, "the kernel has opened another device than '%s'",
+                     vbd_image(vm, device));
+}
+
 bool devices_await_disks(struct xen_copy *vm, struct error *err)
 {
     struct xen_device device;
@@ -243,12 +158,13 @@ bool devices_await_disks(struct xen_copy *vm, struct error *err)
 
     fields_each (item, vm->params.xen.devices, xen_device_fields, &device) {
         AUTO_FREE char *path = NULL;
+        const char *backend = vbd_backend(vm, &device);
 
         if (strcmp(device.kind, "vbd") != 0 || is_empty(vm, &device))
             continue;
-        path = formatted("/local/domain/0/backend/%s/%u/%s", backend_of(vm, &device), vm->xen.domid,
-                         device.id);
-        if (!await_state(vm, path, STATE_INIT_WAIT, BACKEND_MS, err))
+        path = formatted("/local/domain/0/backend/%s/%u/%s", backend, vm->xen.domid, device.id);
+        if (!await_state(vm, path, STATE_INIT_WAIT, BACKEND_MS, err) ||
+            (!strcmp(backend, "vbd") && !await_kernel(vm, &device, err)))
             return false;
     }
     return true;

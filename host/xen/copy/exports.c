@@ -31,10 +31,8 @@ static bool export_disk(struct xen_copy *vm, const struct disk_params *disk, con
     const cJSON *open = find_open(blocks, disk->image);
     AUTO_FREE char *id = formatted("xmig-%s", name);
 
-    if (!open && disk_is_kernels_here(vm, disk)) {
-        volume_export_add(vm, disk);
-        return true;
-    }
+    if (!open && vbd_is_kernels(vm, name))
+        return volume_export_start(vm, disk, err) || error_prefix(err, "disk '%s'", name);
     if (!open)
         return error_set(err, ERROR_SYSTEM, "disk '%s': it has not opened it", name);
     return qmp_block_export_add(vm->xen.q, id, json_string_or(open, "node-name", ""), name, err) ||

@@ -28,7 +28,7 @@ static void set_disk(const struct xen_copy *vm, cJSON *config, const struct disk
             continue;
         replace(item, "pdev_path", disk->image);
         if (vm->base.context.options.mirrors_disks) {
-            replace(item, "backend", disk_is_kernels_here(vm, disk) ? "phy" : "qdisk");
+            replace(item, "backend", vbd_is_kernels(vm, disk->name) ? "phy" : "qdisk");
             cJSON_DeleteItemFromObjectCaseSensitive(item, "script");
         }
     }

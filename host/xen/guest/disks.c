@@ -6,6 +6,7 @@
 #include "host/kernel-disks/tracker.h"
 #include "host/system/block-device.h"
 #include "host/xen/ground/disk-nodes.h"
+#include "host/xen/ground/vbd.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/paths.h"
 
@@ -58,13 +59,16 @@ static bool read_image(struct xen_guest *vm, struct disk_params *params, const c
 }
 
 /* What the kernel serves to the guest is raw, and has no reader but xmig. */
-static bool read_tracked(struct xen_guest *vm, struct disk_params *params, struct error *err)
+static bool read_tracked(struct xen_guest *vm, const char *id, struct disk_params *params,
+                         struct error *err)
 {
     if (!vm->base.context.options.mirrors_disks)
         return error_set(err, ERROR_REFUSED,
                          "the kernel serves it ('phy'), which only a move that copies it knows: "
                          "give it backendtype=qdisk");
-    if (!tracker_can(params->source, err) || !block_device_size(params->source, &params->size, err))
+    if (!tracker_can(params->source, err) ||
+        !vbd_is_at(VBD_DEVICES, vm->xen.domid, id, params->source, err) ||
+        !block_device_size(params->source, &params->size, &params->sector, err))
         return false;
     params->format = "raw";
     params->options = json_keep(vm->kept, must(cJSON_CreateObject()));
@@ -93,7 +97,7 @@ static bool read_disk(struct xen_guest *vm, struct xen_disk *disk, const cJSON *
     if (!find_way(vm, disk, vm->snapshot.blocks, &block, err))
         return false;
     disk->device = disk_device_name(disk, block);
-    return disk->is_tracked ? read_tracked(vm, &disk->params, err)
+    return disk->is_tracked ? read_tracked(vm, disk->id, &disk->params, err)
                             : read_image(vm, &disk->params, block, err);
 }
 

@@ -5,6 +5,7 @@
 #include "host/images/disk-device.h"
 #include "host/kernel-disks/leftovers.h"
 #include "host/xen/ground/domain.h"
+#include "host/xen/ground/vbd.h"
 #include "host/xen/guest/guest.h"
 #include "qmp/mirror.h"
 
@@ -24,6 +25,18 @@ static struct xen_disk *find_disk(const struct xen_guest *vm, const char *name, 
 
 /* ---- one of them ---- */
 
+/* Does the kernel still serve the guest the device that the disk's name leads to? Asked before and
+ * after the name is used, and when all is copied.
+ */
+static bool is_the_kernels(const struct xen_guest *vm, const struct xen_disk *disk,
+                           struct error *err)
+{
+    if (vbd_is_at(VBD_DEVICES, vm->xen.domid, disk->id, disk->params.source, err))
+        return true;
+    err->kind = ERROR_SYSTEM;
+    return false;
+}
+
 static bool start_copy(struct xen_guest *vm, struct xen_disk *disk, const char *path,
                        struct error *err)
 {
@@ -34,8 +47,10 @@ static bool start_copy(struct xen_guest *vm, struct xen_disk *disk, const char *
                                     .size = disk->params.size,
                                     .target_is_zero = !disk_device_is(disk->params.image) };
 
+    if (!is_the_kernels(vm, disk, err))
+        return false;
     disk->copy = tracked_copy_start(vm->base.context.loop, &tracked, err);
-    return disk->copy != NULL;
+    return disk->copy && is_the_kernels(vm, disk, err);
 }
 
 static bool start_mirror(struct guest *guest, const char *disk, const char *path, struct error *err)
@@ -222,13 +237,27 @@ static bool finish_copy(struct tracked_copy *copy, void *unused, struct error *e
     return tracked_copy_finish(copy, DRAIN_MS, err);
 }
 
+/* Is each disk that the kernel serves being copied, and nothing else instead? */
+static bool check_copies(const struct xen_guest *vm, struct error *err)
+{
+    for (size_t i = 0; i < mirrored_count(vm); i++) {
+        const struct xen_disk *disk = &vm->disks[i];
+
+        if (disk->is_tracked && !disk->copy)
+            return error_set(err, ERROR_SYSTEM, "disk '%s' has not been copied", disk->params.name);
+        if (disk->is_tracked && !is_the_kernels(vm, disk, err))
+            return error_prefix(err, "disk '%s'", disk->params.name);
+    }
+    return true;
+}
+
 /* All drain at once. */
 bool xen_mirrors_drain(struct xen_guest *vm, struct error *err)
 {
     size_t count;
     AUTO_FREE const char **names = names_of_mirrored(vm, &count);
 
-    return each_copy(vm, begin_last, NULL, err) &&
+    return check_copies(vm, err) && each_copy(vm, begin_last, NULL, err) &&
            (count == 0 ||
             qmp_mirrors_drain(vm->xen.q, vm->base.context.id, names, count, DRAIN_MS, err)) &&
            each_copy(vm, finish_copy, NULL, err);

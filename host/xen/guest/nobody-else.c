@@ -1,8 +1,10 @@
 /* Is there another domain of the guest's name or UUID, or another writer to its images? */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "host/images/image-fence.h"
 #include "host/xen/ground/domain.h"
+#include "host/xen/ground/vbd.h"
 #include "host/xen/guest/guest.h"
 #include "xmig/process.h"
 
@@ -42,6 +44,24 @@ static bool kernel_may_serve(const struct xen_guest *vm)
     return may;
 }
 
+/* Does the kernel serve one of its devices to another domain? */
+static bool check_kernel(const struct xen_guest *vm, struct error *err)
+{
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        const char *path = vm->disks[i].params.source;
+        uint32_t domid;
+        struct stat st;
+
+        if (path && stat(path, &st) == 0 && S_ISBLK(st.st_mode) &&
+            vbd_has_other(VBD_DEVICES, st.st_rdev, vm->xen.domid, &domid))
+            return error_set(err, ERROR_REFUSED,
+                             "domain %u of the source host has '%s', a disk of the domain '%s' "
+                             "(%u), too: the kernel serves it",
+                             domid, path, vm->name, vm->xen.domid);
+    }
+    return true;
+}
+
 /* Shared images are not checked: they may have other users, on any host, which is up to their
  * owner.
  */
@@ -58,6 +78,8 @@ bool xen_images_are_ours(const struct xen_guest *vm, struct error *err)
 
     if (!vm->base.context.options.mirrors_disks)
         return true;
+    if (!check_kernel(vm, err))
+        return false;
     search.images = images;
     image_users_each(&search, look_at, &looking);
     return !looking.found;

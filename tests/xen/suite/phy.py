@@ -75,6 +75,17 @@ def there_and_back(s):
     is_served_by_the_kernel(s)
 
 
+def with_a_read_only_disk(s):
+    """It is not copied, and the kernel serves it at the target as well."""
+    s.source.run("lvcreate -qq -y -L 8M -n seed lab && "
+                 f"xl block-attach {s.guest.name} format=raw,vdev=xvdc,access=r,target=/dev/lab/seed")
+    s.source.suite("await_frontends", s.guest.domid(), 60)
+    ready(s)
+    moves(s)
+    said = s.guest.host.run(f"xl block-list {s.guest.name}")
+    expect(said.count("/vbd/") == 3, f"xl block-list says: {said}")
+
+
 def is_undone(s, domid, status):
     expect(status == 4, f"xmig send ended with {status}, not 4: {s.last_words()}")
     s.stayed(domid)
@@ -124,6 +135,16 @@ def makes_volumes(s):
     s.target.suite("have_plain_tables", *made)
 
 
+def is_not_mistaken(s):
+    """A volume of that name, but not the one that the kernel has open."""
+    written = s.images(s.guest)[1]
+    s.source.run(f"lvrename lab {written} /dev/lab/old && lvcreate -qq -y -W n -L {size(s)} -n {written.split('/')[-1]} lab")
+    s.target.suite("make_volumes", size(s), *s.images(s.destination()))
+    status = s.send(*to_volumes(s, "--dry-run"))
+    expect(status == 3 and "another one by now" in s.said, f"{status}: {s.said}")
+    s.guest.goes_on()
+
+
 def is_told(s):
     """Before anything is touched."""
     ready(s)
@@ -133,8 +154,10 @@ def is_told(s):
 
 
 scenario("phy-one-4.17", "there-and-back", there_and_back, rung=LONG)
+scenario("phy-pvh-one-4.17", "read-only", with_a_read_only_disk, rung=LONG)
 scenario("phy-one-4.17", "makes-volumes", makes_volumes, rung=LONG)
 scenario("phy-one-4.17", "told", is_told, rung=FULL)
+scenario("phy-one-4.17", "not-mistaken", is_not_mistaken, rung=LONG)
 scenario("phy-one-4.17", "undone block-ready-wait:end:send", undone, "block-ready-wait:end:send", rung=CHECK)
 scenario("phy-one-4.17", "undone PREPARED:after:recv", undone, "PREPARED:after:recv", rung=LONG)
 scenario("phy-one-4.17", "changed-by-lvm", changed_by_lvm, rung=LONG)
