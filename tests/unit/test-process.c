@@ -1,8 +1,8 @@
 /* Other processes: a pid alone may be somebody else's by now. */
 #include "xmig/process.h"
 
-#include <limits.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
