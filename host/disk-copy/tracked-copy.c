@@ -87,7 +87,8 @@ bool tracked_copy_lock(struct tracked_copy *copy, struct error *err)
 
 bool tracked_copy_begin_last(struct tracked_copy *copy, uint64_t stall_ms, struct error *err)
 {
-    return copy_rounds_begin_last(copy->rounds, stall_ms, err);
+    return tracker_lock(copy->tracker, LOCK_MS, err) &&
+           copy_rounds_begin_last(copy->rounds, stall_ms, err);
 }
 
 /* What reads the origin keeps it from being removed: end that first. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libdevmapper.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
@@ -61,20 +62,53 @@ static bool run_task(struct dm_task *task, const char *what, const char *name, s
     return dm_task_run(task) || failed(task, what, name, err);
 }
 
+/* A signal would end the kernel's wait for I/O: an exchange of tables would fail half-way, and drop
+ * the table that was loaded for it.
+ */
+static bool run_without_signals(struct dm_task *task, const char *what, const char *name,
+                                struct error *err)
+{
+    sigset_t all, before;
+    bool ok;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    ok = run_task(task, what, name, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
 /* ---- what there is ---- */
+
+static char *uuid_of(const char *name)
+{
+    return formatted("XMIG-%s", name);
+}
+
+static bool is_made_here(struct dm_task *task)
+{
+    AUTO_FREE char *uuid = uuid_of(dm_task_get_name(task));
+
+    return !strcmp(dm_task_get_uuid(task), uuid);
+}
 
 static bool look(struct dm_task *task, const char *what, struct mapped_device *device,
                  struct error *err)
 {
     struct dm_info info;
 
-    if (!run_task(task, "look at", what, err) || !dm_task_get_info(task, &info))
+    *device = (struct mapped_device){ .is_absent = false };
+    if (!run_task(task, "look at", what, err))
         return false;
-    if (!info.exists)
+    if (!dm_task_get_info(task, &info))
+        return failed(task, "look at", what, err);
+    device->is_absent = !info.exists;
+    if (device->is_absent)
         return error_set(err, ERROR_SYSTEM, "the device mapper has no '%s'", what);
     *device = (struct mapped_device){
         .number = makedev(info.major, info.minor),
         .is_lvm = !strncmp(dm_task_get_uuid(task), "LVM-", 4),
+        .is_made_here = is_made_here(task),
         .is_read_only = info.read_only,
         .suspended = info.suspended,
         .has_loaded = info.inactive_table,
@@ -193,7 +227,7 @@ static bool run_with_udev(struct dm_task *task, const char *what, const char *na
 bool mapper_create(const char *name, const char *table, struct error *err)
 {
     AUTO_TASK struct dm_task *task = new_task(DM_DEVICE_CREATE, name);
-    AUTO_FREE char *uuid = formatted("XMIG-%s", name);
+    AUTO_FREE char *uuid = uuid_of(name);
 
     return dm_task_set_uuid(task, uuid) && add_lines(task, table, name, err) &&
            run_with_udev(task, "make the device", name, err);
@@ -229,7 +263,7 @@ bool mapper_suspend(const char *name, struct error *err)
     AUTO_TASK struct dm_task *task = new_task(DM_DEVICE_SUSPEND, name);
 
     dm_task_skip_lockfs(task);
-    return run_task(task, "suspend", name, err);
+    return run_without_signals(task, "suspend", name, err);
 }
 
 /* Without a cookie udev goes by what it knows of the device already. */
@@ -238,7 +272,7 @@ bool mapper_resume(const char *name, struct error *err)
     AUTO_TASK struct dm_task *task = new_task(DM_DEVICE_RESUME, name);
 
     dm_task_skip_lockfs(task);
-    return run_task(task, "resume", name, err);
+    return run_without_signals(task, "resume", name, err);
 }
 
 bool mapper_message(const char *name, const char *text, struct error *err)

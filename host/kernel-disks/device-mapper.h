@@ -13,13 +13,15 @@ enum {
 struct mapped_device {
     char name[MAPPED_NAME_MAX];
     dev_t number;
+    bool is_absent;    /* there is none, and all the rest says nothing */
     bool is_lvm;       /* a logical volume */
+    bool is_made_here; /* by mapper_create(), under this name */
     bool is_read_only; /* by its table, or since somebody has said so */
     bool suspended;
     bool has_loaded; /* a second table, which mapper_resume() would give it */
 };
 
-/* False: there is no device of this number or name. */
+/* False: there is no device of this number or name (`is_absent`), or it cannot be looked at. */
 bool mapper_find(dev_t number, struct mapped_device *device, struct error *err);
 bool mapper_look(const char *name, struct mapped_device *device, struct error *err);
 
@@ -41,8 +43,8 @@ bool mapper_remove(const char *name, struct error *err);
 bool mapper_load(const char *name, const char *table, struct error *err);
 bool mapper_unload(const char *name, struct error *err);
 
-/* Hold new I/O, and wait for what is under way. Nothing but mapper_resume() may follow: whoever
- * looks at block devices would wait as well.
+/* Hold new I/O, and wait for what is under way; signals wait, too. Nothing but mapper_resume() may
+ * follow: whoever looks at block devices would wait as well.
  */
 bool mapper_suspend(const char *name, struct error *err);
 

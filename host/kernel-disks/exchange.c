@@ -16,23 +16,17 @@
 #include "xmig/text.h"
 
 enum {
-    LVM_MS = 5000
+    LVM_MS = 10000
 };
 
-/* After a failed resume: a device that is suspended, or has a table that nobody wants. */
-static void go_on_with(const char *name, const char *before, struct error *err)
+void exchange_wake(const char *name, const char *plain, struct error *err)
 {
     struct mapped_device device;
     struct error why = { 0 };
 
-    if (!mapper_look(name, &device, &why))
+    if (mapper_look(name, &device, &why) ? !device.suspended : device.is_absent)
         return;
-    if (!device.suspended) {
-        if (device.has_loaded)
-            mapper_unload(name, &why);
-        return;
-    }
-    if (before && !mapper_load(name, before, &why))
+    if (plain && !mapper_load(name, plain, &why))
         error_append(err, "; %s", why.text);
     if (!mapper_resume(name, &why))
         error_append(err,
@@ -40,11 +34,22 @@ static void go_on_with(const char *name, const char *before, struct error *err)
                      why.text, name);
 }
 
+/* After a failed resume the device may have a table that nobody wants. */
+static void drop_loaded(const char *name)
+{
+    struct mapped_device device;
+    struct error ignored = { 0 };
+
+    if (mapper_look(name, &device, &ignored) && device.has_loaded)
+        mapper_unload(name, &ignored);
+}
+
 bool exchange_loaded(const char *name, const char *before, struct error *err)
 {
     if (mapper_resume(name, err))
         return true;
-    go_on_with(name, before, err);
+    exchange_wake(name, before, err);
+    drop_loaded(name);
     return false;
 }
 
@@ -53,15 +58,32 @@ bool exchange_table(const char *name, const char *table, const char *before, str
     return mapper_load(name, table, err) && exchange_loaded(name, before, err);
 }
 
-/* Somebody's change of the volume group may be half done: wait for its end, as long as that makes
- * sense.
+/* A guest gets errors from notes that have no room, and nothing from a device that is suspended. A
+ * command of LVM suspends for a moment only, and with a second table.
  */
-static int keep_lvm_off(const struct mapped_device *device)
+static bool is_urgent(dev_t number)
+{
+    struct mapped_device device;
+    struct error ignored = { 0 };
+    struct era_state state;
+    AUTO_FREE char *text = NULL;
+
+    if (!mapper_find(number, &device, &ignored))
+        return false;
+    if (device.suspended)
+        return !device.has_loaded;
+    text = mapper_state(device.name, &ignored);
+    return text && era_state_parse(text, &state, &ignored) && state.failed;
+}
+
+/* `*lock` is -1 for what is no logical volume, and for what cannot wait. */
+static bool keep_lvm_off(const struct mapped_device *device, int *lock, struct error *err)
 {
     AUTO_FREE char *group = device->is_lvm ? mapper_volume_group(device->name) : NULL;
-    struct error ignored = { 0 };
 
-    return group ? lvm_lock_hold(group, LVM_MS, &ignored) : -1;
+    *lock = group ? lvm_lock_hold(group, LVM_MS, err) : -1;
+    return !group || *lock >= 0 || is_urgent(device->number) ||
+           error_prefix(err, "the writes to '%s' are still tracked", device->name);
 }
 
 /* A volume that is fenced stays so; each table makes the device writable again. */
@@ -75,6 +97,13 @@ static bool make_read_only(dev_t number, struct error *err)
            error_set(err, ERROR_SYSTEM, "cannot make '%s' read-only again: %m", path);
 }
 
+/* It leads to the origin: tracking that was about to begin. */
+static bool drop_what_is_loaded(const struct mapped_device *device, struct error *err)
+{
+    return (!device->has_loaded || mapper_unload(device->name, err)) &&
+           (!device->suspended || mapper_resume(device->name, err));
+}
+
 static bool undo_device(dev_t number, dev_t origin, const char *plain, struct error *err)
 {
     struct mapped_device device;
@@ -83,15 +112,17 @@ static bool undo_device(dev_t number, dev_t origin, const char *plain, struct er
 
     if (!mapper_find(number, &device, err))
         return false;
-    lock = keep_lvm_off(&device);
+    if (!keep_lvm_off(&device, &lock, err))
+        return false;
     table = mapper_table(device.name, err);
     if (!table || !mapper_look(device.name, &device, err))
         return false;
-    if (table_tracks(table, origin))
-        return exchange_table(device.name, plain, NULL, err) &&
-               (!device.is_read_only || make_read_only(number, err));
-    return (!device.has_loaded || mapper_unload(device.name, err)) &&
-           (!device.suspended || mapper_resume(device.name, err));
+    if (!table_tracks(table, origin))
+        return drop_what_is_loaded(&device, err);
+    if (exchange_table(device.name, plain, NULL, err))
+        return !device.is_read_only || make_read_only(number, err);
+    exchange_wake(device.name, NULL, err);
+    return false;
 }
 
 /* Those whose tables lead to the origin are its holders, also by a table that is only loaded. */
@@ -117,14 +148,20 @@ static bool undo_holders(dev_t origin, const char *plain, struct error *err)
     return ok;
 }
 
-bool exchange_undo(const char *origin, struct error *err)
+bool exchange_back(const char *origin, struct error *err)
 {
     struct mapped_device device;
-    struct error none = { 0 };
     AUTO_FREE char *plain = NULL;
 
-    if (!mapper_look(origin, &device, &none))
-        return true;
+    if (!mapper_look(origin, &device, err))
+        return device.is_absent;
+    if (!device.is_made_here)
+        return error_set(err, ERROR_SYSTEM, "the device '%s' is none of xmig's", origin);
     plain = mapper_table(origin, err);
-    return plain && undo_holders(device.number, plain, err) && mapper_remove(origin, err);
+    return plain && undo_holders(device.number, plain, err);
+}
+
+bool exchange_undo(const char *origin, struct error *err)
+{
+    return exchange_back(origin, err) && mapper_remove(origin, err);
 }

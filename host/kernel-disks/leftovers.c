@@ -1,6 +1,7 @@
 /* Origins whose lock nobody holds. */
 #include "host/kernel-disks/leftovers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
@@ -33,25 +34,36 @@ static void note(void *arg, const char *name)
         search->names[search->count++] = must(strdup(name));
 }
 
-static bool is_in_use(const char *name)
+/* False: it cannot be told. What is no origin of ours is not left either. */
+static bool is_left(const char *name, bool *left, struct error *err)
 {
     struct mapped_device device;
-    struct error ignored = { 0 };
     AUTO_FREE char *path = NULL;
     AUTO_CLOSE int fd = -1;
 
-    if (!mapper_look(name, &device, &ignored))
+    *left = false;
+    if (!mapper_look(name, &device, err))
+        return device.is_absent;
+    if (!device.is_made_here)
         return true;
     path = formatted("/dev/dm-%u", minor(device.number));
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+    if (fd < 0)
+        return error_set(err, ERROR_SYSTEM,
+                         "cannot open %s to see whether an xmig still uses '%s': %m", path, name);
+    *left = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    return *left || errno == EWOULDBLOCK ||
+           error_set(err, ERROR_SYSTEM, "cannot lock %s, which is '%s': %m", path, name);
 }
 
 static bool end_one(const struct search *search, const char *name)
 {
     AUTO_FREE char *text = NULL;
+    bool left;
 
-    if (is_in_use(name))
+    if (!is_left(name, &left, search->err))
+        return false;
+    if (!left)
         return true;
     if (!exchange_undo(name, search->err))
         return false;
@@ -65,11 +77,8 @@ bool tracking_leftovers_end(const char *id, void (*said)(void *arg, const char *
                             struct error *err)
 {
     struct search search = { .id = id, .said = said, .arg = arg, .err = err };
-    bool ok;
+    bool ok = mapper_each(note, &search, err);
 
-    if (!tracking_leftovers_exist())
-        return true;
-    ok = mapper_each(note, &search, err);
     for (size_t i = 0; i < search.count; i++) {
         ok = end_one(&search, search.names[i]) && ok;
         free(search.names[i]);

@@ -1,6 +1,6 @@
 /* What an xmig that died has left of its tracking: volumes with a table of type `era`, perhaps
- * suspended, and their origins. All of it is found by the origins' names, "xmig-ID-DISK-orig"; the
- * notes of writes go with the table.
+ * suspended, and their origins. All of it is found by the origins' names, "xmig-ID-DISK-orig", and
+ * known by their uuids, "XMIG-" and the name; the notes of writes go with the table.
  */
 #ifndef XMIG_HOST_KERNEL_DISKS_LEFTOVERS_H
 #define XMIG_HOST_KERNEL_DISKS_LEFTOVERS_H
@@ -14,7 +14,7 @@
 bool tracking_leftovers_end(const char *id, void (*said)(void *arg, const char *text), void *arg,
                             struct error *err);
 
-/* Does tracking_leftovers_end() have something to do? Quick: a look at /sys. */
+/* May tracking_leftovers_end() have something to do? Quick: a look at /sys. */
 bool tracking_leftovers_exist(void);
 
 #endif

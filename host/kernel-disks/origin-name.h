@@ -7,7 +7,9 @@
 /* "xmig-ID-DISK-orig". The caller frees it. */
 char *origin_name(const char *id, const char *disk);
 
-/* Is it the name of an origin, of migration `id` unless that is NULL? */
+/* Is it the name of an origin, of migration `id` unless that is NULL? A logical volume may bear
+ * such a name, too.
+ */
 bool origin_name_is(const char *name, const char *id);
 
 #endif

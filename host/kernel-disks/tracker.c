@@ -98,14 +98,6 @@ void tracker_limit_notes(struct tracker *tracker, uint64_t bytes)
     tracker->notes_size = bytes;
 }
 
-/* A logical volume of a pool is damaged for good by a snapshot made meanwhile: keep LVM off till
- * the end.
- */
-static bool keep_lvm_off(struct tracker *tracker, struct error *err)
-{
-    return tracker_lock(tracker, BEGIN_LVM_MS, err);
-}
-
 static void let_lvm_in(struct tracker *tracker)
 {
     if (tracker->lvm >= 0)
@@ -155,23 +147,36 @@ static bool read_state(const struct tracker *tracker, struct era_state *state, s
     return text && era_state_parse(text, state, err);
 }
 
+/* A resume would give the volume a table that somebody has loaded, or end what somebody does to it
+ * while it is suspended.
+ */
+static bool is_left_alone(const struct mapped_device *volume, struct error *err)
+{
+    if (volume->has_loaded)
+        return error_set(err, ERROR_SYSTEM,
+                         "somebody is about to give it another table (dmsetup table --inactive %s)",
+                         volume->name);
+    return !volume->suspended ||
+           error_set(err, ERROR_SYSTEM, "somebody has suspended it (dmsetup resume %s)",
+                     volume->name);
+}
+
 /* Suspend the volume and resume it: all writes that were sent are on the origin then, and those
- * that follow belong to a new era, or to a later one.
+ * that follow belong to a new era, or to a later one. LVM is kept off. If the notes are full, the
+ * volume goes on with the origin's table, which needs none.
  */
 static bool drain(struct tracker *tracker, struct error *err)
 {
-    uint64_t before = loop_now_ms(), took;
-    struct error why = { 0 };
+    const char *name = tracker->volume.name;
+    AUTO_FREE char *plain = mapper_table(tracker->origin, err);
+    struct mapped_device volume;
+    uint64_t before, took;
 
-    if (!mapper_suspend(tracker->volume.name, err))
+    if (!plain || !mapper_look(name, &volume, err) || !is_left_alone(&volume, err))
         return false;
-    if (!mapper_resume(tracker->volume.name, &why)) {
-        /* The notes are full: the origin's table needs none. */
-        AUTO_FREE char *plain = mapper_table(tracker->origin, err);
-
-        if (!plain || !exchange_table(tracker->volume.name, plain, NULL, err))
-            return false;
-        *err = why;
+    before = loop_now_ms();
+    if (!mapper_suspend(name, err) || !mapper_resume(name, err)) {
+        exchange_wake(name, plain, err);
         return false;
     }
     took = loop_now_ms() - before;
@@ -208,8 +213,7 @@ static bool begin(struct tracker *tracker, const char *plain, struct error *err)
         era_block_size(tracker->size, queue_number(tracker->volume.number, "discard_granularity"));
     if (!tracker->notes_size)
         tracker->notes_size = era_metadata_size(tracker->size, tracker->block);
-    if (!keep_lvm_off(tracker, err) ||
-        !memory_device_open(&tracker->notes, tracker->origin, tracker->notes_size, err) ||
+    if (!memory_device_open(&tracker->notes, tracker->origin, tracker->notes_size, err) ||
         !make_origin(tracker, plain, &origin, err) || !exchange(tracker, plain, origin, err) ||
         !limit_discards(tracker, err) || !drain(tracker, err) || !read_state(tracker, &state, err))
         return false;
@@ -219,6 +223,19 @@ static bool begin(struct tracker *tracker, const char *plain, struct error *err)
     return tracker_check(tracker, err);
 }
 
+/* A command of LVM that was at work when the table was read may have changed it meanwhile. */
+static bool is_as_it_was(const struct tracker *tracker, const char *plain, struct error *err)
+{
+    struct mapped_device volume;
+    AUTO_FREE char *table = NULL;
+
+    if (!look(tracker->path, &volume, &table, err) || !is_left_alone(&volume, err))
+        return false;
+    return (volume.number == tracker->volume.number && !strcmp(volume.name, tracker->volume.name) &&
+            !strcmp(table, plain)) ||
+           error_set(err, ERROR_SYSTEM, "it has been changed just now");
+}
+
 bool tracker_begin(struct tracker *tracker, struct error *err)
 {
     AUTO_FREE char *plain = NULL;
@@ -226,7 +243,8 @@ bool tracker_begin(struct tracker *tracker, struct error *err)
 
     if (!look(tracker->path, &tracker->volume, &plain, err))
         return false;
-    if (begin(tracker, plain, err))
+    if (tracker_lock(tracker, BEGIN_LVM_MS, err) && is_as_it_was(tracker, plain, err) &&
+        begin(tracker, plain, err))
         return true;
     if (!tracker_end(tracker, &why))
         error_append(err, "; %s", why.text);
@@ -266,12 +284,24 @@ bool tracker_lock(struct tracker *tracker, uint64_t timeout_ms, struct error *er
     return tracker->lvm >= 0;
 }
 
+/* Nothing is tracked any more. The origin stays for those who read it. */
+static bool put_back(struct tracker *tracker, struct error *err)
+{
+    bool ok = !*tracker->origin_path || exchange_back(tracker->origin, err);
+
+    free(tracker->ours);
+    tracker->ours = NULL;
+    memory_device_close(&tracker->notes);
+    let_lvm_in(tracker);
+    return ok;
+}
+
 /* Always false. A guest whose volume has no room for notes gets errors: the plain table at once. */
 static bool give_up(struct tracker *tracker, struct error *err)
 {
     struct error why = { 0 };
 
-    if (!tracker_end(tracker, &why))
+    if (!put_back(tracker, &why))
         error_append(err, "; %s", why.text);
     return error_prefix(err, "the writes to '%s' are not tracked any more", tracker->path);
 }
@@ -332,17 +362,25 @@ static bool read_notes(const struct tracker *tracker, struct changed_blocks *cha
 }
 
 /* A write is noted in the era in which it was sent, and may reach the origin in a later one. Only
- * the drain tells which have: the next round begins with the era that began here.
+ * the drain tells which have: the next round begins with the era that began here, or, while a
+ * command of LVM allows none, once more where this one did.
  */
 static bool next_round(struct tracker *tracker, struct changed_blocks *changed, struct error *err)
 {
     struct era_state state;
+    struct error busy = { 0 };
+    bool was_held = tracker->lvm >= 0, drains;
 
     if (!tracker->ours)
         return error_set(err, ERROR_SYSTEM, "the tracking has ended");
-    if (!drain(tracker, err) || !check(tracker, &state, err) || !read_notes(tracker, changed, err))
+    drains = tracker_lock(tracker, 0, &busy);
+    if ((drains && !drain(tracker, err)) || !check(tracker, &state, err) ||
+        !read_notes(tracker, changed, err))
         return false;
-    tracker->since = state.era;
+    if (drains)
+        tracker->since = state.era;
+    if (!was_held)
+        let_lvm_in(tracker);
     return true;
 }
 
@@ -355,18 +393,14 @@ bool tracker_round(struct tracker *tracker, struct changed_blocks *changed, stru
 
 bool tracker_end(struct tracker *tracker, struct error *err)
 {
-    bool ok;
+    bool ok = put_back(tracker, err);
 
     if (tracker->origin_fd >= 0)
         close(tracker->origin_fd);
     tracker->origin_fd = -1;
-    ok = !*tracker->origin_path || exchange_undo(tracker->origin, err);
+    ok = ok && (!*tracker->origin_path || mapper_remove(tracker->origin, err));
     if (ok)
         *tracker->origin_path = '\0';
-    free(tracker->ours);
-    tracker->ours = NULL;
-    memory_device_close(&tracker->notes);
-    let_lvm_in(tracker);
     return ok;
 }
 

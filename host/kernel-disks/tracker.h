@@ -47,10 +47,12 @@ uint64_t tracker_block(const struct tracker *tracker);
 
 /* Mark in `changed`, beside what is marked there, all blocks that may have been written to since
  * tracker_begin() or the last call, and wait until those writes are on the origin: what was written
- * before this call may be read from there afterwards. The volume is suspended for a moment.
+ * before this call may be read from there afterwards. The volume is suspended for a moment, unless
+ * a command of LVM is changing the volume group: then the next call marks the same once more. So
+ * the last round needs tracker_lock().
  *
- * False: the tracking is over and writes may have been missed; tracker_end() has put the plain
- * table back unless somebody else has. Copy all anew, or give up.
+ * False: the tracking is over and writes may have been missed; the volume has its plain table
+ * again, or one that somebody else has given it. Copy all anew, or give up.
  */
 bool tracker_round(struct tracker *tracker, struct changed_blocks *changed, struct error *err);
 
@@ -67,8 +69,9 @@ bool tracker_check(struct tracker *tracker, struct error *err);
 /* For how long the volume was suspended at most, in ms. */
 uint64_t tracker_longest_suspended_ms(const struct tracker *tracker);
 
-/* Give the volume its plain table back, and take everything away that tracker_begin() made. True
- * also when that was done before. False: what is left is found by leftovers.h.
+/* Give the volume its plain table back, and take everything away that tracker_begin() made; nobody
+ * may have the origin open. True also when that was done before. False: what is left is found by
+ * leftovers.h.
  */
 bool tracker_end(struct tracker *tracker, struct error *err);
 

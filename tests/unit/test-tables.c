@@ -111,6 +111,19 @@ static void an_origin_is_known_by_its_name(void **unused)
     assert_false(origin_name_is("xmig-orig", NULL));
 }
 
+static void a_logical_volumes_name_is_no_origins(void **unused)
+{
+    (void)unused;
+    assert_false(origin_name_is("xmig-web--orig", NULL));
+    assert_false(origin_name_is("xmig-web-orig", NULL));
+    assert_false(origin_name_is("xmig-0123456789abcdef--xvda-orig", NULL));
+    assert_false(origin_name_is("xmig-0123456789abcdef-xvda--orig", NULL));
+    assert_false(origin_name_is("xmig-0123456789abcdef-xv-da-orig", NULL));
+    assert_false(origin_name_is("xmig-0123456789abcdef--orig", NULL));
+    assert_false(origin_name_is("xmig-0123456789abcdefa-xvda-orig", NULL));
+    assert_false(origin_name_is("", NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +136,7 @@ int main(void)
         cmocka_unit_test(an_error_is_a_state),
         cmocka_unit_test(the_state_of_another_type_is_an_error),
         cmocka_unit_test(an_origin_is_known_by_its_name),
+        cmocka_unit_test(a_logical_volumes_name_is_no_origins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,8 +169,9 @@ def no_room_later(s):
         if "failed" in said:
             break
     expect("no room" in said, f"it was never full: {said}")
-    volume.is_plain()
+    expect(volume.table() == volume.plain, "the volume has not its plain table")
     volume.does("check", "failed: .*has ended")
+    volume.end()
     volume.written()
 
 
@@ -202,7 +203,7 @@ def lvm_is_noticed(s, command):
     volume.does(f"round {COPY}", "failed: .*another table")
     expect(volume.table() == now, "LVM's table was taken away again")
     volume.plain = now
-    volume.is_plain()
+    volume.end()
     volume.written()
 
 
