@@ -97,7 +97,7 @@ static bool look(struct dm_task *task, const char *what, struct mapped_device *d
 {
     struct dm_info info;
 
-    *device = (struct mapped_device){ .is_absent = false };
+    device->is_absent = false; /* `what` may be its name */
     if (!run_task(task, "look at", what, err))
         return false;
     if (!dm_task_get_info(task, &info))
