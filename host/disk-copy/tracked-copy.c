@@ -10,10 +10,12 @@
 
 enum {
     CONNECT_MS = 60000, /* a lane may have to dial first */
-    LOCK_MS = 10000
+    LOCK_MS = 10000,
+    LOOK_MS = 50 /* from one try to the next */
 };
 
 struct tracked_copy {
+    struct loop *loop;
     struct tracker *tracker;
     struct copy_rounds *rounds; /* NULL: not begun yet, or finished */
     struct tracked_state finished;
@@ -55,6 +57,7 @@ struct tracked_copy *tracked_copy_start(struct loop *loop, const struct tracked_
         nbd_writer_new(loop, disk->socket, disk->name, disk->size, CONNECT_MS, err);
     struct error why = { 0 };
 
+    copy->loop = loop;
     copy->tracker = tracker_new(disk->id, disk->name, disk->path);
     if (writer && begin(copy, loop, writer, disk->target_is_zero, err))
         return copy;
@@ -82,7 +85,12 @@ struct tracked_state tracked_copy_state(const struct tracked_copy *copy)
 
 bool tracked_copy_lock(struct tracked_copy *copy, struct error *err)
 {
-    return tracker_lock(copy->tracker, LOCK_MS, err);
+    uint64_t end = loop_now_ms() + LOCK_MS;
+
+    while (!tracker_lock(copy->tracker, 0, err))
+        if (loop_now_ms() >= end || !loop_pause(copy->loop, LOOK_MS, err))
+            return false;
+    return true;
 }
 
 bool tracked_copy_begin_last(struct tracked_copy *copy, uint64_t stall_ms, struct error *err)

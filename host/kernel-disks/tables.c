@@ -34,7 +34,6 @@ static bool next_line(const char **at, struct line *line)
     return true;
 }
 
-/* `thin` is refused by the tracker where LVM cannot be kept off it. */
 static bool is_all_table(const char *type)
 {
     static const char *const types[] = { "linear", "striped", "crypt", "thin" };
@@ -64,14 +63,30 @@ bool table_can_be_shared(const char *table, struct error *err)
     return !*table || error_set(err, ERROR_REFUSED, "its table cannot be understood");
 }
 
-bool table_has(const char *table, const char *type)
+dev_t table_pool(const char *table)
 {
     struct line line;
+    unsigned most, least;
 
     while (next_line(&table, &line))
-        if (!strcmp(line.type, type))
-            return true;
-    return false;
+        if (!strcmp(line.type, "thin") && sscanf(line.words, "%u:%u", &most, &least) == 2)
+            return makedev(most, least);
+    return 0;
+}
+
+/* "TRANSACTION USED/METADATA USED/DATA ...", or "Fail". */
+bool pool_has_room(const char *status, struct error *err)
+{
+    struct line line;
+    uint64_t notes, notes_most, data, data_most;
+
+    if (!next_line(&status, &line) || strcmp(line.type, "thin-pool") != 0 ||
+        sscanf(line.words, "%*u %" SCNu64 "/%" SCNu64 " %" SCNu64 "/%" SCNu64, &notes, &notes_most,
+               &data, &data_most) != 4)
+        return error_set(err, ERROR_SYSTEM, "its pool is out of order: %.100s", status);
+    return (notes * 20 < notes_most * 19 && data * 20 < data_most * 19) ||
+           error_set(err, ERROR_SYSTEM,
+                     "its pool is nearly full, and LVM cannot extend it while writes are tracked");
 }
 
 uint64_t table_sectors(const char *table)

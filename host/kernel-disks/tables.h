@@ -19,8 +19,11 @@ enum {
  */
 bool table_can_be_shared(const char *table, struct error *err);
 
-/* Has one of its lines this type? */
-bool table_has(const char *table, const char *type);
+/* The pool of the thin volume whose table this is; 0: it is none. And of the pool's state: has it
+ * room for what the guest may write until it can be extended again?
+ */
+dev_t table_pool(const char *table);
+bool pool_has_room(const char *status, struct error *err);
 
 /* How many sectors it maps. */
 uint64_t table_sectors(const char *table);

@@ -33,6 +33,7 @@ struct tracker {
     struct mapped_device volume;
     uint64_t size, block;
     uint64_t notes_size;
+    dev_t pool;           /* a thin volume's; 0: it is none */
     char *ours;           /* the volume's table while it is tracked; NULL: it is not */
     char origin_path[32]; /* "": there is no origin */
     int origin_fd;        /* locked: the tracking is a living process's */
@@ -54,6 +55,17 @@ static uint64_t queue_number(dev_t device, const char *name)
     return strtoull(bytes_read_line(AT_FDCWD, path, line, sizeof(line)), NULL, 10);
 }
 
+/* A snapshot of a tracked thin volume breaks its pool for good. */
+static bool check_thin(const struct mapped_device *volume, struct error *err)
+{
+    if (volume->is_lvm && lvm_lock_is_lvms("", err))
+        return true;
+    return error_set(err, ERROR_REFUSED,
+                     "nobody can be kept from making a snapshot of this thin volume meanwhile, "
+                     "which would break its pool%s%s: let QEMU serve the disk (backendtype=qdisk)",
+                     volume->is_lvm ? ", since " : "", volume->is_lvm ? err->text : "");
+}
+
 static bool look(const char *path, struct mapped_device *volume, char **table, struct error *err)
 {
     struct error why = { 0 };
@@ -69,7 +81,9 @@ static bool look(const char *path, struct mapped_device *volume, char **table, s
             "volume",
             path);
     *table = mapper_table(volume->name, err);
-    return *table && (table_can_be_shared(*table, err) || error_prefix(err, "'%s'", path));
+    return *table && ((table_can_be_shared(*table, err) &&
+                       (!table_pool(*table) || check_thin(volume, err))) ||
+                      error_prefix(err, "'%s'", path));
 }
 
 bool tracker_can(const char *path, struct error *err)
@@ -209,6 +223,7 @@ static bool begin(struct tracker *tracker, const char *plain, struct error *err)
     dev_t origin;
 
     tracker->size = table_sectors(plain) * SECTOR;
+    tracker->pool = table_pool(plain);
     tracker->block =
         era_block_size(tracker->size, queue_number(tracker->volume.number, "discard_granularity"));
     if (!tracker->notes_size)
@@ -218,7 +233,7 @@ static bool begin(struct tracker *tracker, const char *plain, struct error *err)
         !limit_discards(tracker, err) || !drain(tracker, err) || !read_state(tracker, &state, err))
         return false;
     tracker->since = state.era;
-    if (!table_has(plain, "thin"))
+    if (!tracker->pool)
         let_lvm_in(tracker);
     return tracker_check(tracker, err);
 }
@@ -292,6 +307,8 @@ static bool put_back(struct tracker *tracker, struct error *err)
     free(tracker->ours);
     tracker->ours = NULL;
     memory_device_close(&tracker->notes);
+    if (!ok && tracker->pool)
+        return error_append(err, "; make no snapshot of it before, which would break its pool");
     let_lvm_in(tracker);
     return ok;
 }
@@ -324,11 +341,23 @@ static bool has_room(const struct era_state *state, struct error *err)
                      state->used, state->most);
 }
 
+static bool check_pool(dev_t number, struct error *err)
+{
+    struct mapped_device pool;
+    AUTO_FREE char *status = NULL;
+
+    if (!mapper_find(number, &pool, err))
+        return false;
+    status = mapper_state(pool.name, err);
+    return status && pool_has_room(status, err);
+}
+
 static bool check(const struct tracker *tracker, struct era_state *state, struct error *err)
 {
     if (!tracker->ours)
         return error_set(err, ERROR_SYSTEM, "the tracking has ended");
-    return is_ours(tracker, err) && read_state(tracker, state, err) && has_room(state, err);
+    return is_ours(tracker, err) && read_state(tracker, state, err) && has_room(state, err) &&
+           (!tracker->pool || check_pool(tracker->pool, err));
 }
 
 bool tracker_check(struct tracker *tracker, struct error *err)
@@ -411,6 +440,7 @@ void tracker_free(struct tracker *tracker)
     if (!tracker)
         return;
     tracker_end(tracker, &ignored);
+    let_lvm_in(tracker);
     free(tracker->path);
     free(tracker->origin);
     free(tracker);

@@ -19,7 +19,9 @@
 #define ID "0123456789abcdef"
 #define ORIGIN "xmig-" ID "-xvda-orig"
 #define VOLUME "lab-v"
+#define POOL "lab-pool-tpool"
 #define PLAIN "0 16384 linear 7:0 2048\n"
+#define THIN "0 16384 thin 511:5 1\n"
 #define LVMS "0 16384 linear 7:0 4096\n"
 #define OURS "0 16384 era 7:9 511:9 128\n"
 
@@ -36,6 +38,8 @@ static struct {
     bool is_silent;                     /* the device mapper answers nothing */
     bool has_no_room;                   /* era cannot be resumed */
     bool has_failed;                    /* era says so */
+    bool has_other_locks;               /* LVM does not look at the file */
+    int pool_used;                      /* of 100 blocks */
     int suspends;                       /* how often the volume was */
     unsigned era, read_since, snapshot; /* the running one; since when notes were read last */
     char *dir;                          /* of the origin's holders */
@@ -90,6 +94,10 @@ bool mapper_look(const char *name, struct mapped_device *device, struct error *e
 
 bool mapper_find(dev_t number, struct mapped_device *device, struct error *err)
 {
+    if (number == makedev(511, 5)) {
+        *device = (struct mapped_device){ .name = POOL };
+        return true;
+    }
     return mapper_look(number == volume.info.number ? VOLUME : ORIGIN, device, err);
 }
 
@@ -111,6 +119,8 @@ char *mapper_table(const char *name, struct error *err)
 char *mapper_state(const char *name, struct error *err)
 {
     (void)err;
+    if (!strcmp(name, POOL))
+        return formatted("0 65536 thin-pool 1 11/1024 %d/100 - rw\n", scene.pool_used);
     assert_false(device_of(name)->info.suspended); /* it would wait for ever */
     if (scene.has_failed)
         return must(strdup("0 16384 era Error\n"));
@@ -185,6 +195,12 @@ char *mapper_volume_group(const char *name)
 }
 
 /* ---- the others ---- */
+
+bool lvm_lock_is_lvms(const char *root, struct error *err)
+{
+    assert_string_equal(root, "");
+    return !scene.has_other_locks || error_set(err, ERROR_REFUSED, "lvmlockd has LVM's locks");
+}
 
 int lvm_lock_hold(const char *group, uint64_t timeout_ms, struct error *err)
 {

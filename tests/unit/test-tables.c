@@ -34,11 +34,25 @@ static void what_has_a_state_of_its_own_is_refused(void **unused)
     refuses("0 8 linear 7:0 0\nrubbish", "understood");
 }
 
-static void the_type_of_any_line_is_found(void **unused)
+static void a_thin_volume_has_a_pool(void **unused)
 {
     (void)unused;
-    assert_true(table_has("0 8 linear 7:0 0\n8 8 thin 253:2 5\n", "thin"));
-    assert_false(table_has("0 8 linear 7:0 0\n8 8 thin-pool 253:2 5\n", "thin"));
+    assert_int_equal(table_pool("0 8 linear 7:0 0\n8 8 thin 253:2 5\n"), makedev(253, 2));
+    assert_int_equal(table_pool("0 8 thin-pool 253:1 253:2 128 0\n"), 0);
+}
+
+static void a_pool_that_is_nearly_full_is_an_error(void **unused)
+{
+    struct error err = { 0 };
+
+    (void)unused;
+    assert_ok(pool_has_room("0 65536 thin-pool 1 11/1024 94/100 - rw no_discard_passdown\n", &err),
+              &err);
+    assert_false(pool_has_room("0 65536 thin-pool 1 11/1024 95/100 - rw\n", &err));
+    assert_says(err.text, "nearly full");
+    assert_false(pool_has_room("0 65536 thin-pool 1 1000/1024 5/100 - rw\n", &err));
+    assert_false(pool_has_room("0 65536 thin-pool Fail\n", &err));
+    assert_says(err.text, "out of order");
 }
 
 static void a_table_maps_up_to_the_end_of_its_last_line(void **unused)
@@ -129,7 +143,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_of_several_lines_can_be_shared),
         cmocka_unit_test(what_has_a_state_of_its_own_is_refused),
-        cmocka_unit_test(the_type_of_any_line_is_found),
+        cmocka_unit_test(a_thin_volume_has_a_pool),
+        cmocka_unit_test(a_pool_that_is_nearly_full_is_an_error),
         cmocka_unit_test(a_table_maps_up_to_the_end_of_its_last_line),
         cmocka_unit_test(our_table_is_as_the_kernel_prints_it),
         cmocka_unit_test(the_state_has_the_era_and_the_snapshot),

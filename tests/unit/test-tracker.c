@@ -100,6 +100,39 @@ static void without_room_at_first_the_volume_goes_on(void **unused)
     assert_is_plain();
 }
 
+/* ---- thin volumes ---- */
+
+static void a_thin_volume_from_which_lvm_is_not_kept_is_refused(void **unused)
+{
+    struct error err = { 0 };
+
+    (void)unused;
+    strcpy(volume.table, THIN);
+    assert_ok(tracker_can("/dev/lab/v", &err), &err);
+    scene.has_other_locks = true;
+    assert_false(tracker_can("/dev/lab/v", &err));
+    assert_says(err.text, "since lvmlockd has LVM's locks");
+    scene.has_other_locks = false;
+    volume.info.is_lvm = false;
+    assert_begins_not("would break its pool");
+    assert_string_equal(volume.table, THIN);
+}
+
+static void a_pool_that_fills_ends_the_tracking(void **unused)
+{
+    struct tracker *tracker = tracker_of_volume();
+    struct error err = { 0 };
+
+    (void)unused;
+    strcpy(volume.table, THIN);
+    assert_ok(tracker_begin(tracker, &err), &err);
+    scene.pool_used = 95;
+    assert_false(tracker_check(tracker, &err));
+    assert_says(err.text, "nearly full");
+    assert_string_equal(volume.table, THIN);
+    tracker_free(tracker);
+}
+
 /* ---- rounds ---- */
 
 static void a_round_while_lvm_works_suspends_nothing_and_is_marked_again(void **unused)
@@ -261,6 +294,8 @@ int main(void)
         TEST(a_volume_with_a_second_table_is_left_alone),
         TEST(a_suspended_volume_is_left_alone),
         TEST(without_room_at_first_the_volume_goes_on),
+        TEST(a_thin_volume_from_which_lvm_is_not_kept_is_refused),
+        TEST(a_pool_that_fills_ends_the_tracking),
         TEST(a_round_while_lvm_works_suspends_nothing_and_is_marked_again),
         TEST(a_round_makes_nobodys_table_the_volumes),
         TEST(a_volume_that_cannot_be_resumed_goes_on_with_its_own_table),

@@ -272,7 +272,9 @@ static void plan_disk(const struct xen_disk *disk, struct plan *plan)
             "disk %s: '%s' (raw, %llu bytes), which the kernel serves: xmig copies it, and has "
             "the device mapper note what the guest writes meanwhile (a table of type 'era' over "
             "the same extents; LVM shows it as 'X'). Each round makes the guest's first write to "
-            "a place take longer, and stops its writes for a moment",
+            "a place take longer, and stops its writes for a moment. Commands that change the "
+            "volume group wait while the guest is paused; for a thin volume they wait all the "
+            "while, and its pool cannot grow",
             disk->params.name, disk->params.source, (unsigned long long)disk->params.size);
         return;
     }
