@@ -9,7 +9,7 @@
 
 enum {
     SLOTS = 8,
-    PIECE = 512 * 1024,
+    PIECE = 256 * 1024,
     PART = 64 * 1024, /* what is looked at for zeroes */
     PARTS = PIECE / PART,
     ALIGNMENT = 4096, /* as much as O_DIRECT asks for */
