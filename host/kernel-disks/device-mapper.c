@@ -80,9 +80,12 @@ static bool run_without_signals(struct dm_task *task, const char *what, const ch
 
 /* ---- what there is ---- */
 
+/* By these first words, which are cryptsetup's, LVM and udev leave the device alone: a guest's disk
+ * may be a physical volume, whose group is none of this host's.
+ */
 static char *uuid_of(const char *name)
 {
-    return formatted("XMIG-%s", name);
+    return formatted("CRYPT-TEMP-XMIG-%s", name);
 }
 
 static bool is_made_here(struct dm_task *task)

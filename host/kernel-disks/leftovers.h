@@ -1,6 +1,6 @@
 /* What an xmig that died has left of its tracking: volumes with a table of type `era`, perhaps
  * suspended, and their origins. All of it is found by the origins' names, "xmig-ID-DISK-orig", and
- * known by their uuids, "XMIG-" and the name; the notes of writes go with the table.
+ * known by their uuids, "CRYPT-TEMP-XMIG-" and the name; the notes of writes go with the table.
  */
 #ifndef XMIG_HOST_KERNEL_DISKS_LEFTOVERS_H
 #define XMIG_HOST_KERNEL_DISKS_LEFTOVERS_H

@@ -221,6 +221,22 @@ def lvm_waits(s):
     s.source.run("lvresize -qq -L +4M lab/v")
 
 
+def guests_group(s):
+    """LVM sees a group that the guest has on its disk through any device with the volume's table, and not through the origin."""
+    volume = linear(s)
+    seeing = "--config devices/scan_lvs=1"
+    s.source.run(f"wipefs -qa {volume.device}; pvcreate -qq -y {seeing} {volume.device}; vgcreate -qq {seeing} inner {volume.device}")
+    s.source.run(f"dmsetup create other --table '{volume.plain.strip()}'")
+    expect("inner" in s.source.run("vgs"), "a guest's group would not be seen in any case")
+    s.source.run("dmsetup remove --retry other")
+    expect("inner" not in s.source.run("vgs"), "the host sees the guest's group before all")
+    volume.begin()
+    expect("inner" not in s.source.run("vgs; pvs; vgscan; pvscan"), "the host sees the guest's group through the origin")
+    s.source.run("vgchange -ay")
+    volume.does(f"round {COPY}")
+    volume.end()
+
+
 # ---- dead processes ----
 
 def killed(s, *lines, by_hand="true"):
@@ -290,6 +306,7 @@ for scene in "one-4.17", "one-4.20":
                           ("snapshot", "lvcreate -qq -y -s -L 16M -n taken lab/v")):
         scenario(scene, f"kernel-disk-lvm-{name}", lvm_is_noticed, command, rung=FULL)
     scenario(scene, "kernel-disk-lvm-waits", lvm_waits, rung=FULL)
+    scenario(scene, "kernel-disk-guests-group", guests_group, rung=FULL)
     scenario(scene, "kernel-disk-killed", killed, rung=FULL)
     scenario(scene, "kernel-disk-killed-between-rounds", killed, f"copy {COPY}", f"round {COPY}", "lock 1000", rung=FULL)
     scenario(scene, "kernel-disk-killed-suspended", killed, by_hand="dmsetup suspend --noflush --nolockfs lab-v", rung=FULL)
