@@ -10,14 +10,14 @@ STAGES = ["params-copy:end:recv", "qemu-defer-start:end:recv", "drive-mirror:end
           "block-ready-wait:end:send", "ram-stream:begin:send"]
 LINES = ["PAUSING:after:send", "PREPARED:after:recv", "COMMIT:after:send", "OWNED:after:recv", "RESUMING:after:recv",
          "RUNNING:after:recv", "DONE:after:send"]
-# The sender before the hand-over and in it; what runs at the target where it has most to lose.
-IN_CHECK = {"sender ram-stream:begin:send", "receiver PREPARED:after:recv", "dm PREPARED:after:recv",
+# The sender before the hand-over and in it; the receiver where it has most to lose.
+IN_CHECK = {"sender ram-stream:begin:send", "receiver PREPARED:after:recv",
             "sender COMMIT:after:send"}
 # Of the rest: each moment, and each victim.
 IN_LONG = {"receiver params-copy:end:recv", "ssh qemu-defer-start:end:recv", "sender drive-mirror:end:send",
-           "dm block-ready-wait:end:send", "receiver ram-stream:begin:send", "sender PAUSING:after:send",
-           "ssh PREPARED:after:recv", "ssh COMMIT:after:send", "receiver OWNED:after:recv",
-           "receiver RESUMING:after:recv", "dm RESUMING:after:recv", "dm RUNNING:after:recv", "sender DONE:after:send"}
+           "receiver ram-stream:begin:send", "sender PAUSING:after:send",
+           "ssh PREPARED:after:recv", "dm PREPARED:after:recv", "ssh COMMIT:after:send", "receiver OWNED:after:recv",
+           "dm RESUMING:after:recv", "dm RUNNING:after:recv", "sender DONE:after:send"}
 # Over TLS; a listener is the receiver's sshd, and none of what it has begun ends with it.
 OVER_TLS = {("sender", "RESUMING:after:recv"): CHECK, ("listener", "COMMIT:after:send"): LONG,
             ("receiver", "PREPARED:after:recv"): FULL, ("listener", "ram-stream:begin:send"): FULL,

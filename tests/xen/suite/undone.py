@@ -12,8 +12,7 @@ POINTS = [
     "ram-stream:begin:send", "ram-stream:begin:recv", "PAUSING:before:send", "PAUSING:after:send",
     "ram-stream:end:send", "ram-stream:end:recv", "PREPARED:after:recv",
 ]
-IN_CHECK = {"PREPARED:after:recv"}
-IN_LONG = {"qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send", "ram-stream:end:send"}
+IN_LONG = {"PREPARED:after:recv", "qemu-defer-start:end:recv", "drive-mirror:end:recv", "PAUSING:after:send", "ram-stream:end:send"}
 
 STAGES = ["params-copy", "qemu-defer-start", "drive-mirror", "block-ready-wait", "ram-stream"]
 
@@ -105,7 +104,7 @@ def too_late(s):
 
 for a_point in POINTS:
     scenario("one-4.17", "undone-at-" + a_point.replace(":", "-"), undone, a_point,
-             rung=CHECK if a_point in IN_CHECK else LONG if a_point in IN_LONG else FULL)
+             rung=LONG if a_point in IN_LONG else FULL)
 for a_stage in STAGES:
     scenario("one-4.17", f"cancelled-at-{a_stage}", cancelled, f"{a_stage}:end:recv",
              rung=LONG if a_stage == "drive-mirror" else FULL)
