@@ -31,7 +31,7 @@ def shows_its_progress(s):
     """The sender waits for the receiver, and has moved all."""
     lines = map(json.loads, s.source.run("xmig status --json").splitlines())
     status = next((line for line in lines if line["type"] == "status" and line["side"] == "send"), {})
-    expect((status.get("vm"), status.get("stage")) == (s.guest.name, "incoming-resume"), f"status shows: {status}")
+    expect((status.get("vm"), status.get("record")) == (s.guest.name, "COMMIT"), f"status shows: {status}")
     moved_of = {each["subject"]: each["done"] for each in status["transfers"]}
     expect(moved_of.keys() == {"disk/hda", "disk/hdb", "ram"} and all(moved_of.values()), f"status shows: {moved_of}")
 
