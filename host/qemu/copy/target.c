@@ -308,9 +308,11 @@ static bool end_exports(struct qemu_copy *vm, struct error *err)
 
     if (!nbd_exports_flush(vm->exports, FLUSH_MS, err))
         return false;
+    /* QEMU 7.2 dies when a client of a disk with an iothread hangs up by itself. */
+    if (!qmp_nbd_server_stop(vm->qemu.q, err))
+        return false;
     nbd_exports_free(steal(vm->exports));
-    if (!qmp_nbd_server_stop(vm->qemu.q, err) ||
-        !qmp_call(vm->qemu.q, "query-block-exports", NULL, &exports, err))
+    if (!qmp_call(vm->qemu.q, "query-block-exports", NULL, &exports, err))
         return false;
     if (cJSON_GetArraySize(exports) > 0)
         return error_set(err, ERROR_SYSTEM, "QEMU still exports a disk");
